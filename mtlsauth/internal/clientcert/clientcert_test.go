@@ -1,0 +1,245 @@
+package clientcert_test
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/clientcert"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+func TestParseLeaf(t *testing.T) {
+	cert := pkitest.NewCA("ca").Client("alice")
+	for name, text := range map[string]string{
+		"as nginx gives it": cert.PEM(),
+		"white space":       " \r\n" + cert.PEM() + "\n\t ",
+		"CRLF":              strings.ReplaceAll(cert.PEM(), "\n", "\r\n"),
+	} {
+		got, err := clientcert.ParseLeaf(text)
+		if err != nil || !bytes.Equal(got.Raw, cert.Raw) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestParseLeafRefuses(t *testing.T) {
+	ca := pkitest.NewCA("ca")
+	text := ca.Client("alice").PEM()
+	begin, end := "-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n"
+	for name, bad := range map[string]string{
+		"nothing":              "",
+		"white space":          "\n",
+		"text before":          "x\n" + text,
+		"text after":           text + "x",
+		"two certificates":     text + ca.PEM(),
+		"a broken block first": begin + "!\n" + end + text,
+		"a begin line first":   begin + text,
+		"another type":         strings.ReplaceAll(text, "CERTIFICATE", "X509 CRL"),
+		"a header":             strings.Replace(text, begin, begin+"A: b\n\n", 1),
+		"no end line":          strings.TrimSuffix(text, end),
+		"no certificate in it": begin + "AAAA\n" + end,
+		"NUL":                  text + "\x00",
+		"trailing DER":         string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: append(bytes.Clone(ca.Raw), 0)})),
+		"over 64 KiB":          strings.Repeat("\n", 64<<10) + text,
+	} {
+		if got, err := clientcert.ParseLeaf(bad); err == nil || got != nil {
+			t.Errorf("%s: got %v, %v", name, got, err)
+		}
+	}
+}
+
+func TestParseLeafBound(t *testing.T) {
+	text := pkitest.NewSelfSigned("alice").PEM()
+	text += strings.Repeat("\n", 64<<10-len(text))
+	if _, err := clientcert.ParseLeaf(text); err != nil {
+		t.Errorf("64 KiB: %v", err)
+	}
+	if _, err := clientcert.ParseLeaf(text + "\n"); err == nil {
+		t.Error("64 KiB and a byte: no error")
+	}
+}
+
+// names returns the common names of a chain, joined by a space.
+func names(chain []*x509.Certificate) string {
+	var out []string
+	for _, cert := range chain {
+		out = append(out, cert.Subject.CommonName)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestParseChain(t *testing.T) {
+	root := pkitest.NewCA("root")
+	one := root.Intermediate("one")
+	two := one.Intermediate("two")
+	leaf := two.Client("leaf")
+	huge := root.Intermediate("huge", pkitest.With(func(c *x509.Certificate) {
+		c.NotAfter = c.NotAfter.Add(time.Hour)
+	}))
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("secret")}))
+	for _, test := range []struct{ name, text, want string }{
+		{"nothing", "", ""},
+		{"leaf first", leaf.PEM() + two.PEM() + one.PEM(), "two one"},
+		{"without the leaf", two.PEM() + one.PEM(), "two one"},
+		{"leaf last and twice", two.PEM() + leaf.PEM() + leaf.PEM(), "two"},
+		{"duplicates", two.PEM() + one.PEM() + two.PEM(), "two one"},
+		{"text between", "subject=x\n" + two.PEM() + "\nissuer=y\n" + one.PEM(), "two one"},
+		{"other blocks", key + two.PEM(), "two"},
+		{"not a certificate", strings.Replace(one.PEM(), "MII", "AAA", 1) + two.PEM(), "two"},
+		{"cut off", two.PEM() + one.PEM()[:200], "two"},
+		{"broken base64", strings.Replace(one.PEM(), "MII", "!!!", 1) + two.PEM(), "two"},
+		{"rubbish", "-----BEGIN CERTIFICATE-----", ""},
+		{"control group", huge.PEM(), "huge"},
+		{"RSA of 8200 bits", withRSA(t, huge, 8200) + two.PEM(), "two"},
+		{"RSA of 8192 bits", withRSA(t, huge, 8192), "huge"},
+	} {
+		if got := names(clientcert.ParseChain(test.text, leaf.Certificate)); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+	if got := names(clientcert.ParseChain(two.PEM(), nil)); got != "two" {
+		t.Errorf("no leaf: got %q", got)
+	}
+}
+
+// withRSA returns the PEM of cert with an RSA key of so many bits put in the
+// place of its own; parsing does not ask whether the signature still fits.
+func withRSA(t *testing.T, cert *pkitest.Certificate, bits int) string {
+	t.Helper()
+	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
+	spki, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: n.Add(n, big.NewInt(1)), E: 65537})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts struct{ TBS, Algorithm, Signature asn1.RawValue }
+	if _, err := asn1.Unmarshal(cert.Raw, &parts); err != nil {
+		t.Fatal(err)
+	}
+	tbs := bytes.Replace(parts.TBS.Bytes, cert.RawSubjectPublicKeyInfo, spki, 1)
+	wrapped, err := asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: tbs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true,
+		Bytes: bytes.Join([][]byte{wrapped, parts.Algorithm.FullBytes, parts.Signature.FullBytes}, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func TestParseChainBounds(t *testing.T) {
+	root := pkitest.NewCA("root")
+	leaf := root.Client("leaf")
+	var many string
+	for i := range 12 {
+		many += root.Intermediate(fmt.Sprint(i)).PEM()
+	}
+	const ten = "0 1 2 3 4 5 6 7 8 9"
+	for name, text := range map[string]string{"chain": many, "leaf and chain": leaf.PEM() + many} {
+		if got := names(clientcert.ParseChain(text, leaf.Certificate)); got != ten {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+	// What cannot be used counts as looked at.
+	rubbish := strings.Repeat("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 9)
+	if got := names(clientcert.ParseChain(rubbish+many, leaf.Certificate)); got != "0" {
+		t.Errorf("after rubbish: got %q", got)
+	}
+
+	fat := func(name string, der int) *pkitest.Certificate {
+		return root.Intermediate(name, pkitest.Extension(pkix.Extension{Id: []int{1, 2, 3}, Value: make([]byte, der)}))
+	}
+	// 33,000 bytes of DER are over 44,000 of PEM: two do not fit, one and a
+	// leaf of that size do.
+	one, two := fat("one", 33000), fat("two", 33000)
+	if got := names(clientcert.ParseChain(one.PEM()+two.PEM(), leaf.Certificate)); got != "one" {
+		t.Errorf("64 KiB: got %q", got)
+	}
+	if got := names(clientcert.ParseChain(two.PEM()+one.PEM(), two.Certificate)); got != "one" {
+		t.Errorf("large leaf: got %q", got)
+	}
+}
+
+// TestParseChainIsLinear bounds rubbish of 64 KiB by what a quadratic reader
+// would exceed many times over.
+func TestParseChainIsLinear(t *testing.T) {
+	leaf := pkitest.NewSelfSigned("leaf").Certificate
+	for name, unit := range map[string]string{
+		"begin":          "-----BEGIN CERTIFICATE-----\n",
+		"begin, no line": "-----BEGIN",
+		"end":            "\n-----END CERTIFICATE-----\n",
+		"begin and end":  "-----BEGIN A-----\n-----END B-----\n",
+		"empty block":    "-----BEGIN A-----\n-----END A-----\n",
+		"header":         "-----BEGIN A-----\na:b\n",
+		"headers":        "a:b\n",
+		"broken block":   "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+	} {
+		text := strings.Repeat(unit, 200<<10/len(unit))
+		started := time.Now()
+		clientcert.ParseChain(text, leaf)
+		if took := time.Since(started); took > 50*time.Millisecond {
+			t.Errorf("%s: took %v", name, took)
+		} else {
+			t.Logf("%s: %v", name, took)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	root := pkitest.NewCA("root")
+	leaf := root.Client("leaf")
+	f.Add(leaf.PEM())
+	f.Add(leaf.PEM() + root.PEM())
+	f.Add(root.PEM() + "-----BEGIN CERTIFICATE-----\n" + leaf.PEM())
+	f.Fuzz(func(t *testing.T, text string) {
+		cert, err := clientcert.ParseLeaf(text)
+		if (cert == nil) != (err != nil) {
+			t.Fatalf("got %v and %v", cert, err)
+		}
+		if cert != nil && len(text) > 64<<10 {
+			t.Fatalf("a leaf of %d bytes", len(text))
+		}
+		chain := clientcert.ParseChain(text, leaf.Certificate)
+		if len(chain) > 10 {
+			t.Fatalf("%d certificates", len(chain))
+		}
+		seen := map[string]bool{string(leaf.Raw): true}
+		for _, c := range chain {
+			if seen[string(c.Raw)] {
+				t.Fatal("the leaf, or a certificate twice")
+			}
+			seen[string(c.Raw)] = true
+		}
+	})
+}
+
+func BenchmarkParseLeaf(b *testing.B) {
+	text := pkitest.NewCA("ca").Client("alice").PEM()
+	b.Run("bare", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			block, _ := pem.Decode([]byte(text))
+			if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("ParseLeaf", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := clientcert.ParseLeaf(text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
