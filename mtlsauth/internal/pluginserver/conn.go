@@ -1,0 +1,226 @@
+package pluginserver
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
+	"google.golang.org/protobuf/proto"
+)
+
+// keptBuffer is how much memory a connection between events keeps for the
+// next one: enough for a certificate and its chain.
+const keptBuffer = 16 << 10
+
+// conn is one connection of a Kong worker. It carries one call at a time.
+type conn struct {
+	net.Conn
+	server *Server
+	reader *bufio.Reader
+	state  atomic.Int32
+
+	event   Event  // the one that runs
+	frame   []byte // the call that is read
+	replies []byte // what Ask returned
+}
+
+// The states of a connection. Only an idle one is hung up on; a busy one sees
+// it at the end of its call.
+const (
+	idle int32 = iota
+	busy
+	hungUp
+)
+
+func newConn(s *Server, c net.Conn) *conn {
+	return &conn{Conn: c, server: s, reader: bufio.NewReaderSize(c, 4096)}
+}
+
+// hangUp ends an idle connection from our side. What Kong may have sent at the
+// same moment is still read (see serve), so that it meets an orderly end of
+// the stream, on which it asks another server, and not a reset, which is a 500.
+func (c *conn) hangUp() {
+	if c.state.CompareAndSwap(idle, hungUp) {
+		c.closeWrite()
+	}
+}
+
+func (c *conn) closeWrite() {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+	}
+}
+
+// serve answers calls until Kong closes the connection, sends what is no call,
+// names an unknown instance, or the server drains.
+func (c *conn) serve() {
+	defer c.Close()
+	for {
+		var err error
+		c.frame, err = appendFrame(c.frame[:0], c.reader)
+		if err != nil {
+			if err != io.EOF && !errors.Is(err, net.ErrClosed) {
+				c.server.options.Log.Info("reading a call of Kong", "error", err)
+			}
+			return
+		}
+		if !c.state.CompareAndSwap(idle, busy) {
+			c.discardRest()
+			return
+		}
+		err = c.call()
+		if errors.Is(err, errExited) {
+			c.discardRest()
+			return
+		}
+		if err != nil {
+			c.server.options.Log.Warn("closing a connection of Kong", "error", err)
+			return
+		}
+		c.shrink()
+		c.state.Store(idle)
+		if c.server.draining.Load() {
+			c.hangUp()
+		}
+	}
+}
+
+// errExited says that Kong will close the connection, having its response.
+var errExited = errors.New("exited")
+
+// discardRest reads until Kong closes, so that the end is orderly on its side:
+// closing with unread bytes would reset the connection under its feet.
+func (c *conn) discardRest() {
+	c.SetReadDeadline(time.Now().Add(time.Minute)) // Kong's own read time-out
+	io.Copy(io.Discard, c.reader)
+}
+
+func (c *conn) shrink() {
+	if cap(c.frame) > keptBuffer {
+		c.frame = nil
+	}
+	if cap(c.replies) > keptBuffer {
+		c.replies = nil
+	}
+	if cap(c.event.out) > keptBuffer {
+		c.event.out = nil
+	}
+}
+
+// call carries out the call in c.frame. An error closes the connection.
+func (c *conn) call() error {
+	var call kong_plugin_protocol.RpcCall
+	if err := proto.Unmarshal(c.frame, &call); err != nil {
+		return fmt.Errorf("reading a call: %w", err)
+	}
+	answer := &kong_plugin_protocol.RpcReturn{Sequence: call.Sequence}
+	instances := &c.server.instances
+	switch cmd := call.Call.(type) {
+	case *kong_plugin_protocol.RpcCall_CmdHandleEvent:
+		return c.handle(call.Sequence, cmd.CmdHandleEvent)
+	case *kong_plugin_protocol.RpcCall_CmdStartInstance:
+		name := cmd.CmdStartInstance.GetName()
+		if name != c.server.options.Info.Name {
+			return fmt.Errorf("starting an instance of plugin %q: this server serves %q", name, c.server.options.Info.Name)
+		}
+		id, in, err := instances.start(c.server.options.Plugin, cmd.CmdStartInstance.GetConfig(), time.Now())
+		if err != nil {
+			return fmt.Errorf("starting an instance: %w", err)
+		}
+		answer.Return = c.status(id, in)
+	case *kong_plugin_protocol.RpcCall_CmdCloseInstance:
+		id := cmd.CmdCloseInstance.GetInstanceId()
+		in := instances.get(id)
+		if in == nil {
+			return fmt.Errorf("closing an instance: no instance %d", id)
+		}
+		in.closed.Store(true)
+		answer.Return = c.status(id, in)
+	case *kong_plugin_protocol.RpcCall_CmdGetInstanceStatus:
+		id := cmd.CmdGetInstanceStatus.GetInstanceId()
+		in := instances.get(id)
+		if in == nil {
+			return fmt.Errorf("asking for an instance: no instance %d", id)
+		}
+		answer.Return = c.status(id, in)
+	case *kong_plugin_protocol.RpcCall_CmdGetPluginNames:
+		answer.Return = &kong_plugin_protocol.RpcReturn_PluginNames{
+			PluginNames: &kong_plugin_protocol.PluginNames{Names: []string{c.server.options.Info.Name}}}
+	case *kong_plugin_protocol.RpcCall_CmdGetPluginInfo:
+		answer.Return = &kong_plugin_protocol.RpcReturn_PluginInfo{PluginInfo: c.server.options.Info}
+	default:
+		return errors.New("reading a call: it names no command")
+	}
+	frame, err := marshalFrame(answer)
+	if err != nil {
+		return err
+	}
+	_, err = c.Write(frame)
+	return err
+}
+
+func (c *conn) status(id int32, in *instance) *kong_plugin_protocol.RpcReturn_InstanceStatus {
+	return &kong_plugin_protocol.RpcReturn_InstanceStatus{
+		InstanceStatus: &kong_plugin_protocol.InstanceStatus{
+			Name:       c.server.options.Info.Name,
+			InstanceId: id,
+			StartedAt:  in.started.Unix(),
+		}}
+}
+
+// handle runs one event to its end.
+func (c *conn) handle(sequence int64, cmd *kong_plugin_protocol.CmdHandleEvent) error {
+	in := c.server.instances.get(cmd.GetInstanceId())
+	if in == nil {
+		return fmt.Errorf("handling an event: no instance %d", cmd.GetInstanceId())
+	}
+	now := time.Now()
+	in.used.Store(now.UnixNano())
+	e := &c.event
+	*e = Event{phase: cmd.GetEventName(), time: now, conn: c, out: e.out[:0]}
+	if err := run(in.Instance, e); err != nil {
+		c.server.options.Log.Error("event failed", "phase", e.phase, "error", err)
+		e.instead(c.server.options.Fault(err))
+	}
+	if e.broken {
+		return errors.New("the connection broke in the middle of an event")
+	}
+	if err := e.end(sequence); err != nil && !e.exits {
+		return err
+	}
+	if e.exits {
+		return errExited
+	}
+	return nil
+}
+
+// run calls the handler and turns its panic and its silence into an error.
+func run(in Instance, e *Event) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	if err := in.Handle(e); err != nil {
+		return err
+	}
+	if !e.answered {
+		return errors.New("the handler gave no answer")
+	}
+	return nil
+}
+
+func marshalFrame(m proto.Message) ([]byte, error) {
+	frame, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 4, 64), m)
+	if err != nil {
+		return nil, fmt.Errorf("answering a call: %w", err)
+	}
+	putLength(frame)
+	return frame, nil
+}

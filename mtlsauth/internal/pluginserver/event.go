@@ -1,0 +1,166 @@
+package pluginserver
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Event is one phase of one request in one instance. It is good for the call
+// of [Instance.Handle] that it was given to and for nothing after it.
+//
+// A handler asks what it must know, states what is to be done, and gives an
+// answer. Without an answer the request gets [Options].Fault.
+type Event struct {
+	phase string
+	time  time.Time
+	conn  *conn
+
+	out      []byte // statements that were not written yet
+	queued   int    // replies that out will bring
+	owed     int    // replies that are still to be read off
+	answered bool
+	exits    bool
+	broken   bool // the connection can not be used any more
+}
+
+// Phase returns the name of the phase, such as "access".
+func (e *Event) Phase() string { return e.phase }
+
+// Time returns when the event arrived: the one reading of the clock that all
+// decisions about this request use.
+func (e *Event) Time() time.Time { return e.time }
+
+// Ask sends calls that have answers, together with what was stated before, in
+// one write, and returns the replies in order. They are protobuf messages as
+// pluginsocket.proto has them (an empty one is nil in Lua), valid until the
+// next Ask or the end of the event. Calls that exit are an error.
+//
+// After an error nothing is known and the event gets [Options].Fault.
+func (e *Event) Ask(calls Calls) ([][]byte, error) {
+	if calls.exits || e.answered {
+		return nil, errors.New("asking Kong: the event has its answer")
+	}
+	if e.broken {
+		return nil, errors.New("asking Kong: the connection is gone")
+	}
+	e.out = append(e.out, calls.frames...)
+	if err := e.flush(); err != nil {
+		return nil, err
+	}
+	if err := e.readOwed(); err != nil {
+		return nil, err
+	}
+	return e.readReplies(calls.count)
+}
+
+// Tell states calls whose answers do not matter. They are sent with whatever
+// is sent next, at the latest with the end of the event.
+func (e *Event) Tell(calls Calls) {
+	if calls.exits || e.answered {
+		return
+	}
+	e.out = append(e.out, calls.frames...)
+	e.queued += calls.count
+}
+
+// Answer ends the event: with the request going on to Kong's next plugin, or,
+// when calls exit, with that response. The first answer counts.
+func (e *Event) Answer(calls Calls) {
+	if e.answered {
+		return
+	}
+	e.out = append(e.out, calls.frames...)
+	e.queued += calls.count
+	e.answered, e.exits = true, calls.exits
+}
+
+// instead replaces whatever was not sent yet by another answer.
+func (e *Event) instead(calls Calls) {
+	e.out, e.queued, e.answered = e.out[:0], 0, false
+	e.Answer(calls)
+}
+
+// end sends the rest of the event: the answer and, for a request that goes on,
+// the end of the event and the RpcReturn, in one write. It reads off what the
+// connection owes.
+func (e *Event) end(sequence int64) error {
+	if !e.exits {
+		e.out = append(e.out, 0, 0, 0, 0)
+		e.out = appendReturn(e.out, sequence)
+	}
+	if err := e.flush(); err != nil {
+		return err
+	}
+	return e.readOwed()
+}
+
+func (e *Event) flush() error {
+	if len(e.out) == 0 {
+		return nil
+	}
+	_, err := e.conn.Write(e.out)
+	e.out = e.out[:0]
+	e.owed, e.queued = e.owed+e.queued, 0
+	if err != nil {
+		e.broken = true
+		return fmt.Errorf("writing to Kong: %w", err)
+	}
+	return nil
+}
+
+// readOwed reads off the replies to statements, whatever they hold.
+func (e *Event) readOwed() error {
+	for ; e.owed > 0; e.owed-- {
+		if err := discardFrame(e.conn.reader); err != nil {
+			e.broken = true
+			return fmt.Errorf("reading a reply of Kong: %w", err)
+		}
+	}
+	return nil
+}
+
+func (e *Event) readReplies(count int) ([][]byte, error) {
+	buf := e.conn.replies[:0]
+	ends := make([]int, 0, 4)
+	var dropped error
+	for range count {
+		var err error
+		buf, err = appendFrame(buf, e.conn.reader)
+		if length, ok := errors.AsType[tooLarge](err); ok {
+			dropped = err
+			_, err = e.conn.reader.Discard(int(length))
+		}
+		if err != nil {
+			e.broken = true
+			return nil, fmt.Errorf("reading a reply of Kong: %w", err)
+		}
+		ends = append(ends, len(buf))
+	}
+	e.conn.replies = buf
+	if dropped != nil {
+		return nil, fmt.Errorf("reading a reply of Kong: %w", dropped)
+	}
+	replies := make([][]byte, 0, 4)
+	start := 0
+	for _, end := range ends {
+		replies = append(replies, buf[start:end:end])
+		start = end
+	}
+	return replies, nil
+}
+
+// appendReturn appends the frame of RpcReturn{Sequence: sequence}, which is
+// how Kong knows that its call is over.
+func appendReturn(b []byte, sequence int64) []byte {
+	length := len(b)
+	b = append(b, 0, 0, 0, 0)
+	if sequence != 0 { // proto3 leaves zero out
+		b = protowire.AppendTag(b, 1, protowire.VarintType)
+		b = protowire.AppendVarint(b, uint64(sequence))
+	}
+	putLength(b[length:])
+	return b
+}
