@@ -31,6 +31,9 @@ func (k kong) send(frame []byte) {
 	binary.LittleEndian.PutUint32(length[:], uint32(len(frame)))
 	// Kong sends length and body apart.
 	for _, part := range [][]byte{length[:], frame} {
+		if len(part) == 0 {
+			continue
+		}
 		if _, err := k.Write(part); err != nil {
 			k.t.Fatalf("writing a frame: %v", err)
 		}
