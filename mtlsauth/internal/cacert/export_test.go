@@ -1,0 +1,46 @@
+package cacert
+
+var (
+	ParseCA          = parseCA
+	ParseAdminURL    = parseAdminURL
+	ParseKongEnv     = parseKongEnv
+	ParseDeclarative = parseDeclarative
+)
+
+const (
+	AtOnce         = atOnce
+	FirstRoundWait = firstRoundWait
+	MaxEntity      = maxEntity
+)
+
+// AdminAddress returns what a .kong_env's admin_listen leads to, or "".
+func AdminAddress(env *kongEnvFile, allowHTTP bool) string {
+	a, ok := env.adminAddress(allowHTTP)
+	if !ok {
+		return ""
+	}
+	return a.String()
+}
+
+func (env *kongEnvFile) HasAdminAPI() bool           { return env.hasAdminAPI() }
+func (env *kongEnvFile) Pins(prefix string) []string { return env.pins(prefix) }
+func (env *kongEnvFile) DeclarativeString() string   { return env.declarativeString }
+func (env *kongEnvFile) DeclarativeConfig() string   { return env.declarativeConfig }
+
+// CertCount and EntryCount are what the store holds.
+func (s *Store) CertCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.certs)
+}
+
+func (s *Store) EntryCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.entries) + len(s.sets)
+}
+
+// ExplainKongEnv is the error of a .kong_env that can not be read.
+func ExplainKongEnv(prefix string, err error) error {
+	return newKongEnv(Config{Prefix: prefix}, nil).explain(err)
+}
