@@ -1,0 +1,181 @@
+package certpath
+
+import (
+	"crypto/x509"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"mtls-auth/mtlsauth/internal/certname"
+)
+
+// subjectNames are the names of a certificate that name constraints apply to.
+type subjectNames struct {
+	names []subjectName
+}
+
+// subjectName is one of them, prepared for comparison.
+type subjectName struct {
+	kind    certname.Kind
+	valid   bool    // whether it is well-formed enough to be compared
+	host    string  // DNS, Email and URI: lower case
+	mailbox mailbox // Email
+	address []byte  // IP
+	dn      []rdn   // DirectoryName
+}
+
+// comparable is false for malformed names and for forms that this package does
+// not compare.
+func (n *subjectName) comparable() bool { return n.valid }
+
+// newSubjectNames reads the subject, if not empty, the subject alternative name
+// and, where that holds no e-mail address, emailAddress in the subject (RFC
+// 5280, section 4.2.1.10).
+func newSubjectNames(cert *x509.Certificate) (*subjectNames, error) {
+	var out subjectNames
+	sans, _, err := certname.SubjectAltNames(cert)
+	if err != nil {
+		return nil, err
+	}
+	var emails bool
+	for _, san := range sans {
+		emails = emails || san.Kind == certname.Email
+		out.names = append(out.names, newSubjectName(san))
+	}
+	attributes, err := certname.ParseName(cert.RawSubject)
+	if err != nil {
+		return nil, err
+	}
+	if len(attributes) == 0 {
+		return &out, nil
+	}
+	out.names = append(out.names, subjectName{kind: certname.DirectoryName, valid: true, dn: newDN(attributes)})
+	for _, a := range attributes {
+		if a.Type == certname.TypeEmailAddress && !emails {
+			out.names = append(out.names, newSubjectName(certname.Name{Kind: certname.Email, Value: a.Value, Undecodable: !a.Text}))
+		}
+	}
+	return &out, nil
+}
+
+func newSubjectName(name certname.Name) subjectName {
+	out := subjectName{kind: name.Kind}
+	if name.Kind == certname.UPN {
+		out.kind = certname.OtherName
+	}
+	if name.Undecodable {
+		return out
+	}
+	switch name.Kind {
+	case certname.DNS:
+		out.host = lowerASCII(name.Value)
+		out.valid = validDomain(out.host)
+	case certname.Email:
+		out.mailbox, out.valid = parseMailbox(name.Value)
+		out.host = out.mailbox.domain
+	case certname.URI:
+		out.host, out.valid = uriHost(name.Value)
+	case certname.IP:
+		out.address, out.valid = name.Raw, true
+	case certname.DirectoryName:
+		dn, err := parseDN(name.Raw)
+		out.dn, out.valid = dn, err == nil
+	}
+	return out
+}
+
+// mailbox is an e-mail address (RFC 5321, section 4.1.2): the local part as it
+// is meant, without quotes, and the domain in lower case.
+type mailbox struct{ local, domain string }
+
+// parseMailbox reports false for what is no address. The domain cannot hold an
+// "@", so the last one separates.
+func parseMailbox(s string) (mailbox, bool) {
+	at := strings.LastIndexByte(s, '@')
+	if at < 1 {
+		return mailbox{}, false
+	}
+	local, domain := s[:at], lowerASCII(s[at+1:])
+	if !validDomain(domain) {
+		return mailbox{}, false
+	}
+	if local[0] == '"' {
+		unquoted, ok := unquote(local)
+		return mailbox{unquoted, domain}, ok
+	}
+	if strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
+		return mailbox{}, false
+	}
+	for i := range len(local) {
+		if c := local[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),:;<>@[\]`, c) >= 0 {
+			return mailbox{}, false
+		}
+	}
+	return mailbox{local, domain}, true
+}
+
+func unquote(quoted string) (string, bool) {
+	if len(quoted) < 2 || quoted[len(quoted)-1] != '"' {
+		return "", false
+	}
+	var out strings.Builder
+	inner := quoted[1 : len(quoted)-1]
+	for i := 0; i < len(inner); i++ {
+		c := inner[i]
+		if c == '\\' {
+			if i++; i == len(inner) {
+				return "", false
+			}
+			c = inner[i]
+		} else if c == '"' {
+			return "", false
+		}
+		if c < ' ' || c >= 0x7f {
+			return "", false
+		}
+		out.WriteByte(c)
+	}
+	return out.String(), true
+}
+
+// uriHost returns the host of a URI in lower case. It reports false where there
+// is none or it is an address: constraints apply to names, and section 4.2.1.10
+// has such a URI rejected where URIs are constrained.
+func uriHost(s string) (string, bool) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return "", false
+	}
+	host := lowerASCII(u.Hostname())
+	if _, err := netip.ParseAddr(host); err == nil {
+		return "", false
+	}
+	return host, validDomain(host)
+}
+
+// validDomain reports a dotted sequence of labels that are not empty, of
+// printable ASCII. An underscore or "*" is in use in names and does no harm.
+func validDomain(s string) bool {
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" {
+			return false
+		}
+		for i := range len(label) {
+			if c := label[i]; c <= ' ' || c >= 0x7f || c == '@' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// lowerASCII is ASCII only: domain names are compared octet by octet otherwise
+// (RFC 4343).
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}

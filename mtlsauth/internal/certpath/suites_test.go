@@ -1,0 +1,231 @@
+package certpath_test
+
+import (
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/certpath"
+)
+
+// suite returns the folder of a third-party suite, which lies beside the
+// repository. Without it the test is skipped.
+func suite(t *testing.T, name string) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no go.mod above the test")
+		}
+		dir = filepath.Dir(dir)
+	}
+	folder := filepath.Join(dir, "..", "shared", "suites", name)
+	if _, err := os.Stat(folder); err != nil {
+		t.Skipf("SUITE NOT RUN: %s is absent, so path validation goes without its third-party vectors", folder)
+	}
+	return folder
+}
+
+func readJSON(t *testing.T, path string, into any) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+func parsePEM(text string) (*x509.Certificate, error) {
+	block, _ := pem.Decode([]byte(text))
+	return x509.ParseCertificate(block.Bytes)
+}
+
+// limboDeviations are the cases that are judged otherwise on purpose.
+var limboDeviations = map[string]string{
+	"crl::revoked-certificate-with-crl":           "revocation is not path validation",
+	"crl::crlnumber-missing":                      "revocation is not path validation",
+	"crl::issuer-missing-crlsign":                 "revocation is not path validation",
+	"pathlen::max-chain-depth-0-exhausted":        "there is no depth option; depth is bounded by what is presented and configured",
+	"webpki::eku::ee-anyeku":                      "anyExtendedKeyUsage counts as client authentication: clients in the field have it",
+	"pathlen::validation-ignores-pathlen-in-leaf": "a CA certificate that is no configured trust anchor is no client's",
+	"webpki::v1-cert":                             "version 1 without extensions is what openssl x509 -req makes before 3.2; RFC 5280 has no rule against it as a leaf",
+	"rfc5280::ca-as-leaf":                         "a CA certificate that is no configured trust anchor is no client's",
+}
+
+func TestLimbo(t *testing.T) {
+	folder := suite(t, "x509-limbo")
+	var limbo struct {
+		Testcases []struct {
+			ID        string   `json:"id"`
+			Trusted   []string `json:"trusted_certs"`
+			Untrusted []string `json:"untrusted_intermediates"`
+			Peer      string   `json:"peer_certificate"`
+			Time      string   `json:"validation_time"`
+			Expected  string   `json:"expected_result"`
+		} `json:"testcases"`
+	}
+	readJSON(t, filepath.Join(folder, "limbo-client.json"), &limbo)
+	var classes map[string]struct{ Class string }
+	readJSON(t, filepath.Join(folder, "applicability.json"), &classes)
+
+	counted := map[string]int{}
+	for _, c := range limbo.Testcases {
+		now := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+		if c.Time != "" {
+			var err error
+			if now, err = time.Parse(time.RFC3339, c.Time); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := validatePEM(c.Peer, c.Untrusted, c.Trusted, now)
+		got := "SUCCESS"
+		if err != nil {
+			got = "FAILURE"
+		}
+		class := classes[c.ID].Class
+		reason, deviates := limboDeviations[c.ID]
+		applicable := class == "applicable-pass-baseline" || class == "beatable-policy-layer" || class == "stdlib-false-reject"
+		switch {
+		case got == c.Expected:
+			counted[class+" right"]++
+			if deviates {
+				t.Errorf("%s is judged as expected, but listed as deviating (%s)", c.ID, reason)
+			}
+		case deviates:
+			counted[class+" deviating"]++
+			t.Logf("deviation: %s (%s), got %s, %v: %s", c.ID, class, got, err, reason)
+		case applicable:
+			counted[class+" wrong"]++
+			t.Errorf("%s (%s): got %s (%v), want %s", c.ID, class, got, err, c.Expected)
+		default:
+			// A rule for issuers, or one that needs a host name.
+			counted[class+" not applicable"]++
+		}
+	}
+	t.Log(counted)
+}
+
+// validatePEM takes the trusted certificates as anchors, self-signed or not.
+// A certificate that does not parse cannot be presented or configured.
+func validatePEM(peer string, untrusted, trusted []string, now time.Time) ([]certpath.Path, error) {
+	leaf, err := parsePEM(peer)
+	if err != nil {
+		return nil, err
+	}
+	return certpath.NewTrust(parseAll(trusted), certpath.TrustOptions{AllowPartialChain: true}).
+		Validate(leaf, parseAll(untrusted), now)
+}
+
+func parseAll(texts []string) (certs []*x509.Certificate) {
+	for _, text := range texts {
+		if cert, err := parsePEM(text); err == nil {
+			certs = append(certs, cert)
+		}
+	}
+	return certs
+}
+
+// pkitsRevocation are vectors outside the sections on CRLs whose path is good
+// and whose verdict hangs on a CRL alone.
+var pkitsRevocation = map[string]string{
+	"4.5.2": "the certificate is revoked",
+	"4.5.5": "the certificate is revoked",
+	"4.5.7": "the certificate is revoked",
+	"4.7.4": "the CRL is signed with a key that may not sign CRLs",
+	"4.7.5": "the CRL is signed with a key that may not sign CRLs",
+}
+
+// pkitsDeviations are vectors that are refused although they are valid.
+var pkitsDeviations = map[string]string{
+	"4.1.4":   "DSA is not supported",
+	"4.1.5":   "DSA is not supported",
+	"4.3.3":   "names are chained byte for byte",
+	"4.3.4":   "names are chained byte for byte",
+	"4.3.5":   "names are chained byte for byte",
+	"4.3.10":  "names are chained byte for byte",
+	"4.3.11":  "names are chained byte for byte",
+	"4.6.8":   "a CA certificate that is no configured trust anchor is no client's",
+	"4.6.14":  "a CA certificate that is no configured trust anchor is no client's",
+	"4.14.5":  "crypto/x509 cannot parse a distribution point named relative to its issuer",
+	"4.14.29": "crypto/x509 cannot parse a distribution point named relative to its issuer",
+}
+
+// revocationSections are about CRLs: there an invalid vector has a good path.
+var revocationSections = []string{"4.4.", "4.14.", "4.15."}
+
+func TestPKITS(t *testing.T) {
+	folder := suite(t, "pkits")
+	type vector struct {
+		Name                        string
+		CertPath                    []string
+		ShouldValidate              bool
+		InitialPolicySet            []string
+		InitialPolicyMappingInhibit bool
+		InitialExplicitPolicy       bool
+		InitialAnyPolicyInhibit     bool
+	}
+	var vectors []vector
+	readJSON(t, filepath.Join(folder, "vectors.json"), &vectors)
+	now := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+
+	counted := map[string]int{}
+	for _, v := range vectors {
+		id, _, _ := strings.Cut(v.Name, " ")
+		if v.InitialPolicyMappingInhibit || v.InitialExplicitPolicy || v.InitialAnyPolicyInhibit || !slices.Equal(v.InitialPolicySet, []string{"anyPolicy"}) {
+			counted["not applicable: another initial policy than any"]++
+			continue
+		}
+		inSection := slices.ContainsFunc(revocationSections, func(s string) bool { return strings.HasPrefix(id, s) })
+		if _, listed := pkitsRevocation[id]; !v.ShouldValidate && (inSection || listed) {
+			counted["not judged: invalid by a CRL alone"]++
+			continue
+		}
+		err := validateFiles(t, filepath.Join(folder, "certs"), v.CertPath, now)
+		reason, deviates := pkitsDeviations[id]
+		switch {
+		case (err == nil) == v.ShouldValidate && !deviates:
+			counted["right"]++
+		case deviates && err != nil && v.ShouldValidate:
+			counted["deviating"]++
+			t.Logf("deviation: %s: %v: %s", v.Name, err, reason)
+		default:
+			counted["wrong"]++
+			t.Errorf("%s: got %v, valid is %v", v.Name, err, v.ShouldValidate)
+		}
+	}
+	t.Log(counted)
+}
+
+// validateFiles validates a path of DER files, trust anchor first.
+func validateFiles(t *testing.T, folder string, path []string, now time.Time) error {
+	t.Helper()
+	var certs []*x509.Certificate
+	for _, name := range path {
+		der, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return err
+		}
+		certs = append(certs, cert)
+	}
+	last := len(certs) - 1
+	_, err := certpath.NewTrust(certs[:1], certpath.TrustOptions{}).Validate(certs[last], certs[1:last], now)
+	return err
+}

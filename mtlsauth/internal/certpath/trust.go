@@ -1,0 +1,80 @@
+package certpath
+
+import "crypto/x509"
+
+// TrustOptions says what is trusted beyond the default.
+type TrustOptions struct {
+	// AllowPartialChain makes a path end at any of the configured
+	// certificates. Without it a path ends at a self-signed one.
+	AllowPartialChain bool
+
+	// MinRSABits is the least size of an RSA key anywhere on a path; 0 means
+	// 2048.
+	MinRSABits int
+}
+
+// Trust is a set of configured CA certificates, prepared for validation. It
+// does not change and may be used by several goroutines. The zero value trusts
+// nobody.
+type Trust struct {
+	minRSABits int
+	size       int // number of configured certificates, copies included
+	byRaw      map[string]*node
+	bySubject  map[string][]*node
+
+	roots         *x509.CertPool // anchors
+	intermediates *x509.CertPool
+}
+
+// NewTrust sorts the configured CA certificates: those that are self-signed
+// (issuer is subject and, where the algorithm can be verified, their own key
+// verifies them) are trust anchors, the others are intermediates, and anchors
+// as well with AllowPartialChain. One that is no CA certificate, or whose key
+// is weak, is neither: it trusts nobody. A self-signed certificate's signature
+// is not judged otherwise. Expired ones are refused when they are used.
+func NewTrust(cas []*x509.Certificate, o TrustOptions) *Trust {
+	if o.MinRSABits == 0 {
+		o.MinRSABits = defaultMinRSABits
+	}
+	t := &Trust{
+		minRSABits:    o.MinRSABits,
+		size:          len(cas),
+		byRaw:         make(map[string]*node, len(cas)),
+		bySubject:     make(map[string][]*node, len(cas)),
+		roots:         x509.NewCertPool(),
+		intermediates: x509.NewCertPool(),
+	}
+	for i, cert := range cas {
+		if cert == nil || len(cert.Raw) == 0 || t.byRaw[string(cert.Raw)] != nil {
+			continue
+		}
+		n := newNode(cert, i)
+		n.nameConstraints()
+		t.byRaw[string(cert.Raw)] = n
+		t.bySubject[string(cert.RawSubject)] = append(t.bySubject[string(cert.RawSubject)], n)
+		// The key is judged first, so that nothing is verified with one of
+		// boundless size.
+		if n.weak = checkIssuerKey(cert, t.minRSABits); n.weak != nil || !isCA(cert) {
+			continue
+		}
+		self := selfSigned(cert)
+		n.anchor = self || o.AllowPartialChain
+		n.intermediate = !self
+		if n.anchor {
+			t.roots.AddCert(n.view)
+		}
+		if n.intermediate {
+			t.intermediates.AddCert(n.view)
+		}
+	}
+	return t
+}
+
+// anchorOf returns the trust anchor with exactly these bytes, nil if there is
+// none.
+func (t *Trust) anchorOf(cert *x509.Certificate) *node {
+	if n := t.byRaw[string(cert.Raw)]; n != nil && n.anchor {
+		return n
+	}
+	return nil
+}
