@@ -1,0 +1,132 @@
+package mtlsauth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"mtls-auth/mtlsauth/internal/authn"
+)
+
+// Config is a plugin configuration in Kong's words, checked: every value is
+// one that the schema allows. It is made by parseConfig only.
+type Config struct {
+	// CACertificates are the ids of the Kong CA Certificates that are trusted,
+	// in lower case, at least one.
+	CACertificates []string
+	// SkipConsumerLookup lets a trusted certificate be enough.
+	SkipConsumerLookup bool
+	// ConsumerBy are the consumer attributes that a subject name is matched
+	// with; empty for none.
+	ConsumerBy []string
+	// AuthenticatedGroupBy says what becomes an authenticated group.
+	AuthenticatedGroupBy authn.GroupBy
+	// Anonymous and DefaultConsumer name a consumer by UUID or username; ""
+	// for none.
+	Anonymous, DefaultConsumer string
+	// AllowPartialChain lets a path end at a configured certificate that is no
+	// root.
+	AllowPartialChain bool
+	// RevocationCheckMode is SKIP, IGNORE_CA_ERROR or STRICT.
+	RevocationCheckMode string
+	// SendCADN asks for the CAs' names to be sent in the TLS handshake, which
+	// this door can not do.
+	SendCADN bool
+	// Credentials is the number of manual mappings.
+	Credentials int
+}
+
+// Names of the fields, as Kong has them.
+const (
+	fieldCACertificates       = "ca_certificates"
+	fieldSkipConsumerLookup   = "skip_consumer_lookup"
+	fieldConsumerBy           = "consumer_by"
+	fieldAuthenticatedGroupBy = "authenticated_group_by"
+	fieldAnonymous            = "anonymous"
+	fieldDefaultConsumer      = "default_consumer"
+	fieldAllowPartialChain    = "allow_partial_chain"
+	fieldRevocationCheckMode  = "revocation_check_mode"
+	fieldHTTPTimeout          = "http_timeout"
+	fieldCertCacheTTL         = "cert_cache_ttl"
+	fieldCacheTTL             = "cache_ttl"
+	fieldSendCADN             = "send_ca_dn"
+	fieldHTTPProxyHost        = "http_proxy_host"
+	fieldHTTPProxyPort        = "http_proxy_port"
+	fieldHTTPSProxyHost       = "https_proxy_host"
+	fieldHTTPSProxyPort       = "https_proxy_port"
+	fieldSSLVerify            = "ssl_verify"
+	fieldSANDirNameMatcher    = "san_dirname_matcher"
+	fieldCredentials          = "credentials"
+)
+
+const (
+	modeSkip          = "SKIP"
+	modeIgnoreCAError = "IGNORE_CA_ERROR"
+	modeStrict        = "STRICT"
+)
+
+// parseConfig reads a configuration as Kong sends it in StartInstance: every
+// default is filled in and what is null was left out. It refuses what the
+// schema would have refused, naming every field that is wrong; fields that it
+// does not know are of later versions or Kong's own and are let be.
+func parseConfig(data []byte) (Config, error) {
+	f := fields{raw: map[string]json.RawMessage{}}
+	if err := json.Unmarshal(data, &f.raw); err != nil {
+		return Config{}, fmt.Errorf("config: reading the JSON object that Kong sends: %w", err)
+	}
+	c := Config{
+		CACertificates:      f.uuids(fieldCACertificates),
+		SkipConsumerLookup:  f.bool(fieldSkipConsumerLookup, false),
+		ConsumerBy:          f.strings(fieldConsumerBy, "username", "custom_id"),
+		Anonymous:           f.string(fieldAnonymous),
+		DefaultConsumer:     f.string(fieldDefaultConsumer),
+		AllowPartialChain:   f.bool(fieldAllowPartialChain, false),
+		RevocationCheckMode: f.oneOf(fieldRevocationCheckMode, modeIgnoreCAError, modeSkip, modeIgnoreCAError, modeStrict),
+		SendCADN:            f.bool(fieldSendCADN, false),
+		Credentials:         f.credentials(),
+	}
+	switch f.oneOf(fieldAuthenticatedGroupBy, "", "CN", "DN") {
+	case "CN":
+		c.AuthenticatedGroupBy = authn.GroupByCN
+	case "DN":
+		c.AuthenticatedGroupBy = authn.GroupByDN
+	}
+	// The following do nothing while nothing is looked up and no status is
+	// asked for, yet a wrong value is a mistake to be told.
+	f.number(fieldHTTPTimeout, 30000, func(n float64) bool { return n > 0 }, "a number of milliseconds over 0")
+	f.number(fieldCertCacheTTL, 60000, func(n float64) bool { return n >= 0 }, "a number of milliseconds, 0 or more")
+	f.number(fieldCacheTTL, 60, func(n float64) bool { return n >= 0 }, "a number of seconds, 0 or more")
+	f.proxy(fieldHTTPProxyHost, fieldHTTPProxyPort)
+	f.proxy(fieldHTTPSProxyHost, fieldHTTPSProxyPort)
+	f.bool(fieldSSLVerify, true)
+	f.strings(fieldSANDirNameMatcher)
+	if len(f.wrong) > 0 {
+		return Config{}, errors.Join(f.wrong...)
+	}
+	return c, nil
+}
+
+// served refuses a configuration that is right but asks for what this version
+// does not do. None of it may be passed over in silence.
+func (c Config) served() error {
+	var missing []error
+	refuse := func(field, value, why string) {
+		missing = append(missing, fmt.Errorf("config.%s: %s is not served by version %s: %s", field, value, Version, why))
+	}
+	if !c.SkipConsumerLookup {
+		refuse(fieldSkipConsumerLookup, "false", "consumers are not looked up; set it to true")
+	}
+	if c.RevocationCheckMode != modeSkip {
+		refuse(fieldRevocationCheckMode, c.RevocationCheckMode, "certificate status is not checked; set it to SKIP")
+	}
+	if c.Anonymous != "" {
+		refuse(fieldAnonymous, fmt.Sprintf("%q", c.Anonymous), "consumers are not looked up; leave it out")
+	}
+	if c.DefaultConsumer != "" {
+		refuse(fieldDefaultConsumer, fmt.Sprintf("%q", c.DefaultConsumer), "consumers are not looked up; leave it out")
+	}
+	if c.Credentials > 0 {
+		refuse(fieldCredentials, fmt.Sprintf("a list of %d", c.Credentials), "consumers are not looked up; leave it out")
+	}
+	return errors.Join(missing...)
+}

@@ -1,0 +1,141 @@
+package mtlsauth
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// faults is the log of what goes on in the background, where no request is at
+// hand to write to Kong's log with. Everything goes to the process's own
+// output; lines from warn on are also kept for the next event, each once a
+// minute at most.
+type faults struct {
+	printed slog.Handler
+	attrs   []slog.Attr // of a logger made by With
+	kept    *keptFaults
+}
+
+type keptFaults struct {
+	next atomic.Int64 // Unix nanoseconds at which a line is due; 0 for none
+
+	mu     sync.Mutex
+	byLine map[string]*keptFault
+}
+
+type keptFault struct {
+	level slog.Level
+	count int       // since it was last sent
+	sent  time.Time // zero when it was not
+}
+
+// fault is a line that is due.
+type fault struct {
+	level slog.Level
+	line  string
+}
+
+const (
+	repeatFault = time.Minute
+	// maxFaults bounds the lines that are remembered: the faults of this
+	// program are few, only their details vary.
+	maxFaults = 64
+)
+
+func newFaults(printed slog.Handler) *faults {
+	return &faults{printed: printed, kept: &keptFaults{byLine: make(map[string]*keptFault)}}
+}
+
+// Enabled implements slog.Handler.
+func (f *faults) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn || f.printed.Enabled(ctx, level)
+}
+
+// Handle implements slog.Handler.
+func (f *faults) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn {
+		text := new(line)
+		text.add("fault", r.Message)
+		for _, a := range f.attrs {
+			text.add(a.Key, a.Value.String())
+		}
+		r.Attrs(func(a slog.Attr) bool {
+			text.add(a.Key, a.Value.String())
+			return true
+		})
+		f.kept.keep(text.String(), r.Level)
+	}
+	if !f.printed.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return f.printed.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (f *faults) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &faults{
+		printed: f.printed.WithAttrs(attrs),
+		attrs:   append(f.attrs[:len(f.attrs):len(f.attrs)], attrs...),
+		kept:    f.kept,
+	}
+}
+
+// WithGroup implements slog.Handler. The kept lines are flat.
+func (f *faults) WithGroup(name string) slog.Handler {
+	return &faults{printed: f.printed.WithGroup(name), attrs: f.attrs, kept: f.kept}
+}
+
+func (k *keptFaults) keep(text string, level slog.Level) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	kept := k.byLine[text]
+	if kept == nil {
+		if len(k.byLine) >= maxFaults {
+			return // printed all the same
+		}
+		kept = &keptFault{level: level}
+		k.byLine[text] = kept
+	}
+	kept.count++
+	k.plan(kept.sent.Add(repeatFault))
+}
+
+// plan makes due look again at an instant, if not before.
+func (k *keptFaults) plan(at time.Time) {
+	nanos := max(at.UnixNano(), 1)
+	if next := k.next.Load(); next == 0 || nanos < next {
+		k.next.Store(nanos)
+	}
+}
+
+// due returns the lines to send now. With nothing to send it costs one load.
+func (f *faults) due(now time.Time) []fault {
+	k := f.kept
+	if next := k.next.Load(); next == 0 || now.UnixNano() < next {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.next.Store(0)
+	var lines []fault
+	for text, kept := range k.byLine {
+		switch age := now.Sub(kept.sent); {
+		case age < repeatFault:
+			k.plan(kept.sent.Add(repeatFault))
+		case kept.count == 0:
+			delete(k.byLine, text) // silent for a minute: over
+		default:
+			line := text
+			if kept.count > 1 {
+				line += " times=" + strconv.Itoa(kept.count)
+			}
+			lines = append(lines, fault{kept.level, line})
+			kept.count, kept.sent = 0, now
+			k.plan(now.Add(repeatFault))
+		}
+	}
+	return lines
+}

@@ -1,0 +1,188 @@
+package mtlsauth_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// policy says who may import what of this module and of others; the standard
+// library is free to all but where noStd says otherwise. It is a statement of
+// design: a build that does not fit it is mended elsewhere.
+var policy = map[string][]string{
+	".":            {"mtlsauth/cli"},
+	"mtlsauth":     {"authn", "cacert", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+	"mtlsauth/cli": {"mtlsauth", "gateway", "gateway/...", "handshake", "pkitest"},
+
+	// The door.
+	"pluginserver": {"github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+
+	// The core: knows no door.
+	"authn": {"certname", "clientcert", "certpath", "cacert"},
+
+	// The domain rooms never import each other.
+	"certname":   {"golang.org/x/crypto/cryptobyte"},
+	"clientcert": {},
+	"certpath":   {"certname", "golang.org/x/crypto/cryptobyte"},
+	"cacert":     {"go.yaml.in/yaml/v3", "golang.org/x/sync"},
+
+	// Kong's side, for the demo and the tests.
+	"gateway":     {"gateway/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
+	"gateway/...": {"gateway/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
+	"handshake":   {},
+	"pkitest":     {},
+}
+
+// noStd are packages of the standard library that a room must do without:
+// what judges does no I/O.
+var noStd = map[string][]string{
+	"authn":      {"net/http", "net", "os", "log"},
+	"certname":   {"net/http", "os", "log", "context"},
+	"clientcert": {"net/http", "net", "os", "log", "context"},
+	"certpath":   {"net/http", "os", "log", "context"},
+}
+
+// noClock are the rooms to which the time is an argument.
+var noClock = []string{"authn", "certname", "clientcert", "certpath"}
+
+const module = "mtls-auth/"
+
+// room names a folder of the module as the tables do.
+func room(dir string) string {
+	return strings.TrimPrefix(filepath.ToSlash(dir), "mtlsauth/internal/")
+}
+
+// rule finds a room's entry, or that of the rooms around it.
+func rule(room string) ([]string, bool) {
+	if allowed, ok := policy[room]; ok {
+		return allowed, true
+	}
+	for up := path.Dir(room); up != "."; up = path.Dir(up) {
+		if allowed, ok := policy[up+"/..."]; ok {
+			return allowed, true
+		}
+	}
+	return nil, false
+}
+
+func permits(allowed []string, imported string) bool {
+	return slices.ContainsFunc(allowed, func(a string) bool {
+		if prefix, ok := strings.CutSuffix(a, "..."); ok {
+			return strings.HasPrefix(imported, prefix)
+		}
+		// Of other modules, all of the module.
+		return imported == a || strings.Contains(a, ".") && strings.HasPrefix(imported, a+"/")
+	})
+}
+
+// violations returns what the files of a module do against the policy.
+func violations(t *testing.T, root fs.FS) []string {
+	t.Helper()
+	var found []string
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if base := d.Name(); name != "." && (strings.HasPrefix(base, ".") || base == "testdata") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		source, err := fs.ReadFile(root, name)
+		if err != nil {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, source, 0)
+		if err != nil {
+			return err
+		}
+		room := room(path.Dir(name))
+		allowed, ok := rule(room)
+		if !ok {
+			found = append(found, name+": the policy has no room "+room)
+			return nil
+		}
+		for _, spec := range file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			own, ours := strings.CutPrefix(imported, module)
+			other := strings.Contains(strings.Split(imported, "/")[0], ".")
+			switch {
+			case ours:
+				imported = strings.TrimPrefix(own, "mtlsauth/internal/")
+				if !permits(allowed, imported) {
+					found = append(found, name+" imports "+imported)
+				}
+			case other && !permits(allowed, imported), slices.Contains(noStd[room], imported):
+				found = append(found, name+" imports "+imported)
+			}
+		}
+		if slices.Contains(noClock, room) {
+			ast.Inspect(file, func(n ast.Node) bool {
+				if s, ok := n.(*ast.SelectorExpr); ok {
+					if x, ok := s.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains([]string{"Now", "Since", "Until"}, s.Sel.Name) {
+						found = append(found, name+" calls time."+s.Sel.Name)
+					}
+				}
+				return true
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestImportPolicy(t *testing.T) {
+	for _, v := range violations(t, os.DirFS("..")) {
+		t.Error(v)
+	}
+}
+
+// The check itself must be able to fail.
+func TestImportPolicyFindsViolations(t *testing.T) {
+	dir := t.TempDir()
+	for name, source := range map[string]string{
+		"mtlsauth/internal/certpath/a.go":   `package a; import (_ "mtls-auth/mtlsauth/internal/cacert"; _ "net/http")`,
+		"mtlsauth/internal/authn/a.go":      `package a; import "time"; var now = time.Now()`,
+		"mtlsauth/internal/clientcert/a.go": `package a; import _ "github.com/Kong/go-pdk/nginx"`,
+		"mtlsauth/internal/strange/a.go":    `package a`,
+		"main.go":                           `package main; import _ "mtls-auth/mtlsauth/internal/authn"`,
+	} {
+		if err := os.MkdirAll(filepath.Join(dir, path.Dir(name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(source), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := violations(t, os.DirFS(dir))
+	slices.Sort(got)
+	want := []string{
+		"main.go imports authn",
+		"mtlsauth/internal/authn/a.go calls time.Now",
+		"mtlsauth/internal/certpath/a.go imports cacert",
+		"mtlsauth/internal/certpath/a.go imports net/http",
+		"mtlsauth/internal/clientcert/a.go imports github.com/Kong/go-pdk/nginx",
+		"mtlsauth/internal/strange/a.go: the policy has no room strange",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

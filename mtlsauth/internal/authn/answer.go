@@ -1,0 +1,85 @@
+package authn
+
+import "encoding/json"
+
+// The sentences that a client can be told. It learns no more than these.
+const (
+	messageNoneSent = "No required TLS certificate was sent"
+	messageFailed   = "TLS certificate failed verification"
+	messageInternal = "An unexpected error occurred"
+)
+
+// Answer is what the gateway is to do with the request, in no gateway's words.
+type Answer struct {
+	// Status ends the request with this HTTP status and Body; 0 lets it go on.
+	Status int
+	Body   []byte // JSON
+
+	// Headers are set on the request to the upstream. An empty value clears
+	// the header: nothing that a client sent under these names survives.
+	Headers []Header
+	// CredentialID is the id of the credential to leave for later plugins; ""
+	// for none. It has no consumer.
+	CredentialID string
+	// Groups go into authenticated_groups for the ACL plugin; nil for none.
+	Groups []string
+	// ClientVerify is the verdict for Kong's log serializer: SUCCESS, NONE or
+	// FAILED:reason.
+	ClientVerify string
+}
+
+// Header is a request header.
+type Header struct{ Name, Value string }
+
+// Headers that tell an upstream about a certificate, and those that tell it
+// about a consumer.
+const (
+	HeaderCertDN  = "X-Client-Cert-Dn"
+	HeaderCertSAN = "X-Client-Cert-San"
+)
+
+var consumerHeaders = [...]string{
+	"X-Consumer-ID",
+	"X-Consumer-Custom-ID",
+	"X-Consumer-Username",
+	"X-Credential-Identifier",
+	"X-Anonymous-Consumer",
+}
+
+// Deny returns a decision that ends the request: with 401 for what a client
+// can mend and 500 for what is ours to mend.
+func Deny(r Reason, err error) *Decision {
+	status, message := 401, messageFailed
+	verify := "FAILED:" + r.String()
+	switch r {
+	case NoneSent:
+		message, verify = messageNoneSent, "NONE"
+	case Internal, BadConfig:
+		status, message = 500, messageInternal
+	case Passed: // a contradiction in terms
+		r, status, message, verify = Internal, 500, messageInternal, "FAILED:"+Internal.String()
+	}
+	return &Decision{Reason: r, Err: err, Answer: Answer{
+		Status:       status,
+		Body:         body(message),
+		ClientVerify: verify,
+	}}
+}
+
+// denyUnavailable is the denial of a request whose evidence could not be had
+// through no fault of the client.
+func denyUnavailable(r Reason, err error) *Decision {
+	d := Deny(r, err)
+	d.Answer.Status, d.Answer.Body = 500, body(messageInternal)
+	return d
+}
+
+func body(message string) []byte {
+	b, err := json.Marshal(struct {
+		Message string `json:"message"`
+	}{message})
+	if err != nil {
+		panic(err) // a string always marshals
+	}
+	return b
+}

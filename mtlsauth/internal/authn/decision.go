@@ -1,0 +1,89 @@
+package authn
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"sync/atomic"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/certname"
+)
+
+// Decision is what was decided about a presented certificate, and why. It is
+// immutable and may be shared by many requests.
+type Decision struct {
+	Reason  Reason
+	Subject Subject  // zero when nothing could be read
+	CAIDs   []string // the configured CA certificates
+	Missing []string // those of CAIDs that could not be had
+	Err     error    // the cause, for the log
+	Notes   []string // what else an operator should know
+	Answer  Answer
+
+	// lifetime: see fresh.
+	made    time.Time
+	expires time.Time
+
+	form atomic.Pointer[any] // see Form
+}
+
+// Subject tells a certificate apart in the log.
+type Subject struct {
+	Name        string // RFC 4514
+	Issuer      string // RFC 4514
+	Serial      string // hexadecimal
+	Fingerprint [sha256.Size]byte
+}
+
+// Passed tells whether the request may go on.
+func (d *Decision) Passed() bool { return d.Reason == Passed }
+
+// Form returns what a door made of the decision, making it at the first call.
+// There is one door to a process, so one form to a decision.
+func (d *Decision) Form(make func(*Decision) any) any {
+	if form := d.form.Load(); form != nil {
+		return *form
+	}
+	form := make(d)
+	d.form.CompareAndSwap(nil, &form)
+	return form
+}
+
+// fresh tells whether the decision still stands at an instant. It ends by the
+// wall clock or by the monotonic clock, whichever is first: neither a clock
+// that was set back nor a machine that slept makes it live longer.
+func (d *Decision) fresh(now time.Time) bool {
+	lifetime := d.expires.Sub(d.made.Round(0))
+	return now.Sub(d.made) < lifetime && now.Round(0).Before(d.expires)
+}
+
+// size estimates the memory that the decision holds, its form included, in
+// bytes.
+func (d *Decision) size() int {
+	const fixed = 512 // the structures, the map's and the list's share, the key
+	n := len(d.Subject.Name) + len(d.Subject.Issuer) + len(d.Subject.Serial)
+	// A header is held by the answer and once more in its form.
+	for _, h := range d.Answer.Headers {
+		n += 2 * (len(h.Name) + len(h.Value) + 16)
+	}
+	for _, g := range d.Answer.Groups {
+		n += 2 * len(g)
+	}
+	if d.Err != nil {
+		n += 256
+	}
+	return fixed + n
+}
+
+// subjectOf describes a certificate. crypto/x509 has read both names, so that
+// they do not fail to be read again; if one did, it would be absent.
+func subjectOf(c *x509.Certificate) Subject {
+	name, _ := certname.DistinguishedName(c.RawSubject)
+	issuer, _ := certname.DistinguishedName(c.RawIssuer)
+	return Subject{
+		Name:        name,
+		Issuer:      issuer,
+		Serial:      c.SerialNumber.Text(16),
+		Fingerprint: sha256.Sum256(c.Raw),
+	}
+}

@@ -1,0 +1,51 @@
+package authn
+
+import (
+	"strings"
+	"unicode"
+
+	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/certpath"
+)
+
+// groups returns what of the leaf becomes an authenticated group: its only
+// common name, or its whole distinguished name. It fails closed, to no group:
+// a group lets somebody in, so a name must be one that the path's authorities
+// could vouch for. Where a path has name constraints, a subject counts only
+// when directoryName was among what they constrain (RFC 5280, section
+// 4.2.1.10): an authority confined to DNS names says nothing about subjects.
+func (p *Policy) groups(path certpath.Path) []string {
+	if p.options.GroupBy == GroupByNone || path.Constrained() && !path.Constrains(certname.DirectoryName) {
+		return nil
+	}
+	attributes, err := certname.ParseName(path.Certificates[0].RawSubject)
+	if err != nil || len(attributes) == 0 {
+		return nil
+	}
+	if p.options.GroupBy == GroupByDN {
+		for _, a := range attributes {
+			if hasControl(a.Value) {
+				return nil
+			}
+		}
+		return []string{certname.String(attributes)}
+	}
+	var name *certname.Attribute
+	for i, a := range attributes {
+		if a.Type != certname.TypeCommonName {
+			continue
+		}
+		if name != nil {
+			return nil // two common names: nobody can say which is meant
+		}
+		name = &attributes[i]
+	}
+	if name == nil || !name.Text || name.Value == "" || hasControl(name.Value) {
+		return nil
+	}
+	return []string{name.Value}
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, unicode.IsControl)
+}

@@ -1,0 +1,138 @@
+package mtlsauth
+
+import (
+	"errors"
+
+	pdk "github.com/Kong/go-pdk"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/pluginserver"
+)
+
+// chainKey is where in kong.ctx.shared the handshake code leaves what the
+// client sent above its certificate.
+const chainKey = "mtls_auth_client_chain"
+
+// The evidence, asked for in one write. A variable that is not set, no TLS and
+// no certificate all give an empty reply.
+var (
+	askEvidence = pluginserver.MustRecord(func(kong *pdk.PDK) error {
+		kong.Nginx.GetVar("ssl_client_raw_cert")
+		kong.Ctx.GetSharedAny(chainKey)
+		return nil
+	})
+	askResumed = pluginserver.MustRecord(func(kong *pdk.PDK) error {
+		kong.Nginx.GetVar("ssl_session_reused")
+		return nil
+	})
+)
+
+// Field numbers of pluginsocket.proto's String and of google.protobuf.Value.
+const (
+	stringV     protowire.Number = 1
+	valueString protowire.Number = 3
+)
+
+// presented reads the replies to askEvidence. The bytes are the replies' own.
+func presented(replies [][]byte) (authn.Presented, error) {
+	leaf, err := stringField(replies[0], stringV)
+	if err != nil {
+		return authn.Presented{}, err
+	}
+	// nil may arrive as an empty reply or as a Value whose null_value is any
+	// number; neither has a string_value.
+	chain, err := stringField(replies[1], valueString)
+	if err != nil {
+		return authn.Presented{}, err
+	}
+	return authn.Presented{Leaf: leaf, Chain: chain}, nil
+}
+
+// stringField returns the last value of a length-delimited field of a protobuf
+// message, nil when there is none.
+func stringField(message []byte, field protowire.Number) ([]byte, error) {
+	var value []byte
+	for len(message) > 0 {
+		number, kind, n := protowire.ConsumeTag(message)
+		if n < 0 {
+			return nil, errors.New("reading a reply of Kong: no protobuf message")
+		}
+		message = message[n:]
+		n = protowire.ConsumeFieldValue(number, kind, message)
+		if n < 0 {
+			return nil, errors.New("reading a reply of Kong: no protobuf message")
+		}
+		if number == field && kind == protowire.BytesType {
+			value, _ = protowire.ConsumeBytes(message)
+		}
+		message = message[n:]
+	}
+	return value, nil
+}
+
+// calls are the PDK calls that carry out an answer.
+func calls(a *authn.Answer) (pluginserver.Calls, error) {
+	return pluginserver.Record(func(kong *pdk.PDK) error {
+		if a.ClientVerify != "" {
+			if err := kong.Nginx.SetCtx("CLIENT_VERIFY_OVERRIDE", a.ClientVerify); err != nil {
+				return err
+			}
+		}
+		if a.Status != 0 {
+			kong.Response.Exit(a.Status, a.Body, map[string][]string{
+				"Content-Type": {"application/json; charset=utf-8"},
+			})
+			return nil
+		}
+		headers := make(map[string][]string, len(a.Headers))
+		for _, h := range a.Headers {
+			headers[h.Name] = []string{} // Kong clears the header
+			if h.Value != "" {
+				headers[h.Name] = []string{h.Value}
+			}
+		}
+		if err := kong.ServiceRequest.SetHeaders(headers); err != nil {
+			return err
+		}
+		if a.CredentialID != "" {
+			// Not kong.client.authenticate: over the plugin protocol it gives a
+			// credential without a consumer an empty consumer_id, on which
+			// Kong's acl answers 500 (seen with Kong 3.9.1).
+			credential := map[string]any{"id": a.CredentialID}
+			if err := kong.Nginx.SetCtx("authenticated_credential", credential); err != nil {
+				return err
+			}
+		}
+		if len(a.Groups) == 0 {
+			return nil
+		}
+		groups := make([]any, len(a.Groups))
+		for i, g := range a.Groups {
+			groups[i] = g
+		}
+		return kong.Ctx.SetShared("authenticated_groups", groups)
+	})
+}
+
+// prepared returns the calls that carry out a decision, made once for all
+// requests that share it. An answer that can not be put into calls is a fault,
+// which exits: it is never left out.
+func prepared(d *authn.Decision) pluginserver.Calls {
+	return d.Form(func(d *authn.Decision) any {
+		c, err := calls(&d.Answer)
+		if err != nil {
+			return faultCalls
+		}
+		return c
+	}).(pluginserver.Calls)
+}
+
+// faultCalls is the answer to a request that has no other.
+var faultCalls = func() pluginserver.Calls {
+	c, err := calls(&authn.Deny(authn.Internal, nil).Answer)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}()

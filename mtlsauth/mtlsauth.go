@@ -1,0 +1,40 @@
+// Package mtlsauth is client-certificate authentication for Kong Gateway: the
+// plugin mtls-auth as an external plugin server, compatible in configuration
+// and answers with the plugin of that name in Kong Enterprise.
+//
+// # How a request walks through it
+//
+//	Kong ─socket─▶ pluginserver ─▶ mtlsauth (Access) ─▶ authn.Policy ─▶ clientcert ▸ certpath ─▶ Decision
+//	  ◀─ answer in one write ───── mtlsauth (Answer to PDK calls) ◀──────────────────────────────────┘
+//	cacert, in the background: -ca-dir ▸ declarative file ▸ Admin API ─▶ the current set of CA certificates
+//
+// Authentication is a function: what was presented, a policy, the CA
+// certificates of the moment and an instant go in, a Decision comes out, and
+// its zero value is a denial. What knows Kong's protocol stays at the rim.
+//
+// # The rooms
+//
+//   - mtlsauth: Kong's words (Config, schema) to a policy; Access; answers as
+//     PDK calls; Kong's log. The only user of the PDK.
+//   - cli: the program's sub-commands and flags.
+//   - internal/pluginserver: Kong's plugin protocol; knows no certificates.
+//   - internal/authn: Policy, Decision, Reason, Answer; the decision cache.
+//   - internal/clientcert: what the client presented.
+//   - internal/certpath: certification path validation (RFC 5280 §6).
+//   - internal/certname: names in certificates (RFC 4514; RFC 5280 §4.2.1.6).
+//   - internal/cacert: Kong's CA Certificates by id, from their sources.
+//   - internal/handshake: the Lua code by which Kong asks for a certificate.
+//   - internal/gateway: Kong's side of all this, for the demo and the tests.
+//   - internal/pkitest: certificates in memory, for the demo and the tests.
+//
+// imports_test.go holds who may import whom.
+//
+// # Failing closed
+//
+// A request passes by a Decision that says Passed and in no other way. What
+// goes wrong in an event (a panic, an unreadable reply, a refused
+// configuration) is answered with 500. Time is read once per request.
+package mtlsauth
+
+// Version is the version of the program and of the plugin, x.y.z.
+const Version = "0.1.0"

@@ -1,0 +1,109 @@
+package mtlsauth
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/cacert"
+	"mtls-auth/mtlsauth/internal/pluginserver"
+)
+
+// Plugin is what all instances share: the CA certificates, the decisions, and
+// the policies, each known by the content of its configuration. Kong starts
+// new instances in each worker at every reload, also of an identical
+// configuration, so nothing worth keeping hangs on an instance.
+type Plugin struct {
+	store      *cacert.Store
+	cache      *authn.Cache
+	log        *kongLog
+	minRSABits int
+
+	mu       sync.Mutex
+	policies map[[sha256.Size]byte]*sharedPolicy
+	warnedDN bool
+}
+
+// sharedPolicy is a policy with the number of instances that use it.
+type sharedPolicy struct {
+	*authn.Policy
+	cas   *cacert.Set
+	key   [sha256.Size]byte
+	users int
+}
+
+var _ pluginserver.Plugin = (*Plugin)(nil)
+
+func newPlugin(store *cacert.Store, log *kongLog, minRSABits int) *Plugin {
+	return &Plugin{
+		store:      store,
+		cache:      authn.NewCache(),
+		log:        log,
+		minRSABits: minRSABits,
+		policies:   make(map[[sha256.Size]byte]*sharedPolicy),
+	}
+}
+
+// Start makes an instance of a configuration. One that is refused makes an
+// instance that answers every request with 500 and says why in the log: it
+// fails closed. Start waits for nothing.
+func (p *Plugin) Start(config []byte) pluginserver.Instance {
+	c, err := parseConfig(config)
+	if err == nil {
+		err = c.served()
+	}
+	if err != nil {
+		p.log.background.Error("configuration refused, its requests get 500", "reason", authn.BadConfig, "error", err)
+		return &instance{plugin: p, denied: authn.Deny(authn.BadConfig, err)}
+	}
+	return &instance{plugin: p, policy: p.policy(c)}
+}
+
+// policy returns the policy of a configuration, the same for equal ones.
+func (p *Plugin) policy(c Config) *sharedPolicy {
+	content, err := json.Marshal(c)
+	if err != nil {
+		panic(fmt.Sprintf("marshalling a configuration: %v", err)) // it has only plain fields
+	}
+	key := sha256.Sum256(content)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.SendCADN && !p.warnedDN {
+		p.warnedDN = true
+		p.log.background.Warn("config.send_ca_dn: the CAs' names can not be sent from here; name them to nginx with ssl_client_certificate")
+	}
+	if shared, ok := p.policies[key]; ok {
+		shared.users++
+		return shared
+	}
+	cas := p.store.Want(c.CACertificates)
+	shared := &sharedPolicy{key: key, users: 1, cas: cas, Policy: authn.NewPolicy(authn.Options{
+		CAIDs:             c.CACertificates,
+		CAs:               cas,
+		AllowPartialChain: c.AllowPartialChain,
+		MinRSABits:        p.minRSABits,
+		GroupBy:           c.AuthenticatedGroupBy,
+		Cache:             p.cache,
+	})}
+	p.policies[key] = shared
+	return shared
+}
+
+// release gives back what an instance held.
+func (p *Plugin) release(shared *sharedPolicy) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	shared.users--
+	if shared.users == 0 {
+		delete(p.policies, shared.key)
+		shared.cas.Release()
+	}
+}
+
+// fault is the answer to a request in which something went wrong that is no
+// decision.
+func (p *Plugin) fault(error) pluginserver.Calls {
+	return faultCalls
+}

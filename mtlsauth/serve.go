@@ -1,0 +1,124 @@
+package mtlsauth
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
+
+	"mtls-auth/mtlsauth/internal/cacert"
+	"mtls-auth/mtlsauth/internal/pluginserver"
+)
+
+// ServerOptions are the flags of the plugin server.
+type ServerOptions struct {
+	Name       string // the plugin's
+	Prefix     string // Kong's
+	SocketMode fs.FileMode
+	MinRSABits int
+
+	// Where CA certificates are looked for; see the flags of these names.
+	CADir             string
+	DeclarativeConfig string
+	AdminURL          string
+	AdminAllowHTTP    bool
+	AdminTokenFile    string
+	AdminCAFile       string
+	AdminCertFile     string
+	AdminKeyFile      string
+	Refresh           time.Duration
+
+	LogLevel slog.Level
+	LogJSON  bool
+}
+
+// A UsageError is a wrong value of an option: the caller's mistake, not the
+// machine's.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// Serve is the plugin server. It listens on the socket below the prefix and
+// returns when it was asked to end, see [pluginserver.Server.Run].
+func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
+	log := newKongLog(o.Name, o.LogLevel, printed(o, out))
+	sources, err := cacert.Open(cacert.Config{
+		Prefix:            o.Prefix,
+		CADir:             o.CADir,
+		DeclarativeConfig: o.DeclarativeConfig,
+		AdminURL:          o.AdminURL,
+		AdminAllowHTTP:    o.AdminAllowHTTP,
+		AdminTokenFile:    o.AdminTokenFile,
+		AdminCAFile:       o.AdminCAFile,
+		AdminCertFile:     o.AdminCertFile,
+		AdminKeyFile:      o.AdminKeyFile,
+	}, log.background)
+	if err != nil {
+		return &UsageError{err}
+	}
+	store := cacert.NewStore(cacert.Options{Sources: sources, Refresh: o.Refresh, Log: log.background})
+	plugin := newPlugin(store, log, o.MinRSABits)
+
+	path := socketPath(o.Name, o.Prefix)
+	ids, err := pluginserver.OpenIDs(path + ".ids")
+	if err != nil {
+		return err
+	}
+	info, err := pluginInfoMessage(o.Name)
+	if err != nil {
+		return err
+	}
+	server := pluginserver.New(pluginserver.Options{
+		Plugin: plugin,
+		Info:   info,
+		Fault:  plugin.fault,
+		IDs:    ids,
+		Log:    log.background,
+	})
+	listener, err := pluginserver.Listen(path, o.SocketMode)
+	if err != nil {
+		return err
+	}
+	log.background.Info("listening", "socket", path, "version", Version)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	refreshed := make(chan struct{})
+	go func() {
+		defer close(refreshed)
+		store.Run(ctx)
+	}()
+	err = server.Run(listener, stdin, store.Reload)
+	cancel()
+	<-refreshed
+	return err
+}
+
+// printed is the handler for what the process prints, which Kong logs at info.
+func printed(o ServerOptions, out io.Writer) slog.Handler {
+	options := &slog.HandlerOptions{Level: o.LogLevel}
+	if o.LogJSON {
+		return slog.NewJSONHandler(out, options)
+	}
+	return slog.NewTextHandler(out, options)
+}
+
+func pluginInfoMessage(name string) (*kong_plugin_protocol.PluginInfo, error) {
+	text, err := json.Marshal(schema(name))
+	if err != nil {
+		return nil, fmt.Errorf("marshalling the schema: %w", err)
+	}
+	return &kong_plugin_protocol.PluginInfo{
+		Name:     name,
+		Phases:   []string{"access"},
+		Version:  Version,
+		Priority: Priority,
+		Schema:   string(text),
+	}, nil
+}

@@ -1,0 +1,60 @@
+package mtlsauth
+
+import (
+	"strconv"
+	"sync"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/authn"
+)
+
+// linesPerSecond is how many lines of one reason a second are written; what
+// is beyond is counted and told as one line, so that whoever can make requests
+// can not fill a disk.
+const linesPerSecond = 100
+
+// summed counts lines by reason.
+type summed struct {
+	mu     sync.Mutex
+	counts map[authn.Reason]*count
+}
+
+type count struct {
+	second int64 // Unix time of the second that is counted
+	lines  int   // in that second
+	left   int   // lines that were not written and not told yet
+}
+
+// count tells whether a line of this reason may be written now, and returns
+// lines about those that were not written before.
+func (s *summed) count(r authn.Reason, now time.Time) (told []string, write bool) {
+	second := now.Unix()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.counts == nil {
+		s.counts = make(map[authn.Reason]*count)
+	}
+	for reason, c := range s.counts {
+		if c.left > 0 && c.second != second {
+			line := new(line)
+			line.add("reason", reason.String())
+			line.add("not_written", strconv.Itoa(c.left))
+			told = append(told, line.String())
+			c.left = 0
+		}
+	}
+	c := s.counts[r]
+	if c == nil {
+		c = new(count)
+		s.counts[r] = c
+	}
+	if c.second != second {
+		c.second, c.lines = second, 0
+	}
+	c.lines++
+	if c.lines > linesPerSecond {
+		c.left++
+		return told, false
+	}
+	return told, true
+}
