@@ -1,10 +1,13 @@
 package cacert
 
+import "time"
+
 var (
 	ParseCA          = parseCA
 	ParseAdminURL    = parseAdminURL
 	ParseKongEnv     = parseKongEnv
 	ParseDeclarative = parseDeclarative
+	LoopbackOnly     = loopbackOnly
 )
 
 const (
@@ -43,4 +46,20 @@ func (s *Store) EntryCount() int {
 // ExplainKongEnv is the error of a .kong_env that can not be read.
 func ExplainKongEnv(prefix string, err error) error {
 	return newKongEnv(Config{Prefix: prefix}, nil).explain(err)
+}
+
+// AwaitIdle returns when nothing that Reload asked for is under way.
+func (s *Store) AwaitIdle() {
+	for {
+		s.mu.Lock()
+		busy := s.reload
+		for _, e := range s.entries {
+			busy = busy || e.asking
+		}
+		s.mu.Unlock()
+		if !busy {
+			return
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
 }

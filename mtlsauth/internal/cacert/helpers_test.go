@@ -138,7 +138,7 @@ func names(s *cacert.Snapshot) string {
 		known = append(known, ca.Certificate.Subject.CommonName)
 	}
 	for _, id := range s.Missing {
-		missing = append(missing, strings.TrimLeft(id[len(id)-12:], "0"))
+		missing = append(missing, strings.TrimLeft(id[max(0, len(id)-12):], "0"))
 	}
 	return strings.Join(known, " ") + "/" + strings.Join(missing, " ")
 }
@@ -182,3 +182,5 @@ func replace(t *testing.T, path, text string) {
 }
 
 func pemOf(name string) string { return pkitest.NewCA(name).PEM() }
+
+func writeFile(path, text string) error { return os.WriteFile(path, []byte(text), 0o644) }

@@ -2,6 +2,7 @@ package cacert
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"regexp"
@@ -93,6 +94,9 @@ func (env *kongEnvFile) hasAdminAPI() bool {
 // allowHTTP. An address that stands for all of the machine's is asked at
 // loopback.
 func (env *kongEnvFile) adminAddress(allowHTTP bool) (adminAddress, bool) {
+	if !env.hasAdminAPI() {
+		return adminAddress{}, false
+	}
 	for _, listener := range env.adminListen {
 		fields := strings.Fields(listener)
 		flags := fields[1:]
@@ -101,14 +105,17 @@ func (env *kongEnvFile) adminAddress(allowHTTP bool) (adminAddress, bool) {
 			continue
 		}
 		overTLS := slices.Contains(flags, "ssl")
-		scheme := "http://"
+		url := "http://" + reachable(fields[0])
+		_, port, err := net.SplitHostPort(fields[0])
 		switch {
 		case strings.HasPrefix(fields[0], "unix:") && !overTLS:
-			scheme = ""
+			url = fields[0]
+		case err != nil || port == "":
+			continue
 		case overTLS:
-			scheme = "https://"
+			url = "https://" + reachable(fields[0])
 		}
-		address, err := parseAdminURL(scheme+reachable(fields[0]), allowHTTP)
+		address, err := parseAdminURL(url, allowHTTP)
 		if err == nil {
 			return address, true
 		}
