@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/gateway"
+)
+
+// demo runs the whole how-to on this machine: a CA, certificates, an upstream,
+// and a gateway that stands in for Kong and starts this program as Kong does.
+// It prints each request as a curl line with its answer and returns 0 when all
+// answers were as expected.
+func demo(args []string, stdout, stderr io.Writer) int {
+	set := flag.NewFlagSet("demo", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	serve := set.Bool("serve", false, "")
+	if err := set.Parse(args); err != nil {
+		return wrongUse(stderr, "demo: %v; it takes -serve alone", err)
+	}
+	if set.NArg() > 0 {
+		return wrongUse(stderr, "demo takes no arguments, got %q", set.Args())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	code, err := runDemo(ctx, *serve, stdout)
+	if err != nil {
+		fmt.Fprintf(stderr, "mtls-auth: demo: %v\n", err)
+		return exitNo
+	}
+	return code
+}
+
+func runDemo(ctx context.Context, serve bool, out io.Writer) (int, error) {
+	dir, err := os.MkdirTemp("", "mtls-auth-demo-")
+	if err != nil {
+		return exitNo, err
+	}
+	fmt.Fprintf(out, "Making keys and certificates in %s\n", dir)
+	howto, err := newHowTo(dir)
+	if err != nil {
+		return exitNo, err
+	}
+	upstream := httptest.NewServer(gateway.Echo)
+	defer upstream.Close()
+	config, err := howto.writeKongYAML(upstream.URL)
+	if err != nil {
+		return exitNo, err
+	}
+	kong, err := startGateway(ctx, dir, config)
+	if err != nil {
+		return exitNo, err
+	}
+	defer kong.Close()
+	if err := os.WriteFile(howto.path("kong.crt"), kong.RootPEM(), 0o600); err != nil {
+		return exitNo, err
+	}
+	fmt.Fprintf(out, "A gateway that stands in for Kong (not for production) listens on %s and %s,\n"+
+		"configured by %s; the plugin server is this program.\n", kong.URLTLS(), kong.URL(), config)
+
+	asExpected := 0
+	requests := howto.requests(kong.URL(), kong.URLTLS())
+	for _, r := range requests {
+		if r.run(ctx, kong, out) {
+			asExpected++
+		}
+	}
+	fmt.Fprintf(out, "\n%d of %d answers were as expected.\n", asExpected, len(requests))
+	if asExpected < len(requests) {
+		return exitNo, nil
+	}
+	if serve {
+		fmt.Fprint(out, "Still here: paste the curl lines into another terminal. Ctrl-C ends.\n")
+		<-ctx.Done()
+	}
+	return exitFine, nil
+}
+
+// startGateway starts the stand-in with this program as its plugin server and
+// waits until that listens. A link gives the program the plugin's name.
+func startGateway(ctx context.Context, dir, config string) (*gateway.Gateway, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	plugin := filepath.Join(dir, "mtls-auth")
+	if err := os.Symlink(program, plugin); err != nil {
+		return nil, err
+	}
+	prefix := filepath.Join(dir, "kong")
+	log, err := os.OpenFile(filepath.Join(dir, "error.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	kong, err := gateway.Start(ctx, gateway.Options{
+		Prefix:            prefix,
+		DeclarativeConfig: config,
+		QueryCommand:      shellQuote(plugin) + " -dump -kong-prefix " + shellQuote(prefix),
+		StartCommand:      shellQuote(plugin) + " -kong-prefix " + shellQuote(prefix),
+		LogLevel:          "info",
+		LogOutput:         log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	socket := filepath.Join(prefix, "mtls-auth.socket")
+	for range 500 {
+		if _, err := os.Stat(socket); err == nil {
+			return kong, nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	kong.Close()
+	return nil, errors.New("the plugin server does not listen: see " + log.Name())
+}
+
+// shellQuote quotes a word for /bin/sh, which runs Kong's commands.
+func shellQuote(word string) string {
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
