@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"mtls-auth/mtlsauth/internal/gateway/rpc"
+	"mtls-auth/mtlsauth/internal/handshake"
+)
+
+// builtin is one of Kong's own plugins, done natively. To add one, put it into
+// builtins.
+type builtin struct {
+	priority int // as in Kong; plugins run from the highest down
+	// load checks a configuration and returns what runs in the access phase.
+	load func(p *plugin, at string, fields map[string]any) (builtinAccess, error)
+}
+
+// builtinAccess runs a plugin's access phase; an answer ends the request.
+type builtinAccess func(x *exchange) *rpc.Exit
+
+var builtins = map[string]builtin{
+	"pre-function": {1_000_000, loadHandshake},
+}
+
+// loadHandshake takes a pre-function whose code is the one that is shipped. The
+// stand-in cannot run Lua, and to do something else than the code says would be
+// worse than to refuse it.
+func loadHandshake(p *plugin, at string, fields map[string]any) (builtinAccess, error) {
+	if p.route != nil || p.service != nil {
+		return nil, problemf(at, "the pre-function must be a global plugin: in the certificate phase Kong runs no others")
+	}
+	config, _ := fields["config"].(map[string]any)
+	want := map[string]string{"certificate": handshake.Certificate, "access": handshake.Access}
+	for _, phase := range slices.Sorted(maps.Keys(config)) {
+		code, list := config[phase].([]any)
+		if list && len(code) == 0 {
+			continue // Kong's default
+		}
+		if want[phase] == "" {
+			return nil, problemf(fmt.Sprintf("%s.config.%s", at, phase), "the stand-in cannot run Lua: it knows the certificate and access code that mtls-auth ships, nothing else")
+		}
+	}
+	for phase, text := range want {
+		code, _ := config[phase].([]any)
+		if len(code) != 1 {
+			return nil, problemf(fmt.Sprintf("%s.config.%s", at, phase), "expected one piece of code: the stand-in knows what mtls-auth ships, both phases together")
+		}
+		if s, ok := code[0].(string); !ok || !handshake.Same(s, text) {
+			return nil, problemf(fmt.Sprintf("%s.config.%s", at, phase), "the stand-in cannot run Lua, and this is not the code that mtls-auth ships (%s.lua)", phase)
+		}
+	}
+	return runHandshake, nil
+}
+
+// asksForCertificate says whether the handshake's certificate phase is there.
+func (c *config) asksForCertificate() bool {
+	return slices.ContainsFunc(c.plugins, func(p *plugin) bool { return p.name == "pre-function" && p.enabled })
+}
+
+// runHandshake does what access.lua does.
+func runHandshake(x *exchange) *rpc.Exit {
+	if chain := handshake.Bounded(x.conn.chainPEM(x.r.TLS)); chain != "" {
+		x.req.Shared[handshake.ChainKey] = chain
+	} else {
+		delete(x.req.Shared, handshake.ChainKey)
+	}
+	for name := range x.req.Header {
+		if handshake.LookAlike(name) {
+			x.req.Header.Del(name)
+			delete(x.req.Header, name)
+		}
+	}
+	return nil
+}
