@@ -77,7 +77,7 @@ func isInsecure(algorithm x509.SignatureAlgorithm) bool {
 const (
 	costP256     = 100_000
 	costP384     = 650_000
-	costP521     = 2_000_000
+	costP521     = 2_600_000
 	costEd25519  = 60_000
 	costRSAMul   = 3  // of one modular multiplication, by the square of the modulus in 64-bit words
 	costRSASetup = 10 // multiplications' worth of setting the modulus up

@@ -1,0 +1,279 @@
+package certpath_test
+
+import (
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"testing"
+
+	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// constrainedBy validates a leaf with these options below an intermediate with
+// the constraints.
+func constrainedBy(t *testing.T, critical bool, parts [][]byte, leaf ...pkitest.Option) ([]certpath.Path, error) {
+	t.Helper()
+	g := newGraph(t, "root root>one one>leaf", map[string][]pkitest.Option{
+		"root>one": {constraints(t, critical, parts...)}, "one>leaf": leaf,
+	})
+	trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
+	return trust.Validate(g.certs["one>leaf"], g.list(t, "root>one"), now)
+}
+
+func TestNameConstraints(t *testing.T) {
+	dn := func(s string) []byte { return dnBase(t, s) }
+	none := subjectDN(t, "")
+	subject := func(s string) pkitest.Option { return subjectDN(t, s) }
+	for _, test := range []struct {
+		name  string
+		parts [][]byte
+		leaf  []pkitest.Option
+		want  bool
+	}{
+		{"DNS itself", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{pkitest.DNS("EXAMPLE.com")}, true},
+		{"DNS below", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{pkitest.DNS("a.example.com")}, true},
+		{"DNS beside", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{pkitest.DNS("badexample.com")}, false},
+		{"one DNS of two beside", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{pkitest.DNS("a.example.com", "a.org")}, false},
+		{"DNS with a leading dot, itself", [][]byte{permitted(dnsBase(".example.com"))}, []pkitest.Option{pkitest.DNS("example.com")}, false},
+		{"DNS with a leading dot, below", [][]byte{permitted(dnsBase(".example.com"))}, []pkitest.Option{pkitest.DNS("a.example.com")}, true},
+		{"malformed DNS", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{pkitest.DNS(".example.com")}, false},
+		{"malformed DNS, excluded elsewhere", [][]byte{excluded(dnsBase("example.org"))}, []pkitest.Option{pkitest.DNS("a..com")}, false},
+		{"excluded DNS", [][]byte{excluded(dnsBase("example.com"))}, []pkitest.Option{pkitest.DNS("a.Example.com")}, false},
+		{"excluded wins", [][]byte{permitted(dnsBase("example.com")), excluded(dnsBase("a.example.com"))}, []pkitest.Option{pkitest.DNS("a.example.com")}, false},
+		{"wildcard over an excluded name", [][]byte{excluded(dnsBase("a.example.com"))}, []pkitest.Option{pkitest.DNS("*.example.com")}, false},
+		{"partial wildcard over an excluded name", [][]byte{excluded(dnsBase("abc.example.com"))}, []pkitest.Option{pkitest.DNS("a*.example.com")}, false},
+		{"wildcard above a permitted name", [][]byte{permitted(dnsBase("a.example.com"))}, []pkitest.Option{pkitest.DNS("*.example.com")}, false},
+		{"no DNS name at all", [][]byte{permitted(dnsBase("example.com"))}, nil, true},
+		{"another kind", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{pkitest.Email("a@b.org")}, true},
+		{"everything excluded", [][]byte{excluded(dnsBase(""))}, []pkitest.Option{pkitest.DNS("a.org")}, false},
+		{"everything permitted", [][]byte{permitted(dnsBase(""))}, []pkitest.Option{pkitest.DNS("a.org")}, true},
+
+		{"mailbox", [][]byte{permitted(emailBase("a@example.com"))}, []pkitest.Option{pkitest.Email("a@EXAMPLE.com")}, true},
+		{"another mailbox", [][]byte{permitted(emailBase("a@example.com"))}, []pkitest.Option{pkitest.Email("A@example.com")}, false},
+		{"excluded mailbox in another case", [][]byte{excluded(emailBase("a@example.com"))}, []pkitest.Option{pkitest.Email("A@example.com")}, false},
+		{"excluded mailbox in quotes", [][]byte{excluded(emailBase("a@example.com"))}, []pkitest.Option{pkitest.Email(`"a"@example.com`)}, false},
+		{"host of an address", [][]byte{permitted(emailBase("example.com"))}, []pkitest.Option{pkitest.Email("a@example.com")}, true},
+		{"host below", [][]byte{permitted(emailBase("example.com"))}, []pkitest.Option{pkitest.Email("a@mail.example.com")}, false},
+		{"domain below", [][]byte{permitted(emailBase(".example.com"))}, []pkitest.Option{pkitest.Email("a@mail.example.com")}, true},
+		{"domain itself", [][]byte{permitted(emailBase(".example.com"))}, []pkitest.Option{pkitest.Email("a@example.com")}, false},
+		{"excluded host, below it", [][]byte{excluded(emailBase("example.com"))}, []pkitest.Option{pkitest.Email("a@mail.example.com")}, true},
+		{"two at signs", [][]byte{permitted(emailBase("example.com"))}, []pkitest.Option{pkitest.Email("a@evil.org@example.com")}, false},
+		{"at sign in quotes", [][]byte{permitted(emailBase("example.com"))}, []pkitest.Option{pkitest.Email(`"a@b"@example.com`)}, true},
+		{"malformed address", [][]byte{excluded(emailBase("example.com"))}, []pkitest.Option{pkitest.Email("nobody")}, false},
+		{"address in the subject", [][]byte{permitted(emailBase("example.com"))}, []pkitest.Option{subject("E:22=a@evil.org")}, false},
+		{"permitted address in the subject", [][]byte{permitted(emailBase("example.com"))}, []pkitest.Option{subject("E:22=a@example.com")}, true},
+		{"unreadable address in the subject", [][]byte{excluded(emailBase("example.org"))}, []pkitest.Option{subject("E:20=a\xff@example.com")}, false},
+		{"address in the subject beside the SAN's", [][]byte{permitted(emailBase("example.com"))}, []pkitest.Option{subject("E:22=a@evil.org"), pkitest.Email("a@example.com")}, true},
+
+		{"URI host", [][]byte{permitted(uriBase("example.com"))}, []pkitest.Option{pkitest.URI("https://example.com:8443/x")}, true},
+		{"URI below the host", [][]byte{permitted(uriBase("example.com"))}, []pkitest.Option{pkitest.URI("https://a.example.com/")}, false},
+		{"URI below the domain", [][]byte{permitted(uriBase(".example.com"))}, []pkitest.Option{pkitest.URI("https://a.example.com/")}, true},
+		{"URI with user information", [][]byte{permitted(uriBase("example.com"))}, []pkitest.Option{pkitest.URI("https://example.com@evil.org/")}, false},
+		{"URI without a host", [][]byte{permitted(uriBase("example.com"))}, []pkitest.Option{pkitest.URI("urn:uuid:1")}, false},
+		{"URI without a host, DNS constrained", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{pkitest.URI("urn:uuid:1")}, true},
+		{"URI with an address, excluded elsewhere", [][]byte{excluded(uriBase("example.com"))}, []pkitest.Option{pkitest.URI("https://192.0.2.1/")}, false},
+		{"excluded URI", [][]byte{excluded(uriBase("example.com"))}, []pkitest.Option{pkitest.URI("https://Example.com/")}, false},
+
+		{"IP inside", [][]byte{permitted(ipBase(192, 0, 2, 0, 255, 255, 255, 0))}, []pkitest.Option{pkitest.IP("192.0.2.7")}, true},
+		{"IP outside", [][]byte{permitted(ipBase(192, 0, 2, 0, 255, 255, 255, 0))}, []pkitest.Option{pkitest.IP("192.0.3.7")}, false},
+		{"IPv6 below IPv4 alone", [][]byte{permitted(ipBase(192, 0, 2, 0, 255, 255, 255, 0))}, []pkitest.Option{pkitest.IP("2001:db8::1")}, false},
+		{"excluded IP, host bits set", [][]byte{excluded(ipBase(1, 0, 0, 0, 255, 0, 0, 0), ipBase(10, 0, 0, 5, 255, 0, 0, 0))}, []pkitest.Option{pkitest.IP("10.0.0.1")}, false},
+
+		{"DN inside", [][]byte{permitted(dn("C=US,O=Kong"))}, []pkitest.Option{subject("C=US,O=Kong,CN=a")}, true},
+		{"DN itself", [][]byte{permitted(dn("C=US,O=Kong"))}, []pkitest.Option{subject("C=US,O=Kong")}, true},
+		{"DN shorter", [][]byte{permitted(dn("C=US,O=Kong"))}, []pkitest.Option{subject("C=US")}, false},
+		{"DN in another order", [][]byte{permitted(dn("C=US,O=Kong"))}, []pkitest.Option{subject("O=Kong,C=US")}, false},
+		{"DN in another case and spacing", [][]byte{permitted(dn("O=Kong  Inc"))}, []pkitest.Option{subject("O:19= kong inc ,CN=a")}, true},
+		{"DN beyond ASCII in another case", [][]byte{permitted(dn("O=ÄÖ"))}, []pkitest.Option{subject("O=äö,CN=a")}, false},
+		{"the same, excluded", [][]byte{excluded(dn("O=ÄÖ"))}, []pkitest.Option{subject("O=äö,CN=a")}, false},
+		{"DN of a string type that does not fold", [][]byte{permitted(dn("O=Kong"))}, []pkitest.Option{subject("O:20=kong")}, false},
+		{"the same, excluded", [][]byte{excluded(dn("O=Kong"))}, []pkitest.Option{subject("O:20=kong")}, false},
+		{"unreadable where something is excluded", [][]byte{excluded(dn("O=Kong"))}, []pkitest.Option{subject("O:20=k\xff")}, false},
+		{"multi-valued RDN in another order", [][]byte{permitted(dn("O=a+OU=b"))}, []pkitest.Option{subject("OU=b+O=a,CN=x")}, true},
+		{"multi-valued RDN with one more", [][]byte{permitted(dn("O=a"))}, []pkitest.Option{subject("O=a+OU=b")}, false},
+		{"multi-valued RDN spelt twice", [][]byte{permitted(dn("O=a+O=A"))}, []pkitest.Option{subject("O=a+O=evil")}, false},
+		{"excluded RDN with one more", [][]byte{excluded(dn("O=a"))}, []pkitest.Option{subject("O=a+OU=b")}, false},
+		{"excluded DN", [][]byte{excluded(dn("O=evil"))}, []pkitest.Option{subject("O=Evil,CN=a")}, false},
+		{"excluded DN elsewhere", [][]byte{excluded(dn("O=evil"))}, []pkitest.Option{subject("O=Kong,CN=a")}, true},
+		{"directoryName in the SAN outside", [][]byte{permitted(dn("O=Kong"))}, []pkitest.Option{subject("O=Kong"), san(false, dn("O=evil"))}, false},
+		{"directoryName in the SAN inside", [][]byte{permitted(dn("O=Kong"))}, []pkitest.Option{none, san(true, dn("O=Kong,CN=a"))}, true},
+		{"empty subject", [][]byte{permitted(dn("O=Kong"))}, []pkitest.Option{none}, true},
+		{"broken directoryName", [][]byte{excluded(dn("O=Kong"))}, []pkitest.Option{san(false, context(4, true, []byte{1, 2}))}, false},
+
+		{"otherName constrained and there", [][]byte{permitted(otherName("u"))}, []pkitest.Option{san(false, otherName("u"))}, false},
+		{"otherName excluded and there", [][]byte{excluded(otherName("u"))}, []pkitest.Option{san(false, otherName("v"))}, false},
+		{"otherName constrained and not there", [][]byte{permitted(otherName("u"))}, []pkitest.Option{pkitest.DNS("a.org")}, true},
+		{"registeredID excluded and there", [][]byte{excluded(context(8, false, []byte{42}))}, []pkitest.Option{san(false, context(8, false, []byte{43}))}, false},
+		{"a name of no known form", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{san(false, context(9, false, []byte("x")))}, false},
+
+		{"minimum written out as zero", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(0, false, []byte{0})))}, []pkitest.Option{pkitest.DNS("a.org")}, true},
+		{"minimum of one", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(0, false, []byte{1})))}, []pkitest.Option{pkitest.DNS("a.org")}, false},
+		{"maximum", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(1, false, []byte{9})))}, []pkitest.Option{pkitest.DNS("a.org")}, false},
+		{"a base of no known form", [][]byte{permitted(dnsBase("a.org"), context(9, false, []byte("x")))}, []pkitest.Option{pkitest.DNS("a.org")}, false},
+	} {
+		for _, critical := range []bool{true, false} {
+			paths, err := constrainedBy(t, critical, test.parts, test.leaf...)
+			switch {
+			case test.want && err != nil:
+				t.Errorf("%s, critical %v: %v", test.name, critical, err)
+			case !test.want && (err == nil || kindOf(err) != "constraint"):
+				t.Errorf("%s, critical %v: got %v", test.name, critical, err)
+			case err == nil && !paths[0].Constrained():
+				t.Errorf("%s: the path is not constrained", test.name)
+			}
+		}
+	}
+}
+
+// TestConstraintsOnThePath says whose constraints bind whom.
+func TestConstraintsOnThePath(t *testing.T) {
+	nc := func(parts ...[]byte) []pkitest.Option { return []pkitest.Option{constraints(t, true, parts...)} }
+	org := dnsBase("example.org")
+	leafDNS := []pkitest.Option{pkitest.DNS("a.example.org")}
+	type options = map[string][]pkitest.Option
+	for _, test := range []struct {
+		name    string
+		options options
+		want    string
+	}{
+		{"the anchor's", options{"root": nc(excluded(org)), "two>leaf": leafDNS}, "constraint"},
+		{"the upper intermediate's", options{"root>one": nc(excluded(org)), "two>leaf": leafDNS}, "constraint"},
+		{"the leaf's own", options{"two>leaf": append(nc(excluded(org)), leafDNS...)}, "two>leaf one>two root>one root"},
+		{"an intermediate's names", options{"root>one": nc(excluded(org)), "one>two": leafDNS}, "constraint"},
+		{"an intermediate's names by its own", options{"one>two": append(nc(excluded(org)), leafDNS...)}, "two>leaf one>two root>one root"},
+		{"an intermediate's subject", options{"root>one": nc(excluded(dnBase(t, "CN=two")))}, "constraint"},
+		{"narrowed", options{"root>one": nc(permitted(org)), "one>two": nc(permitted(dnsBase("b.example.org"))), "two>leaf": leafDNS}, "constraint"},
+		{"widened", options{"root>one": nc(permitted(dnsBase("b.example.org"))), "one>two": nc(permitted(org)), "two>leaf": leafDNS}, "constraint"},
+		{"both permit", options{"root>one": nc(permitted(org)), "one>two": nc(permitted(org)), "two>leaf": leafDNS}, "two>leaf one>two root>one root"},
+	} {
+		g := newGraph(t, "root root>one one>two two>leaf", test.options)
+		trust := certpath.NewTrust(g.list(t, "root root>one"), certpath.TrustOptions{})
+		paths, err := trust.Validate(g.certs["two>leaf"], g.list(t, "one>two"), now)
+		if got := outcome(g, paths, err); got != test.want {
+			t.Errorf("%s: got %q, want %q (%v)", test.name, got, test.want, err)
+		}
+	}
+}
+
+// TestSelfIssuedIsExempt: RFC 5280, section 6.1.3(b), and 6.1.4(l).
+func TestSelfIssuedIsExempt(t *testing.T) {
+	root := pkitest.NewCA("root")
+	old := root.Intermediate("ca", pathLength(0), constraints(t, true, permitted(dnsBase("example.com"), dnBase(t, "O=Kong"))))
+	renewed := old.Intermediate("ca", pkitest.DNS("elsewhere.org"))
+	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
+	presented := []*x509.Certificate{old.Certificate, renewed.Certificate}
+	good := renewed.Client("leaf", subjectDN(t, "O=Kong,CN=leaf"))
+	if paths, err := trust.Validate(good.Certificate, presented, now); err != nil || len(paths) != 1 || len(paths[0].Certificates) != 4 {
+		t.Errorf("got %v, %v", paths, err)
+	}
+	// The last certificate is never exempt.
+	own := old.Client("ca", pkitest.DNS("elsewhere.org"))
+	if _, err := trust.Validate(own.Certificate, presented, now); kindOf(err) != "constraint" {
+		t.Errorf("self-issued leaf: got %v", err)
+	}
+	other := renewed.Intermediate("other")
+	leaf := other.Client("leaf", subjectDN(t, "O=Kong,CN=leaf"))
+	if _, err := trust.Validate(leaf.Certificate, append(presented, other.Certificate), now); kindOf(err) != "constraint" {
+		t.Errorf("path length: got %v", err)
+	}
+}
+
+func TestConstrains(t *testing.T) {
+	all := []certname.Kind{certname.DNS, certname.Email, certname.URI, certname.IP, certname.DirectoryName, certname.UPN, certname.OtherName}
+	dns, email, any6 := dnsBase("a.org"), emailBase("a.org"), ipBase(make([]byte, 32)...)
+	everyDN := context(4, true, sequence())
+	for _, test := range []struct {
+		name     string
+		one, two [][]byte
+		want     []certname.Kind
+	}{
+		{"none", nil, nil, nil},
+		{"one kind", [][]byte{permitted(dns)}, nil, []certname.Kind{certname.DNS}},
+		{"every kind", [][]byte{permitted(dns, email, uriBase("a.org"), ipBase(1, 2, 3, 4, 255, 255, 255, 255), dnBase(t, "CN=leaf"), dnBase(t, "CN=two"))}, nil, all[:5]},
+		{"excluded alone", [][]byte{excluded(email)}, nil, nil},
+		{"everything permitted", [][]byte{permitted(dnsBase(""), any6, everyDN, email)}, nil, []certname.Kind{certname.Email}},
+		{"one of two permits everything", [][]byte{permitted(dns, dnsBase(""))}, nil, nil},
+		{"a form that is not compared", [][]byte{permitted(otherName("u"), email)}, nil, []certname.Kind{certname.Email}},
+		{"a CA cannot add a kind", [][]byte{permitted(email)}, [][]byte{permitted(dns, email)}, []certname.Kind{certname.Email}},
+		{"nor grant one below an exclusion", [][]byte{excluded(email)}, [][]byte{permitted(dns)}, nil},
+		{"nor give one back", [][]byte{permitted(dns, email)}, [][]byte{permitted(dns)}, []certname.Kind{certname.DNS}},
+	} {
+		options := map[string][]pkitest.Option{}
+		if test.one != nil {
+			options["root>one"] = []pkitest.Option{constraints(t, true, test.one...)}
+		}
+		if test.two != nil {
+			options["one>two"] = []pkitest.Option{constraints(t, true, test.two...)}
+		}
+		g := newGraph(t, "root root>one one>two two>leaf", options)
+		trust := certpath.NewTrust(g.list(t, "root root>one one>two"), certpath.TrustOptions{})
+		paths, err := trust.Validate(g.certs["two>leaf"], nil, now)
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		if got := paths[0].Constrained(); got != (test.one != nil) {
+			t.Errorf("%s: Constrained is %v", test.name, got)
+		}
+		var got []certname.Kind
+		for _, kind := range all {
+			if paths[0].Constrains(kind) {
+				got = append(got, kind)
+			}
+		}
+		if fmt.Sprint(got) != fmt.Sprint(test.want) {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+// TestCriticalSubjectAltName: crypto/x509 knows four forms of names only.
+func TestCriticalSubjectAltName(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		san  []byte
+		want string
+	}{
+		{"directoryName", dnBase(t, "O=Kong"), "root>leaf root"},
+		{"UPN", otherName("u@corp"), "root>leaf root"},
+		{"registeredID", context(8, false, []byte{42}), "root>leaf root"},
+		{"broken directoryName", context(4, true, []byte{1, 2}), "constraint"},
+		{"unknown form", context(9, false, []byte("x")), "constraint"},
+		{"broken UPN", otherName("\xff"), "constraint"},
+	} {
+		g := newGraph(t, "root root>leaf", map[string][]pkitest.Option{"root>leaf": {subjectDN(t, ""), san(true, test.san)}})
+		if len(g.certs["root>leaf"].UnhandledCriticalExtensions) == 0 {
+			t.Fatalf("%s: crypto/x509 handles it", test.name)
+		}
+		trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
+		paths, err := trust.Validate(g.certs["root>leaf"], nil, now)
+		if got := outcome(g, paths, err); got != test.want {
+			t.Errorf("%s: got %q, want %q (%v)", test.name, got, test.want, err)
+		}
+	}
+}
+
+func TestNamesTimesConstraints(t *testing.T) {
+	bases, names := make([][]byte, 1000), make([]string, 1000)
+	for i := range bases {
+		bases[i], names[i] = dnsBase(fmt.Sprintf("c%d.org", i)), fmt.Sprintf("%d.net", i)
+	}
+	deep := strings.Repeat("+O=a", 300)[1:]
+	for name, test := range map[string]struct {
+		parts [][]byte
+		leaf  pkitest.Option
+	}{
+		"DNS":          {[][]byte{excluded(bases...)}, pkitest.DNS(names...)},
+		"multi-valued": {[][]byte{permitted(dnBase(t, deep+"+O=b"))}, subjectDN(t, deep+"+O=c")},
+	} {
+		_, err := constrainedBy(t, true, test.parts, test.leaf)
+		if kindOf(err) != "too_costly" {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if _, err := constrainedBy(t, true, [][]byte{excluded(bases[:300]...)}, pkitest.DNS(names[:300]...)); err != nil {
+		t.Errorf("300 names and constraints: %v", err)
+	}
+}

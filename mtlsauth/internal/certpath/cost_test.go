@@ -1,0 +1,235 @@
+package certpath_test
+
+import (
+	"bytes"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"math/big"
+	"slices"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// limit is the time that one validation may take: 10 ms, and in proportion more
+// on a machine that is slower at the time, by what one P-256 check takes.
+func limit(t testing.TB) time.Duration {
+	t.Helper()
+	const idle = 67 * time.Microsecond
+	ca := pkitest.NewCA("ca")
+	check := fastest(func() {
+		if err := ca.CheckSignatureFrom(ca.Certificate); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return 10 * time.Millisecond * max(check, idle) / idle
+}
+
+// fastest runs f some times: what the machine does besides is not f's cost.
+func fastest(f func()) time.Duration {
+	best := time.Hour
+	for range 5 {
+		started := time.Now()
+		f()
+		best = min(best, time.Since(started))
+	}
+	return best
+}
+
+// bogusRSA returns a certificate with an RSA key of so many bits and this
+// exponent put in, for which nobody knows the private key.
+func bogusRSA(t testing.TB, cert *x509.Certificate, bits, exponent int, seed int64) *x509.Certificate {
+	t.Helper()
+	n := new(big.Int).Lsh(big.NewInt(1), uint(bits))
+	n.Sub(n, big.NewInt(2*seed+1))
+	spki, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: n, E: exponent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rebuild(t, cert, func(tbs []byte) []byte { return bytes.Replace(tbs, cert.RawSubjectPublicKeyInfo, spki, 1) }, nil)
+}
+
+// rebuild changes the signed part of a certificate and its signature, which no
+// longer fits afterwards.
+func rebuild(t testing.TB, cert *x509.Certificate, tbs func([]byte) []byte, signature []byte) *x509.Certificate {
+	t.Helper()
+	var parts struct {
+		TBS, Algorithm asn1.RawValue
+		Signature      asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(cert.Raw, &parts); err != nil {
+		t.Fatal(err)
+	}
+	if signature == nil {
+		signature = parts.Signature.Bytes
+	}
+	bits, err := asn1.Marshal(asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := x509.ParseCertificate(sequence(sequence(tbs(parts.TBS.Bytes)), parts.Algorithm.FullBytes, bits))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// rsaSigned has the leaf carry an RSA signature of so many bytes, below the
+// modulus, so that a check goes all the way.
+func rsaSigned(t testing.TB, leaf *x509.Certificate, size int) *x509.Certificate {
+	return rebuild(t, leaf, func(tbs []byte) []byte { return tbs }, append([]byte{0}, bytes.Repeat([]byte{0x5a}, size-1)...))
+}
+
+func TestCostIsBounded(t *testing.T) {
+	anchors := map[string]*pkitest.Certificate{
+		"P-256": pkitest.NewCA("root"), "P-521": pkitest.NewCA("root", curve(elliptic.P521())), "RSA 4096": pkitest.NewCA("root", rsaKey(4096)),
+	}
+	signer := pkitest.NewCA("signer", rsaKey(2048))
+	for anchorName, root := range anchors {
+		trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
+		bogus := func(issuer *pkitest.Certificate, name string, bits, exponent, count int) (out []*x509.Certificate) {
+			for i := range count {
+				out = append(out, bogusRSA(t, issuer.Intermediate(name).Certificate, bits, exponent, int64(i)))
+			}
+			return out
+		}
+		leafOf := func(name string, bits int) *x509.Certificate {
+			parent := &pkitest.Certificate{Certificate: &x509.Certificate{Raw: []byte{0}}, Key: signer.Key}
+			*parent.Certificate = *signer.Certificate
+			parent.Certificate.RawSubject, parent.Certificate.Subject.CommonName = nil, name
+			return rsaSigned(t, parent.Client("leaf").Certificate, bits/8)
+		}
+		self := pkitest.NewCA("ca")
+		for _, test := range []struct {
+			name      string
+			leaf      *x509.Certificate
+			presented []*x509.Certificate
+		}{
+			{"RSA key of 190,000 bits", leafOf("ca", 190000), bogus(root, "ca", 190000, 65537, 1)},
+			{"ten RSA 4096", leafOf("ca", 4096), bogus(root, "ca", 4096, 65537, 10)},
+			{"ten RSA 8192 with a long exponent", leafOf("ca", 8192), bogus(root, "ca", 8192, 1<<31-1, 10)},
+			{"ten RSA 8192 that name each other", leafOf("ca", 8192), bogus(self, "ca", 8192, 1<<31-1, 10)},
+			{"ten RSA 2048 that name each other", leafOf("ca", 2048), bogus(self, "ca", 2048, 65537, 10)},
+		} {
+			var err error
+			took := fastest(func() { _, err = trust.Validate(test.leaf, test.presented, now) })
+			if err == nil {
+				t.Errorf("%s below %s: accepted", test.name, anchorName)
+			}
+			t.Logf("%s below %s: %v, %s", test.name, anchorName, took, kindOf(err))
+			if took > limit(t) {
+				t.Errorf("%s below %s: took %v", test.name, anchorName, took)
+			}
+		}
+	}
+}
+
+// TestCostOfGoodSignatures: a client that holds a CA's key can make signatures
+// that are good, as far as the root that it made up.
+func TestCostOfGoodSignatures(t *testing.T) {
+	for _, key := range []struct {
+		name   string
+		option pkitest.Option
+	}{{"P-521", curve(elliptic.P521())}, {"P-384", curve(elliptic.P384())}, {"RSA 4096", rsaKey(4096)}} {
+		ca := pkitest.NewCA("ca", key.option)
+		var presented []*x509.Certificate
+		for i := range 10 {
+			// One name, one key: each signs each. A SAN of its own keeps
+			// crypto/x509 from seeing a loop.
+			presented = append(presented, ca.Intermediate("ca", key.option, pkitest.DNS(fmt.Sprintf("%d.org", i))).Certificate)
+		}
+		leaf := ca.Client("leaf").Certificate
+		trust := certpath.NewTrust([]*x509.Certificate{pkitest.NewCA("ca").Certificate}, certpath.TrustOptions{})
+		var err error
+		took := fastest(func() { _, err = trust.Validate(leaf, presented, now) })
+		t.Logf("%s: %v, %s", key.name, took, kindOf(err))
+		if err == nil || took > limit(t) {
+			t.Errorf("%s: took %v, %v", key.name, took, err)
+		}
+	}
+}
+
+// TestGoodClientAmongBogusIssuers must pass whatever else carries the name of
+// its issuer.
+func TestGoodClientAmongBogusIssuers(t *testing.T) {
+	for _, key := range []struct {
+		name   string
+		option func() pkitest.Option
+	}{
+		{"P-256", func() pkitest.Option { return curve(elliptic.P256()) }},
+		{"RSA 2048", func() pkitest.Option { return rsaKey(2048) }},
+		{"P-384", func() pkitest.Option { return curve(elliptic.P384()) }},
+		{"RSA 4096", nil},
+	} {
+		root := pkitest.NewCA("root")
+		good := root.Intermediate("ca")
+		leaf := good.Client("leaf").Certificate
+		evil := pkitest.NewCA("ca")
+		var bogus []*x509.Certificate
+		for i := range 10 {
+			if key.option == nil {
+				bogus = append(bogus, bogusRSA(t, evil.Intermediate("ca").Certificate, 4096, 65537, int64(i)))
+				continue
+			}
+			bogus = append(bogus, evil.Intermediate("ca", key.option()).Certificate)
+		}
+		cas := []*x509.Certificate{root.Certificate, good.Certificate}
+		trust := certpath.NewTrust(cas, certpath.TrustOptions{})
+		if _, err := trust.Validate(leaf, bogus, now); err != nil {
+			t.Errorf("%s: %v", key.name, err)
+		}
+		trust = certpath.NewTrust(cas[:1], certpath.TrustOptions{})
+		var err error
+		presented := append(slices.Clone(bogus[:9]), good.Certificate)
+		took := fastest(func() { _, err = trust.Validate(leaf, presented, now) })
+		if err != nil || took > limit(t) {
+			t.Errorf("%s, the good one last: %v, %v", key.name, took, err)
+		}
+		t.Logf("%s: %v", key.name, took)
+	}
+}
+
+// TestDeepPathWithExpensiveKeys is affordable: no search, just depth.
+func TestDeepPathWithExpensiveKeys(t *testing.T) {
+	key := curve(elliptic.P521())
+	root := pkitest.NewCA("root", key)
+	one := root.Intermediate("one", curve(elliptic.P521()))
+	two := one.Intermediate("two", curve(elliptic.P521()))
+	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
+	if _, err := trust.Validate(two.Client("leaf").Certificate, []*x509.Certificate{two.Certificate, one.Certificate}, now); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestThousandCAs: configured certificates that do not matter cost nothing.
+func TestThousandCAs(t *testing.T) {
+	root := pkitest.NewCA("root")
+	one := root.Intermediate("one")
+	leaf := one.Client("leaf").Certificate
+	cas := []*x509.Certificate{root.Certificate}
+	few := certpath.NewTrust(cas, certpath.TrustOptions{})
+	for i := range 1000 {
+		cas = append(cas, root.Intermediate(fmt.Sprint("ca", i)).Certificate)
+	}
+	many := certpath.NewTrust(cas, certpath.TrustOptions{})
+	presented := []*x509.Certificate{one.Certificate}
+	cost := func(trust *certpath.Trust) time.Duration {
+		return fastest(func() {
+			for range 20 {
+				if _, err := trust.Validate(leaf, presented, now); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+	if a, b := cost(few), cost(many); b > 2*a {
+		t.Errorf("1 CA: %v, 1001 CAs: %v", a/20, b/20)
+	} else {
+		t.Logf("1 CA: %v, 1001 CAs: %v", a/20, b/20)
+	}
+}

@@ -1,0 +1,283 @@
+package certpath_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+func curve(c elliptic.Curve) pkitest.Option {
+	key, err := ecdsa.GenerateKey(c, rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return pkitest.Key(key)
+}
+
+func rsaKey(bits int) pkitest.Option {
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		panic(err)
+	}
+	return pkitest.Key(key)
+}
+
+func usage(u x509.KeyUsage) pkitest.Option {
+	return pkitest.With(func(c *x509.Certificate) { c.KeyUsage = u })
+}
+
+func notCA() pkitest.Option { return pkitest.With(func(c *x509.Certificate) { c.IsCA = false }) }
+
+func signedWith(a x509.SignatureAlgorithm) pkitest.Option {
+	return pkitest.With(func(c *x509.Certificate) { c.SignatureAlgorithm = a })
+}
+
+func pathLength(n int) pkitest.Option {
+	return pkitest.With(func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = n, n == 0 })
+}
+
+func unknownCritical() pkitest.Option {
+	return pkitest.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3}, Critical: true, Value: []byte{5, 0}})
+}
+
+// TestRules breaks one thing of a good path of three certificates, root, one
+// and leaf, per case. The key of root is that of the first option, if given.
+func TestRules(t *testing.T) {
+	root, one, leaf := "root", "root>one", "one>leaf"
+	const good = "one>leaf root>one root"
+	type options = map[string][]pkitest.Option
+	eku := pkitest.ExtKeyUsage
+	emptyEKU := pkitest.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Value: []byte{0x30, 0}})
+	requireExplicit := pkitest.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 36}, Critical: true, Value: sequence(context(0, false, []byte{0}))})
+	policy := func(c *x509.Certificate) {
+		oid, err := x509.OIDFromInts([]uint64{1, 2, 3})
+		if err != nil {
+			panic(err)
+		}
+		c.Policies = []x509.OID{oid}
+	}
+	weak1024 := rsaKey(1024)
+	odd := rsaKey(2052)
+	for _, test := range []struct {
+		name    string
+		options options
+		want    string
+	}{
+		{"nothing", nil, good},
+		{"expired leaf", options{leaf: {pkitest.Expired()}}, "expired"},
+		{"expired intermediate", options{one: {pkitest.Expired()}}, "expired"},
+		{"expired anchor", options{root: {pkitest.Expired()}}, "expired"},
+		{"leaf not yet valid", options{leaf: {pkitest.NotYetValid()}}, "not_yet_valid"},
+		{"intermediate not yet valid", options{one: {pkitest.NotYetValid()}}, "not_yet_valid"},
+		{"anchor not yet valid", options{root: {pkitest.NotYetValid()}}, "not_yet_valid"},
+
+		{"no extended key usage", options{leaf: {eku()}}, good},
+		{"any extended key usage", options{leaf: {eku(x509.ExtKeyUsageAny)}}, good},
+		{"server authentication alone", options{leaf: {eku(x509.ExtKeyUsageServerAuth)}}, "wrong_usage"},
+		{"an unknown usage alone", options{leaf: {eku(), pkitest.With(func(c *x509.Certificate) { c.UnknownExtKeyUsage = []asn1.ObjectIdentifier{{1, 2, 3}} })}}, "wrong_usage"},
+		{"an empty list of usages", options{leaf: {eku(), emptyEKU}}, "wrong_usage"},
+		{"an empty list above", options{one: {emptyEKU}}, "wrong_usage"},
+		{"nested usage that allows it", options{one: {eku(x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth)}}, good},
+		{"nested usage that does not", options{one: {eku(x509.ExtKeyUsageServerAuth)}}, "wrong_usage"},
+		{"anchor's usage that does not", options{root: {eku(x509.ExtKeyUsageServerAuth)}}, "wrong_usage"},
+		{"leaf may sign certificates", options{leaf: {usage(x509.KeyUsageCertSign)}}, "wrong_usage"},
+		{"no key usage", options{leaf: {usage(0)}, one: {usage(0)}, root: {usage(0)}}, good},
+
+		{"intermediate is no CA", options{one: {notCA(), usage(0)}}, "constraint"},
+		{"anchor is no CA", options{root: {notCA(), usage(0)}}, "constraint"},
+		{"intermediate may not sign certificates", options{one: {usage(x509.KeyUsageCRLSign)}}, "constraint"},
+		{"anchor may not sign certificates", options{root: {usage(x509.KeyUsageCRLSign)}}, "constraint"},
+		{"path length that suffices", options{root: {pathLength(1)}, one: {pathLength(0)}}, good},
+		{"path length of the anchor", options{root: {pathLength(0)}}, "constraint"},
+		{"unknown critical extension in the leaf", options{leaf: {unknownCritical()}}, "constraint"},
+		{"unknown critical extension in the intermediate", options{one: {unknownCritical()}}, "constraint"},
+		{"unknown critical extension in the anchor", options{root: {unknownCritical()}}, "constraint"},
+		{"explicit policy is required and absent", options{one: {requireExplicit}}, "constraint"},
+		{"explicit policy is required and present", options{one: {requireExplicit, pkitest.With(policy)}, leaf: {pkitest.With(policy)}}, good},
+
+		{"RSA 1024 leaf", options{leaf: {weak1024}}, "weak_algorithm"},
+		{"RSA 1024 intermediate", options{one: {weak1024}}, "weak_algorithm"},
+		{"RSA 1024 anchor", options{root: {weak1024}}, "weak_algorithm"},
+		{"RSA 2052 leaf", options{leaf: {odd}}, "weak_algorithm"},
+		{"RSA 2052 intermediate", options{one: {odd}}, "weak_algorithm"},
+		{"RSA 2052 anchor", options{root: {odd}}, good},
+		{"P-224 leaf", options{leaf: {curve(elliptic.P224())}}, "weak_algorithm"},
+		{"P-224 intermediate", options{one: {curve(elliptic.P224())}}, "weak_algorithm"},
+		{"P-224 anchor", options{root: {curve(elliptic.P224())}}, "weak_algorithm"},
+		{"P-384, P-521 and Ed25519", options{leaf: {curve(elliptic.P384())}, one: {ed25519Key()}, root: {curve(elliptic.P521())}}, good},
+		{"RSA", options{leaf: {rsaKey(2048)}, one: {rsaKey(2048)}, root: {rsaKey(2048)}}, good},
+		{"SHA-1 on the leaf", options{leaf: {signedWith(x509.ECDSAWithSHA1)}}, "weak_algorithm"},
+		{"SHA-1 on the intermediate", options{one: {signedWith(x509.ECDSAWithSHA1)}}, "weak_algorithm"},
+		{"SHA-1 on the anchor", options{root: {signedWith(x509.ECDSAWithSHA1)}}, good},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := newGraph(t, "root root>one one>leaf", test.options)
+			trust := certpath.NewTrust(g.list(t, root), certpath.TrustOptions{})
+			paths, err := trust.Validate(g.certs[leaf], g.list(t, one), now)
+			if got := outcome(g, paths, err); got != test.want {
+				t.Errorf("presented: got %q, want %q (%v)", got, test.want, err)
+			}
+			if test.name == "RSA 2052 intermediate" {
+				return // what is configured may have that size
+			}
+			trust = certpath.NewTrust(g.list(t, root+" "+one), certpath.TrustOptions{})
+			paths, err = trust.Validate(g.certs[leaf], nil, now)
+			if got := outcome(g, paths, err); got != test.want {
+				t.Errorf("configured: got %q, want %q (%v)", got, test.want, err)
+			}
+		})
+	}
+}
+
+// TestAnchorAsClient is the how-to's case: a self-signed CA without extended
+// key usage and names is its own client certificate.
+func TestAnchorAsClient(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		option pkitest.Option
+		want   string
+	}{
+		{"RSA", rsaKey(2048), "root"},
+		{"may not sign certificates", usage(x509.KeyUsageDigitalSignature), "root"},
+		{"for clients", pkitest.ExtKeyUsage(x509.ExtKeyUsageClientAuth), "root"},
+		{"for servers", pkitest.ExtKeyUsage(x509.ExtKeyUsageServerAuth), "wrong_usage"},
+		{"expired", pkitest.Expired(), "expired"},
+		{"not yet valid", pkitest.NotYetValid(), "not_yet_valid"},
+		{"weak", curve(elliptic.P224()), "weak_algorithm"},
+		{"unknown critical extension", unknownCritical(), "constraint"},
+	} {
+		g := newGraph(t, "root", map[string][]pkitest.Option{"root": {test.option}})
+		trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
+		paths, err := trust.Validate(g.certs["root"], nil, now)
+		if got := outcome(g, paths, err); got != test.want {
+			t.Errorf("%s: got %q, want %q (%v)", test.name, got, test.want, err)
+		}
+	}
+}
+
+// TestSameNameAndKeyAsTheAnchor: byte-equal means more than name and key.
+func TestSameNameAndKeyAsTheAnchor(t *testing.T) {
+	key := curve(elliptic.P256())
+	configured := pkitest.NewCA("root", key)
+	renewed := pkitest.NewCA("root", key)
+	trust := certpath.NewTrust([]*x509.Certificate{configured.Certificate}, certpath.TrustOptions{})
+	if _, err := trust.Validate(renewed.Certificate, nil, now); err == nil || kindOf(err) != "wrong_usage" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestBadSignature(t *testing.T) {
+	g := newGraph(t, "root root>one one>leaf", nil)
+	forger := newGraph(t, "root root>one one>leaf root>leaf", nil)
+	trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
+	for _, test := range []struct {
+		name      string
+		presented []*x509.Certificate
+		want      string
+	}{
+		{"the real intermediate", g.list(t, "root>one"), "bad_signature"},
+		{"the forger's", forger.list(t, "root>one"), "bad_signature"},
+		{"both", append(g.list(t, "root>one"), forger.list(t, "root>one")...), "bad_signature"},
+		// A whole chain, to a root that is not configured.
+		{"the forger's root as well", forger.list(t, "root>one root"), "issuer_not_found"},
+	} {
+		if _, err := trust.Validate(forger.certs["one>leaf"], test.presented, now); kindOf(err) != test.want {
+			t.Errorf("%s: got %v, want %s", test.name, err, test.want)
+		}
+	}
+	_, err := trust.Validate(forger.certs["root>leaf"], nil, now)
+	if kindOf(err) != "bad_signature" {
+		t.Errorf("got %v", err)
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); !ok {
+		t.Errorf("%v does not hold what crypto/x509 said", err)
+	}
+}
+
+// TestSelfIssuedRollover: a certificate over a CA's new key, issued with the old
+// one, has issuer and subject alike and is no trust anchor.
+func TestSelfIssuedRollover(t *testing.T) {
+	old := pkitest.NewCA("root")
+	renewed := old.Intermediate("root")
+	leaf := renewed.Client("leaf")
+	if !bytes.Equal(renewed.RawSubject, renewed.RawIssuer) {
+		t.Fatal("not self-issued")
+	}
+	alone := certpath.NewTrust([]*x509.Certificate{renewed.Certificate}, certpath.TrustOptions{})
+	if _, err := alone.Validate(leaf.Certificate, nil, now); kindOf(err) == "not a *certpath.Error" {
+		t.Errorf("the rollover certificate is an anchor: %v", err)
+	}
+	both := certpath.NewTrust([]*x509.Certificate{old.Certificate, renewed.Certificate}, certpath.TrustOptions{})
+	paths, err := both.Validate(leaf.Certificate, nil, now)
+	if err != nil || len(paths) != 1 || len(paths[0].Certificates) != 3 {
+		t.Errorf("got %v, %v", paths, err)
+	}
+}
+
+// TestUnverifiableAnchor: an old root's own signature is not judged. The test
+// relabels it as MD5, which crypto/x509 cannot verify.
+func TestUnverifiableAnchor(t *testing.T) {
+	root := pkitest.NewCA("root", rsaKey(2048))
+	leaf := root.Client("leaf")
+	sha256, md5 := []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b"), []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04")
+	relabel := func(der []byte) *x509.Certificate {
+		cert, err := x509.ParseCertificate(bytes.ReplaceAll(der, sha256, md5))
+		if err != nil || cert.SignatureAlgorithm != x509.MD5WithRSA {
+			t.Fatal(cert, err)
+		}
+		return cert
+	}
+	trust := certpath.NewTrust([]*x509.Certificate{relabel(root.Raw)}, certpath.TrustOptions{})
+	if _, err := trust.Validate(leaf.Certificate, nil, now); err != nil {
+		t.Errorf("MD5 on the anchor: %v", err)
+	}
+	if _, err := trust.Validate(relabel(leaf.Raw), nil, now); kindOf(err) != "weak_algorithm" {
+		t.Errorf("MD5 on the leaf: %v", err)
+	}
+}
+
+func TestMinRSABits(t *testing.T) {
+	g := newGraph(t, "root root>leaf", map[string][]pkitest.Option{"root>leaf": {rsaKey(2048)}, "root": {rsaKey(3072)}})
+	for bits, want := range map[int]string{0: "root>leaf root", 2048: "root>leaf root", 3072: "weak_algorithm", 4096: "weak_algorithm"} {
+		trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{MinRSABits: bits})
+		paths, err := trust.Validate(g.certs["root>leaf"], nil, now)
+		if got := outcome(g, paths, err); got != want {
+			t.Errorf("%d: got %q, want %q", bits, got, want)
+		}
+	}
+}
+
+// TestDatesAreInclusive pins both ends (RFC 5280, section 4.1.2.5).
+func TestDatesAreInclusive(t *testing.T) {
+	g := newGraph(t, "root root>leaf", nil)
+	leaf := g.certs["root>leaf"]
+	long := pkitest.Valid(now.Add(-1000*time.Hour), now.Add(1000*time.Hour))
+	g = newGraph(t, "root root>leaf", map[string][]pkitest.Option{"root": {long}, "root>leaf": {pkitest.Valid(leaf.NotBefore, leaf.NotAfter)}})
+	leaf = g.certs["root>leaf"]
+	trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
+	for _, test := range []struct {
+		at   time.Time
+		want string
+	}{
+		{leaf.NotBefore, "root>leaf root"},
+		{leaf.NotBefore.Add(-time.Nanosecond), "not_yet_valid"},
+		{leaf.NotAfter, "root>leaf root"},
+		{leaf.NotAfter.Add(time.Nanosecond), "expired"},
+	} {
+		paths, err := trust.Validate(leaf, nil, test.at)
+		if got := outcome(g, paths, err); got != test.want {
+			t.Errorf("%v: got %q, want %q", test.at, got, test.want)
+		}
+	}
+}
