@@ -20,7 +20,7 @@ import (
 
 // rawServer is a plugin server that writes its frames by hand.
 type rawServer struct {
-	t    *testing.T
+	t    testing.TB
 	path string
 
 	mu    sync.Mutex
@@ -36,7 +36,7 @@ type peer struct {
 }
 
 // serveRaw listens and runs handle for every connection.
-func serveRaw(t *testing.T, handle func(*peer)) *rawServer {
+func serveRaw(t testing.TB, handle func(*peer)) *rawServer {
 	s := &rawServer{t: t, path: filepath.Join(t.TempDir(), "s")}
 	l, err := net.Listen("unix", s.path)
 	if err != nil {
