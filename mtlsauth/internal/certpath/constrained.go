@@ -18,8 +18,9 @@ var errTooManyComparisons = errors.New("too many names and name constraints")
 // constraintWork is what the name constraints of all paths of one validation
 // share.
 type constraintWork struct {
-	left  int // comparisons
-	names map[*node]*subjectNames
+	left     int // comparisons
+	names    map[*node]*subjectNames
+	critical map[*node]bool // whose critical names have been read
 }
 
 // check applies the name constraints of every certificate on the path, the
@@ -62,7 +63,7 @@ func (w *constraintWork) check(nodes []*node, path *Path) *Error {
 // was not understood: that is a critical extension which was not processed
 // (section 4.2). Name constraints are refused where they are parsed.
 func (w *constraintWork) checkCritical(n *node) *Error {
-	if !slices.ContainsFunc(n.cert.UnhandledCriticalExtensions, certname.OIDSubjectAltName.Equal) {
+	if w.critical[n] || !slices.ContainsFunc(n.cert.UnhandledCriticalExtensions, certname.OIDSubjectAltName.Equal) {
 		return nil
 	}
 	names, _, err := certname.SubjectAltNames(n.cert)
@@ -74,6 +75,7 @@ func (w *constraintWork) checkCritical(n *node) *Error {
 			return refuse(Constraint, n.cert, "critical subject alternative name that cannot be read")
 		}
 	}
+	w.critical[n] = true
 	return nil
 }
 

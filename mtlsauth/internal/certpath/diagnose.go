@@ -8,12 +8,13 @@ import (
 // diagnose finds the better reason for a refusal that crypto/x509 reports as an
 // unknown authority: that hides whether a certificate of the issuer's name was
 // there, and what was wrong with it. It follows good signatures up from the
-// leaf, at the expense of what is left of the budget; where that ends, the
-// reason found so far stands. It can change the kind only, never the outcome.
+// leaf, at the expense of a part of the budget; where that ends, the reason
+// found so far stands. It can change the kind only, never the outcome.
 func (s *search) diagnose(refusal *Error) *Error {
 	if refusal.Kind != IssuerNotFound {
 		return refusal
 	}
+	s.left = min(s.left, diagnosis)
 	all := s.everything()
 	seen := map[*node]bool{}
 	for queue := []*node{s.leaf}; len(queue) > 0; queue = queue[1:] {

@@ -6,7 +6,10 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -176,6 +179,15 @@ func TestEleventhPresentedCertificate(t *testing.T) {
 func TestNothingToJudge(t *testing.T) {
 	g := newGraph(t, "root root>leaf", nil)
 	leaf := g.certs["root>leaf"]
+	// The system trusts root; we do not ask it.
+	system := filepath.Join(t.TempDir(), "roots.pem")
+	if err := os.WriteFile(system, []byte(g.first["root"].PEM()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SSL_CERT_FILE", system)
+	if _, err := leaf.Verify(x509.VerifyOptions{CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+		t.Fatal("the test is void: ", err)
+	}
 	trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
 	var zero certpath.Trust
 	for _, test := range []struct {
@@ -197,6 +209,25 @@ func TestNothingToJudge(t *testing.T) {
 		if got := outcome(g, paths, err); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
+	}
+}
+
+// TestConfiguredWinsOverItsCopy: callers know configured certificates by
+// identity, and a client may well send copies of them.
+func TestConfiguredWinsOverItsCopy(t *testing.T) {
+	g := newGraph(t, "root root>one one>leaf", map[string][]pkitest.Option{"root>one": {pathLength(0)}})
+	var copies []*x509.Certificate
+	for _, cert := range g.list(t, "one>leaf root>one root") {
+		parsed, err := x509.ParseCertificate(cert.Raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copies = append(copies, parsed)
+	}
+	trust := certpath.NewTrust(g.list(t, "root root>one"), certpath.TrustOptions{})
+	paths, err := trust.Validate(g.certs["one>leaf"], copies, now)
+	if got := outcome(g, paths, err); got != "one>leaf root>one root" {
+		t.Errorf("got %q, %v", got, err)
 	}
 }
 
@@ -226,4 +257,26 @@ func TestNothingIsChanged(t *testing.T) {
 	if len(before["root>one"].UnhandledCriticalExtensions) == 0 || len(before["one>leaf"].UnhandledCriticalExtensions) == 0 {
 		t.Error("the certificates have nothing to leave out: the test is void")
 	}
+}
+
+// TestConcurrentValidation is for the race detector: a Trust is shared.
+func TestConcurrentValidation(t *testing.T) {
+	g := newGraph(t, "root root>one one>leaf", map[string][]pkitest.Option{
+		"root":     {constraints(t, true, permitted(dnBase(t, "CN=one"), dnBase(t, "O=Kong")))},
+		"root>one": {constraints(t, true, permitted(dnBase(t, "O=Kong")))},
+		"one>leaf": {subjectDN(t, "O=Kong"), criticalDirName(t, "O=Kong")},
+	})
+	trust := certpath.NewTrust(g.list(t, "root root>one"), certpath.TrustOptions{})
+	presented := newGraph(t, "other other>one", nil).list(t, "other>one")
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 5 {
+				if _, err := trust.Validate(g.certs["one>leaf"], presented, now); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
 }

@@ -11,6 +11,9 @@ const (
 	// by the estimate of edgeCost. It leaves room below 10 ms for the rest.
 	budget = 9_000_000
 
+	// diagnosis is the part of it that a better reason for a refusal is worth.
+	diagnosis = 3_000_000
+
 	// maxChecks is crypto/x509's own bound on signature checks, beyond which
 	// it gives up and reports nothing that could be told apart.
 	maxChecks = 100

@@ -70,7 +70,7 @@ func (s *search) judge(chains [][]*x509.Certificate) ([]Path, *Error) {
 	}
 	var found []judged
 	var first *Error
-	work := constraintWork{left: maxComparisons, names: map[*node]*subjectNames{}}
+	work := constraintWork{left: maxComparisons, names: map[*node]*subjectNames{}, critical: map[*node]bool{}}
 	for _, chain := range chains {
 		nodes, err := s.nodesOf(chain)
 		if err == nil {
