@@ -1,6 +1,9 @@
 package cacert
 
-import "time"
+import (
+	"net/http"
+	"time"
+)
 
 var (
 	ParseCA          = parseCA
@@ -62,4 +65,13 @@ func (s *Store) AwaitIdle() {
 		}
 		time.Sleep(100 * time.Microsecond)
 	}
+}
+
+// LoopbackClient is the client for an address that is loopback by its name.
+func LoopbackClient() (*http.Client, error) {
+	address, err := parseAdminURL("http://localhost:8001", false)
+	if err != nil {
+		return nil, err
+	}
+	return newAdminAccess(Config{}, nil).client(address)
 }

@@ -1,9 +1,11 @@
 package cacert_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -211,6 +213,7 @@ func TestMountedSecretSwaps(t *testing.T) {
 	answers := 0
 	for range 2000 {
 		refresher.Refresh(t.Context(), false)
+		absent := 0
 		for n := range 2 {
 			text, err := sources[0].CACertificate(t.Context(), uuid(1+n))
 			if err == nil {
@@ -219,6 +222,12 @@ func TestMountedSecretSwaps(t *testing.T) {
 					t.Fatal("an id of one version with the certificate of another")
 				}
 			}
+			if errors.Is(err, cacert.ErrNotFound) {
+				absent++
+			}
+		}
+		if absent == 2 {
+			t.Fatal("neither version's id is there")
 		}
 	}
 	close(stop)
@@ -247,4 +256,33 @@ func TestThousandFiles(t *testing.T) {
 		t.Errorf("got %d CAs, want %d", n, len(ids))
 	}
 	t.Logf("all known after %v", time.Since(began))
+}
+
+// A pipe in the folder does not stop the reading of the other files.
+func TestPipeInFolder(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, uuid(1)+".pem"), pemOf("one"))
+	if err := syscall.Mkfifo(filepath.Join(dir, uuid(2)+".pem"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sources, err := cacert.Open(cacert.Config{CADir: dir}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		sources[0].(cacert.Refresher).Refresh(t.Context(), false)
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("reading waits for a writer")
+	}
+	if _, err := sources[0].CACertificate(t.Context(), uuid(1)); err != nil {
+		t.Error(err)
+	}
+	if _, err := sources[0].CACertificate(t.Context(), uuid(2)); err == nil || errors.Is(err, cacert.ErrNotFound) {
+		t.Errorf("the pipe: got %v", err)
+	}
 }

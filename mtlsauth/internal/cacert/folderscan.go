@@ -136,10 +136,11 @@ func (s *folderScan) secret(dir string) {
 	for attempt := 1; ; attempt++ {
 		base, linked := secretBase(dir)
 		id, cert, err := s.readSecret(base)
-		if attempt < secretAttempts && linked {
-			if now, _ := secretBase(dir); now != base {
-				continue // replaced while it was read
+		if now, _ := secretBase(dir); linked && now != base {
+			if attempt < secretAttempts {
+				continue
 			}
+			err = fmt.Errorf("%s was replaced again and again while it was read", dir)
 		}
 		s.addSecret(dir, id, cert, err)
 		return

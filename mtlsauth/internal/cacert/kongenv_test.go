@@ -213,6 +213,7 @@ func TestKongEnvTLS(t *testing.T) {
 	admin := newAdmin()
 	admin.set(uuid(1), pemOf("one"))
 	ownURL, signedURL := serveTLS(t, admin, own, nil), serveTLS(t, admin, signed, nil)
+	elseURL := serveTLS(t, admin, root.Client("x", pkitest.DNS("elsewhere"), pkitest.ExtKeyUsage(1)), nil)
 	tests := []struct {
 		name  string
 		url   string
@@ -233,6 +234,7 @@ func TestKongEnvTLS(t *testing.T) {
 		{"no file", ownURL, nil, "", "", "/1", "can not be read"},
 		{"rubbish", ownURL, map[string]string{"a.crt": "rubbish"}, "admin_ssl_cert = a.crt", "", "/1", "no PEM certificate"},
 		{"usual verification", signedURL, nil, "", root.PEM(), "one/", ""},
+		{"usual verification, another name", elseURL, nil, "", root.PEM(), "/1", "doesn't contain any IP SANs"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -371,5 +373,12 @@ func TestLoopbackOnly(t *testing.T) {
 		if err := cacert.LoopbackOnly(t.Context(), "tcp", address, nil); (err == nil) != ok {
 			t.Errorf("%s: got %v", address, err)
 		}
+	}
+	client, err := cacert.LoopbackClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Get("http://192.0.2.1/"); err == nil || !strings.Contains(err.Error(), "no loopback address") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -129,6 +129,10 @@ func TestSnapshotIdentity(t *testing.T) {
 		if set.Snapshot() != before {
 			t.Error("another snapshot, though nothing has changed")
 		}
+		none := s.Want([]string{uuid(3)})
+		if start := none.Snapshot(); none.Wait(t.Context()) != start {
+			t.Error("another snapshot, though the same id is missing")
+		}
 		a.fail(errDown)
 		time.Sleep(time.Minute)
 		if set.Snapshot() != before {
@@ -264,7 +268,7 @@ func TestAtOnce(t *testing.T) {
 				t.Errorf("asked again only after %v", gap)
 			}
 		}
-		if n := len(local.refresh); n > 10 {
+		if n := len(local.refresh); n > 6 {
 			t.Errorf("the source looked %d times in one period", n)
 		}
 	})
@@ -309,9 +313,13 @@ func TestReload(t *testing.T) {
 		a.mu.Unlock()
 		s.Reload()
 		synctest.Wait()
+		before := len(a.times(uuid(1)))
 		a.set(uuid(1), pemOf("again"))
 		s.Reload() // while the first is under way
 		time.Sleep(3 * time.Second)
+		if n := len(a.times(uuid(1))) - before; n != 1 {
+			t.Errorf("asked %d times after the second Reload, want once", n)
+		}
 		wantNames(t, "after two Reloads", set.Snapshot(), "again two/")
 	})
 }
@@ -366,6 +374,28 @@ func TestRunEnds(t *testing.T) {
 			t.Errorf("the end of the program is logged as a fault: %s", got)
 		}
 		// That no goroutine is left is what the end of the bubble checks.
+	})
+}
+
+// An end in the middle of a question is no news about a certificate.
+func TestRunEndsInTheMiddle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newFake("a"), newFake("b")
+		a.set(uuid(1), pemOf("one"))
+		b.delay = time.Hour
+		log, logger := newLog()
+		s := cacert.NewStore(cacert.Options{Sources: []cacert.Source{a, b}, Log: logger})
+		ctx, cancel := context.WithCancel(t.Context())
+		go s.Run(ctx)
+		s.Want([]string{uuid(1)}).Wait(ctx)
+		a.set(uuid(1), "")
+		s.Reload()
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		if n := log.count("level=WARN"); n != 0 {
+			t.Errorf("%d warnings:\n%s", n, log)
+		}
 	})
 }
 
