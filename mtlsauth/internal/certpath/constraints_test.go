@@ -93,6 +93,7 @@ func TestNameConstraints(t *testing.T) {
 		{"unreadable where something is excluded", [][]byte{excluded(dn("O=Kong"))}, []pkitest.Option{subject("O:20=k\xff")}, false},
 		{"multi-valued RDN in another order", [][]byte{permitted(dn("O=a+OU=b"))}, []pkitest.Option{subject("OU=b+O=a,CN=x")}, true},
 		{"multi-valued RDN with one more", [][]byte{permitted(dn("O=a"))}, []pkitest.Option{subject("O=a+OU=b")}, false},
+		{"multi-valued RDN with one fewer", [][]byte{permitted(dn("O=a+OU=b"))}, []pkitest.Option{subject("O=a,CN=x")}, false},
 		{"multi-valued RDN spelt twice", [][]byte{permitted(dn("O=a+O=A"))}, []pkitest.Option{subject("O=a+O=evil")}, false},
 		{"excluded RDN with one more", [][]byte{excluded(dn("O=a"))}, []pkitest.Option{subject("O=a+OU=b")}, false},
 		{"excluded DN", [][]byte{excluded(dn("O=evil"))}, []pkitest.Option{subject("O=Evil,CN=a")}, false},
@@ -226,6 +227,19 @@ func TestConstrains(t *testing.T) {
 		if fmt.Sprint(got) != fmt.Sprint(test.want) {
 			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
 		}
+	}
+}
+
+// TestLeafWithConstraints: those of the leaf bind nobody, and vouch for nothing.
+func TestLeafWithConstraints(t *testing.T) {
+	g := newGraph(t, "root root>leaf", map[string][]pkitest.Option{"root>leaf": {constraints(t, true, permitted(dnsBase("a.org"), dnBase(t, "O=x")))}})
+	trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
+	paths, err := trust.Validate(g.certs["root>leaf"], nil, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if paths[0].Constrained() || paths[0].Constrains(certname.DNS) {
+		t.Error("the leaf's own constraints count")
 	}
 }
 

@@ -145,6 +145,23 @@ func TestCostIsBounded(t *testing.T) {
 	}
 }
 
+// TestCostOfAConfiguredKey: a configured key of that size is not used either,
+// not even to see whether its certificate is self-signed.
+func TestCostOfAConfiguredKey(t *testing.T) {
+	const bits = 190000
+	ca := pkitest.NewCA("ca", rsaKey(2048))
+	huge := rsaSigned(t, bogusRSA(t, ca.Certificate, bits, 65537, 0), bits/8)
+	leaf := rsaSigned(t, ca.Client("leaf").Certificate, bits/8)
+	var err error
+	took := cpuTime(func() {
+		trust := certpath.NewTrust([]*x509.Certificate{huge}, certpath.TrustOptions{AllowPartialChain: true})
+		_, err = trust.Validate(leaf, nil, now)
+	})
+	if kindOf(err) != "weak_algorithm" || took > limit(t) {
+		t.Errorf("took %v, %v", took, err)
+	}
+}
+
 // TestCostOfGoodSignatures: a client that holds a CA's key can make signatures
 // that are good, as far as the root that it made up.
 func TestCostOfGoodSignatures(t *testing.T) {

@@ -126,6 +126,8 @@ func TestPaths(t *testing.T) {
 		{"shorter path first", "a b a>b b>one one>leaf", "a a>b b b>one", "", false, "one>leaf", "one>leaf b>one b, one>leaf b>one a>b a"},
 		{"configured before presented", "a b a>one b>one one>leaf", "a b b>one", "a>one", false, "one>leaf", "one>leaf b>one b, one>leaf a>one a"},
 		{"loop", "a b a>b b>a root root>a b>leaf", "root root>a", "a>b b>a", false, "b>leaf", "b>leaf a>b root>a root"},
+		{"four CAs that all certify each other", "root root>a a>b a>c a>d b>a b>c b>d c>a c>b c>d d>a d>b d>c d>leaf", "root", "root>a a>b a>c a>d b>c b>d c>b c>d d>b d>c", false, "d>leaf",
+			"d>leaf a>d root>a root, d>leaf b>d a>b root>a root, d>leaf c>d a>c root>a root, d>leaf b>d c>b a>c root>a root, d>leaf c>d b>c a>b root>a root"},
 		{"the anchor as client", "root", "root", "", false, "root", "root"},
 		{"an anchor that was issued", "root root>one", "root>one", "", true, "root>one", "root>one"},
 		{"an intermediate as client", "root root>one", "root", "", false, "root>one", "wrong_usage"},

@@ -207,6 +207,20 @@ func TestBadSignature(t *testing.T) {
 	}
 }
 
+// TestConfiguredWithoutBeingACA: such a certificate is no trust anchor, neither
+// for others nor for itself.
+func TestConfiguredWithoutBeingACA(t *testing.T) {
+	alone := pkitest.NewSelfSigned("alone")
+	for _, partial := range []bool{false, true} {
+		trust := certpath.NewTrust([]*x509.Certificate{alone.Certificate}, certpath.TrustOptions{AllowPartialChain: partial})
+		for _, leaf := range []*x509.Certificate{alone.Certificate, alone.Client("leaf").Certificate} {
+			if paths, err := trust.Validate(leaf, nil, now); err == nil {
+				t.Errorf("partial chain %v: got %v", partial, paths)
+			}
+		}
+	}
+}
+
 // TestSelfIssuedRollover: a certificate over a CA's new key, issued with the old
 // one, has issuer and subject alike and is no trust anchor.
 func TestSelfIssuedRollover(t *testing.T) {

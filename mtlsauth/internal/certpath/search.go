@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/x509"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/certname"
 )
 
 const (
@@ -129,21 +131,35 @@ func (s *search) affordable() bool {
 func (s *search) estimate(child *node, chain []*node, left *int64) bool {
 	chain = append(chain, child)
 	for parent := range s.parents(child) {
-		s.checks++
-		*left -= edgeCost(child, parent)
-		if s.checks > maxChecks || *left < 0 {
+		if s.checks++; s.checks > maxChecks {
 			return false
 		}
-		if parent.intermediate && !contains(chain, parent) && !s.estimate(parent, chain, left) {
+		if inChain(chain, parent) {
+			continue
+		}
+		if *left -= edgeCost(child, parent); *left < 0 {
+			return false
+		}
+		if parent.intermediate && !s.estimate(parent, chain, left) {
 			return false
 		}
 	}
 	return true
 }
 
-func contains(nodes []*node, n *node) bool {
-	for _, x := range nodes {
-		if x == n {
+// inChain reports the candidates that crypto/x509 passes over as loops, without
+// a signature check: those with name and key of one that is in the chain. With
+// subject alternative names it looks closer; then this reports false, which only
+// makes the estimate higher.
+func inChain(chain []*node, candidate *node) bool {
+	for _, n := range chain {
+		if n == candidate {
+			return true
+		}
+		if bytes.Equal(n.cert.RawSubject, candidate.cert.RawSubject) &&
+			bytes.Equal(n.cert.RawSubjectPublicKeyInfo, candidate.cert.RawSubjectPublicKeyInfo) &&
+			extension(n.cert, certname.OIDSubjectAltName) == nil &&
+			extension(candidate.cert, certname.OIDSubjectAltName) == nil {
 			return true
 		}
 	}

@@ -1,0 +1,63 @@
+package certname_test
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mtls-auth/mtlsauth/internal/certname"
+)
+
+// TestOddCertificates reads the names of third-party certificates, most of them
+// odd in one way, which lie beside the repository.
+func TestOddCertificates(t *testing.T) {
+	folder := filepath.Join("..", "..", "..", "..", "shared", "suites", "pyca", "cert")
+	files, err := os.ReadDir(folder)
+	if err != nil {
+		t.Skipf("SUITE NOT RUN: %s is absent, so names go without third-party vectors", folder)
+	}
+	// What Join makes of some of them.
+	want := map[string]string{
+		"san_email_dns_ip_dirname_uri.pem": `user@cryptography.io, cryptography.io, 127.0.0.1, ff::, O=Cryptographic Authority\,CN=dirCN, https://cryptography.io`,
+		"san_dirname.pem":                  `ST=Texas\,O=Org\,CN=test`,
+		"san_registered_id.pem":            "",
+		"san_x400address.der":              "",
+		"san_edipartyname.der":             "",
+	}
+	read := 0
+	for _, file := range files {
+		der, err := os.ReadFile(filepath.Join(folder, file.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if block, _ := pem.Decode(der); block != nil {
+			der = block.Bytes
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			continue
+		}
+		read++
+		dn, err := certname.DistinguishedName(cert.RawSubject)
+		if err != nil {
+			t.Errorf("%s: %v", file.Name(), err)
+		}
+		names, _, err := certname.SubjectAltNames(cert)
+		if err != nil {
+			t.Errorf("%s: %v", file.Name(), err)
+		}
+		joined := certname.Join(names)
+		if strings.ContainsFunc(dn+joined, isControl) {
+			t.Errorf("%s: control character in %q, %q", file.Name(), dn, joined)
+		}
+		if expected, known := want[file.Name()]; known && joined != expected {
+			t.Errorf("%s: got %q, want %q", file.Name(), joined, expected)
+		}
+	}
+	if read == 0 {
+		t.Error("none could be parsed")
+	}
+}
