@@ -3,6 +3,9 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -14,7 +17,38 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(binaries)
+	os.Exit(code)
+}
+
+var (
+	binaries  string // the folder of the program
+	buildOnce sync.Once
+	buildErr  error
+)
+
+// program builds the program once, with the race detector when the tests have
+// it, and returns its path.
+func program(tb testing.TB) string {
+	tb.Helper()
+	buildOnce.Do(func() {
+		binaries, buildErr = os.MkdirTemp("", "mtls-auth-e2e-")
+		if buildErr != nil {
+			return
+		}
+		args := []string{"build", "-o", filepath.Join(binaries, "mtls-auth")}
+		if raceEnabled {
+			args = append(args, "-race")
+		}
+		if out, err := exec.Command("go", append(args, "mtls-auth")...).CombinedOutput(); err != nil {
+			buildErr = fmt.Errorf("building the program: %w\n%s", err, out)
+		}
+	})
+	if buildErr != nil {
+		tb.Fatal(buildErr)
+	}
+	return filepath.Join(binaries, "mtls-auth")
 }
 
 func writeFile(tb testing.TB, path, text string) {

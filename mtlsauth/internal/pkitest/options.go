@@ -21,6 +21,12 @@ func Key(key crypto.Signer) Option {
 	return func(t *template) { t.key = key }
 }
 
+// PublicKey puts this public key into the certificate, of which nobody needs to
+// have the private one: what a certificate can claim without being of use.
+func PublicKey(key crypto.PublicKey) Option {
+	return func(t *template) { t.public = key }
+}
+
 // RSA gives the certificate a fresh RSA key of so many bits.
 func RSA(bits int) Option {
 	return func(t *template) {

@@ -35,8 +35,9 @@ type Certificate struct {
 type Option func(*template)
 
 type template struct {
-	cert x509.Certificate
-	key  crypto.Signer
+	cert   x509.Certificate
+	key    crypto.Signer
+	public crypto.PublicKey // instead of the key's, when nobody has the private one
 }
 
 // NewCA makes a self-signed CA certificate, valid from an hour ago for a day,
@@ -134,7 +135,11 @@ func make509(issuer *Certificate, t *template, options []Option) *Certificate {
 	if issuer != nil {
 		parent, signer = issuer.Certificate, issuer.Key
 	}
-	der, err := x509.CreateCertificate(rand.Reader, &t.cert, parent, t.key.Public(), signer)
+	public := t.public
+	if public == nil {
+		public = t.key.Public()
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &t.cert, parent, public, signer)
 	check(err)
 	cert, err := x509.ParseCertificate(der)
 	check(err)

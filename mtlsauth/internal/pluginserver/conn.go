@@ -42,19 +42,21 @@ func newConn(s *Server, c net.Conn) *conn {
 	return &conn{Conn: c, server: s, reader: bufio.NewReaderSize(c, 4096)}
 }
 
+// linger is how long a connection that was hung up on is still read. nginx
+// closes an idle connection within milliseconds of its other side's end.
+const linger = 500 * time.Millisecond
+
 // hangUp ends an idle connection from our side. What Kong may have sent at the
 // same moment is still read (see serve), so that it meets an orderly end of
 // the stream, on which it asks another server, and not a reset, which is a 500.
 func (c *conn) hangUp() {
-	if c.state.CompareAndSwap(idle, hungUp) {
-		c.closeWrite()
+	if !c.state.CompareAndSwap(idle, hungUp) {
+		return
 	}
-}
-
-func (c *conn) closeWrite() {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
 	}
+	c.SetReadDeadline(time.Now().Add(linger))
 }
 
 // serve answers calls until Kong closes the connection, sends what is no call,
@@ -65,18 +67,18 @@ func (c *conn) serve() {
 		var err error
 		c.frame, err = appendFrame(c.frame[:0], c.reader)
 		if err != nil {
-			if err != io.EOF && !errors.Is(err, net.ErrClosed) {
+			if err != io.EOF && c.state.Load() != hungUp && !errors.Is(err, net.ErrClosed) {
 				c.server.options.Log.Info("reading a call of Kong", "error", err)
 			}
 			return
 		}
 		if !c.state.CompareAndSwap(idle, busy) {
-			c.discardRest()
+			c.discardRest(linger)
 			return
 		}
 		err = c.call()
 		if errors.Is(err, errExited) {
-			c.discardRest()
+			c.discardRest(kongsTimeout)
 			return
 		}
 		if err != nil {
@@ -94,10 +96,13 @@ func (c *conn) serve() {
 // errExited says that Kong will close the connection, having its response.
 var errExited = errors.New("exited")
 
+// kongsTimeout is how long Kong waits for a plugin server by default.
+const kongsTimeout = time.Minute
+
 // discardRest reads until Kong closes, so that the end is orderly on its side:
 // closing with unread bytes would reset the connection under its feet.
-func (c *conn) discardRest() {
-	c.SetReadDeadline(time.Now().Add(time.Minute)) // Kong's own read time-out
+func (c *conn) discardRest(most time.Duration) {
+	c.SetReadDeadline(time.Now().Add(most))
 	io.Copy(io.Discard, c.reader)
 }
 

@@ -1,0 +1,257 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/gateway"
+	"mtls-auth/mtlsauth/internal/gateway/errlog"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// load is requests in the background, each of which has one right answer.
+type load struct {
+	stop  atomic.Bool
+	wg    sync.WaitGroup
+	sent  atomic.Int64
+	wrong chan string
+}
+
+// startLoad makes requests on so many connections until end: with a good, a
+// bad and no certificate in turn. also lists further statuses that are no
+// wrong answer.
+func (r *rig) startLoad(connections int, path string, good, bad *pkitest.Certificate, also ...int) *load {
+	l := &load{wrong: make(chan string, 100)}
+	for i := range connections {
+		cert, status := good, 200
+		switch i % 3 {
+		case 1:
+			cert, status = bad, 401
+		case 2:
+			cert, status = nil, 401
+		}
+		c := r.client(cert)
+		l.wg.Go(func() {
+			for !l.stop.Load() {
+				a, err := fetch(c, r.URLTLS()+path)
+				l.sent.Add(1)
+				text := ""
+				switch {
+				case err != nil:
+					text = err.Error()
+				case a.status != status && !contains(also, a.status):
+					text = fmt.Sprintf("connection %d got %d %q, want %d", i, a.status, a.message, status)
+				}
+				if text != "" {
+					select {
+					case l.wrong <- text:
+					default:
+					}
+				}
+			}
+		})
+	}
+	return l
+}
+
+func contains(list []int, n int) bool {
+	for _, m := range list {
+		if m == n {
+			return true
+		}
+	}
+	return false
+}
+
+// end stops the load and reports every wrong answer.
+func (l *load) end(t *testing.T) {
+	t.Helper()
+	l.stop.Store(true)
+	l.wg.Wait()
+	close(l.wrong)
+	for text := range l.wrong {
+		t.Error(text)
+	}
+	if l.sent.Load() == 0 {
+		t.Error("no request was made")
+	}
+	t.Logf("%d requests", l.sent.Load())
+}
+
+func TestManyConnectionsAtOnce(t *testing.T) {
+	root := pkitest.NewCA("root")
+	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *gateway.Options) { o.Workers = 2 })
+	l := r.startLoad(32, "/echo", root.Client("client"), pkitest.NewCA("stranger").Client("client"))
+	time.Sleep(3 * time.Second)
+	l.end(t)
+}
+
+// eventually tries until ok or for ten seconds, of which a loaded machine may
+// need more than the contract's two -refresh periods of a second each.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for begin := time.Now(); time.Since(begin) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Errorf("%s: not within 10 s", what)
+}
+
+// A46: a CA certificate is replaced under its id, then removed, with no restart.
+func TestACACertificateIsReplacedAndRemoved(t *testing.T) {
+	before, after, other := pkitest.NewCA("before"), pkitest.NewCA("after"), pkitest.NewCA("other")
+	plugins := routes{"/echo": trusted([]string{idA, idB})}
+	r := newRig(t, cas{idA: before, idB: other}, plugins)
+	r.expect("before", r.get("/echo", before.Client("client")), 200, "")
+	pid := r.Process().PID()
+
+	if err := r.Configure(declarative(t, r.upstream, cas{idA: after, idB: other}, plugins)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the new CA's client passes", func() bool { return r.get("/echo", after.Client("client")).status == 200 })
+	r.expect("the old CA's client", r.get("/echo", before.Client("client")), 401, failed)
+
+	if err := r.Configure(declarative(t, r.upstream, cas{idB: other}, plugins)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the removed CA's client is refused", func() bool { return r.get("/echo", after.Client("client")).status == 401 })
+	r.expect("the other CA's client", r.get("/echo", other.Client("client")), 200, "")
+	if now := r.Process().PID(); now != pid {
+		t.Errorf("the plugin server was restarted: pid %d, then %d", pid, now)
+	}
+}
+
+// A source that is down is not one that has nothing: what was known stays.
+func TestAnAdminAPIThatGoesAway(t *testing.T) {
+	root := pkitest.NewCA("root")
+	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})})
+	r.expect("before", r.get("/echo", root.Client("client")), 200, "")
+	// As when Kong's prefix is emptied under the server.
+	if err := os.Remove(filepath.Join(r.prefix, ".kong_env")); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * time.Second) // of refreshing every second
+	r.expect("after", r.get("/echo", root.Client("another client")), 200, "")
+}
+
+// A48 and test 12: the plugin is patched under load.
+func TestConfigurationsChangeUnderLoad(t *testing.T) {
+	a, b := pkitest.NewCA("a"), pkitest.NewCA("b")
+	authorities := cas{idA: a, idB: b}
+	r := newRig(t, authorities, routes{"/echo": trusted([]string{idA}), "/changing": trusted([]string{idA})})
+	l := r.startLoad(6, "/echo", a.Client("client"), b.Client("client"))
+	ids := []string{idA, idB}
+	for i := range 20 {
+		plugins := routes{"/echo": trusted([]string{idA}), "/changing": trusted([]string{ids[i%2]})}
+		if err := r.Configure(declarative(t, r.upstream, authorities, plugins)); err != nil {
+			t.Fatal(err)
+		}
+		for path, ca := range map[int]*pkitest.Certificate{200: []*pkitest.Certificate{a, b}[i%2], 401: []*pkitest.Certificate{b, a}[i%2]} {
+			if got := r.get("/changing", ca.Client("client")); got.status != path {
+				t.Errorf("change %d: a client of %s got %d, want %d at the next request", i, ca.Subject.CommonName, got.status, path)
+			}
+		}
+	}
+	l.end(t)
+}
+
+// Kong is reloaded: a new server takes the socket over, the old one is ended
+// ten seconds later. No request is lost or judged wrongly.
+func TestReloadsUnderLoad(t *testing.T) {
+	reloads, grace := 50, 10*time.Second
+	if testing.Short() {
+		reloads, grace = 5, time.Second
+	}
+	root := pkitest.NewCA("root")
+	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *gateway.Options) {
+		o.Workers, o.ReloadGrace = 2, grace
+	})
+	l := r.startLoad(6, "/echo", root.Client("client"), pkitest.NewCA("stranger").Client("client"))
+	for i := range reloads {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		if err := r.Reload(ctx); err != nil {
+			t.Fatalf("reload %d: %v", i, err)
+		}
+		cancel()
+		time.Sleep(100 * time.Millisecond)
+	}
+	time.Sleep(grace + time.Second)
+	l.end(t)
+	for _, line := range r.Log().Lines() {
+		if line.Level <= errlog.Error && !strings.Contains(line.Text, "reason=") {
+			t.Errorf("Kong's log: [%v] %s", line.Level, line.Text)
+		}
+	}
+}
+
+// A71: the server is killed. Until the next one listens, requests get 500;
+// nobody passes without a certificate, and no id comes to mean another
+// configuration.
+func TestTheServerIsKilled(t *testing.T) {
+	a, b := pkitest.NewCA("a"), pkitest.NewCA("b")
+	r := newRig(t, cas{idA: a, idB: b}, routes{"/a": trusted([]string{idA}), "/b": trusted([]string{idB})},
+		func(o *gateway.Options) { o.Workers = 2 })
+	onA := r.startLoad(4, "/a", a.Client("client"), b.Client("client"), 500)
+	onB := r.startLoad(4, "/b", b.Client("client"), a.Client("client"), 500)
+	time.Sleep(500 * time.Millisecond)
+	for range 4 {
+		pid := r.Process().PID()
+		r.Process().Kill()
+		eventually(t, "the next server", func() bool { p := r.Process().PID(); return p != 0 && p != pid })
+		eventually(t, "a request passes again", func() bool { return r.get("/a", a.Client("client")).status == 200 })
+	}
+	onA.end(t)
+	onB.end(t)
+	r.expect("in the end, on /a", r.get("/a", a.Client("client")), 200, "")
+	r.expect("in the end, another CA's client on /a", r.get("/a", b.Client("client")), 401, failed)
+	r.expect("in the end, on /b", r.get("/b", b.Client("client")), 200, "")
+}
+
+func TestTheServerEndsWhenItShould(t *testing.T) {
+	root := pkitest.NewCA("root")
+	for name, end := range map[string]func(r *rig){
+		"SIGTERM":          func(r *rig) { r.Process().Terminate() },
+		"the end of stdin": func(r *rig) { r.Process().CloseStdin() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})})
+			r.expect("before", r.get("/echo", root.Client("client")), 200, "")
+			pid := r.Process().PID()
+			end(r)
+			eventually(t, "the process ends", func() bool { return syscall.Kill(pid, 0) != nil })
+			eventually(t, "Kong sees its exit status", func() bool { return r.Log().Count(errlog.Notice, "terminated: exit 0") > 0 })
+			// The socket's file stays for whoever comes next.
+			if _, err := os.Lstat(filepath.Join(r.prefix, "mtls-auth.socket")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestSIGHUPReadsTheSourcesAtOnce(t *testing.T) {
+	a, b := pkitest.NewCA("a"), pkitest.NewCA("b")
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, idA+".pem"), a.PEM())
+	r := newRig(t, nil, routes{"/echo": trusted([]string{idA})}, flags("-refresh 1h -ca-dir "+dir))
+	r.expect("before", r.get("/echo", a.Client("client")), 200, "")
+	writeFile(t, filepath.Join(dir, idA+".new"), b.PEM())
+	if err := os.Rename(filepath.Join(dir, idA+".new"), filepath.Join(dir, idA+".pem")); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(1500 * time.Millisecond)
+	r.expect("an hour has not passed", r.get("/echo", b.Client("client")), 401, failed)
+	if err := syscall.Kill(r.Process().PID(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the new CA's client passes", func() bool { return r.get("/echo", b.Client("client")).status == 200 })
+	r.expect("the old CA's client", r.get("/echo", a.Client("client")), 401, failed)
+}

@@ -1,0 +1,267 @@
+package e2e
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/gateway"
+	"mtls-auth/mtlsauth/internal/handshake"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// Ids of CA certificates in Kong.
+const (
+	idA = "aaaaaaaa-0000-4000-8000-000000000001"
+	idB = "bbbbbbbb-0000-4000-8000-000000000002"
+	idC = "cccccccc-0000-4000-8000-000000000003"
+)
+
+// object is a JSON object, which is YAML too.
+type object = map[string]any
+
+// cas are the CA certificates of a Kong, by id.
+type cas map[string]*pkitest.Certificate
+
+// routes are plugin configurations by the path of the route that has them.
+type routes map[string]object
+
+// trusted is the plugin configuration of the how-to, with changes.
+func trusted(ids []string, change ...object) object {
+	config := object{"ca_certificates": ids, "skip_consumer_lookup": true, "revocation_check_mode": "SKIP"}
+	for _, c := range change {
+		for field, value := range c {
+			config[field] = value
+		}
+	}
+	return config
+}
+
+// declarative returns a declarative configuration.
+func declarative(tb testing.TB, upstream string, authorities cas, plugins routes) []byte {
+	tb.Helper()
+	var certificates, paths []object
+	for id, ca := range authorities {
+		certificates = append(certificates, object{"id": id, "cert": ca.PEM()})
+	}
+	for path, config := range plugins {
+		paths = append(paths, object{
+			"name": strings.Trim(strings.ReplaceAll(path, "/", "-"), "-"), "paths": []string{path},
+			"plugins": []object{{"name": "mtls-auth", "config": config}},
+		})
+	}
+	paths = append(paths, object{"name": "open", "paths": []string{"/open"}})
+	text, err := json.Marshal(object{
+		"_format_version": "3.0",
+		"services":        []object{{"name": "echo", "url": upstream, "routes": paths}},
+		"plugins": []object{{"name": "pre-function", "config": object{
+			"certificate": []string{handshake.Certificate}, "access": []string{handshake.Access}}}},
+		"ca_certificates": certificates,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return text
+}
+
+// rig is a gateway with the program as its plugin server, and an upstream.
+type rig struct {
+	*gateway.Gateway
+	t        testing.TB
+	upstream string
+	prefix   string
+}
+
+// newRig starts a gateway. flags are the plugin server's.
+func newRig(t testing.TB, authorities cas, plugins routes, change ...func(*gateway.Options)) *rig {
+	t.Helper()
+	upstream := httptest.NewServer(gateway.Echo)
+	t.Cleanup(upstream.Close)
+	r := &rig{t: t, upstream: upstream.URL, prefix: filepath.Join(t.TempDir(), "kong")}
+	o := gateway.Options{
+		Prefix:       r.prefix,
+		Config:       declarative(t, r.upstream, authorities, plugins),
+		QueryCommand: program(t) + " -dump -kong-prefix " + r.prefix,
+		StartCommand: program(t) + " -kong-prefix " + r.prefix + " -refresh 1s",
+		LogLevel:     "debug",
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var err error
+	r.Gateway, err = gateway.Start(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, line := range tail(r.Log().Lines(), 40) {
+				t.Logf("log: [%v] %s", line.Level, line.Text)
+			}
+		}
+	})
+	if o.StartCommand != "" {
+		awaitSocket(t, filepath.Join(r.prefix, "mtls-auth.socket"))
+	}
+	return r
+}
+
+func tail[T any](list []T, n int) []T { return list[max(0, len(list)-n):] }
+
+// flags adds flags of the plugin server.
+func flags(more string) func(*gateway.Options) {
+	return func(o *gateway.Options) { o.StartCommand += " " + more }
+}
+
+// client returns a client that shows a certificate, or none when it is nil.
+func (r *rig) client(cert *pkitest.Certificate) *http.Client {
+	config := &tls.Config{RootCAs: x509.NewCertPool()}
+	config.RootCAs.AppendCertsFromPEM(r.RootPEM())
+	if cert != nil {
+		pair := cert.TLS()
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	}
+	transport := &http.Transport{TLSClientConfig: config}
+	r.t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: time.Minute}
+}
+
+// onlyLeaf is a certificate whose client sends none of what issued it.
+func onlyLeaf(c *pkitest.Certificate) *pkitest.Certificate {
+	return &pkitest.Certificate{Certificate: c.Certificate, Key: c.Key}
+}
+
+// answer is what a client got.
+type answer struct {
+	status  int
+	message string      // of a refusal
+	seen    http.Header // by the upstream
+	header  http.Header // of the answer
+}
+
+// get makes a request over TLS on a connection of its own.
+func (r *rig) get(path string, cert *pkitest.Certificate, header ...string) answer {
+	r.t.Helper()
+	c := r.client(cert)
+	defer c.CloseIdleConnections()
+	return r.ask(c, r.URLTLS()+path, header...)
+}
+
+// ask makes a request with header fields, name and value in turn.
+func (r *rig) ask(c *http.Client, url string, header ...string) answer {
+	r.t.Helper()
+	a, err := fetch(c, url, header...)
+	if err != nil {
+		r.t.Fatalf("GET %s: %v", url, err)
+	}
+	return a
+}
+
+func fetch(c *http.Client, url string, header ...string) (answer, error) {
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header[header[i]] = append(req.Header[header[i]], header[i+1])
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{status: resp.StatusCode, header: resp.Header}
+	var echo struct {
+		Message string
+		Headers http.Header
+	}
+	if err := json.Unmarshal(body, &echo); err == nil {
+		a.message, a.seen = echo.Message, echo.Headers
+	} else {
+		a.message = string(body)
+	}
+	return a, nil
+}
+
+// The answers that clients can get.
+const (
+	noneSent = "No required TLS certificate was sent"
+	failed   = "TLS certificate failed verification"
+	internal = "An unexpected error occurred"
+)
+
+// expect checks an answer's status and message.
+func (r *rig) expect(what string, got answer, status int, message string) {
+	r.t.Helper()
+	if got.status != status || got.message != message {
+		r.t.Errorf("%s: got %d %q, want %d %q", what, got.status, got.message, status, message)
+	}
+}
+
+// lines returns the plugin's lines in Kong's log since from, which begins with
+// the number of lines that it returned before.
+func (r *rig) pluginLines() []string {
+	var lines []string
+	for _, line := range r.Log().Lines() {
+		if strings.Contains(line.Text, "[mtls-auth] ") && strings.Contains(line.Text, "request_id") {
+			lines = append(lines, "["+line.Level.String()+"] "+line.Text)
+		}
+	}
+	return lines
+}
+
+// expectLog expects that the last line of the plugin has all these parts.
+func (r *rig) expectLog(what string, parts ...string) {
+	r.t.Helper()
+	lines := r.pluginLines()
+	if len(lines) == 0 {
+		r.t.Errorf("%s: nothing was logged", what)
+		return
+	}
+	last := lines[len(lines)-1]
+	for _, part := range parts {
+		if !strings.Contains(last, part) {
+			r.t.Errorf("%s: logged %s\nwant %s in it", what, last, part)
+		}
+	}
+}
+
+// verified is request.tls.client_verify of the last request in the access log.
+func (r *rig) verified() string {
+	r.t.Helper()
+	records := r.Access()
+	if len(records) == 0 || records[len(records)-1].Request.TLS == nil {
+		return ""
+	}
+	return records[len(records)-1].Request.TLS.ClientVerify
+}
+
+// withoutPreFunction returns a configuration without its global plugins.
+func withoutPreFunction(tb testing.TB, config []byte) []byte {
+	tb.Helper()
+	var all object
+	if err := json.Unmarshal(config, &all); err != nil {
+		tb.Fatal(err)
+	}
+	delete(all, "plugins")
+	text, err := json.Marshal(all)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return text
+}
