@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math/big"
 	"runtime"
-	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -184,83 +183,5 @@ func TestCostOfGoodSignatures(t *testing.T) {
 		if err == nil || took > limit(t) {
 			t.Errorf("%s: took %v, %v", key.name, took, err)
 		}
-	}
-}
-
-// TestGoodClientAmongBogusIssuers must pass whatever else carries the name of
-// its issuer.
-func TestGoodClientAmongBogusIssuers(t *testing.T) {
-	for _, key := range []struct {
-		name   string
-		option func() pkitest.Option
-	}{
-		{"P-256", func() pkitest.Option { return curve(elliptic.P256()) }},
-		{"RSA 2048", func() pkitest.Option { return rsaKey(2048) }},
-		{"P-384", func() pkitest.Option { return curve(elliptic.P384()) }},
-		{"RSA 4096", nil},
-	} {
-		root := pkitest.NewCA("root")
-		good := root.Intermediate("ca")
-		leaf := good.Client("leaf").Certificate
-		evil := pkitest.NewCA("ca")
-		var bogus []*x509.Certificate
-		for i := range 10 {
-			if key.option == nil {
-				bogus = append(bogus, bogusRSA(t, evil.Intermediate("ca").Certificate, 4096, 65537, int64(i)))
-				continue
-			}
-			bogus = append(bogus, evil.Intermediate("ca", key.option()).Certificate)
-		}
-		cas := []*x509.Certificate{root.Certificate, good.Certificate}
-		trust := certpath.NewTrust(cas, certpath.TrustOptions{})
-		if _, err := trust.Validate(leaf, bogus, now); err != nil {
-			t.Errorf("%s: %v", key.name, err)
-		}
-		trust = certpath.NewTrust(cas[:1], certpath.TrustOptions{})
-		var err error
-		presented := append(slices.Clone(bogus[:9]), good.Certificate)
-		took := cpuTime(func() { _, err = trust.Validate(leaf, presented, now) })
-		if err != nil || took > limit(t) {
-			t.Errorf("%s, the good one last: %v, %v", key.name, took, err)
-		}
-		t.Logf("%s: %v", key.name, took)
-	}
-}
-
-// TestDeepPathWithExpensiveKeys is affordable: no search, just depth.
-func TestDeepPathWithExpensiveKeys(t *testing.T) {
-	key := curve(elliptic.P521())
-	root := pkitest.NewCA("root", key)
-	one := root.Intermediate("one", curve(elliptic.P521()))
-	two := one.Intermediate("two", curve(elliptic.P521()))
-	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
-	if _, err := trust.Validate(two.Client("leaf").Certificate, []*x509.Certificate{two.Certificate, one.Certificate}, now); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestThousandCAs: configured certificates that do not matter cost nothing.
-func TestThousandCAs(t *testing.T) {
-	root := pkitest.NewCA("root")
-	one := root.Intermediate("one")
-	leaf := one.Client("leaf").Certificate
-	cas := []*x509.Certificate{root.Certificate}
-	few := certpath.NewTrust(cas, certpath.TrustOptions{})
-	for i := range 1000 {
-		cas = append(cas, root.Intermediate(fmt.Sprint("ca", i)).Certificate)
-	}
-	many := certpath.NewTrust(cas, certpath.TrustOptions{})
-	presented := []*x509.Certificate{one.Certificate}
-	cost := func(trust *certpath.Trust) time.Duration {
-		return cpuTime(func() {
-			if _, err := trust.Validate(leaf, presented, now); err != nil {
-				t.Fatal(err)
-			}
-		})
-	}
-	if a, b := cost(few), cost(many); b > 2*a {
-		t.Errorf("1 CA: %v, 1001 CAs: %v", a, b)
-	} else {
-		t.Logf("1 CA: %v, 1001 CAs: %v", a, b)
 	}
 }

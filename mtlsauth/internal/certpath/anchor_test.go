@@ -1,0 +1,104 @@
+package certpath_test
+
+import (
+	"bytes"
+	"crypto/elliptic"
+	"crypto/x509"
+	"testing"
+
+	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// TestAnchorAsClient is the how-to's case: a self-signed CA without extended
+// key usage and names is its own client certificate.
+func TestAnchorAsClient(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		option pkitest.Option
+		want   string
+	}{
+		{"RSA", rsaKey(2048), "root"},
+		{"may not sign certificates", usage(x509.KeyUsageDigitalSignature), "root"},
+		{"for clients", pkitest.ExtKeyUsage(x509.ExtKeyUsageClientAuth), "root"},
+		{"for servers", pkitest.ExtKeyUsage(x509.ExtKeyUsageServerAuth), "wrong_usage"},
+		{"expired", pkitest.Expired(), "expired"},
+		{"not yet valid", pkitest.NotYetValid(), "not_yet_valid"},
+		{"weak", curve(elliptic.P224()), "weak_algorithm"},
+		{"unknown critical extension", unknownCritical(), "constraint"},
+	} {
+		g := newGraph(t, "root", map[string][]pkitest.Option{"root": {test.option}})
+		trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
+		paths, err := trust.Validate(g.certs["root"], nil, now)
+		if got := outcome(g, paths, err); got != test.want {
+			t.Errorf("%s: got %q, want %q (%v)", test.name, got, test.want, err)
+		}
+	}
+}
+
+// TestSameNameAndKeyAsTheAnchor: byte-equal means more than name and key.
+func TestSameNameAndKeyAsTheAnchor(t *testing.T) {
+	key := curve(elliptic.P256())
+	configured := pkitest.NewCA("root", key)
+	renewed := pkitest.NewCA("root", key)
+	trust := certpath.NewTrust([]*x509.Certificate{configured.Certificate}, certpath.TrustOptions{})
+	if _, err := trust.Validate(renewed.Certificate, nil, now); err == nil || kindOf(err) != "wrong_usage" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestConfiguredWithoutBeingACA: such a certificate is no trust anchor, neither
+// for others nor for itself.
+func TestConfiguredWithoutBeingACA(t *testing.T) {
+	alone := pkitest.NewSelfSigned("alone")
+	for _, partial := range []bool{false, true} {
+		trust := certpath.NewTrust([]*x509.Certificate{alone.Certificate}, certpath.TrustOptions{AllowPartialChain: partial})
+		for _, leaf := range []*x509.Certificate{alone.Certificate, alone.Client("leaf").Certificate} {
+			if paths, err := trust.Validate(leaf, nil, now); err == nil {
+				t.Errorf("partial chain %v: got %v", partial, paths)
+			}
+		}
+	}
+}
+
+// TestSelfIssuedRollover: a certificate over a CA's new key, issued with the old
+// one, has issuer and subject alike and is no trust anchor.
+func TestSelfIssuedRollover(t *testing.T) {
+	old := pkitest.NewCA("root")
+	renewed := old.Intermediate("root")
+	leaf := renewed.Client("leaf")
+	if !bytes.Equal(renewed.RawSubject, renewed.RawIssuer) {
+		t.Fatal("not self-issued")
+	}
+	alone := certpath.NewTrust([]*x509.Certificate{renewed.Certificate}, certpath.TrustOptions{})
+	if _, err := alone.Validate(leaf.Certificate, nil, now); kindOf(err) == "not a *certpath.Error" {
+		t.Errorf("the rollover certificate is an anchor: %v", err)
+	}
+	both := certpath.NewTrust([]*x509.Certificate{old.Certificate, renewed.Certificate}, certpath.TrustOptions{})
+	paths, err := both.Validate(leaf.Certificate, nil, now)
+	if err != nil || len(paths) != 1 || len(paths[0].Certificates) != 3 {
+		t.Errorf("got %v, %v", paths, err)
+	}
+}
+
+// TestUnverifiableAnchor: an old root's own signature is not judged. The test
+// relabels it as MD5, which crypto/x509 cannot verify.
+func TestUnverifiableAnchor(t *testing.T) {
+	root := pkitest.NewCA("root", rsaKey(2048))
+	leaf := root.Client("leaf")
+	sha256, md5 := []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b"), []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04")
+	relabel := func(der []byte) *x509.Certificate {
+		cert, err := x509.ParseCertificate(bytes.ReplaceAll(der, sha256, md5))
+		if err != nil || cert.SignatureAlgorithm != x509.MD5WithRSA {
+			t.Fatal(cert, err)
+		}
+		return cert
+	}
+	trust := certpath.NewTrust([]*x509.Certificate{relabel(root.Raw)}, certpath.TrustOptions{})
+	if _, err := trust.Validate(leaf.Certificate, nil, now); err != nil {
+		t.Errorf("MD5 on the anchor: %v", err)
+	}
+	if _, err := trust.Validate(relabel(leaf.Raw), nil, now); kindOf(err) != "weak_algorithm" {
+		t.Errorf("MD5 on the leaf: %v", err)
+	}
+}
