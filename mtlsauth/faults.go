@@ -11,10 +11,11 @@ import (
 
 // faults is the log of what goes on in the background, where no request is at
 // hand to write to Kong's log with. Everything goes to the process's own
-// output; lines from warn on are also kept for the next event, each once a
-// minute at most.
+// output; lines from warn on (from error on with -log-level error) are also
+// kept for the next event, each once a minute at most.
 type faults struct {
 	printed slog.Handler
+	level   slog.Level  // from which lines are kept
 	attrs   []slog.Attr // of a logger made by With
 	kept    *keptFaults
 }
@@ -45,18 +46,18 @@ const (
 	maxFaults = 64
 )
 
-func newFaults(printed slog.Handler) *faults {
-	return &faults{printed: printed, kept: &keptFaults{byLine: make(map[string]*keptFault)}}
+func newFaults(printed slog.Handler, level slog.Level) *faults {
+	return &faults{printed: printed, level: max(level, slog.LevelWarn), kept: &keptFaults{byLine: make(map[string]*keptFault)}}
 }
 
 // Enabled implements slog.Handler.
 func (f *faults) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn || f.printed.Enabled(ctx, level)
+	return level >= f.level || f.printed.Enabled(ctx, level)
 }
 
 // Handle implements slog.Handler.
 func (f *faults) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level >= slog.LevelWarn {
+	if r.Level >= f.level {
 		text := new(line)
 		text.add("fault", r.Message)
 		for _, a := range f.attrs {
@@ -78,6 +79,7 @@ func (f *faults) Handle(ctx context.Context, r slog.Record) error {
 func (f *faults) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &faults{
 		printed: f.printed.WithAttrs(attrs),
+		level:   f.level,
 		attrs:   append(f.attrs[:len(f.attrs):len(f.attrs)], attrs...),
 		kept:    f.kept,
 	}
@@ -85,7 +87,7 @@ func (f *faults) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 // WithGroup implements slog.Handler. The kept lines are flat.
 func (f *faults) WithGroup(name string) slog.Handler {
-	return &faults{printed: f.printed.WithGroup(name), attrs: f.attrs, kept: f.kept}
+	return &faults{printed: f.printed.WithGroup(name), level: f.level, attrs: f.attrs, kept: f.kept}
 }
 
 func (k *keptFaults) keep(text string, level slog.Level) {

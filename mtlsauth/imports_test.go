@@ -22,6 +22,8 @@ var policy = map[string][]string{
 	"mtlsauth":     {"authn", "cacert", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 	"mtlsauth/cli": {"mtlsauth", "gateway", "gateway/...", "handshake", "pkitest"},
 
+	"mtlsauth/e2e": {}, // tests alone
+
 	// The door.
 	"pluginserver": {"github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 

@@ -71,48 +71,46 @@ func stringField(message []byte, field protowire.Number) ([]byte, error) {
 	return value, nil
 }
 
-// calls are the PDK calls that carry out an answer.
-func calls(a *authn.Answer) (pluginserver.Calls, error) {
-	return pluginserver.Record(func(kong *pdk.PDK) error {
-		if a.ClientVerify != "" {
-			if err := kong.Nginx.SetCtx("CLIENT_VERIFY_OVERRIDE", a.ClientVerify); err != nil {
-				return err
-			}
-		}
-		if a.Status != 0 {
-			kong.Response.Exit(a.Status, a.Body, map[string][]string{
-				"Content-Type": {"application/json; charset=utf-8"},
-			})
-			return nil
-		}
-		headers := make(map[string][]string, len(a.Headers))
-		for _, h := range a.Headers {
-			headers[h.Name] = []string{} // Kong clears the header
-			if h.Value != "" {
-				headers[h.Name] = []string{h.Value}
-			}
-		}
-		if err := kong.ServiceRequest.SetHeaders(headers); err != nil {
+// carryOut makes the PDK calls that carry out an answer.
+func carryOut(a *authn.Answer, kong *pdk.PDK) error {
+	if a.ClientVerify != "" {
+		if err := kong.Nginx.SetCtx("CLIENT_VERIFY_OVERRIDE", a.ClientVerify); err != nil {
 			return err
 		}
-		if a.CredentialID != "" {
-			// Not kong.client.authenticate: over the plugin protocol it gives a
-			// credential without a consumer an empty consumer_id, on which
-			// Kong's acl answers 500 (seen with Kong 3.9.1).
-			credential := map[string]any{"id": a.CredentialID}
-			if err := kong.Nginx.SetCtx("authenticated_credential", credential); err != nil {
-				return err
-			}
+	}
+	if a.Status != 0 {
+		kong.Response.Exit(a.Status, a.Body, map[string][]string{
+			"Content-Type": {"application/json; charset=utf-8"},
+		})
+		return nil
+	}
+	headers := make(map[string][]string, len(a.Headers))
+	for _, h := range a.Headers {
+		headers[h.Name] = []string{} // Kong clears the header
+		if h.Value != "" {
+			headers[h.Name] = []string{h.Value}
 		}
-		if len(a.Groups) == 0 {
-			return nil
+	}
+	if err := kong.ServiceRequest.SetHeaders(headers); err != nil {
+		return err
+	}
+	if a.CredentialID != "" {
+		// Not kong.client.authenticate: over the plugin protocol it gives a
+		// credential without a consumer an empty consumer_id, on which
+		// Kong's acl answers 500 (seen with Kong 3.9.1).
+		credential := map[string]any{"id": a.CredentialID}
+		if err := kong.Nginx.SetCtx("authenticated_credential", credential); err != nil {
+			return err
 		}
-		groups := make([]any, len(a.Groups))
-		for i, g := range a.Groups {
-			groups[i] = g
-		}
-		return kong.Ctx.SetShared("authenticated_groups", groups)
-	})
+	}
+	if len(a.Groups) == 0 {
+		return nil
+	}
+	groups := make([]any, len(a.Groups))
+	for i, g := range a.Groups {
+		groups[i] = g
+	}
+	return kong.Ctx.SetShared("authenticated_groups", groups)
 }
 
 // prepared returns the calls that carry out a decision, made once for all
@@ -120,19 +118,16 @@ func calls(a *authn.Answer) (pluginserver.Calls, error) {
 // which exits: it is never left out.
 func prepared(d *authn.Decision) pluginserver.Calls {
 	return d.Form(func(d *authn.Decision) any {
-		c, err := calls(&d.Answer)
+		calls, err := pluginserver.Record(func(kong *pdk.PDK) error { return carryOut(&d.Answer, kong) })
 		if err != nil {
 			return faultCalls
 		}
-		return c
+		return calls
 	}).(pluginserver.Calls)
 }
 
-// faultCalls is the answer to a request that has no other.
-var faultCalls = func() pluginserver.Calls {
-	c, err := calls(&authn.Deny(authn.Internal, nil).Answer)
-	if err != nil {
-		panic(err)
-	}
-	return c
-}()
+// The answer to a request that has no other.
+var (
+	faultAnswer = authn.Deny(authn.Internal, nil).Answer
+	faultCalls  = pluginserver.MustRecord(func(kong *pdk.PDK) error { return carryOut(&faultAnswer, kong) })
+)

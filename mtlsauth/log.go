@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"time"
 
 	pdk "github.com/Kong/go-pdk"
 
@@ -35,7 +36,7 @@ const maxValue = 256
 // newKongLog returns a log for the plugin of this name. What is logged in the
 // background goes to printed and, from warn on, to Kong with the next event.
 func newKongLog(name string, level slog.Level, printed slog.Handler) *kongLog {
-	faults := newFaults(printed)
+	faults := newFaults(printed, level)
 	return &kongLog{name: name, level: level, faults: faults, background: slog.New(faults)}
 }
 
@@ -115,25 +116,53 @@ func resumed(e *pluginserver.Event) string {
 	return "unknown"
 }
 
+// fault logs what went wrong in an event and returns the answer to it: a line
+// in Kong's log, and the request's end. The stack of a panic is only printed.
+func (l *kongLog) fault(err error) pluginserver.Calls {
+	what, stack, _ := strings.Cut(err.Error(), "\n")
+	l.background.Info("event failed", "error", what, "stack", stack)
+	lines, write := l.summed.count(authn.Internal, time.Now())
+	if write {
+		line := new(line)
+		line.add("reason", authn.Internal.String())
+		line.add("error", what)
+		lines = append(lines, line.String())
+	}
+	calls, err := pluginserver.Record(func(kong *pdk.PDK) error {
+		for _, line := range lines {
+			if err := l.write(kong, slog.LevelError, line); err != nil {
+				return err
+			}
+		}
+		return carryOut(&faultAnswer, kong)
+	})
+	if err != nil {
+		return faultCalls
+	}
+	return calls
+}
+
 // tell sends a line with the event.
 func (l *kongLog) tell(e *pluginserver.Event, level slog.Level, text string) {
-	text = "[" + l.name + "] " + strings.ToValidUTF8(text, "\uFFFD")
-	c, err := pluginserver.Record(func(kong *pdk.PDK) error {
-		switch {
-		case level >= slog.LevelError:
-			return kong.Log.Err(text)
-		case level >= slog.LevelWarn:
-			return kong.Log.Warn(text)
-		case level >= levelNotice:
-			return kong.Log.Notice(text)
-		case level >= slog.LevelInfo:
-			return kong.Log.Info(text)
-		}
-		return kong.Log.Debug(text)
-	})
+	calls, err := pluginserver.Record(func(kong *pdk.PDK) error { return l.write(kong, level, text) })
 	if err == nil {
-		e.Tell(c)
+		e.Tell(calls)
 	}
+}
+
+func (l *kongLog) write(kong *pdk.PDK, level slog.Level, text string) error {
+	text = "[" + l.name + "] " + strings.ToValidUTF8(text, "\uFFFD")
+	switch {
+	case level >= slog.LevelError:
+		return kong.Log.Err(text)
+	case level >= slog.LevelWarn:
+		return kong.Log.Warn(text)
+	case level >= levelNotice:
+		return kong.Log.Notice(text)
+	case level >= slog.LevelInfo:
+		return kong.Log.Info(text)
+	}
+	return kong.Log.Debug(text)
 }
 
 // line is key=value pairs with quoted values.

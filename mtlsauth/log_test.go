@@ -70,7 +70,7 @@ func TestEqualReasonsAreSummedUp(t *testing.T) {
 
 func TestFaultsReachKongOnceAMinute(t *testing.T) {
 	var printed bytes.Buffer
-	f := newFaults(slog.NewTextHandler(&printed, nil))
+	f := newFaults(slog.NewTextHandler(&printed, nil), slog.LevelInfo)
 	log := slog.New(f)
 	now := time.Now()
 	if got := f.due(now); got != nil {

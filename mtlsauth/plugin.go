@@ -101,9 +101,3 @@ func (p *Plugin) release(shared *sharedPolicy) {
 		shared.cas.Release()
 	}
 }
-
-// fault is the answer to a request in which something went wrong that is no
-// decision.
-func (p *Plugin) fault(error) pluginserver.Calls {
-	return faultCalls
-}

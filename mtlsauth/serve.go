@@ -78,7 +78,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	server := pluginserver.New(pluginserver.Options{
 		Plugin: plugin,
 		Info:   info,
-		Fault:  plugin.fault,
+		Fault:  log.fault,
 		IDs:    ids,
 		Log:    log.background,
 	})

@@ -59,6 +59,15 @@ func TestAnswers(t *testing.T) {
 			}
 		}
 	}
+	// One line a refusal, and no certificate in any.
+	if lines := r.pluginLines(); len(lines) != 11 {
+		t.Errorf("%d lines were logged, want one for each of 11 refusals:\n%s", len(lines), strings.Join(lines, "\n"))
+	}
+	for _, line := range r.Log().Lines() {
+		if strings.Contains(line.Text, "BEGIN") || strings.Contains(line.Text, "MII") {
+			t.Errorf("a certificate is in the log: %s", line.Text)
+		}
+	}
 	r.expect("plain HTTP", r.ask(r.client(nil), r.URL()+"/echo"), 401, noneSent)
 	r.expect("a route without the plugin", r.get("/open", nil), 200, "")
 }

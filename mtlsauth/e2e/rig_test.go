@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -264,4 +265,13 @@ func withoutPreFunction(tb testing.TB, config []byte) []byte {
 		tb.Fatal(err)
 	}
 	return text
+}
+
+// loadPair reads a certificate and its key from files.
+func loadPair(certFile, keyFile string) (*pkitest.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		return nil, err
+	}
+	return &pkitest.Certificate{Certificate: pair.Leaf, Key: pair.PrivateKey.(crypto.Signer)}, nil
 }

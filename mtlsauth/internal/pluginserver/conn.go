@@ -2,9 +2,11 @@ package pluginserver
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"runtime/debug"
 	"sync/atomic"
@@ -82,7 +84,11 @@ func (c *conn) serve() {
 			return
 		}
 		if err != nil {
-			c.server.options.Log.Warn("closing a connection of Kong", "error", err)
+			level := slog.LevelWarn
+			if c.event.broken || errors.Is(err, errUnknownInstance) {
+				level = slog.LevelInfo // Kong's own doing, and after a restart
+			}
+			c.server.options.Log.Log(context.Background(), level, "closing a connection of Kong", "error", err)
 			return
 		}
 		c.shrink()
@@ -92,6 +98,10 @@ func (c *conn) serve() {
 		}
 	}
 }
+
+// errUnknownInstance says that Kong named an instance of another process, or
+// one that was given up. Closing the connection makes it start its own anew.
+var errUnknownInstance = errors.New("unknown instance")
 
 // errExited says that Kong will close the connection, having its response.
 var errExited = errors.New("exited")
@@ -143,7 +153,7 @@ func (c *conn) call() error {
 		id := cmd.CmdCloseInstance.GetInstanceId()
 		in := instances.get(id)
 		if in == nil {
-			return fmt.Errorf("closing an instance: no instance %d", id)
+			return fmt.Errorf("closing instance %d: %w", id, errUnknownInstance)
 		}
 		in.closed.Store(true)
 		answer.Return = c.status(id, in)
@@ -151,7 +161,7 @@ func (c *conn) call() error {
 		id := cmd.CmdGetInstanceStatus.GetInstanceId()
 		in := instances.get(id)
 		if in == nil {
-			return fmt.Errorf("asking for an instance: no instance %d", id)
+			return fmt.Errorf("asking for instance %d: %w", id, errUnknownInstance)
 		}
 		answer.Return = c.status(id, in)
 	case *kong_plugin_protocol.RpcCall_CmdGetPluginNames:
@@ -183,18 +193,18 @@ func (c *conn) status(id int32, in *instance) *kong_plugin_protocol.RpcReturn_In
 func (c *conn) handle(sequence int64, cmd *kong_plugin_protocol.CmdHandleEvent) error {
 	in := c.server.instances.get(cmd.GetInstanceId())
 	if in == nil {
-		return fmt.Errorf("handling an event: no instance %d", cmd.GetInstanceId())
+		return fmt.Errorf("handling an event of instance %d: %w", cmd.GetInstanceId(), errUnknownInstance)
 	}
 	now := time.Now()
 	in.used.Store(now.UnixNano())
 	e := &c.event
 	*e = Event{phase: cmd.GetEventName(), time: now, conn: c, out: e.out[:0]}
-	if err := run(in.Instance, e); err != nil {
-		c.server.options.Log.Error("event failed", "phase", e.phase, "error", err)
-		e.instead(c.server.options.Fault(err))
-	}
+	err := run(in.Instance, e)
 	if e.broken {
-		return errors.New("the connection broke in the middle of an event")
+		return err
+	}
+	if err != nil {
+		e.instead(c.server.options.Fault(err))
 	}
 	if err := e.end(sequence); err != nil && !e.exits {
 		return err

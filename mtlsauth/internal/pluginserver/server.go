@@ -36,8 +36,9 @@ type Options struct {
 	Plugin Plugin
 	// Info answers GetPluginNames and GetPluginInfo, which Kong 3.9 never asks.
 	Info *kong_plugin_protocol.PluginInfo
-	// Fault is the answer, one that exits, to an event that has no other:
-	// err says why, for the log.
+	// Fault logs what went wrong in an event, which is logged nowhere else, and
+	// returns the answer to it, one that exits. The error of a panic has its
+	// stack below the first line.
 	Fault func(err error) Calls
 	IDs   *IDs
 	Log   *slog.Logger // nil: nowhere

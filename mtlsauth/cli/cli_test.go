@@ -1,0 +1,126 @@
+package cli_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mtls-auth/mtlsauth/cli"
+)
+
+// run runs the program under a name and returns its exit code and output.
+func run(t *testing.T, name string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = cli.Run(append([]string{name}, args...), nil, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func TestWrongUseSaysWhatIsAllowed(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-admin-ulr", "x"}, "unknown flag -admin-ulr; did you mean -admin-url?"},
+		{[]string{"-zzzzzzzzzzzzzz"}, "unknown flag -zzzzzzzzzzzzzz\n"},
+		{[]string{"-crl-dir", "x"}, "flag -crl-dir is not served by version"},
+		{[]string{"demoo"}, `unknown command "demoo"; did you mean demo?`},
+		{[]string{"verify"}, `unknown command "verify"`},
+		{[]string{"-dump", "extra"}, `unexpected argument "extra"`},
+		{[]string{"-refresh", "1ms"}, `a duration from 1s to 24h is allowed`},
+		{[]string{"-refresh", "10"}, `a duration from 1s to 24h is allowed`},
+		{[]string{"-min-rsa-bits", "512"}, "1024 to 8192 are allowed"},
+		{[]string{"-socket-mode", "0999"}, "an octal mode such as 0600 or 0660 is allowed"},
+		{[]string{"-socket-mode", "0400"}, "an octal mode such as 0600 or 0660 is allowed"},
+		{[]string{"-log-level", "notice"}, "debug, info, warn and error are allowed"},
+		{[]string{"-log-format", "xml"}, "text and json are allowed"},
+		{[]string{"-admin-url", "ftp://x"}, "admin-url"},
+		{[]string{"-admin-url", "http://admin.example:8001"}, "admin-allow-http"},
+		{[]string{"-admin-cert-file", "x"}, "admin-key-file"},
+		{[]string{"version", "x"}, "version takes no arguments"},
+		{[]string{"demo", "-x"}, "it takes -serve alone"},
+	} {
+		code, stdout, stderr := run(t, "mtls-auth", append(test.args, prefixOf(t, test.args)...)...)
+		if code != 2 || !strings.Contains(stderr, test.want) || stdout != "" {
+			t.Errorf("%q: exit %d, stdout %q, stderr %q, want exit 2 and %q", test.args, code, stdout, stderr, test.want)
+		}
+	}
+}
+
+// prefixOf keeps a server that would start by mistake off the machine's Kong.
+func prefixOf(t *testing.T, args []string) []string {
+	if strings.HasPrefix(args[0], "-") && args[len(args)-1] != "extra" {
+		return []string{"-kong-prefix", filepath.Join(t.TempDir(), "absent")}
+	}
+	return nil
+}
+
+func TestFlagsFromTheEnvironment(t *testing.T) {
+	t.Setenv("MTLS_AUTH_REFRESH", "never")
+	code, _, stderr := run(t, "mtls-auth", "-kong-prefix", filepath.Join(t.TempDir(), "absent"))
+	if code != 2 || !strings.Contains(stderr, `environment variable MTLS_AUTH_REFRESH: invalid value "never"`) {
+		t.Errorf("exit %d, %q, want the variable named", code, stderr)
+	}
+}
+
+func TestAServerThatCanNotListen(t *testing.T) {
+	prefix := filepath.Join(t.TempDir(), "absent")
+	code, _, stderr := run(t, "mtls-auth", "-kong-prefix", prefix)
+	if code != 1 || !strings.Contains(stderr, prefix) {
+		t.Errorf("exit %d, %q, want exit 1 and the path", code, stderr)
+	}
+}
+
+func TestDump(t *testing.T) {
+	prefix := t.TempDir()
+	for name, want := range map[string]string{
+		"/usr/local/bin/mtls-auth":    "mtls-auth",
+		"/usr/local/bin/mtls-auth-go": "mtls-auth-go",
+	} {
+		code, stdout, stderr := run(t, name, "-dump", "-kong-prefix", prefix)
+		var info struct {
+			Protocol, SocketPath string
+			Plugins              []struct{ Name string }
+		}
+		if err := json.Unmarshal([]byte(stdout), &info); err != nil || code != 0 || stderr != "" {
+			t.Fatalf("exit %d, stdout %q, stderr %q: %v", code, stdout, stderr, err)
+		}
+		if info.Protocol != "ProtoBuf:1" || info.SocketPath != filepath.Join(prefix, want+".socket") ||
+			len(info.Plugins) != 1 || info.Plugins[0].Name != want {
+			t.Errorf("got %+v, want plugin %s", info, want)
+		}
+	}
+	if left, _ := os.ReadDir(prefix); len(left) > 0 {
+		t.Errorf("the query command made %v", left)
+	}
+	t.Setenv("KONG_PREFIX", "/opt/kong")
+	if _, stdout, _ := run(t, "mtls-auth", "-dump"); !strings.Contains(stdout, `"SocketPath":"/opt/kong/mtls-auth.socket"`) {
+		t.Errorf("with KONG_PREFIX: %s", stdout)
+	}
+}
+
+func TestTheOtherPluginIsRefused(t *testing.T) {
+	for _, args := range [][]string{{"-dump"}, {"-kong-prefix", t.TempDir()}} {
+		if code, stdout, stderr := run(t, "/bin/header-cert-auth", args...); code != 2 || stdout != "" || !strings.Contains(stderr, "header-cert-auth") {
+			t.Errorf("%q: exit %d, stdout %q, stderr %q", args, code, stdout, stderr)
+		}
+	}
+}
+
+func TestVersionAndHelp(t *testing.T) {
+	if code, stdout, _ := run(t, "mtls-auth", "version"); code != 0 || !strings.HasPrefix(stdout, "mtls-auth ") || !strings.Contains(stdout, "go-pdk ") {
+		t.Errorf("version: exit %d, %q", code, stdout)
+	}
+	code, stdout, _ := run(t, "mtls-auth", "-help")
+	if code != 0 {
+		t.Errorf("help: exit %d", code)
+	}
+	for _, flag := range []string{"-admin-url URL", "-ca-dir DIR", "-socket-mode MODE", "-log-level", "-min-rsa-bits BITS", "-refresh DURATION"} {
+		if !strings.Contains(stdout, flag) {
+			t.Errorf("help does not tell of %s:\n%s", flag, stdout)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/gateway"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+func TestDemo(t *testing.T) {
+	cmd := exec.Command(program(t), "demo")
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{
+		"401 {\"message\":\"No required TLS certificate was sent\"}",
+		"401 {\"message\":\"TLS certificate failed verification\"}",
+		"X-Client-Cert-Dn: CN=www.example.com,OU=Org,O=Kong,L=San Francisco,ST=California,C=US",
+		"6 of 6 answers were as expected.",
+	} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("the demo does not say %q:\n%s", want, out)
+		}
+	}
+}
+
+// The curl lines of a demo that stays up work as they are printed.
+func TestDemoServe(t *testing.T) {
+	cmd := exec.Command(program(t), "demo", "-serve")
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	path := filepath.Join(t.TempDir(), "out")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	cmd.Stdout, cmd.Stderr = file, file
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var out []byte
+	eventually(t, "the demo is through", func() bool {
+		out, _ = os.ReadFile(path)
+		return bytes.Contains(out, []byte("Still here"))
+	})
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Log("NO CURL HERE: the printed lines were not tried")
+	} else {
+		var statuses []string
+		for _, line := range regexp.MustCompile(`(?m)^\$ (curl .*)$`).FindAllSubmatch(out, -1) {
+			answer, err := exec.Command("sh", "-c", string(line[1])+" -s").Output()
+			if err != nil {
+				t.Errorf("%s: %v", line[1], err)
+			}
+			status, _, _ := strings.Cut(string(answer), "\n")
+			statuses = append(statuses, strings.Fields(status + " ?")[1])
+		}
+		if got := strings.Join(statuses, " "); got != "401 401 200 200 401 401" {
+			t.Errorf("curl got %s", got)
+		}
+	}
+	cmd.Process.Signal(syscall.SIGINT)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("after SIGINT: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		cmd.Process.Kill()
+		t.Error("SIGINT did not end it")
+	}
+}
+
+// kong.yaml is what users begin with: it must load, and its CA let nobody in.
+func TestKongYAML(t *testing.T) {
+	text, err := os.ReadFile("../../kong.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, nil, nil, func(o *gateway.Options) {
+		o.Config = bytes.ReplaceAll(text, []byte("http://127.0.0.1:1027"), []byte("http://127.0.0.1:1"))
+	})
+	r.expect("none sent", r.get("/echo", nil), 401, noneSent)
+	r.expect("anybody's", r.get("/echo", pkitest.NewCA("Replace this CA by your own").Client("client")), 401, failed)
+}
+
+// The session with kong.yaml in the README, as far as it needs no Docker.
+func TestReadmeSession(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("NO OPENSSL HERE: the README's session was not tried")
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := regexp.MustCompile(`(?s)(openssl req -x509.*?> my-kong\.yaml)`).Find(readme)
+	if session == nil {
+		t.Fatal("the README has no session that makes my-kong.yaml")
+	}
+	dir := t.TempDir()
+	kongYAML, err := os.ReadFile("../../kong.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "kong.yaml"), string(kongYAML))
+	cmd := exec.Command("sh", "-ec", string(session))
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	config, err := os.ReadFile(filepath.Join(dir, "my-kong.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, nil, nil)
+	local := regexp.MustCompile(`(?m)^  url: .*$`).ReplaceAll(config, []byte("  url: "+r.upstream))
+	if err := r.Configure(local); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("none sent", r.get("/echo", nil), 401, noneSent)
+	own, err := loadPair(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.expect("the CA's own", r.get("/echo", own), 200, "")
+}
