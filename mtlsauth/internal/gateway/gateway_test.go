@@ -53,7 +53,8 @@ func tryStart(t *testing.T, config string, change ...func(*gateway.Options)) (*s
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := "/usr/bin/env " + asPlugin + "=1 " + binary
+	// A race detector would wait a second at each process's end.
+	command := "/usr/bin/env GORACE=atexit_sleep_ms=0 " + asPlugin + "=1 " + binary
 	o := gateway.Options{
 		Prefix: prefix, Config: []byte(fill(config, upstream.URL)),
 		QueryCommand: command + " -dump " + prefix, StartCommand: command + " -serve " + prefix,

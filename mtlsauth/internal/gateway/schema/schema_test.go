@@ -147,7 +147,7 @@ func TestSchemasThatStopKong(t *testing.T) {
 		return `{"name":"p","fields":[{"config":{"type":"record","fields":[` + field + `]}}]}`
 	}
 	for _, test := range []struct{ name, schema, want string }{
-		{"short description", wrap(`{"a":{"type":"string","description":"short"}}`), "config.a.description: length must be at least 10"},
+		{"short description", wrap(`{"a":{"type":"string","description":"nine char"}}`), "config.a.description: length must be at least 10"},
 		{"long description", wrap(`{"a":{"type":"string","description":"` + strings.Repeat("x", 501) + `"}}`), "config.a.description: length must be at most 500"},
 		{"no type", wrap(`{"a":{}}`), "config.a: missing type declaration"},
 		{"unknown type", wrap(`{"a":{"type":"strnig"}}`), "config.a.type: expected one of: array"},
