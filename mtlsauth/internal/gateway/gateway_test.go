@@ -400,6 +400,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("the request in flight: %d from pid %s", a.StatusCode, a.header("X-Pid"))
 	}
 	s.wait("SIGTERM", func() bool { return s.Log().Count(errlog.Info, "plugin got SIGTERM") == 1 })
+	s.wait("its end", func() bool { return s.Log().Count(errlog.Notice, "pluginserver 'probe' not respawned.") == 1 })
 	if a := s.get(s.client(nil), s.URL()+"/vars"); a.StatusCode != 200 {
 		t.Errorf("after the old one's end: %d", a.StatusCode)
 	}

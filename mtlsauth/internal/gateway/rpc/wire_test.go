@@ -267,3 +267,25 @@ func TestIdleConnectionsEnd(t *testing.T) {
 		t.Errorf("ended after %v, frame %v", time.Since(begin), ok)
 	}
 }
+
+// A frame longer than the buffer, and one that claims more than ever comes.
+func TestLongFrames(t *testing.T) {
+	long := strings.Repeat("x", 300_000)
+	s := serveRaw(t, instances(func(p *peer, m *pb.RpcCall) bool {
+		p.send("kong.ctx.shared.set", encode(kv("k", long)))
+		p.frame()
+		return pass(p, m)
+	}))
+	k := newKong(t, s)
+	if r := k.access(k.conf); r.Exit != nil || r.Shared["k"] != long {
+		t.Errorf("exit %+v, %d values", r.Exit, len(r.Shared))
+	}
+	s = serveRaw(t, instances(func(p *peer, m *pb.RpcCall) bool {
+		p.hex("ffffff7f 6b6f6e67")
+		p.frame()
+		return false
+	}))
+	k = newKong(t, s, func(o *rpc.Options) { o.ReadTimeout = 100 * time.Millisecond })
+	want500(t, k.access(k.conf))
+	k.wantLog(t, errlog.Error, "pluginserver error: timeout")
+}
