@@ -12,7 +12,7 @@ import (
 type Ref struct {
 	by    By
 	text  string // as written
-	loose bool // a UUID or a username, whichever somebody has
+	loose bool   // a UUID or a username, whichever somebody has
 }
 
 // ParseRef takes the "UUID or username" of a configuration. What looks like a
