@@ -1,0 +1,199 @@
+package consumer_test
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"mtls-auth/mtlsauth/internal/consumer"
+)
+
+func by(attribute consumer.By, value string) consumer.Ref {
+	return consumer.RefTo(consumer.Query{By: attribute, Value: value})
+}
+
+func indent(text, by string) string { return strings.ReplaceAll(text, "\n", "\n"+by) }
+
+func TestParseFile(t *testing.T) {
+	ca := root()
+	digest := sha256.Sum256(ca.Raw)
+	upper := "ABCDEF00-0000-4000-8000-000000000001"
+	pem, err := json.Marshal(ca.PEM())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		what, text string
+		want       []consumer.Credential
+	}{
+		{"decK's format with all else that may be in it", `
+_format_version: "3.0"
+_info: {select_tags: [a], defaults: {}}
+_workspace: default
+services: [{name: s, plugins: [{name: mtls-auth, config: {1: 2}}]}]
+consumer_groups: [{name: gold}]
+consumers:
+- id: ` + uuid(1) + `
+  username: alice
+  custom_id: "17"
+  groups: [{name: gold}]
+  keyauth_credentials: [{key: secret}]
+  mtls_auth_credentials:
+  - id: ` + uuid(11) + `
+    subject_name: alice@example
+    ca_certificate: ` + upper + `
+    tags: [a]
+    created_at: 1700000000
+  - subject_name: Jürgen
+    ca_certificate: {id: ` + upper + `, cert_digest: x}
+- username: bob
+  custom_id: b
+  mtls_auth_credentials: [{subject_name: bob, ca_certificate: null}]
+- custom_id: c-7
+  mtls_auth_credentials:
+  - subject_name: spiffe://x/c
+    ca_certificate: |
+      ` + indent(ca.PEM(), "      ") + `
+  - subject_name: both
+    ca_certificate:
+      cert: "` + strings.ReplaceAll(ca.PEM(), "\n", `\n`) + `"
+- username: nobody
+- id: a consumer without credentials is not looked at
+  username: [odd]
+`, []consumer.Credential{
+			{ID: uuid(11), SubjectName: "alice@example", CACertificateID: strings.ToLower(upper), Consumer: by(consumer.ByID, uuid(1))},
+			{SubjectName: "Jürgen", CACertificateID: strings.ToLower(upper), Consumer: by(consumer.ByID, uuid(1))},
+			{SubjectName: "bob", Consumer: by(consumer.ByUsername, "bob")},
+			{SubjectName: "spiffe://x/c", CACertificateSHA256: digest, Consumer: by(consumer.ByCustomID, "c-7")},
+			{SubjectName: "both", CACertificateSHA256: digest, Consumer: by(consumer.ByCustomID, "c-7")},
+		}},
+		{"the top-level list", `
+mtls_auth_credentials:
+- {subject_name: a, consumer: bob}
+- {subject_name: b, consumer: ` + upper + `}
+- {subject_name: c, consumer: {id: ` + upper + `}}
+- {subject_name: d, consumer: {username: bob}}
+- {subject_name: e, consumer: {custom_id: "17"}}
+- {subject_name: f, consumer: alice}
+- {subject_name: g, consumer: ` + uuid(2) + `, ca_certificate: ` + uuid(3) + `}
+- {subject_name: h, consumer: ` + uuid(4) + `}
+consumers:
+- {id: ` + uuid(1) + `, username: alice}
+- {id: ` + uuid(2) + `, username: eve}
+- {username: ` + uuid(4) + `}
+`, []consumer.Credential{
+			{SubjectName: "a", Consumer: consumer.ParseRef("bob")},
+			{SubjectName: "b", Consumer: consumer.ParseRef(upper)},
+			{SubjectName: "c", Consumer: by(consumer.ByID, strings.ToLower(upper))},
+			{SubjectName: "d", Consumer: by(consumer.ByUsername, "bob")},
+			{SubjectName: "e", Consumer: by(consumer.ByCustomID, "17")},
+			{SubjectName: "f", Consumer: by(consumer.ByID, uuid(1))},
+			{SubjectName: "g", CACertificateID: uuid(3), Consumer: by(consumer.ByID, uuid(2))},
+			{SubjectName: "h", Consumer: by(consumer.ByUsername, uuid(4))},
+		}},
+		{"JSON", `{"_format_version": "3.0", "consumers": [{"username": "\ud83d\ude00", "mtls_auth_credentials": [
+			{"id": "` + uuid(1) + `", "subject_name": "a\/b", "ca_certificate": ` + string(pem) + `}]}]}`,
+			[]consumer.Credential{{ID: uuid(1), SubjectName: "a/b", CACertificateSHA256: digest, Consumer: by(consumer.ByUsername, "😀")}}},
+		{"YAML that begins with a brace", `{consumers: [{username: a, mtls_auth_credentials: [{subject_name: b}]}]}`,
+			[]consumer.Credential{{SubjectName: "b", Consumer: by(consumer.ByUsername, "a")}}},
+		{"anchors", "consumers:\n- &a {username: a, mtls_auth_credentials: [&c {subject_name: b}]}\n- {username: c, mtls_auth_credentials: [{<<: *c, subject_name: d}]}",
+			[]consumer.Credential{{SubjectName: "b", Consumer: by(consumer.ByUsername, "a")}, {SubjectName: "d", Consumer: by(consumer.ByUsername, "c")}}},
+		{"no credentials", "consumers: []", nil},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			got, err := consumer.ParseFile([]byte(test.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("got\n%+v\nwant\n%+v", got, test.want)
+			}
+			if _, err := consumer.NewCredentials(got); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestParseFileRefuses(t *testing.T) {
+	one := func(credential string) string {
+		return "consumers: [{username: x}, {username: alice, mtls_auth_credentials: [{subject_name: ok}, " + credential + "]}]"
+	}
+	top := func(credential string) string { return "mtls_auth_credentials: [" + credential + "]" }
+	const in = `consumers[1] (username "alice"): mtls_auth_credentials[1]: `
+	key := "-----BEGIN PRIVATE KEY-----\\nc2VjcmV0\\n-----END PRIVATE KEY-----"
+	for _, test := range []struct{ what, text, want string }{
+		{"nothing", "", "it holds nothing"},
+		{"blanks and comments", " \n# x\n", "it holds nothing"},
+		{"null", "null", "it holds nothing"},
+		{"no mapping", "[]", "line 1: cannot unmarshal !!seq into consumer.document"},
+		{"broken YAML", "consumers: [", "yaml: line 1: did not find expected node content"},
+		{"broken JSON", `{"consumers": [}`, "yaml: "},
+		{"two documents", "consumers: []\n---\nconsumers: []", "more than one YAML document"},
+		{"neither key", "_format_version: \"3.0\"\nconsumer: []", "neither consumers nor mtls_auth_credentials"},
+		{"consumers: null", "consumers:", "neither consumers nor mtls_auth_credentials"},
+		{"consumers no list", "consumers: {a: b}", "consumers: it is a mapping; allowed is a list"},
+		{"a consumer no mapping", "consumers: [alice]", "consumers[0]: it is text; allowed is a mapping"},
+		{"credentials no list", "consumers: [{username: a, mtls_auth_credentials: {subject_name: x}}]", "consumers[0]: mtls_auth_credentials: it is a mapping; allowed is a list"},
+		{"a consumer without a name", "consumers: [{mtls_auth_credentials: [{subject_name: x}]}]", "consumers[0]: it has neither id nor username nor custom_id"},
+		{"a username that is no text", "consumers: [{username: 17, mtls_auth_credentials: [{subject_name: x}]}]", "consumers[0]: username: it is a number; allowed is text (in quotes"},
+		{"a consumer's id", "consumers: [{id: a, mtls_auth_credentials: [{subject_name: x}]}]", `consumers[0]: id: "a" is no UUID`},
+		{"decK's variables", "consumers: [{username: '${{ env \"DECK_X\" }}', mtls_auth_credentials: [{subject_name: x}]}]", "decK's variables"},
+		{"credential no mapping", one("a"), in + "it is text; allowed is a mapping"},
+		{"credential null", one("null"), in + "it is absent; allowed is a mapping"},
+		{"no subject_name", one("{}"), in + `subject_name: "" is no name`},
+		{"subject_name no text", one("{subject_name: 17}"), in + "subject_name: it is a number; allowed is text"},
+		{"subject_name a date", one("{subject_name: 2026-11-23}"), in + "subject_name: it is a date"},
+		{"subject_name true", one("{subject_name: true}"), in + "subject_name: it is a truth value"},
+		{"subject_name with a control character", one(`{subject_name: "a\tb"}`), in + `subject_name: "a\tb" is no name`},
+		{"misspelt ca_certificate", one("{subject_name: a, ca_certifcate: " + uuid(1) + "}"), in + `unknown key "ca_certifcate"; allowed are id, subject_name, ca_certificate, tags`},
+		{"consumer inside a consumer", one("{subject_name: a, consumer: bob}"), in + `unknown key "consumer"`},
+		{"id no UUID", one("{subject_name: a, id: x}"), in + `id: "x" is no UUID`},
+		{"id no text", one("{subject_name: a, id: [1]}"), in + `id: it is a list`},
+		{"CA no UUID", one("{subject_name: a, ca_certificate: my-ca}"), in + `ca_certificate: "my-ca" is no UUID`},
+		{"CA empty", one(`{subject_name: a, ca_certificate: ""}`), in + `ca_certificate: "" is no UUID`},
+		{"CA a number", one("{subject_name: a, ca_certificate: 1}"), in + "ca_certificate: it is a number; allowed are a UUID, an object with id, and a certificate in PEM"},
+		{"CA an empty object", one("{subject_name: a, ca_certificate: {}}"), in + "ca_certificate: it has neither id nor cert"},
+		{"CA an object with another key", one("{subject_name: a, ca_certificate: {name: x}}"), in + `ca_certificate: unknown key "name"`},
+		{"CA a key", one(`{subject_name: a, ca_certificate: "` + key + `"}`), in + "ca_certificate: it must be exactly one certificate in PEM"},
+		{"CA two certificates", one(`{subject_name: a, ca_certificate: "` + strings.ReplaceAll(root().PEM()+root().PEM(), "\n", `\n`) + `"}`), in + "ca_certificate: it must be exactly one certificate in PEM"},
+		{"CA no certificate", one(`{subject_name: a, ca_certificate: "-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"}`), in + "ca_certificate: parsing the certificate"},
+		{"one id twice", one("{subject_name: a, id: " + uuid(1) + "}, {subject_name: b, id: " + uuid(1) + "}"), `mtls_auth_credentials[2]: id: ` + uuid(1) + ` is the id of ` + strings.TrimSuffix(in, ": ") + " too"},
+		{"top-level without a consumer", top("{subject_name: a}"), "mtls_auth_credentials[0]: consumer: it is absent; allowed are a UUID, a username"},
+		{"top-level with an empty consumer", top(`{subject_name: a, consumer: ""}`), "mtls_auth_credentials[0]: consumer: it is empty"},
+		{"top-level with an odd consumer", top("{subject_name: a, consumer: {name: x}}"), `mtls_auth_credentials[0]: consumer: unknown key "name"`},
+		{"top-level no mapping", top("[]"), "mtls_auth_credentials[0]: it is a list; allowed is a mapping"},
+		{"top-level no list", "mtls_auth_credentials: x", "mtls_auth_credentials: it is text; allowed is a list"},
+		{"two consumers of one username", "consumers: [{id: " + uuid(1) + ", username: a}, {id: " + uuid(2) + ", username: a}]\n" + top("{subject_name: a, consumer: a}"), `mtls_auth_credentials[0]: consumer: two consumers of this file have username "a"`},
+		{"too large", "consumers: []\n" + strings.Repeat("#", 64<<20), "at most 67108864 are read"},
+		{"billion laughs", bomb(), "excessive aliasing"},
+	} {
+		t.Run(test.what, func(t *testing.T) {
+			got, err := consumer.ParseFile([]byte(test.text))
+			if err == nil || got != nil {
+				t.Fatalf("got %+v, %v", got, err)
+			}
+			if !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %q, want %q in it", err, test.want)
+			}
+			if strings.Contains(err.Error(), "c2VjcmV0") {
+				t.Errorf("%q quotes a key", err)
+			}
+			if neither := strings.Contains(test.want, "neither consumers nor"); errors.Is(err, consumer.ErrNoSection) != neither {
+				t.Errorf("%v is or is not ErrNoSection", err)
+			}
+		})
+	}
+}
+
+func bomb() string {
+	text := "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+	for i := range 9 {
+		text += fmt.Sprintf("a%d: &a%d [%s]\n", i+1, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i), 10), ", "))
+	}
+	return text + "consumers: *a9\n"
+}
