@@ -61,10 +61,10 @@ func (f *faults) Handle(ctx context.Context, r slog.Record) error {
 		text := new(line)
 		text.add("fault", r.Message)
 		for _, a := range f.attrs {
-			text.add(a.Key, a.Value.String())
+			text.add(faultKey(a.Key), a.Value.String())
 		}
 		r.Attrs(func(a slog.Attr) bool {
-			text.add(a.Key, a.Value.String())
+			text.add(faultKey(a.Key), a.Value.String())
 			return true
 		})
 		f.kept.keep(text.String(), r.Level)
@@ -73,6 +73,15 @@ func (f *faults) Handle(ctx context.Context, r slog.Record) error {
 		return nil
 	}
 	return f.printed.Handle(ctx, r)
+}
+
+// faultKey keeps the key of the reason codes to them: what else is called a
+// reason is told under another.
+func faultKey(key string) string {
+	if key == "reason" {
+		return "why"
+	}
+	return key
 }
 
 // WithAttrs implements slog.Handler.

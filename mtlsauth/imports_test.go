@@ -34,7 +34,8 @@ var policy = map[string][]string{
 	"certname":   {"golang.org/x/crypto/cryptobyte"},
 	"clientcert": {},
 	"certpath":   {"certname", "golang.org/x/crypto/cryptobyte"},
-	"cacert":     {"go.yaml.in/yaml/v3", "golang.org/x/sync"},
+	"cacert":     {"go.yaml.in/yaml/v3"},
+	"consumer":   {"certname", "go.yaml.in/yaml/v3"},
 
 	// Kong's side, for the demo and the tests.
 	"gateway":     {"gateway/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
@@ -53,7 +54,7 @@ var noStd = map[string][]string{
 }
 
 // noClock are the rooms to which the time is an argument.
-var noClock = []string{"authn", "certname", "clientcert", "certpath"}
+var noClock = []string{"authn", "certname", "clientcert", "certpath", "consumer"}
 
 const module = "mtls-auth/"
 

@@ -82,7 +82,7 @@ func (l *kongLog) decision(e *pluginserver.Event, d *authn.Decision, chain bool)
 		line.add("resumed", resumed(e))
 	}
 	if d.Err != nil {
-		line.add("error", d.Err.Error())
+		line.add("error", strings.ReplaceAll(d.Err.Error(), "\n", "; "))
 	}
 	for _, note := range d.Notes {
 		line.add("note", note)

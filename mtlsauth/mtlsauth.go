@@ -15,7 +15,7 @@
 // # The rooms
 //
 //   - mtlsauth: Kong's words (Config, schema) to a policy; Access; answers as
-//     PDK calls; Kong's log. The only user of the PDK.
+//     PDK calls; Kong's log.
 //   - cli: the program's sub-commands and flags.
 //   - internal/pluginserver: Kong's plugin protocol; knows no certificates.
 //   - internal/authn: Policy, Decision, Reason, Answer; the decision cache.

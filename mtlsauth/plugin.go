@@ -55,10 +55,21 @@ func (p *Plugin) Start(config []byte) pluginserver.Instance {
 		err = c.served()
 	}
 	if err != nil {
-		p.log.background.Error("configuration refused, its requests get 500", "reason", authn.BadConfig, "error", err)
+		for _, one := range each(err) {
+			p.log.background.Error("configuration refused, its requests get 500", "error", one)
+		}
 		return &instance{plugin: p, denied: authn.Deny(authn.BadConfig, err)}
 	}
 	return &instance{plugin: p, policy: p.policy(c)}
+}
+
+// each returns the errors that were joined to one: each mistake has a line of
+// its own, so that none is cut off.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
 }
 
 // policy returns the policy of a configuration, the same for equal ones.

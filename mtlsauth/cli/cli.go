@@ -45,8 +45,10 @@ func Run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 		return demo(args[1:], stdout, stderr)
 	case "version":
 		return version(args[1:], stdout, stderr)
+	case "help":
+		return help(stdout)
 	}
-	return wrongUse(stderr, "unknown command %q%s", args[0], didYouMean(args[0], []string{"demo", "version"}, ""))
+	return wrongUse(stderr, "unknown command %q%s", args[0], didYouMean(args[0], []string{"demo", "version", "help"}, ""))
 }
 
 func version(args []string, stdout, stderr io.Writer) int {
@@ -74,7 +76,7 @@ func wrongUse(stderr io.Writer, format string, args ...any) int {
 // didYouMean names the known word that is nearest to one that is not, if any
 // is near.
 func didYouMean(word string, known []string, prefix string) string {
-	best, distance := "", len(word)/2+2
+	best, distance := "", len(word)/3+1
 	for _, k := range known {
 		if d := editDistance(word, k); d < distance {
 			best, distance = k, d

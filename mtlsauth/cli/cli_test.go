@@ -28,7 +28,9 @@ func TestWrongUseSaysWhatIsAllowed(t *testing.T) {
 		{[]string{"-zzzzzzzzzzzzzz"}, "unknown flag -zzzzzzzzzzzzzz\n"},
 		{[]string{"-crl-dir", "x"}, "flag -crl-dir is not served by version"},
 		{[]string{"demoo"}, `unknown command "demoo"; did you mean demo?`},
-		{[]string{"verify"}, `unknown command "verify"`},
+		{[]string{"verify"}, "unknown command \"verify\"\n"},
+		{[]string{"-admin-allow-http=yes"}, "true and false are allowed"},
+		{[]string{"-kong-prefix", ""}, "-kong-prefix: invalid value"},
 		{[]string{"-dump", "extra"}, `unexpected argument "extra"`},
 		{[]string{"-refresh", "1ms"}, `a duration from 1s to 24h is allowed`},
 		{[]string{"-refresh", "10"}, `a duration from 1s to 24h is allowed`},
@@ -52,7 +54,7 @@ func TestWrongUseSaysWhatIsAllowed(t *testing.T) {
 
 // prefixOf keeps a server that would start by mistake off the machine's Kong.
 func prefixOf(t *testing.T, args []string) []string {
-	if strings.HasPrefix(args[0], "-") && args[len(args)-1] != "extra" {
+	if last := args[len(args)-1]; strings.HasPrefix(args[0], "-") && last != "extra" && last != "" {
 		return []string{"-kong-prefix", filepath.Join(t.TempDir(), "absent")}
 	}
 	return nil
@@ -63,6 +65,20 @@ func TestFlagsFromTheEnvironment(t *testing.T) {
 	code, _, stderr := run(t, "mtls-auth", "-kong-prefix", filepath.Join(t.TempDir(), "absent"))
 	if code != 2 || !strings.Contains(stderr, `environment variable MTLS_AUTH_REFRESH: invalid value "never"`) {
 		t.Errorf("exit %d, %q, want the variable named", code, stderr)
+	}
+	// The query command is not the server.
+	if code, _, stderr := run(t, "mtls-auth", "-dump"); code != 0 {
+		t.Errorf("-dump: exit %d, %q", code, stderr)
+	}
+	prefix := filepath.Join(t.TempDir(), "absent")
+	t.Setenv("MTLS_AUTH_REFRESH", "")
+	t.Setenv("MTLS_AUTH_KONG_PREFIX", prefix)
+	if code, _, stderr := run(t, "mtls-auth"); code != 1 || !strings.Contains(stderr, prefix) {
+		t.Errorf("exit %d, %q, want the prefix of the environment", code, stderr)
+	}
+	t.Setenv("MTLS_AUTH_CRL_DIR", "/crls")
+	if code, _, stderr := run(t, "mtls-auth"); code != 2 || !strings.Contains(stderr, "MTLS_AUTH_CRL_DIR: flag -crl-dir is not served") {
+		t.Errorf("exit %d, %q, want the variable refused", code, stderr)
 	}
 }
 
@@ -114,11 +130,16 @@ func TestVersionAndHelp(t *testing.T) {
 	if code, stdout, _ := run(t, "mtls-auth", "version"); code != 0 || !strings.HasPrefix(stdout, "mtls-auth ") || !strings.Contains(stdout, "go-pdk ") {
 		t.Errorf("version: exit %d, %q", code, stdout)
 	}
+	for _, args := range [][]string{{"-h"}, {"help"}, {"demo", "-help"}} {
+		if code, stdout, _ := run(t, "mtls-auth", args...); code != 0 || !strings.Contains(stdout, "usage:") {
+			t.Errorf("%q: exit %d, %q", args, code, stdout)
+		}
+	}
 	code, stdout, _ := run(t, "mtls-auth", "-help")
 	if code != 0 {
 		t.Errorf("help: exit %d", code)
 	}
-	for _, flag := range []string{"-admin-url URL", "-ca-dir DIR", "-socket-mode MODE", "-log-level", "-min-rsa-bits BITS", "-refresh DURATION"} {
+	for _, flag := range []string{"-admin-url URL", "-ca-dir DIR", "-socket-mode MODE", "-log-level LEVEL", "-log-format FORMAT", "-kong-prefix DIR", "-min-rsa-bits BITS", "-refresh DURATION"} {
 		if !strings.Contains(stdout, flag) {
 			t.Errorf("help does not tell of %s:\n%s", flag, stdout)
 		}

@@ -24,8 +24,13 @@ import (
 func demo(args []string, stdout, stderr io.Writer) int {
 	set := flag.NewFlagSet("demo", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
-	serve := set.Bool("serve", false, "")
-	if err := set.Parse(args); err != nil {
+	var serve bool
+	boolean(set, &serve, "serve", "")
+	err := set.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return help(stdout)
+	}
+	if err != nil {
 		return wrongUse(stderr, "demo: %v; it takes -serve alone", err)
 	}
 	if set.NArg() > 0 {
@@ -33,7 +38,7 @@ func demo(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	code, err := runDemo(ctx, *serve, stdout)
+	code, err := runDemo(ctx, serve, stdout)
 	if err != nil {
 		fmt.Fprintf(stderr, "mtls-auth: demo: %v\n", err)
 		return exitNo
@@ -75,12 +80,12 @@ func runDemo(ctx context.Context, serve bool, out io.Writer) (int, error) {
 			asExpected++
 		}
 	}
-	fmt.Fprintf(out, "\n%d of %d answers were as expected.\n", asExpected, len(requests))
+	fmt.Fprintf(out, "\n%d of %d answers were as expected. Keys, certificates and logs are left in %s\n", asExpected, len(requests), dir)
 	if asExpected < len(requests) {
 		return exitNo, nil
 	}
 	if serve {
-		fmt.Fprint(out, "Still here: paste the curl lines into another terminal. Ctrl-C ends.\n")
+		fmt.Fprintf(out, "Still here: paste the curl lines into another terminal; Kong's log is %s. Ctrl-C ends.\n", howto.path("error.log"))
 		<-ctx.Done()
 	}
 	return exitFine, nil

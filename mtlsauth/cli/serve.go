@@ -32,14 +32,12 @@ func serve(name string, args []string, stdin *os.File, stdout, stderr io.Writer)
 	}
 	flags := serverFlags{ServerOptions: mtlsauth.ServerOptions{Name: name}}
 	set := flags.define()
+	fromEnvironment := readEnvironment(set)
 	if err := parse(set, args); err != nil {
 		return wrongUse(stderr, "%v", err)
 	}
 	if flags.help {
-		fmt.Fprint(stdout, usage, "\nflags of the plugin server, each also as an environment variable (-admin-url is MTLS_AUTH_ADMIN_URL):\n")
-		set.SetOutput(stdout)
-		set.PrintDefaults()
-		return exitFine
+		return help(stdout)
 	}
 	if flags.dump {
 		out, err := mtlsauth.Dump(name, flags.Prefix)
@@ -49,6 +47,14 @@ func serve(name string, args []string, stdin *os.File, stdout, stderr io.Writer)
 		}
 		stdout.Write(out)
 		return exitFine
+	}
+	// Kong runs the query command in another environment than the server, which
+	// is the one that has to be right.
+	if fromEnvironment != nil {
+		return wrongUse(stderr, "%v", fromEnvironment)
+	}
+	if flags.Prefix == "" {
+		return wrongUse(stderr, "-kong-prefix: invalid value \"\": Kong's prefix, a folder, is needed")
 	}
 	// What the server makes is nobody else's business; the socket gets its mode
 	// by name.
@@ -65,6 +71,15 @@ func serve(name string, args []string, stdin *os.File, stdout, stderr io.Writer)
 	return exitFine
 }
 
+func help(stdout io.Writer) int {
+	fmt.Fprint(stdout, usage, "\nflags of the plugin server, each but the first two also as an environment variable\n"+
+		"(-admin-url is MTLS_AUTH_ADMIN_URL):\n")
+	set := new(serverFlags).define()
+	set.SetOutput(stdout)
+	set.PrintDefaults()
+	return exitFine
+}
+
 func (f *serverFlags) define() *flag.FlagSet {
 	set := flag.NewFlagSet("mtls-auth", flag.ContinueOnError)
 	set.SetOutput(io.Discard) // Run says what is wrong
@@ -73,14 +88,17 @@ func (f *serverFlags) define() *flag.FlagSet {
 	if prefix == "" {
 		prefix = "/usr/local/kong"
 	}
-	set.BoolVar(&f.help, "help", false, "say how the program is used")
-	set.BoolVar(&f.help, "h", false, "say how the program is used")
-	set.BoolVar(&f.dump, "dump", false, "print what Kong's query command asks for and end")
-	set.StringVar(&f.Prefix, "kong-prefix", prefix, "Kong's prefix `DIR`, where the socket lies; the default is $KONG_PREFIX, else /usr/local/kong")
+	f.Prefix = prefix
+	boolean(set, &f.dump, "dump", "print what Kong's query command asks for and end")
+	boolean(set, &f.help, "help", "say how the program is used")
+	set.Func("kong-prefix", "Kong's prefix `DIR`, where the socket lies (default $KONG_PREFIX, else /usr/local/kong)", func(value string) error {
+		f.Prefix = value
+		return nil
+	})
 	set.StringVar(&f.CADir, "ca-dir", "", "`DIR` with CA certificates: UUID.pem files, or folders with the keys id and cert, as a mounted Secret has them")
 	set.StringVar(&f.DeclarativeConfig, "declarative-config", "", "Kong declarative `FILE` with ca_certificates")
 	set.StringVar(&f.AdminURL, "admin-url", "", "`URL` of Kong's Admin API: https://, unix:PATH, or http:// to loopback")
-	set.BoolVar(&f.AdminAllowHTTP, "admin-allow-http", false, "allow plain http to an Admin API that is not at loopback")
+	boolean(set, &f.AdminAllowHTTP, "admin-allow-http", "allow plain http to an Admin API that is not at loopback")
 	set.StringVar(&f.AdminTokenFile, "admin-token-file", "", "`FILE` with the Kong-Admin-Token")
 	set.StringVar(&f.AdminCAFile, "admin-ca-file", "", "PEM `FILE` of the CAs that the Admin API's certificate is verified with")
 	set.StringVar(&f.AdminCertFile, "admin-cert-file", "", "PEM `FILE` of the client certificate for the Admin API")
@@ -89,8 +107,8 @@ func (f *serverFlags) define() *flag.FlagSet {
 	set.Func("refresh", "`DURATION` after which CA certificates are asked for anew, 1s to 24h (default 10s)", f.refresh)
 	set.Func("min-rsa-bits", "RSA keys below so many `BITS` are refused, 1024 to 8192 (default 2048)", f.minRSABits)
 	set.Func("socket-mode", "`MODE` of the socket's file, octal (default 0600)", f.socketMode)
-	set.Func("log-level", "debug, info, warn or error: what is logged, to Kong and to the output (default info)", f.logLevel)
-	set.Func("log-format", "text or json: of the output (default text)", f.logFormat)
+	set.Func("log-level", "what is logged, to Kong and to the output: the `LEVEL` debug, info, warn or error (default info)", f.logLevel)
+	set.Func("log-format", "`FORMAT` of the output: text or json (default text)", f.logFormat)
 	return set
 }
 
@@ -142,23 +160,46 @@ func (f *serverFlags) minRSABits(value string) error {
 	return nil
 }
 
-// parse reads flags from the environment and then, which wins, from args.
-func parse(set *flag.FlagSet, args []string) error {
-	var err error
+// boolean defines a flag whose error says what is allowed.
+func boolean(set *flag.FlagSet, p *bool, name, usage string) {
+	set.BoolFunc(name, usage, func(value string) error {
+		b, err := strconv.ParseBool(value)
+		if err != nil {
+			return errors.New("true and false are allowed")
+		}
+		*p = b
+		return nil
+	})
+}
+
+// readEnvironment reads flags from the environment. A variable that is empty
+// is as one that is not there.
+func readEnvironment(set *flag.FlagSet) error {
+	var wrong []error
 	set.VisitAll(func(f *flag.Flag) {
-		variable := environmentName(f.Name)
-		value, ok := os.LookupEnv(variable)
-		if !ok || err != nil || f.Name == "kong-prefix" || f.Name == "dump" || f.Name == "help" || f.Name == "h" {
+		value := os.Getenv(environmentName(f.Name))
+		if value == "" || f.Name == "dump" || f.Name == "help" {
 			return
 		}
-		if e := set.Set(f.Name, value); e != nil {
-			err = fmt.Errorf("environment variable %s: invalid value %q: %w", variable, value, e)
+		if err := set.Set(f.Name, value); err != nil {
+			wrong = append(wrong, fmt.Errorf("environment variable %s: invalid value %q: %w", environmentName(f.Name), value, err))
 		}
 	})
-	if err != nil {
-		return err
+	for _, name := range laterFlags {
+		if os.Getenv(environmentName(name)) != "" {
+			wrong = append(wrong, fmt.Errorf("environment variable %s: %w", environmentName(name), notServed(name)))
+		}
 	}
-	if err := set.Parse(args); err != nil {
+	return errors.Join(wrong...)
+}
+
+// parse reads flags from the arguments, which win over the environment.
+func parse(set *flag.FlagSet, args []string) error {
+	err := set.Parse(args)
+	if errors.Is(err, flag.ErrHelp) { // -h
+		return set.Set("help", "true")
+	}
+	if err != nil {
 		if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
 			return unknownFlag(set, name)
 		}
@@ -180,9 +221,13 @@ var laterFlags = []string{"credentials", "crl-dir", "state-dir", "max-crl-size",
 
 func unknownFlag(set *flag.FlagSet, name string) error {
 	if slices.Contains(laterFlags, name) {
-		return fmt.Errorf("flag -%s is not served by version %s", name, mtlsauth.Version)
+		return notServed(name)
 	}
 	var known []string
 	set.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
 	return fmt.Errorf("unknown flag -%s%s", name, didYouMean(name, known, "-"))
+}
+
+func notServed(name string) error {
+	return fmt.Errorf("flag -%s is not served by version %s", name, mtlsauth.Version)
 }

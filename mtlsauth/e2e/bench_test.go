@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"os"
 	"os/exec"
@@ -130,6 +131,7 @@ func startGoPDK(b *testing.B, prefix string) (socket string) {
 	b.Helper()
 	goPDKOnce.Do(func() {
 		os.Args = []string{os.Args[0], "-kong-prefix", prefix}
+		log.SetOutput(io.Discard) // it logs each connection's end
 		go pdkserver.StartServer(func() any { return &sixCalls{} }, "0.1.0", 1)
 	})
 	program, err := os.Executable()

@@ -11,7 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"mtls-auth/mtlsauth/internal/gateway"
+	"mtls-auth/mtlsauth/internal/handshake"
 	"mtls-auth/mtlsauth/internal/pkitest"
 )
 
@@ -135,4 +138,54 @@ func TestReadmeSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.expect("the CA's own", r.get("/echo", own), 200, "")
+}
+
+// What the README shows of the demo is what it prints.
+func TestReadmeDemo(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile("(?s)```\n(Making keys.*?)```").FindSubmatch(readme)
+	if shown == nil {
+		t.Fatal("the README does not show the demo")
+	}
+	cmd := exec.Command(program(t), "demo")
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var masked [2]string
+	for i, text := range [][]byte{out, shown[1]} {
+		for _, varying := range []string{`/\S*mtls-auth-demo-\d+`, `127\.0\.0\.1:\d+`, `serial="[^"]*"`, `fingerprint="[^"]*"`, `\d{4}-\d\d-\d\dT\S*Z`} {
+			text = regexp.MustCompile(varying).ReplaceAll(text, []byte("VARYING"))
+		}
+		masked[i] = string(text)
+	}
+	if masked[0] != masked[1] {
+		t.Errorf("the demo prints\n%s\nand the README shows\n%s", masked[0], masked[1])
+	}
+}
+
+// Every file that carries the handshake code carries the shipped one.
+func TestKubernetesPreFunction(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/kubernetes/pre-function.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plugin struct {
+		Kind   string
+		Plugin string
+		Config struct{ Certificate, Access []string }
+	}
+	if err := yaml.Unmarshal(text, &plugin); err != nil {
+		t.Fatal(err)
+	}
+	if plugin.Kind != "KongClusterPlugin" || plugin.Plugin != "pre-function" || len(plugin.Config.Certificate) != 1 || len(plugin.Config.Access) != 1 {
+		t.Fatalf("got %+v", plugin)
+	}
+	if plugin.Config.Certificate[0] != handshake.Certificate || plugin.Config.Access[0] != handshake.Access {
+		t.Error("the code is not the one that is shipped")
+	}
 }
