@@ -105,12 +105,10 @@ func readFile(path string) ([]byte, os.FileInfo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	// One byte more is enough for ParseFile to refuse it.
 	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err != nil {
 		return nil, nil, err
-	}
-	if len(data) > maxFile {
-		return nil, nil, fmt.Errorf("%s has more than %d bytes", path, maxFile)
 	}
 	return data, info, nil
 }

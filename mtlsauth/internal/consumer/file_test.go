@@ -100,7 +100,7 @@ func TestFile(t *testing.T) {
 	if err := f.Refresh(t.Context(), false); err != nil || f.Current() == first || !maps(t, f, "two") || maps(t, f, "one") {
 		t.Errorf("a new version: %v", err)
 	}
-	if err := os.WriteFile(path+"-new", []byte(aliceHas("six")), 0o600); err != nil {
+	if err := f.Refresh(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	write(t, path+"-new", aliceHas("six"), now)
@@ -140,6 +140,13 @@ func TestFileSeesASecondWriteWithinATick(t *testing.T) {
 	}
 	if err := f.Refresh(t.Context(), true); err != nil || !maps(t, f, "six") {
 		t.Errorf("force did not read: %v", err)
+	}
+	// An error stays one while the file is broken, whatever it looks like.
+	write(t, path, strings.Replace(aliceHas("six"), "[", " ", 1), start)
+	for i, force := range []bool{true, false, false} {
+		if err := f.Refresh(t.Context(), force); err == nil || !maps(t, f, "six") {
+			t.Errorf("broken, reading %d: got %v", i, err)
+		}
 	}
 }
 

@@ -117,7 +117,9 @@ func (p *people) Find(ctx context.Context, queries []consumer.Query) []consumer.
 	p.batches = append(p.batches, queries)
 	results := make([]consumer.Result, len(queries))
 	for i, q := range queries {
-		results[i].Err = p.fail[q]
+		if results[i].Err = p.fail[q]; results[i].Err == nil {
+			results[i].Err = ctx.Err()
+		}
 		for _, c := range p.list {
 			value := map[consumer.By]string{consumer.ByID: c.ID, consumer.ByUsername: c.Username, consumer.ByCustomID: c.CustomID}[q.By]
 			if value == q.Value && results[i].Err == nil {

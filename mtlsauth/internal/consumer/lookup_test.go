@@ -47,6 +47,7 @@ func TestCache(t *testing.T) {
 			{30*time.Second + ttl, 0, 4, 0}, // 0: not used, not kept
 			{30*time.Second + ttl + 2, ttl, 4, 2},
 			{30*time.Second + ttl + 2, -1, 5, 0},
+			{30 * time.Second, 0, 6, 0}, // a request that began before the answer
 		} {
 			id, match, err := who(t, l, name, consumer.Ask{Directory: directory, Now: start.Add(step.after), MaxAge: step.maxAge})
 			if err != nil || id != want {
@@ -91,9 +92,57 @@ func TestFetchedIsTheOldestAnswer(t *testing.T) {
 	if err != nil || got.Consumer == nil || !got.Fetched.Equal(start) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if asked := directory.asked(); asked != "username=x | username=alice" {
+	// Alice's answer is the older one this time.
+	ask.Now = start.Add(70 * time.Second)
+	got, err = m.Match(t.Context(), consumer.Subject{Names: named("x", "alice")}, ask)
+	if err != nil || got.Consumer == nil || !got.Fetched.Equal(start.Add(20*time.Second)) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if asked := directory.asked(); asked != "username=x | username=alice | username=x" {
 		t.Errorf("asked %q", asked)
 	}
+}
+
+// Nobody is asked for what comes behind a consumer that is in the cache.
+func TestACachedHitEndsTheQuestions(t *testing.T) {
+	directory := town()
+	l := consumer.NewLookups()
+	ask := consumer.Ask{Directory: directory, Now: start, MaxAge: time.Minute}
+	m := &consumer.Matcher{ConsumerBy: consumer.ConsumerBy{Username: true}, Lookups: l}
+	for _, names := range [][]string{{"w"}, {"bob"}, {"v", "w", "x", "w", "y", "bob", "z"}} {
+		if _, err := m.Match(t.Context(), consumer.Subject{Names: named(names...)}, ask); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked := directory.asked(); asked != "username=w | username=bob | username=v | username=x username=y" {
+		t.Errorf("asked %q", asked)
+	}
+}
+
+// A slow answer does not replace one that was asked for later.
+func TestALateAnswerIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := consumer.NewLookups()
+		slow := town()
+		slow.before = func(ctx context.Context, _ []consumer.Query) { sleep(ctx, time.Second) }
+		quick := &people{}
+		var group sync.WaitGroup
+		group.Go(func() {
+			if id, _, err := who(t, l, "alice", consumer.Ask{Directory: slow, Now: time.Now(), MaxAge: time.Minute}); id != uuid(101) || err != nil {
+				t.Errorf("got %q, %v", id, err)
+			}
+		})
+		time.Sleep(time.Millisecond)
+		for range 2 { // while the slow one runs, and after it
+			if id, _, err := who(t, l, "alice", consumer.Ask{Directory: quick, Now: time.Now(), MaxAge: time.Minute}); id != "" || err != nil {
+				t.Errorf("got %q, %v", id, err)
+			}
+			group.Wait()
+		}
+		if len(quick.batches) != 1 {
+			t.Errorf("asked %q", quick.asked())
+		}
+	})
 }
 
 func TestFailuresAreNotKept(t *testing.T) {
@@ -211,8 +260,11 @@ func TestCacheIsBounded(t *testing.T) {
 				t.Fatalf("%s: %d found, %d absent", what, found, absent)
 			}
 		}
+		if n := strings.Count(directory.asked()+" ", "username=u0 "); n != 1 {
+			t.Errorf("%s: u0, always in use, was asked for %d times", what, n)
+		}
 		directory.forget()
-		// u0 was always in use; names that are nobody's push out no consumer.
+		// Names that are nobody's push out no consumer.
 		for _, name := range []string{"u0", "u49", "nobody49"} {
 			if _, _, err := who(t, l, name, ask); err != nil {
 				t.Fatal(err)
@@ -359,10 +411,15 @@ func TestForgetDuringALookup(t *testing.T) {
 			if found, absent := l.CacheLen(); found+absent > 0 {
 				t.Errorf("kept what was asked before Forget")
 			}
+			if shared {
+				group.Go(lookUp) // with the second, which is still running
+			}
 			group.Wait()
-			lookUp()
-			if len(directory.batches) != 2 {
-				t.Errorf("asked %q", directory.asked())
+			for range 2 {
+				if len(directory.batches) != 2 {
+					t.Errorf("asked %q", directory.asked())
+				}
+				lookUp()
 			}
 		})
 	}

@@ -39,7 +39,7 @@ var ErrNoSection = errors.New("it has neither consumers nor mtls_auth_credential
 // It fails closed: on error there are no credentials.
 func ParseFile(data []byte) ([]Credential, error) {
 	if len(data) > maxFile {
-		return nil, fmt.Errorf("it has %d bytes, at most %d are read", len(data), maxFile)
+		return nil, fmt.Errorf("it has more than %d bytes", maxFile)
 	}
 	doc, err := parseDocument(data)
 	if err != nil {

@@ -131,6 +131,7 @@ func TestParseFileRefuses(t *testing.T) {
 		{"blanks and comments", " \n# x\n", "it holds nothing"},
 		{"null", "null", "it holds nothing"},
 		{"no mapping", "[]", "line 1: cannot unmarshal !!seq into consumer.document"},
+		{"a text, which may be a key", "c2VjcmV0", "line 1: cannot unmarshal !!str"},
 		{"broken YAML", "consumers: [", "yaml: line 1: did not find expected node content"},
 		{"broken JSON", `{"consumers": [}`, "yaml: "},
 		{"two documents", "consumers: []\n---\nconsumers: []", "more than one YAML document"},
@@ -169,7 +170,7 @@ func TestParseFileRefuses(t *testing.T) {
 		{"top-level no mapping", top("[]"), "mtls_auth_credentials[0]: it is a list; allowed is a mapping"},
 		{"top-level no list", "mtls_auth_credentials: x", "mtls_auth_credentials: it is text; allowed is a list"},
 		{"two consumers of one username", "consumers: [{id: " + uuid(1) + ", username: a}, {id: " + uuid(2) + ", username: a}]\n" + top("{subject_name: a, consumer: a}"), `mtls_auth_credentials[0]: consumer: two consumers of this file have username "a"`},
-		{"too large", "consumers: []\n" + strings.Repeat("#", 64<<20), "at most 67108864 are read"},
+		{"too large", "consumers: []\n" + strings.Repeat("#", 64<<20), "more than 67108864 bytes"},
 		{"billion laughs", bomb(), "excessive aliasing"},
 	} {
 		t.Run(test.what, func(t *testing.T) {
