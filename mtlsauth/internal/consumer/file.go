@@ -70,6 +70,9 @@ func (f *File) refresh(force bool) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is no regular file", f.path)
 	}
+	if info.Size() > maxFile {
+		return fmt.Errorf("%s has more than %d bytes", f.path, maxFile)
+	}
 	data, info, err := readFile(f.path)
 	if err != nil {
 		return err
@@ -105,7 +108,7 @@ func readFile(path string) ([]byte, os.FileInfo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	// One byte more is enough for ParseFile to refuse it.
+	// It may have grown since. One byte more is enough for ParseFile to refuse.
 	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err != nil {
 		return nil, nil, err

@@ -392,7 +392,11 @@ func TestForgetDuringALookup(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			directory := town()
-			directory.before = func(ctx context.Context, _ []consumer.Query) { sleep(ctx, time.Second) }
+			var begun atomic.Int32
+			directory.before = func(ctx context.Context, _ []consumer.Query) {
+				begun.Add(1)
+				sleep(ctx, time.Second)
+			}
 			l := consumer.NewLookups()
 			ask := consumer.Ask{Directory: directory, Shared: shared, Now: time.Now(), MaxAge: time.Minute}
 			var group sync.WaitGroup
@@ -406,6 +410,10 @@ func TestForgetDuringALookup(t *testing.T) {
 			l.Forget()
 			time.Sleep(time.Millisecond)
 			group.Go(lookUp) // while the first is running
+			synctest.Wait()
+			if begun.Load() != 2 {
+				t.Errorf("%d lookups were begun, want one before Forget and one after", begun.Load())
+			}
 			time.Sleep(time.Second - time.Microsecond)
 			synctest.Wait() // the first has ended
 			if found, absent := l.CacheLen(); found+absent > 0 {
