@@ -27,8 +27,7 @@ func (in *instance) Handle(e *pluginserver.Event) error {
 	in.plugin.log.forward(e)
 	if in.denied != nil {
 		in.plugin.log.decision(e, in.denied, false)
-		e.Answer(prepared(in.denied))
-		return nil
+		return answer(e, in.denied)
 	}
 	replies, err := e.Ask(askEvidence)
 	if err != nil {
@@ -40,7 +39,21 @@ func (in *instance) Handle(e *pluginserver.Event) error {
 	}
 	d := in.policy.Authenticate(context.Background(), evidence, e.Time())
 	in.plugin.log.decision(e, d, len(evidence.Chain) > 0)
-	e.Answer(prepared(d))
+	return answer(e, d)
+}
+
+// answer gives the decision's answer, and no other: only one that passed ends
+// in a pass.
+func answer(e *pluginserver.Event, d *authn.Decision) error {
+	calls, err := prepared(d)
+	if err != nil {
+		return err
+	}
+	if d.Passed() {
+		e.Pass(calls)
+	} else {
+		e.Exit(calls)
+	}
 	return nil
 }
 

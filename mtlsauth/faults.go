@@ -44,6 +44,8 @@ const (
 	// maxFaults bounds the lines that are remembered: the faults of this
 	// program are few, only their details vary.
 	maxFaults = 64
+	// furtherFaults stands for those beyond it.
+	furtherFaults = `fault="further faults, which only the plugin server's own output tells"`
 )
 
 func newFaults(printed slog.Handler, level slog.Level) *faults {
@@ -105,10 +107,13 @@ func (k *keptFaults) keep(text string, level slog.Level) {
 	kept := k.byLine[text]
 	if kept == nil {
 		if len(k.byLine) >= maxFaults {
-			return // printed all the same
+			text = furtherFaults
+			kept = k.byLine[text]
 		}
-		kept = &keptFault{level: level}
-		k.byLine[text] = kept
+		if kept == nil {
+			kept = &keptFault{level: level}
+			k.byLine[text] = kept
+		}
 	}
 	kept.count++
 	k.plan(kept.sent.Add(repeatFault))

@@ -7,19 +7,16 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/handshake"
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
-
-// chainKey is where in kong.ctx.shared the handshake code leaves what the
-// client sent above its certificate.
-const chainKey = "mtls_auth_client_chain"
 
 // The evidence, asked for in one write. A variable that is not set, no TLS and
 // no certificate all give an empty reply.
 var (
 	askEvidence = pluginserver.MustRecord(func(kong *pdk.PDK) error {
 		kong.Nginx.GetVar("ssl_client_raw_cert")
-		kong.Ctx.GetSharedAny(chainKey)
+		kong.Ctx.GetSharedAny(handshake.ChainKey)
 		return nil
 	})
 	askResumed = pluginserver.MustRecord(func(kong *pdk.PDK) error {
@@ -113,17 +110,20 @@ func carryOut(a *authn.Answer, kong *pdk.PDK) error {
 	return kong.Ctx.SetShared("authenticated_groups", groups)
 }
 
+// preparedAnswer is what a decision's answer becomes for Kong.
+type preparedAnswer struct {
+	calls pluginserver.Calls
+	err   error // it can not be put into calls
+}
+
 // prepared returns the calls that carry out a decision, made once for all
-// requests that share it. An answer that can not be put into calls is a fault,
-// which exits: it is never left out.
-func prepared(d *authn.Decision) pluginserver.Calls {
-	return d.Form(func(d *authn.Decision) any {
+// requests that share it.
+func prepared(d *authn.Decision) (pluginserver.Calls, error) {
+	p := d.Form(func(d *authn.Decision) any {
 		calls, err := pluginserver.Record(func(kong *pdk.PDK) error { return carryOut(&d.Answer, kong) })
-		if err != nil {
-			return faultCalls
-		}
-		return calls
-	}).(pluginserver.Calls)
+		return preparedAnswer{calls, err}
+	}).(preparedAnswer)
+	return p.calls, p.err
 }
 
 // The answer to a request that has no other.

@@ -55,9 +55,9 @@ func (l *kongLog) decision(e *pluginserver.Event, d *authn.Decision, chain bool)
 		return
 	}
 	if level > slog.LevelDebug {
-		lines, say := l.summed.count(d.Reason, e.Time())
-		for _, line := range lines {
-			l.tell(e, levelNotice, line)
+		sums, say := l.summed.count(d.Reason, level, e.Time())
+		for _, sum := range sums {
+			l.tell(e, sum.level, sum.line())
 		}
 		if !say {
 			return
@@ -81,8 +81,8 @@ func (l *kongLog) decision(e *pluginserver.Event, d *authn.Decision, chain bool)
 		line.add("chain", strconv.FormatBool(chain))
 		line.add("resumed", resumed(e))
 	}
-	if d.Err != nil {
-		line.add("error", strings.ReplaceAll(d.Err.Error(), "\n", "; "))
+	if d.Detail != "" {
+		line.add("error", strings.ReplaceAll(d.Detail, "\n", "; "))
 	}
 	for _, note := range d.Notes {
 		line.add("note", note)
@@ -121,16 +121,18 @@ func resumed(e *pluginserver.Event) string {
 func (l *kongLog) fault(err error) pluginserver.Calls {
 	what, stack, _ := strings.Cut(err.Error(), "\n")
 	l.background.Info("event failed", "error", what, "stack", stack)
-	lines, write := l.summed.count(authn.Internal, time.Now())
-	if write {
-		line := new(line)
-		line.add("reason", authn.Internal.String())
-		line.add("error", what)
-		lines = append(lines, line.String())
-	}
+	sums, say := l.summed.count(authn.Internal, slog.LevelError, time.Now())
 	calls, err := pluginserver.Record(func(kong *pdk.PDK) error {
-		for _, line := range lines {
-			if err := l.write(kong, slog.LevelError, line); err != nil {
+		for _, sum := range sums {
+			if err := l.write(kong, sum.level, sum.line()); err != nil {
+				return err
+			}
+		}
+		if say {
+			line := new(line)
+			line.add("reason", authn.Internal.String())
+			line.add("error", what)
+			if err := l.write(kong, slog.LevelError, line.String()); err != nil {
 				return err
 			}
 		}

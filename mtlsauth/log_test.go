@@ -47,7 +47,7 @@ func TestEqualReasonsAreSummedUp(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	written := 0
 	for range 250 {
-		if told, write := s.count(authn.Expired, now); write {
+		if told, write := s.count(authn.Expired, levelNotice, now); write {
 			written++
 		} else if len(told) > 0 {
 			t.Fatal("the sum was told within its second")
@@ -56,15 +56,15 @@ func TestEqualReasonsAreSummedUp(t *testing.T) {
 	if written != linesPerSecond {
 		t.Errorf("%d lines were written in a second, want %d", written, linesPerSecond)
 	}
-	if _, write := s.count(authn.BadSignature, now); !write {
+	if _, write := s.count(authn.BadSignature, levelNotice, now); !write {
 		t.Error("another reason was held back as well")
 	}
-	told, write := s.count(authn.BadSignature, now.Add(time.Second))
-	if !write || len(told) != 1 || told[0] != `reason="expired" not_written="150"` {
-		t.Errorf("a second later: got write %v and %q, want the sum of 150", write, told)
+	told, write := s.count(authn.BadSignature, levelNotice, now.Add(time.Second))
+	if !write || len(told) != 1 || told[0].line() != `reason="expired" not_written="150"` || told[0].level != levelNotice {
+		t.Errorf("a second later: got write %v and %+v, want the sum of 150", write, told)
 	}
-	if told, write := s.count(authn.Expired, now.Add(time.Second)); !write || len(told) != 0 {
-		t.Errorf("the next line: got write %v and %q, want it written and nothing told twice", write, told)
+	if told, write := s.count(authn.Expired, levelNotice, now.Add(time.Second)); !write || len(told) != 0 {
+		t.Errorf("the next line: got write %v and %+v, want it written and nothing told twice", write, told)
 	}
 }
 
@@ -104,7 +104,14 @@ func TestFaultsReachKongOnceAMinute(t *testing.T) {
 	for i := range 10 * maxFaults {
 		log.Warn("many", "n", i)
 	}
-	if n := len(f.kept.byLine); n > maxFaults {
-		t.Errorf("%d lines are kept, at most %d should be", n, maxFaults)
+	if n := len(f.kept.byLine); n > maxFaults+1 {
+		t.Errorf("%d lines are kept, at most %d should be", n, maxFaults+1)
+	}
+	told := false
+	for _, fault := range f.due(now.Add(3 * time.Minute)) {
+		told = told || strings.Contains(fault.line, furtherFaults)
+	}
+	if !told {
+		t.Error("nothing tells of the faults that were left out")
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
@@ -48,6 +50,10 @@ func (e *UsageError) Unwrap() error { return e.Err }
 // Serve is the plugin server. It listens on the socket below the prefix and
 // returns when it was asked to end, see [pluginserver.Server.Run].
 func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
+	// Kong's worker that dies takes the ends of our pipes with it: what is
+	// printed then must not end the process before it has drained. And nobody
+	// who asks for a reload too early means the end.
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
 	log := newKongLog(o.Name, o.LogLevel, printed(o, out))
 	sources, err := cacert.Open(cacert.Config{
 		Prefix:            o.Prefix,
@@ -96,7 +102,10 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	}()
 	err = server.Run(listener, stdin, store.Reload)
 	cancel()
-	<-refreshed
+	select {
+	case <-refreshed:
+	case <-time.After(time.Second): // a source that hangs holds up nobody's end
+	}
 	return err
 }
 

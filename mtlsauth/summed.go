@@ -1,6 +1,7 @@
 package mtlsauth
 
 import (
+	"log/slog"
 	"strconv"
 	"sync"
 	"time"
@@ -20,14 +21,29 @@ type summed struct {
 }
 
 type count struct {
+	level  slog.Level
 	second int64 // Unix time of the second that is counted
 	lines  int   // in that second
 	left   int   // lines that were not written and not told yet
 }
 
+// sum tells how many lines of a reason were not written.
+type sum struct {
+	level  slog.Level
+	reason authn.Reason
+	left   int
+}
+
+func (s sum) line() string {
+	line := new(line)
+	line.add("reason", s.reason.String())
+	line.add("not_written", strconv.Itoa(s.left))
+	return line.String()
+}
+
 // count tells whether a line of this reason may be written now, and returns
-// lines about those that were not written before.
-func (s *summed) count(r authn.Reason, now time.Time) (told []string, write bool) {
+// what is to be told of those that were not written before.
+func (s *summed) count(r authn.Reason, level slog.Level, now time.Time) (sums []sum, write bool) {
 	second := now.Unix()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,10 +52,7 @@ func (s *summed) count(r authn.Reason, now time.Time) (told []string, write bool
 	}
 	for reason, c := range s.counts {
 		if c.left > 0 && c.second != second {
-			line := new(line)
-			line.add("reason", reason.String())
-			line.add("not_written", strconv.Itoa(c.left))
-			told = append(told, line.String())
+			sums = append(sums, sum{c.level, reason, c.left})
 			c.left = 0
 		}
 	}
@@ -51,10 +64,11 @@ func (s *summed) count(r authn.Reason, now time.Time) (told []string, write bool
 	if c.second != second {
 		c.second, c.lines = second, 0
 	}
+	c.level = level
 	c.lines++
 	if c.lines > linesPerSecond {
 		c.left++
-		return told, false
+		return sums, false
 	}
-	return told, true
+	return sums, true
 }

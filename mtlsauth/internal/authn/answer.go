@@ -59,7 +59,13 @@ func Deny(r Reason, err error) *Decision {
 	case Passed: // a contradiction in terms
 		r, status, message, verify = Internal, 500, messageInternal, "FAILED:"+Internal.String()
 	}
-	return &Decision{Reason: r, Err: err, Answer: Answer{
+	// Of an error only its words are kept: those of path validation hold the
+	// certificate, which a client can make thousands of times its size.
+	detail := ""
+	if err != nil {
+		detail = cut(err.Error())
+	}
+	return &Decision{Reason: r, Detail: detail, Answer: Answer{
 		Status:       status,
 		Body:         body(message),
 		ClientVerify: verify,

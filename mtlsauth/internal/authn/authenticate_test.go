@@ -92,7 +92,7 @@ func TestReasons(t *testing.T) {
 	for name, test := range tests {
 		d := authenticate(policyOf(trusting(root)), test.presented)
 		if d.Reason != test.want {
-			t.Errorf("%s: got %v (%v), want %v", name, d.Reason, d.Err, test.want)
+			t.Errorf("%s: got %v (%v), want %v", name, d.Reason, d.Detail, test.want)
 		}
 		status, message := 401, `{"message":"TLS certificate failed verification"}`
 		verify := "FAILED:" + test.want.String()
@@ -210,7 +210,7 @@ func TestGroups(t *testing.T) {
 		p := policyOf(trusting(root), func(o *authn.Options) { o.GroupBy = test.by })
 		d := authenticate(p, sent(test.leaf))
 		if !d.Passed() {
-			t.Errorf("%s: %v (%v)", name, d.Reason, d.Err)
+			t.Errorf("%s: %v (%v)", name, d.Reason, d.Detail)
 		}
 		if got := strings.Join(d.Answer.Groups, "|"); got != test.want {
 			t.Errorf("%s: got group %q, want %q", name, got, test.want)

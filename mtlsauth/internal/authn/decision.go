@@ -3,6 +3,7 @@ package authn
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +17,7 @@ type Decision struct {
 	Subject Subject  // zero when nothing could be read
 	CAIDs   []string // the configured CA certificates
 	Missing []string // those of CAIDs that could not be had
-	Err     error    // the cause, for the log
+	Detail  string   // the cause in words, for the log, cut
 	Notes   []string // what else an operator should know
 	Answer  Answer
 
@@ -27,7 +28,7 @@ type Decision struct {
 	form atomic.Pointer[any] // see Form
 }
 
-// Subject tells a certificate apart in the log.
+// Subject tells a certificate apart in the log. Its texts are cut.
 type Subject struct {
 	Name        string // RFC 4514
 	Issuer      string // RFC 4514
@@ -69,10 +70,7 @@ func (d *Decision) size() int {
 	for _, g := range d.Answer.Groups {
 		n += 2 * len(g)
 	}
-	if d.Err != nil {
-		n += 256
-	}
-	return fixed + n
+	return fixed + n + len(d.Detail)
 }
 
 // subjectOf describes a certificate. crypto/x509 has read both names, so that
@@ -81,9 +79,22 @@ func subjectOf(c *x509.Certificate) Subject {
 	name, _ := certname.DistinguishedName(c.RawSubject)
 	issuer, _ := certname.DistinguishedName(c.RawIssuer)
 	return Subject{
-		Name:        name,
-		Issuer:      issuer,
-		Serial:      c.SerialNumber.Text(16),
+		Name:        cut(name),
+		Issuer:      cut(issuer),
+		Serial:      cut(c.SerialNumber.Text(16)),
 		Fingerprint: sha256.Sum256(c.Raw),
 	}
+}
+
+// maxText is where a text of a decision that is only for the log is cut, in
+// bytes: a client's certificate may hold any amount of it, and decisions are
+// kept by the thousand.
+const maxText = 512
+
+// cut returns the text or its beginning, in memory of its own.
+func cut(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxText], "") + "…"
 }

@@ -32,10 +32,19 @@ func (p *Policy) pass(path certpath.Path, now time.Time) *Decision {
 	if err != nil {
 		d.note("subject alternative name left out: %v", err)
 	}
-	d.header(HeaderCertDN, d.Subject.Name)
+	dn, err := certname.DistinguishedName(leaf.RawSubject)
+	if err != nil {
+		d.note("subject left out: %v", err)
+	}
+	d.header(HeaderCertDN, dn)
 	d.header(HeaderCertSAN, certname.Join(san))
 	answer.CredentialID = hex.EncodeToString(d.Subject.Fingerprint[:])
 	answer.Groups = p.groups(path)
+	if len(answer.Groups) > 0 && len(answer.Groups[0]) > maxHeader {
+		// acl makes a header of it.
+		d.note("authenticated group left out: %d bytes, at most %d are allowed", len(answer.Groups[0]), maxHeader)
+		answer.Groups = nil
+	}
 	answer.ClientVerify = "SUCCESS"
 	return d
 }

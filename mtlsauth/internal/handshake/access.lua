@@ -4,8 +4,12 @@
 
 -- The chain, leaf first, on every request: nil too, so that nothing that was
 -- put there before stays. Whole certificates, of the first 64 KiB: the plugin
--- reads no more.
-local chain, err = kong.client.tls.get_full_client_certificate_chain()
+-- reads no more. Without TLS there is none, and asking for it would be an error
+-- in the log of every plain request.
+local chain, err
+if kong.request.get_scheme() == "https" then
+  chain, err = kong.client.tls.get_full_client_certificate_chain()
+end
 if err then
   kong.log.err("mtls-auth: get_full_client_certificate_chain: ", err)
 end

@@ -104,6 +104,7 @@ func TestLua(t *testing.T) {
 		{"certificate.lua", "fails", "err mtls-auth: disable_session_reuse:  broken\nerr mtls-auth: request_client_certificate:  broken\nno-reuse\nrequest\nchain stale\n"},
 		{"access.lua", "good", cleared + "headers 1000\nchain PEM\n"},
 		{"access.lua", "none", cleared + "headers 1000\nchain nil\n"},
+		{"access.lua", "plain", cleared + "headers 1000\nchain nil\n"},
 		{"access.lua", "most", cleared + "headers 1000\nchain 65536\n"},
 		{"access.lua", "long", cleared + "headers 1000\nchain 65410\n"}, // 62 of 1,055 bytes
 		{"access.lua", "endless", cleared + "headers 1000\nchain nil\n"},

@@ -59,9 +59,6 @@ func MustRecord(fn func(kong *pdk.PDK) error) Calls {
 // Exits tells whether the calls end the request with kong.response.exit.
 func (c Calls) Exits() bool { return c.exits }
 
-// Size returns the number of bytes that the calls hold.
-func (c Calls) Size() int { return len(c.frames) }
-
 // cutFrame splits a tape, whose frames are whole, behind its first frame.
 func cutFrame(frames []byte) (frame, rest []byte) {
 	end := 4 + int(binary.LittleEndian.Uint32(frames))

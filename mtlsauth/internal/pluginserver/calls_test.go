@@ -13,16 +13,16 @@ func TestRecord(t *testing.T) {
 	calls, err := pluginserver.Record(func(kong *pdk.PDK) error {
 		return kong.Nginx.SetCtx("k", "v")
 	})
-	if err != nil || calls.Exits() || calls.Size() == 0 {
-		t.Errorf("a statement: got exits %v, %d bytes, error %v", calls.Exits(), calls.Size(), err)
+	if err != nil || calls.Exits() {
+		t.Errorf("a statement: got exits %v, error %v", calls.Exits(), err)
 	}
 	if !exit401.Exits() {
 		t.Error("an exit is not known as one")
 	}
-	if calls, err := pluginserver.Record(func(kong *pdk.PDK) error {
+	if _, err := pluginserver.Record(func(kong *pdk.PDK) error {
 		return kong.Nginx.SetCtx("k", "not UTF-8: \xff")
-	}); err == nil || calls.Size() != 0 {
-		t.Errorf("a call that go-pdk refuses: got %d bytes, error %v", calls.Size(), err)
+	}); err == nil {
+		t.Error("a call that go-pdk refuses was recorded")
 	}
 	if _, err := pluginserver.Record(func(kong *pdk.PDK) error {
 		kong.Response.Exit(401, nil, nil)

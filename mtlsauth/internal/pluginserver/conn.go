@@ -191,12 +191,11 @@ func (c *conn) status(id int32, in *instance) *kong_plugin_protocol.RpcReturn_In
 
 // handle runs one event to its end.
 func (c *conn) handle(sequence int64, cmd *kong_plugin_protocol.CmdHandleEvent) error {
-	in := c.server.instances.get(cmd.GetInstanceId())
+	now := time.Now()
+	in := c.server.instances.use(cmd.GetInstanceId(), now)
 	if in == nil {
 		return fmt.Errorf("handling an event of instance %d: %w", cmd.GetInstanceId(), errUnknownInstance)
 	}
-	now := time.Now()
-	in.used.Store(now.UnixNano())
 	e := &c.event
 	*e = Event{phase: cmd.GetEventName(), time: now, conn: c, out: e.out[:0]}
 	err := run(in.Instance, e)
@@ -204,7 +203,7 @@ func (c *conn) handle(sequence int64, cmd *kong_plugin_protocol.CmdHandleEvent) 
 		return err
 	}
 	if err != nil {
-		e.instead(c.server.options.Fault(err))
+		e.instead(c.server.fault(err))
 	}
 	if err := e.end(sequence); err != nil && !e.exits {
 		return err

@@ -23,8 +23,9 @@
 //
 // Kong repeats an event without limit and without delay when its connection
 // closes in the middle (seen with Kong 3.9.1). So a connection is closed only
-// for bytes that are no call and for an event of an instance that this process
-// does not know, which makes Kong start its instances anew. A handler that
+// for bytes that are no call, for a call that can not be served (another
+// plugin's name, no instance ids to be had), and for an instance that this
+// process does not know, which makes Kong start its instances anew. A handler that
 // panics, that gives no answer or that cannot read a reply is answered with
 // [Options].Fault, which exits the request: nothing passes by mistake.
 package pluginserver

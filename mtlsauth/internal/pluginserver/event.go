@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	pdk "github.com/Kong/go-pdk"
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
@@ -66,9 +67,24 @@ func (e *Event) Tell(calls Calls) {
 	e.queued += calls.count
 }
 
-// Answer ends the event: with the request going on to Kong's next plugin, or,
-// when calls exit, with that response. The first answer counts.
-func (e *Event) Answer(calls Calls) {
+// Pass ends the event with the calls and the request going on to Kong's next
+// plugin. Calls that exit are no answer. The first answer counts.
+func (e *Event) Pass(calls Calls) {
+	if !calls.exits {
+		e.answer(calls)
+	}
+}
+
+// Exit ends the event with calls that exit: with a response. Others are no
+// answer, so that a mistake here never lets a request pass. The first answer
+// counts.
+func (e *Event) Exit(calls Calls) {
+	if calls.exits {
+		e.answer(calls)
+	}
+}
+
+func (e *Event) answer(calls Calls) {
 	if e.answered {
 		return
 	}
@@ -77,10 +93,17 @@ func (e *Event) Answer(calls Calls) {
 	e.answered, e.exits = true, calls.exits
 }
 
-// instead replaces whatever was not sent yet by another answer.
+// plainFault is the answer to an event whose Fault gave none.
+var plainFault = MustRecord(func(kong *pdk.PDK) error {
+	kong.Response.Exit(500, nil, nil)
+	return nil
+})
+
+// instead replaces whatever was not sent yet by an answer that exits.
 func (e *Event) instead(calls Calls) {
 	e.out, e.queued, e.answered = e.out[:0], 0, false
-	e.Answer(calls)
+	e.Exit(calls)
+	e.Exit(plainFault)
 }
 
 // end sends the rest of the event: the answer and, for a request that goes on,

@@ -2,6 +2,7 @@ package pluginserver
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -12,13 +13,16 @@ import (
 type instance struct {
 	Instance
 	started time.Time
-	used    atomic.Int64 // Unix nanoseconds of the last event
+	used    atomic.Int64 // when the last event came, in nanoseconds since the epoch
 	closed  atomic.Bool  // Kong has replaced it
 }
 
 // instances are the instances that this process knows.
 type instances struct {
-	ids  *IDs
+	ids   *IDs
+	log   *slog.Logger
+	epoch time.Time // ages are measured from it: a clock that is set ages nobody
+
 	mu   sync.RWMutex
 	byID map[int32]*instance
 }
@@ -30,7 +34,7 @@ func (t *instances) start(p Plugin, config []byte, now time.Time) (int32, *insta
 		return 0, nil, err
 	}
 	in := &instance{Instance: startPlugin(p, config), started: now}
-	in.used.Store(now.UnixNano())
+	in.used.Store(int64(now.Sub(t.epoch)))
 	t.mu.Lock()
 	t.byID[id] = in
 	t.mu.Unlock()
@@ -43,31 +47,57 @@ func (t *instances) get(id int32) *instance {
 	return t.byID[id]
 }
 
+// use is get for an event, which keeps the instance from being given up.
+func (t *instances) use(id int32, now time.Time) *instance {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	in := t.byID[id]
+	if in != nil {
+		in.used.Store(int64(now.Sub(t.epoch)))
+	}
+	return in
+}
+
 // sweep forgets the instances that no event has named for long.
 func (t *instances) sweep(now time.Time) {
 	var gone []*instance
+	age := now.Sub(t.epoch)
 	t.mu.Lock()
 	for id, in := range t.byID {
-		unused := now.Sub(time.Unix(0, in.used.Load()))
+		unused := age - time.Duration(in.used.Load())
 		if unused > unusedFor || in.closed.Load() && unused > closedFor {
 			delete(t.byID, id)
 			gone = append(gone, in)
 		}
 	}
 	t.mu.Unlock()
-	for _, in := range gone {
-		in.Close()
-	}
+	t.close(gone)
 }
 
 // closeAll forgets them all.
 func (t *instances) closeAll() {
+	var gone []*instance
 	t.mu.Lock()
-	all := t.byID
-	t.byID = make(map[int32]*instance)
+	for id, in := range t.byID {
+		delete(t.byID, id)
+		gone = append(gone, in)
+	}
 	t.mu.Unlock()
-	for _, in := range all {
-		in.Close()
+	t.close(gone)
+}
+
+// close closes instances. The panic of one is logged: it happens where nobody
+// else would catch it.
+func (t *instances) close(gone []*instance) {
+	for _, in := range gone {
+		func() {
+			defer func() {
+				if r := recover(); r != nil {
+					t.log.Error("closing an instance", "panic", r, "stack", string(debug.Stack()))
+				}
+			}()
+			in.Close()
+		}()
 	}
 }
 

@@ -1,6 +1,7 @@
 package pluginserver
 
 import (
+	"log/slog"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -11,16 +12,19 @@ type fakePlugin struct{ closed atomic.Int32 }
 
 func (p *fakePlugin) Start([]byte) Instance { return p }
 func (p *fakePlugin) Handle(*Event) error   { return nil }
-func (p *fakePlugin) Close()                { p.closed.Add(1) }
+func (p *fakePlugin) Close() {
+	p.closed.Add(1)
+	panic("boom") // nobody's business but the log's
+}
 
 func TestInstancesAreGivenUpLate(t *testing.T) {
 	ids, err := OpenIDs(filepath.Join(t.TempDir(), "ids"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := instances{ids: ids, byID: map[int32]*instance{}}
 	plugin := new(fakePlugin)
 	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	table := instances{ids: ids, log: slog.New(slog.DiscardHandler), epoch: now, byID: map[int32]*instance{}}
 	add := func() (int32, *instance) {
 		id, in, err := table.start(plugin, nil, now)
 		if err != nil {
@@ -29,7 +33,7 @@ func TestInstancesAreGivenUpLate(t *testing.T) {
 		return id, in
 	}
 	unused, _ := add()
-	used, usedInstance := add()
+	used, _ := add()
 	closed, closedInstance := add()
 	closedInstance.closed.Store(true)
 	known := func(id int32) bool { return table.get(id) != nil }
@@ -42,7 +46,7 @@ func TestInstancesAreGivenUpLate(t *testing.T) {
 	if known(closed) || !known(unused) {
 		t.Error("after a minute the closed instance should be gone, and no other")
 	}
-	usedInstance.used.Store(now.Add(30 * time.Minute).UnixNano())
+	table.use(used, now.Add(30*time.Minute))
 	table.sweep(now.Add(61 * time.Minute))
 	if known(unused) || !known(used) {
 		t.Error("after an hour the unused instance should be gone, and no other")

@@ -75,7 +75,7 @@ func New(o Options) *Server {
 	}
 	return &Server{
 		options:   o,
-		instances: instances{ids: o.IDs, byID: make(map[int32]*instance)},
+		instances: instances{ids: o.IDs, log: o.Log, epoch: time.Now(), byID: make(map[int32]*instance)},
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),
 	}
@@ -135,6 +135,16 @@ func (s *Server) start(c net.Conn) {
 		delete(s.conns, connection)
 		s.mu.Unlock()
 	}()
+}
+
+// fault is Options.Fault, whose own panic leaves the plain answer.
+func (s *Server) fault(err error) (calls Calls) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.options.Log.Error("logging a fault", "panic", r, "fault", err)
+		}
+	}()
+	return s.options.Fault(err)
 }
 
 // lastCalls is how long connections that Kong opened just before the end are

@@ -27,7 +27,7 @@ func passing(e *pluginserver.Event) error {
 	if _, err := e.Ask(askCert); err != nil {
 		return err
 	}
-	e.Answer(setHeader)
+	e.Pass(setHeader)
 	return nil
 }
 
@@ -63,7 +63,7 @@ func TestQuestionsGoOutInOneWrite(t *testing.T) {
 			replies[i] = bytes.Clone(replies[i])
 		}
 		got <- replies
-		e.Answer(pluginserver.Calls{})
+		e.Pass(pluginserver.Calls{})
 		return err
 	}))
 	k := r.dial()
@@ -100,7 +100,7 @@ func TestOwedRepliesNeverReachTheNextEvent(t *testing.T) {
 		}
 		got = append(got, string(replies[0]))
 		e.Tell(setHeader)
-		e.Answer(setHeader)
+		e.Pass(setHeader)
 		return nil
 	}))
 	k := r.dial()
@@ -128,8 +128,8 @@ func TestOwedRepliesNeverReachTheNextEvent(t *testing.T) {
 func TestExitIsNotAnsweredAndEndsTheConnection(t *testing.T) {
 	r := start(t, handler(func(e *pluginserver.Event) error {
 		e.Tell(setHeader)
-		e.Answer(exit401)
-		e.Answer(pluginserver.Calls{}) // too late: the first counts
+		e.Exit(exit401)
+		e.Pass(pluginserver.Calls{}) // too late: the first counts
 		return nil
 	}))
 	k := r.dial()
@@ -159,11 +159,11 @@ func TestWhatGoesWrongInAnEventIsItsFault(t *testing.T) {
 		"an error": func(*pluginserver.Event) error { return errors.New("no") },
 		"silence":  func(*pluginserver.Event) error { return nil },
 		"an error after an answer": func(e *pluginserver.Event) error {
-			e.Answer(pluginserver.Calls{})
+			e.Pass(pluginserver.Calls{})
 			return errors.New("no")
 		},
 		"a panic after an answer": func(e *pluginserver.Event) error {
-			e.Answer(setHeader)
+			e.Pass(setHeader)
 			panic("boom")
 		},
 		"a question with an exit": func(e *pluginserver.Event) error {
@@ -296,7 +296,7 @@ func TestManyConnectionsAtOnce(t *testing.T) {
 			return err
 		}
 		// The answer must be the one to this connection's question.
-		e.Answer(record(func(kong *pdk.PDK) { kong.ServiceRequest.SetHeader("X", string(replies[0])) }))
+		e.Pass(record(func(kong *pdk.PDK) { kong.ServiceRequest.SetHeader("X", string(replies[0])) }))
 		return nil
 	}))
 	id := r.dial().startInstance("{}")

@@ -25,14 +25,17 @@ local kong = {
       if case == "fails" then return nil, "broken" end
       return true
     end,
-    get_full_client_certificate_chain = function() return chain, chain_err end,
+    get_full_client_certificate_chain = function()
+      if case == "plain" then return nil, "connection is not TLS or TLS support for Nginx not enabled" end
+      return chain, chain_err
+    end,
   } },
   ctx = { shared = shared },
   log = {
     err = function(...) note("err", ...) end,
     notice = function(...) note("notice", ...) end,
   },
-  request = { get_headers = function(n)
+  request = { get_scheme = function() return case == "plain" and "http" or "https" end, get_headers = function(n)
     note("headers " .. n)
     return {
       ["x_consumer_id"] = "1", ["x-consumer-id"] = "2", ["x_client-cert_dn"] = { "3", "4" },
