@@ -46,6 +46,11 @@ var consumerHeaders = [...]string{
 	"X-Anonymous-Consumer",
 }
 
+// HeaderNames returns every request header that an answer sets or clears.
+func HeaderNames() []string {
+	return append(consumerHeaders[:], HeaderCertDN, HeaderCertSAN)
+}
+
 // Deny returns a decision that ends the request: with 401 for what a client
 // can mend and 500 for what is ours to mend.
 func Deny(r Reason, err error) *Decision {

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -227,10 +228,18 @@ func TestADecisionIsMadeOnce(t *testing.T) {
 	if second := authenticate(p, presented); second != first || c.set.waits != 1 {
 		t.Errorf("the same certificate was decided %d times", c.set.waits)
 	}
-	// Another configuration with the same CAs decides for itself.
-	q := policyOf(c)
-	if authenticate(q, presented) == first {
+	// Another configuration with the same CAs and the same cache decides for
+	// itself.
+	cache := authn.NewCache()
+	shared := func(o *authn.Options) { o.Cache = cache }
+	one, other := policyOf(c, shared), policyOf(c, shared)
+	if authenticate(one, presented) == authenticate(other, presented) {
 		t.Error("two policies share a decision")
+	}
+	// Where the leaf ends and the chain begins is part of what was presented.
+	whole := authn.Presented{Leaf: append(presented.Leaf[:len(presented.Leaf):len(presented.Leaf)], presented.Chain...)}
+	if authenticate(one, whole) == authenticate(one, presented) {
+		t.Error("a chain sent as a leaf shares a decision with the two sent apart")
 	}
 	// What was sent with one request must not help another.
 	inter := root.Intermediate("inter")
@@ -258,6 +267,69 @@ func TestACAThatIsTakenAwayEndsItsDecisions(t *testing.T) {
 	c.set.Snapshot = trusting(root).set.Snapshot
 	if d := authenticate(p, presented); !d.Passed() {
 		t.Errorf("trusted again: %v", d.Reason)
+	}
+}
+
+// A decision belongs to the CA certificates that it was made with, not to those
+// that came while it was made.
+func TestCAsThatChangeDuringADecision(t *testing.T) {
+	root, other := pkitest.NewCA("root"), pkitest.NewCA("other")
+	c := changing{trusting(root).set.Snapshot, trusting(other).set.Snapshot}
+	p := authn.NewPolicy(authn.Options{CAs: &c, Cache: authn.NewCache()})
+	presented := sent(root.Client("a"))
+	if d := authenticate(p, presented); !d.Passed() {
+		t.Fatal(d.Reason)
+	}
+	c.judged = c.current
+	if d := authenticate(p, presented); d.Passed() {
+		t.Error("passed by a CA that is not trusted any more")
+	}
+}
+
+// changing is CA certificates of which one snapshot is judged with and another
+// is the current one at once.
+type changing struct{ judged, current *cacert.Snapshot }
+
+func (c *changing) Snapshot() *cacert.Snapshot            { return c.current }
+func (c *changing) Wait(context.Context) *cacert.Snapshot { return c.judged }
+
+// Denials are kept by the thousand and a client decides what is in them.
+func TestADenialHoldsNoCertificate(t *testing.T) {
+	stranger := pkitest.NewCA("stranger")
+	var names []string
+	for i := range 1000 {
+		names = append(names, strings.Repeat("n", i%20)+".example")
+	}
+	leaf := stranger.Client(strings.Repeat("long ", 2000), pkitest.DNS(names...))
+	p := policyOf(trusting(pkitest.NewCA("root")))
+	const denials = 200
+	held := make([]*authn.Decision, 0, denials)
+	heap := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	for i := range denials {
+		d := authenticate(p, authn.Presented{Leaf: []byte(leaf.PEM()), Chain: []byte(strings.Repeat("x", i))})
+		if d.Passed() {
+			t.Fatal("passed")
+		}
+		held = append(held, d)
+	}
+	if each := (int64(heap()) - int64(before)) / denials; each > 8<<10 {
+		t.Errorf("each denial holds %d bytes", each)
+	}
+	runtime.KeepAlive(held)
+}
+
+func TestAGroupThatIsTooLong(t *testing.T) {
+	root := pkitest.NewCA("root")
+	p := policyOf(trusting(root), func(o *authn.Options) { o.GroupBy = authn.GroupByDN })
+	d := authenticate(p, sent(root.Client(strings.Repeat("g", 9000))))
+	if !d.Passed() || len(d.Answer.Groups) != 0 || len(d.Notes) == 0 {
+		t.Errorf("passed %v with %d groups and notes %q, want no group and a note", d.Passed(), len(d.Answer.Groups), d.Notes)
 	}
 }
 

@@ -38,11 +38,11 @@ func TestIDsNeverRepeatOnASocket(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[int32]bool{}
 	var wg sync.WaitGroup
-	for range 4 {
+	for worker := range 8 {
 		wg.Go(func() {
-			for range 5 {
+			for range 40 {
 				ids := openIDs(t, path)
-				for range 300 { // more than the first two blocks
+				for range 5 + worker*20 { // for some more than the first block
 					id := nextID(t, ids)
 					mu.Lock()
 					if seen[id] {
@@ -87,7 +87,11 @@ func TestIDsThatCanNotBeReserved(t *testing.T) {
 		t.Error("ids in a folder that is not there were opened")
 	}
 	path := filepath.Join(t.TempDir(), "ids")
-	if err := os.Symlink("/dev/null", path); err != nil {
+	target := path + ".elsewhere"
+	if err := os.WriteFile(target, []byte("0000000007\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, path); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := pluginserver.OpenIDs(path); err == nil {

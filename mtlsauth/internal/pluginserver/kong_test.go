@@ -163,7 +163,7 @@ type running struct {
 	faults atomic.Int64
 }
 
-func start(t *testing.T, plugin pluginserver.Plugin) *running {
+func start(t *testing.T, plugin pluginserver.Plugin, change ...func(*pluginserver.Options)) *running {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "test.socket")
 	ids, err := pluginserver.OpenIDs(path + ".ids")
@@ -171,12 +171,16 @@ func start(t *testing.T, plugin pluginserver.Plugin) *running {
 		t.Fatal(err)
 	}
 	r := &running{t: t, path: path}
-	r.Server = pluginserver.New(pluginserver.Options{
+	o := pluginserver.Options{
 		Plugin: plugin,
 		Info:   &kong_plugin_protocol.PluginInfo{Name: "test", Version: "1.2.3"},
 		Fault:  func(error) pluginserver.Calls { r.faults.Add(1); return exit500 },
 		IDs:    ids,
-	})
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	r.Server = pluginserver.New(o)
 	l, err := pluginserver.Listen(path, 0o600)
 	if err != nil {
 		t.Fatal(err)

@@ -166,6 +166,14 @@ func TestWhatGoesWrongInAnEventIsItsFault(t *testing.T) {
 			e.Pass(setHeader)
 			panic("boom")
 		},
+		"a pass that exits": func(e *pluginserver.Event) error {
+			e.Pass(exit401)
+			return nil
+		},
+		"an exit that does not": func(e *pluginserver.Event) error {
+			e.Exit(pluginserver.Calls{})
+			return nil
+		},
 		"a question with an exit": func(e *pluginserver.Event) error {
 			_, err := e.Ask(exit401)
 			return err
@@ -182,6 +190,21 @@ func TestWhatGoesWrongInAnEventIsItsFault(t *testing.T) {
 			if n := r.faults.Load(); n != 2 {
 				t.Errorf("%d faults, want 2", n)
 			}
+		})
+	}
+}
+
+// Whatever is wrong with Fault itself, the event exits.
+func TestAFaultThatIsNone(t *testing.T) {
+	for name, fault := range map[string]func(error) pluginserver.Calls{
+		"panics":        func(error) pluginserver.Calls { panic("boom") },
+		"does not exit": func(error) pluginserver.Calls { return pluginserver.Calls{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, panics{}, func(o *pluginserver.Options) { o.Fault = fault })
+			k := r.dial()
+			k.event(k.startInstance("{}"), 3)
+			k.expectFault()
 		})
 	}
 }

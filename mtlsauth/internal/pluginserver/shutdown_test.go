@@ -35,9 +35,50 @@ func TestShutdownLetsARunningEventFinish(t *testing.T) {
 	k.receive()
 	k.expectReturn(3)
 	k.send(nil)
+	begin := time.Now()
 	k.expectClosed()
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("the connection was closed %v after its event", took)
+	}
 	k.Close()
 	<-ended
+}
+
+// Kong need not notice: whoever keeps an idle connection open delays nobody.
+func TestShutdownDoesNotWaitForIdleConnections(t *testing.T) {
+	r := start(t, handler(passing))
+	r.dial().startInstance("{}") // stays open
+	begin := time.Now()
+	ctx, cancel := contextOf(5 * time.Second)
+	defer cancel()
+	r.Shutdown(ctx)
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("Shutdown took %v", took)
+	}
+}
+
+func TestAConnectionThatComesTooLate(t *testing.T) {
+	r := start(t, handler(passing))
+	k := r.dial()
+	id := k.startInstance("{}")
+	k.event(id, 3) // holds the server up
+	k.receive()
+	k.receive()
+	go func() {
+		ctx, cancel := contextOf(5 * time.Second)
+		defer cancel()
+		r.Shutdown(ctx)
+	}()
+	late := r.dial() // in the listener's queue, or just accepted
+	begin := time.Now()
+	late.expectClosed()
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("a late connection was closed after %v", took)
+	}
+	k.send(nil)
+	k.receive()
+	k.receive()
+	k.expectReturn(3)
 }
 
 // Kong may send an event at the very moment at which the server hangs up. A

@@ -1,0 +1,67 @@
+package mtlsauth
+
+import (
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/cacert"
+	"mtls-auth/mtlsauth/internal/handshake"
+)
+
+func newTestPlugin() *Plugin {
+	log := newKongLog("mtls-auth", slog.LevelInfo, slog.NewTextHandler(io.Discard, nil))
+	return newPlugin(cacert.NewStore(cacert.Options{Log: log.background}), log, 0)
+}
+
+// Kong starts an instance of an equal configuration in each worker and at each
+// reload: they share one policy, which lives as long as any of them.
+func TestInstancesOfOneConfigurationShareAPolicy(t *testing.T) {
+	p := newTestPlugin()
+	config := func(more string) []byte {
+		return []byte(`{"ca_certificates":["` + someID + `"],"skip_consumer_lookup":true,"revocation_check_mode":"SKIP"` + more + `}`)
+	}
+	one := p.Start(config(`,"__seq__":1,"__plugin_id":"a"`)).(*instance)
+	two := p.Start(config(`,"__seq__":2,"__plugin_id":"b"`)).(*instance)
+	other := p.Start(config(`,"allow_partial_chain":true`)).(*instance)
+	if one.policy != two.policy || one.policy == other.policy {
+		t.Error("equal configurations should share a policy, and others not")
+	}
+	if n := len(p.policies); n != 2 {
+		t.Errorf("%d policies, want 2", n)
+	}
+	one.Close()
+	if n := len(p.policies); n != 2 {
+		t.Errorf("a policy in use is gone: %d are left, want 2", n)
+	}
+	if again := p.Start(config(``)).(*instance); again.policy != two.policy {
+		t.Error("a policy in use was made anew")
+	} else {
+		again.Close()
+	}
+	two.Close()
+	other.Close()
+	if n := len(p.policies); n != 0 {
+		t.Errorf("%d policies are left over", n)
+	}
+	refused := p.Start([]byte(`{}`)).(*instance)
+	refused.Close()
+	if refused.denied == nil || refused.denied.Answer.Status != 500 {
+		t.Error("a refused configuration does not answer 500")
+	}
+}
+
+// The handshake code drops the look-alikes of the very headers that are set.
+func TestHeadersOfHandshakeAndAnswers(t *testing.T) {
+	ours := map[string]bool{}
+	for _, name := range authn.HeaderNames() {
+		ours[strings.ToLower(name)] = true
+	}
+	if got, want := slices.Sorted(slices.Values(handshake.Headers())), slices.Sorted(maps.Keys(ours)); !slices.Equal(got, want) {
+		t.Errorf("the handshake code knows %q, answers set %q", got, want)
+	}
+}
