@@ -65,6 +65,7 @@ func TestNothingIsKeptWithoutMaxAge(t *testing.T) {
 	}
 }
 
+// What a match rests on is as old as its oldest answer, absence included.
 func TestFetchedIsTheOldestAnswer(t *testing.T) {
 	directory := town()
 	l := consumer.NewLookups()
@@ -89,6 +90,7 @@ func TestFetchedIsTheOldestAnswer(t *testing.T) {
 	}
 }
 
+// Nobody is asked for what comes behind a consumer that is in the cache.
 func TestACachedHitEndsTheQuestions(t *testing.T) {
 	directory := town()
 	l := consumer.NewLookups()
@@ -104,6 +106,7 @@ func TestACachedHitEndsTheQuestions(t *testing.T) {
 	}
 }
 
+// A slow answer does not replace one that was asked for later.
 func TestALateAnswerIsNotKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := consumer.NewLookups()
@@ -172,6 +175,7 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
+// Somebody who appears or goes takes the place of the old answer.
 func TestCacheHoldsOneAnswerAName(t *testing.T) {
 	directory := &people{}
 	l := consumer.NewLookups()

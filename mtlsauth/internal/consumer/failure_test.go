@@ -90,6 +90,8 @@ func TestMissingConsumers(t *testing.T) {
 	}
 }
 
+// What is not a hit is not waited for: a directory that never answers costs
+// MaxWait and ends in an error.
 func TestMatchFromADirectoryThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		directory := &people{before: func(ctx context.Context, _ []consumer.Query) { <-ctx.Done() }}

@@ -36,6 +36,7 @@ func TestEqualLookupsAreShared(t *testing.T) {
 	}
 }
 
+// A directory that lives with one request serves no other.
 func TestLookupsOfARequestsOwnDirectoryAreNotShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := consumer.NewLookups()
@@ -67,6 +68,7 @@ func TestLookupsOfARequestsOwnDirectoryAreNotShared(t *testing.T) {
 	})
 }
 
+// A request that goes away fails no other one that waits for the same.
 func TestALookupOutlivesWhoBeganIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		directory := town()
@@ -96,6 +98,7 @@ func TestALookupOutlivesWhoBeganIt(t *testing.T) {
 	})
 }
 
+// What was asked before Forget reaches who waits for it, and nobody later.
 func TestForgetDuringALookup(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -148,6 +151,8 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
+// Many requests at once, through both kinds of directory, with Forget between
+// them: for the race detector, and every answer must be right.
 func TestManyRequestsAtOnce(t *testing.T) {
 	directory := town()
 	down := consumer.Query{By: consumer.ByUsername, Value: "down"}

@@ -11,7 +11,6 @@ import (
 )
 
 // who matches one name through lookups and says who it is.
-
 func who(t *testing.T, l *consumer.Lookups, name string, ask consumer.Ask) (string, consumer.Match, error) {
 	t.Helper()
 	m := &consumer.Matcher{ConsumerBy: consumer.ConsumerBy{Username: true}, Lookups: l}
@@ -21,12 +20,6 @@ func who(t *testing.T, l *consumer.Lookups, name string, ask consumer.Ask) (stri
 	}
 	return got.Consumer.ID, got, err
 }
-
-// What a match rests on is as old as its oldest answer, absence included.
-
-// Nobody is asked for what comes behind a consumer that is in the cache.
-
-// A slow answer does not replace one that was asked for later.
 
 func TestFailuresAreNotKept(t *testing.T) {
 	for _, shared := range []bool{false, true} {
@@ -66,7 +59,6 @@ func TestForget(t *testing.T) {
 }
 
 // static answers everything with one result.
-
 type static []consumer.Result
 
 func (s static) Find(context.Context, []consumer.Query) []consumer.Result { return s }
@@ -79,6 +71,8 @@ func (panics) Find(context.Context, []consumer.Query) []consumer.Result { panic(
 
 // absence.
 
+// What is no answer to the question is a failure: neither a consumer nor
+// absence.
 func TestAnswersAreJudged(t *testing.T) {
 	is := func(c consumer.Consumer) static { return static{{Consumer: &c}} }
 	for _, test := range []struct {
@@ -122,14 +116,6 @@ func TestAnswersAreJudged(t *testing.T) {
 		t.Errorf("a panic: got %v", err)
 	}
 }
-
-// Somebody who appears or goes takes the place of the old answer.
-
-// A directory that lives with one request serves no other.
-
-// A request that goes away fails no other one that waits for the same.
-
-// What was asked before Forget reaches who waits for it, and nobody later.
 
 // Many requests at once, through both kinds of directory, with Forget between
 
