@@ -68,10 +68,6 @@ type panics struct{}
 func (panics) Find(context.Context, []consumer.Query) []consumer.Result { panic("oh") }
 
 // What is no answer to the question is a failure: neither a consumer nor
-
-// absence.
-
-// What is no answer to the question is a failure: neither a consumer nor
 // absence.
 func TestAnswersAreJudged(t *testing.T) {
 	is := func(c consumer.Consumer) static { return static{{Consumer: &c}} }
@@ -116,10 +112,6 @@ func TestAnswersAreJudged(t *testing.T) {
 		t.Errorf("a panic: got %v", err)
 	}
 }
-
-// Many requests at once, through both kinds of directory, with Forget between
-
-// them: for the race detector, and every answer must be right.
 
 func BenchmarkMatchFromCache(b *testing.B) {
 	directory := town()

@@ -140,10 +140,6 @@ func describe(m consumer.Match) string {
 }
 
 // A thousand names cost at most 128 questions in 17 batches, and nobody is
-
-// then not known to be nobody.
-
-// A thousand names cost at most 128 questions in 17 batches, and nobody is
 // then not known to be nobody.
 func TestMatchIsBounded(t *testing.T) {
 	var names [][]byte
@@ -184,7 +180,3 @@ func TestMatchIsBounded(t *testing.T) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
-
-// What is not a hit is not waited for: a directory that never answers costs
-
-// MaxWait and ends in an error.
