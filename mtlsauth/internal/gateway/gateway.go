@@ -13,11 +13,11 @@
 //
 // Its rooms: [mtls-auth/mtlsauth/internal/gateway/rpc] speaks the plugin
 // protocol, .../process runs the plugin server, .../schema checks schemas and
-// configurations, .../errlog is the log. In this one: declarative.go and
-// entities.go read the configuration, admin.go serves it, router.go finds a
-// route, builtin.go has Kong's own plugins, front.go and nginx.go are what nginx
-// is in Kong, request.go walks a request through the plugins, proxy.go to the
-// upstream.
+// configurations, .../errlog is the log. In this one: declarative.go,
+// fields.go, entities.go and plugins.go read the configuration, state.go puts it
+// in force, admin.go serves it, router.go finds a route, builtin.go has Kong's
+// own plugins, front.go and nginx.go are what nginx is in Kong, request.go walks
+// a request through the plugins, proxy.go to the upstream.
 //
 // What differs from Kong besides: certificates that crypto/tls cannot parse end
 // the handshake; of the client's certificate only the leaf is judged for
@@ -41,7 +41,6 @@ import (
 	"mtls-auth/mtlsauth/internal/gateway/errlog"
 	"mtls-auth/mtlsauth/internal/gateway/process"
 	"mtls-auth/mtlsauth/internal/gateway/rpc"
-	"mtls-auth/mtlsauth/internal/gateway/schema"
 )
 
 // Options says what the stand-in is to be. Zero values are Kong's defaults
@@ -96,14 +95,6 @@ type Gateway struct {
 	ctx               context.Context
 	cancel            context.CancelFunc
 	closed            sync.Once
-}
-
-// state is what a configuration and a generation of workers amount to; a
-// request keeps the one that it began with.
-type state struct {
-	config *config
-	client *rpc.Client // nil without a plugin server
-	schema *schema.Schema
 }
 
 // Start starts a stand-in. It returns when the listeners take connections; the
@@ -173,53 +164,6 @@ func (g *Gateway) start(ctx context.Context) error {
 	return nil
 }
 
-// query asks the plugin server for its plugin and takes over what it says.
-func (g *Gateway) query(ctx context.Context) error {
-	if g.opts.QueryCommand == "" {
-		return nil
-	}
-	g.log.Printf(errlog.Notice, "[kong] process.lua:96 [pluginserver] loading external plugins info")
-	info, err := process.Query(ctx, g.opts.QueryCommand)
-	if err != nil {
-		return err
-	}
-	if _, ours := builtins[info.Name]; ours {
-		return fmt.Errorf("plugin server's plugin is called %s, as one of the stand-in's own", info.Name)
-	}
-	for _, phase := range info.Phases {
-		if phase != "access" {
-			return fmt.Errorf("plugin %s has a phase %s: the stand-in runs access alone", info.Name, phase)
-		}
-	}
-	if _, err := schema.Parse(info.Name, info.Schema); err != nil {
-		return fmt.Errorf("error loading plugin schemas: on plugin '%s': %w", info.Name, err)
-	}
-	g.info = info
-	if g.socket = g.opts.Socket; g.socket == "" {
-		g.socket = filepath.Join(g.opts.Prefix, info.Name+".socket")
-	}
-	if info.SocketPath != g.socket {
-		g.log.Printf(errlog.Warn, "plugin server says that it listens on %s; connections go to %s", info.SocketPath, g.socket)
-	}
-	return nil
-}
-
-// newState makes the first state of new workers from a configuration's text.
-func (g *Gateway) newState(text []byte) (*state, error) {
-	st := &state{}
-	if g.info != nil {
-		var err error
-		if st.schema, err = schema.Parse(g.info.Name, g.info.Schema); err != nil {
-			return nil, err
-		}
-		st.client = rpc.New(rpc.Options{
-			Socket: g.socket, Plugin: g.info.Name, Workers: g.opts.Workers, ReadTimeout: g.opts.ReadTimeout,
-			ClaimTimeout: g.opts.ClaimTimeout, NullValue: g.opts.NullValue, Consumers: g, Log: g.log, Seq: &g.seq,
-		})
-	}
-	return st, st.load(text, g.info)
-}
-
 // Log returns the error log.
 func (g *Gateway) Log() *errlog.Log { return g.log }
 
@@ -255,65 +199,6 @@ func listenURL(scheme string, l net.Listener) string {
 		return ""
 	}
 	return scheme + "://" + l.Addr().String()
-}
-
-// Configure replaces the configuration, as POST /config does: at the next
-// request of each worker the plugin gets StartInstance for the new and
-// CloseInstance for the old one, also when nothing has changed. The old
-// configuration stays in force when the new one is refused.
-func (g *Gateway) Configure(text []byte) error {
-	g.reload.Lock()
-	defer g.reload.Unlock()
-	old := g.state.Load()
-	st := &state{client: old.client, schema: old.schema}
-	if err := st.load(text, g.info); err != nil {
-		return err
-	}
-	g.state.Store(st)
-	return nil
-}
-
-// Reload is kong reload: the plugin is queried again, a new process is started
-// at once, new requests go to new workers, which know no instance, running ones
-// end in the old; the old process gets SIGTERM after the grace. An error leaves
-// all as it was.
-func (g *Gateway) Reload(ctx context.Context) error {
-	g.reload.Lock()
-	defer g.reload.Unlock()
-	old := g.state.Load()
-	if err := g.query(ctx); err != nil {
-		return err
-	}
-	text := old.config.text
-	if len(g.opts.Config) == 0 && g.opts.DeclarativeConfig != "" {
-		var err error
-		if text, err = os.ReadFile(g.opts.DeclarativeConfig); err != nil {
-			return fmt.Errorf("reading declarative config: %w", err)
-		}
-	}
-	st, err := g.newState(text)
-	if err != nil {
-		return err
-	}
-	if process_ := g.current; process_ != nil {
-		if g.current, err = process.Start(g.info.Name, g.opts.StartCommand, g.log); err != nil {
-			g.current = process_
-			return err
-		}
-		process_.Retire()
-		g.retired.Go(func() {
-			select {
-			case <-time.After(or(g.opts.ReloadGrace, 10*time.Second)):
-			case <-g.ctx.Done():
-			}
-			process_.Stop(or(g.opts.StopTimeout, 5*time.Second))
-			if old.client != nil {
-				old.client.Close()
-			}
-		})
-	}
-	g.state.Store(st)
-	return nil
 }
 
 func or(d, otherwise time.Duration) time.Duration {
