@@ -152,8 +152,8 @@ func (a *adminAccess) client(address adminAddress) (*http.Client, error) {
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        config,
 		TLSHandshakeTimeout:    requestTimeout,
-		MaxConnsPerHost:        atOnce,
-		MaxIdleConnsPerHost:    atOnce,
+		MaxConnsPerHost:        2 * atOnce, // CA certificates and consumers
+		MaxIdleConnsPerHost:    2 * atOnce,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeader,
 		DisableCompression:     true,

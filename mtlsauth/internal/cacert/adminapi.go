@@ -21,7 +21,8 @@ const (
 
 	// maxUnanswered is how many exchanges in a row may fail before the rest
 	// of a round is not tried: with a thousand ids, waiting for each would
-	// take minutes.
+	// take minutes. Consumers are asked for by requests that bound their own
+	// wait, and when those end it says nothing about the Admin API.
 	maxUnanswered = 3
 
 	// maxDrained is how much of an answer that nobody wants is read, so that
@@ -36,7 +37,7 @@ type adminAPI struct {
 	access  *adminAccess
 
 	current    atomic.Pointer[adminClient]
-	unanswered atomic.Int32
+	unanswered atomic.Int32 // exchanges about CA certificates
 }
 
 // adminClient is how the Admin API is reached at present.
@@ -87,11 +88,20 @@ func (a *adminAPI) CACertificate(ctx context.Context, id string) (string, error)
 	if _, ok := parseUUID(id); !ok {
 		return "", ErrNotFound // Kong has no entity under such an id
 	}
+	if a.unanswered.Load() >= maxUnanswered {
+		return "", errors.New("not asked, since it did not answer before")
+	}
 	var entity struct {
 		ID   string `json:"id"`
 		Cert string `json:"cert"`
 	}
-	if err := a.get(ctx, "/ca_certificates/"+url.PathEscape(id), &entity); err != nil {
+	err := a.entity(ctx, "/ca_certificates/"+url.PathEscape(id), &entity)
+	if _, ok := errors.AsType[*transportError](err); ok {
+		a.unanswered.Add(1)
+	} else {
+		a.unanswered.Store(0)
+	}
+	if err != nil {
 		return "", err
 	}
 	if !strings.EqualFold(entity.ID, id) {
@@ -103,16 +113,14 @@ func (a *adminAPI) CACertificate(ctx context.Context, id string) (string, error)
 	return entity.Cert, nil
 }
 
-// get decodes the JSON at a path. Only 404 is ErrNotFound.
-func (a *adminAPI) get(ctx context.Context, path string, into any) error {
+// entity decodes the JSON at a path. Only 404 is ErrNotFound.
+func (a *adminAPI) entity(ctx context.Context, path string, into any) error {
 	client := a.current.Load()
 	switch {
 	case client == nil:
 		return errors.New("the Admin API has not been asked yet")
 	case client.err != nil:
 		return client.err
-	case a.unanswered.Load() >= maxUnanswered:
-		return errors.New("not asked, since it did not answer before")
 	}
 	body, err := a.exchange(ctx, client, path)
 	if err != nil {
@@ -137,12 +145,10 @@ func (a *adminAPI) exchange(ctx context.Context, client *adminClient, path strin
 	}
 	resp, err := client.http.Do(req)
 	if err != nil {
-		a.unanswered.Add(1)
 		return nil, explainTransport(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		a.unanswered.Store(0)
 		io.CopyN(io.Discard, resp.Body, maxDrained)
 		if resp.StatusCode == http.StatusNotFound {
 			return nil, ErrNotFound
@@ -151,21 +157,27 @@ func (a *adminAPI) exchange(ctx context.Context, client *adminClient, path strin
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxEntity+1))
 	if err != nil {
-		a.unanswered.Add(1)
 		return nil, explainTransport(err)
 	}
-	a.unanswered.Store(0)
 	if len(body) > maxEntity {
 		return nil, fmt.Errorf("the answer has more than %d bytes", maxEntity)
 	}
 	return body, nil
 }
 
+// transportError is an exchange that brought no answer.
+type transportError struct {
+	err error
+}
+
+func (e *transportError) Error() string { return e.err.Error() }
+func (e *transportError) Unwrap() error { return e.err }
+
 // explainTransport drops the URL that net/http puts before its errors: the
 // source's name says it.
 func explainTransport(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
-		return wrapped.Err
+		err = wrapped.Err
 	}
-	return err
+	return &transportError{err}
 }

@@ -75,7 +75,9 @@ func (c Config) check() error {
 // announce looks at .kong_env for the first time and says what stands in the
 // way; alone says that there is no other source.
 func (k *kongEnv) announce(alone bool) {
-	k.look(false)
+	if next := k.look(false); next != nil {
+		k.follow(next)
+	}
 	target := k.current.Load()
 	switch {
 	case target.source != nil:

@@ -28,15 +28,16 @@ type declarative struct {
 }
 
 type declarativeState struct {
-	entities *declarativeEntities
-	err      error
+	entities *declarativeEntities // of the last good version, or nil
+	err      error                // why the last version is none
 }
 
-// declarativeEntities is what this package wants of the format. Entities
-// without an id are left out: Kong derives one then, which no configuration
+// declarativeEntities is what this package wants of the format. CA certificates
+// without an id are left out: Kong makes one up then, which no configuration
 // can know.
 type declarativeEntities struct {
 	caCertificates map[string]string // PEM by id
+	consumers      consumerIndex
 }
 
 func newDeclarativeFile(name, path string) *declarative {
@@ -75,22 +76,27 @@ func (d *declarative) Refresh(_ context.Context, force bool) {
 		return
 	}
 	data, changed, err := d.file.read(force)
-	switch {
-	case err != nil:
-		d.current.Store(&declarativeState{err: err})
-	case changed:
-		entities, err := parseDeclarative(data, d.file.path)
+	if err == nil && !changed {
+		return
+	}
+	var entities *declarativeEntities
+	if err == nil {
+		entities, err = parseDeclarative(data, d.file.path)
 		if err != nil {
 			err = fmt.Errorf("reading %s: %w", d.file.path, err)
 		}
-		d.current.Store(&declarativeState{entities, err})
 	}
+	if old := d.current.Load(); err != nil && old != nil {
+		entities = old.entities
+	}
+	d.current.Store(&declarativeState{entities, err})
 }
 
 // declarativeDocument is the outer shape of the format; all else in it is
 // skipped.
 type declarativeDocument struct {
-	CACertificates []declarativeCA `yaml:"ca_certificates" json:"ca_certificates"`
+	CACertificates []declarativeCA       `yaml:"ca_certificates" json:"ca_certificates"`
+	Consumers      []declarativeConsumer `yaml:"consumers" json:"consumers"`
 }
 
 type declarativeCA struct {
@@ -125,7 +131,14 @@ func parseDeclarative(data []byte, name string) (*declarativeEntities, error) {
 }
 
 func (doc *declarativeDocument) entities() (*declarativeEntities, error) {
-	out := &declarativeEntities{caCertificates: make(map[string]string, len(doc.CACertificates))}
+	consumers, err := indexConsumers(doc.Consumers)
+	if err != nil {
+		return nil, err
+	}
+	out := &declarativeEntities{
+		caCertificates: make(map[string]string, len(doc.CACertificates)),
+		consumers:      consumers,
+	}
 	for i, ca := range doc.CACertificates {
 		if ca.ID == "" {
 			continue

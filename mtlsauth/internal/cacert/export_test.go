@@ -11,6 +11,9 @@ var (
 	ParseKongEnv     = parseKongEnv
 	ParseDeclarative = parseDeclarative
 	LoopbackOnly     = loopbackOnly
+	DeclarativeID    = declarativeID
+	PathSegment      = pathSegment
+	Escape           = escape
 )
 
 const (

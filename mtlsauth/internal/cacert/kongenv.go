@@ -39,8 +39,8 @@ type kongEnv struct {
 
 // kongEnvTarget is where .kong_env leads at present.
 type kongEnvTarget struct {
-	key    string // equal for equal targets
-	source Source // nil: nowhere, or nowhere usable if err is set
+	key    string         // equal for equal targets
+	source ConsumerSource // nil: nowhere, or nowhere usable if err is set
 	err    error
 }
 
@@ -72,48 +72,91 @@ func (k *kongEnv) CACertificate(ctx context.Context, id string) (string, error) 
 	return "", ErrNotFound
 }
 
-// Refresh reads .kong_env if it has changed, and then has the source read that
-// it leads to.
-func (k *kongEnv) Refresh(ctx context.Context, force bool) {
-	k.look(force)
-	if target := k.current.Load(); target != nil {
-		if r, ok := target.source.(Refresher); ok {
-			r.Refresh(ctx, force)
+// Consumer asks the source that .kong_env leads to. If that is nowhere, this is
+// no source of consumers.
+func (k *kongEnv) Consumer(ctx context.Context, by Field, value string) (Consumer, error) {
+	target := k.current.Load()
+	switch {
+	case target == nil:
+		return Consumer{}, errors.New(".kong_env has not been read yet")
+	case target.source != nil:
+		c, err := target.source.Consumer(ctx, by, value)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", target.source.Name(), err)
 		}
+		return c, err
+	case target.err != nil:
+		return Consumer{}, target.err
+	}
+	return Consumer{}, ErrNoConsumers
+}
+
+func (k *kongEnv) fault() error {
+	if target := k.current.Load(); target != nil {
+		if f, ok := target.source.(faulty); ok {
+			return f.fault()
+		}
+	}
+	return nil
+}
+
+// Refresh reads .kong_env if it has changed, and has the source read that it
+// leads to, a new one before it is asked.
+func (k *kongEnv) Refresh(ctx context.Context, force bool) {
+	if next := k.look(force); next != nil {
+		refresh(ctx, next.source, true)
+		k.follow(next)
+		return
+	}
+	if target := k.current.Load(); target != nil {
+		refresh(ctx, target.source, force)
 	}
 }
 
-// look reads .kong_env and follows where it leads.
-func (k *kongEnv) look(force bool) {
+func refresh(ctx context.Context, s Source, force bool) {
+	if r, ok := s.(Refresher); ok {
+		r.Refresh(ctx, force)
+	}
+}
+
+// look reads .kong_env and returns where it leads, or nil for where it led
+// before.
+func (k *kongEnv) look(force bool) *kongEnvTarget {
 	old := k.current.Load()
+	next := k.next(old, force)
+	if next != nil && old != nil && old.key == next.key {
+		return nil
+	}
+	return next
+}
+
+func (k *kongEnv) next(old *kongEnvTarget, force bool) *kongEnvTarget {
 	data, changed, err := k.file.read(force)
 	switch {
 	case err != nil && old != nil && old.source != nil:
-		return // what it led to stays in use
+		return nil // what it led to stays in use
 	case errors.Is(err, fs.ErrNotExist):
-		k.follow(&kongEnvTarget{key: "absent"})
+		return &kongEnvTarget{key: "absent"}
 	case err != nil:
-		k.follow(&kongEnvTarget{key: "unreadable", err: k.explain(err)})
+		return &kongEnvTarget{key: "unreadable", err: k.explain(err)}
 	case changed:
 		env, err := parseKongEnv(data)
 		switch {
 		case err == nil:
-			k.follow(k.target(env))
+			return k.target(env)
 		case old == nil || old.source == nil:
-			k.follow(&kongEnvTarget{key: "broken", err: fmt.Errorf("reading %s: %w", k.file.path, err)})
+			return &kongEnvTarget{key: "broken", err: fmt.Errorf("reading %s: %w", k.file.path, err)}
 		}
 	}
+	return nil
 }
 
-// follow makes target the current one unless it is the same.
+// follow makes target the current one.
 func (k *kongEnv) follow(target *kongEnvTarget) {
 	old := k.current.Load()
-	if old != nil && old.key == target.key {
-		return
-	}
 	k.current.Store(target)
 	if target.source != nil {
-		k.log.Info("CA certificates can be had from what .kong_env names", "file", k.file.path, "source", target.source.Name())
+		k.log.Info("CA certificates and consumers can be had from what .kong_env names", "file", k.file.path, "source", target.source.Name())
 	}
 	if old != nil {
 		closeSource(old.source)

@@ -40,11 +40,15 @@ func (s *Store) Run(ctx context.Context) {
 	for {
 		s.publish()
 		now := time.Now()
+		number := w.number
 		due, sleep := s.takeDue(now, &w)
-		if first || w.forced == w.number && w.number > 0 && due != nil {
-			first = false
-			for _, source := range s.sources {
-				look := w
+		all := first || w.forced == w.number && w.number > 0 && due != nil
+		first = false
+		for _, source := range s.sources {
+			// A source of consumers is looked at in every wave, since it may
+			// never be asked for a CA certificate that a higher one has.
+			_, consumers := source.Source.(ConsumerSource)
+			if look := w; all || consumers && w.number != number {
 				running.Go(func() { source.freshen(ctx, look) })
 			}
 		}

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// ErrNotFound is what a source says of an id that it does not have. It is an
-// answer: the next source is asked, and what this one had answered before is
-// out of use.
-var ErrNotFound = errors.New("no such CA certificate")
+// ErrNotFound is what a source says of an id, or of a consumer, that it does
+// not have. It is an answer: the next source is asked, and what this one had
+// answered before is out of use.
+var ErrNotFound = errors.New("no such entity")
 
 // Source answers for CA certificates by id.
 type Source interface {
@@ -25,7 +25,8 @@ type Source interface {
 }
 
 // Refresher is a source that keeps what it has read. The store calls Refresh
-// before a round of questions, never twice at the same time.
+// before a round of questions, never twice at the same time, and asks it for
+// consumers only after the first.
 type Refresher interface {
 	// Refresh reads again what has changed, with force everything. A source
 	// that can not read answers its questions with the reason.

@@ -12,7 +12,8 @@ const (
 	// atOnce bounds the questions that are put to one source at the same
 	// time, so that a start with thousands of ids does not fill the Admin
 	// API's connections. It is counted for each source: one that hangs does
-	// not hold up the answers of another.
+	// not hold up the answers of another. Questions about consumers, which
+	// requests wait for, are counted apart from those about CA certificates.
 	atOnce = 8
 
 	// questionTimeout ends a question to a source that does not bound itself.
@@ -28,6 +29,9 @@ type sourceState struct {
 	log   *slog.Logger
 	slots chan struct{}
 
+	consumerSlots chan struct{}
+	read          chan struct{} // closed when a Refresher has looked once
+
 	looking chan struct{} // held while the source looks, with the next four
 	looked  bool
 	wave    uint64
@@ -37,16 +41,24 @@ type sourceState struct {
 	mu       sync.Mutex
 	failing  map[string]struct{} // ids that got no answer when last asked for
 	reminded time.Time
+
+	consumers consumerHealth
 }
 
 func newSourceState(source Source, log *slog.Logger) *sourceState {
-	return &sourceState{
-		Source:  source,
-		log:     log.With("source", source.Name()),
-		slots:   make(chan struct{}, atOnce),
-		looking: make(chan struct{}, 1),
-		failing: make(map[string]struct{}),
+	s := &sourceState{
+		Source:        source,
+		log:           log.With("source", source.Name()),
+		slots:         make(chan struct{}, atOnce),
+		consumerSlots: make(chan struct{}, atOnce),
+		read:          make(chan struct{}),
+		looking:       make(chan struct{}, 1),
+		failing:       make(map[string]struct{}),
 	}
+	if _, ok := source.(Refresher); !ok {
+		close(s.read)
+	}
+	return s
 }
 
 // ask puts one question to the source, after a look that is recent enough.
@@ -85,6 +97,9 @@ func (s *sourceState) freshen(ctx context.Context, w wave) {
 	}
 	started := time.Now()
 	refresher.Refresh(ctx, force)
+	if !s.looked {
+		close(s.read)
+	}
 	s.looked, s.last = true, started
 	s.wave, s.forced = max(s.wave, w.number), max(s.forced, w.forced)
 }

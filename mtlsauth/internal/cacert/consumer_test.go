@@ -1,0 +1,540 @@
+package cacert_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"net/http/httptest"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/cacert"
+)
+
+// consumerFake is a fakeSource that knows consumers, too.
+type consumerFake struct {
+	*fakeSource
+	consumerDelay time.Duration
+	firstRead     time.Duration // how long Refresh takes
+
+	cmu       sync.Mutex
+	consumers map[string]cacert.Consumer
+	cerr      error
+	questions []string
+	cnow      int
+	cmost     int
+}
+
+func newConsumerFake(name string) *consumerFake {
+	return &consumerFake{fakeSource: newFake(name), consumers: map[string]cacert.Consumer{}}
+}
+
+func (f *consumerFake) Refresh(ctx context.Context, force bool) {
+	time.Sleep(f.firstRead)
+	f.fakeSource.Refresh(ctx, force)
+}
+
+func (f *consumerFake) Consumer(ctx context.Context, by cacert.Field, value string) (cacert.Consumer, error) {
+	question := by.String() + "=" + value
+	f.cmu.Lock()
+	f.questions = append(f.questions, question)
+	f.cnow++
+	f.cmost = max(f.cmost, f.cnow)
+	f.cmu.Unlock()
+	defer func() { f.cmu.Lock(); f.cnow--; f.cmu.Unlock() }()
+	if f.consumerDelay > 0 {
+		select {
+		case <-time.After(f.consumerDelay):
+		case <-ctx.Done():
+			return cacert.Consumer{}, ctx.Err()
+		}
+	}
+	f.cmu.Lock()
+	defer f.cmu.Unlock()
+	if f.cerr != nil {
+		// A source that hands out something with its error is not believed.
+		return f.consumers[question], f.cerr
+	}
+	if c, ok := f.consumers[question]; ok {
+		return c, nil
+	}
+	return cacert.Consumer{}, cacert.ErrNotFound
+}
+
+func (f *consumerFake) failConsumers(err error) {
+	f.cmu.Lock()
+	defer f.cmu.Unlock()
+	f.cerr = err
+}
+
+// lookup writes a lookup's outcome as the username, "nobody", "no consumers" or
+// the error.
+func lookup(ctx context.Context, s *cacert.Store, by cacert.Field, value string) string {
+	c, err := s.Consumer(ctx, by, value)
+	if err != nil && !reflect.DeepEqual(c, cacert.Consumer{}) {
+		return fmt.Sprintf("an error and %+v", c)
+	}
+	switch {
+	case err == nil && (c.ID == "" || c.ID != strings.ToLower(c.ID)):
+		return fmt.Sprintf("id %q", c.ID)
+	case err == nil && c.Username == "":
+		return "custom_id " + c.CustomID
+	case err == nil:
+		return c.Username
+	case errors.Is(err, cacert.ErrNotFound) && errors.Is(err, cacert.ErrNoConsumers):
+		return "both: " + err.Error()
+	case errors.Is(err, cacert.ErrNotFound):
+		return "nobody"
+	case errors.Is(err, cacert.ErrNoConsumers):
+		return "no consumers"
+	case errors.Is(err, cacert.ErrUnanswerable):
+		return "unanswerable: " + err.Error()
+	}
+	return "error: " + err.Error()
+}
+
+// wantLookup compares a lookup's outcome; a want that ends in "…" is its
+// beginning.
+func wantLookup(t *testing.T, s *cacert.Store, by cacert.Field, value, want string) {
+	t.Helper()
+	got := lookup(t.Context(), s, by, value)
+	if begin, ok := strings.CutSuffix(want, "…"); ok && strings.HasPrefix(got, begin) || got == want {
+		return
+	}
+	t.Errorf("%s %q: got %q, want %q", by, value, got, want)
+}
+
+func eventuallyLookup(t *testing.T, s *cacert.Store, by cacert.Field, value, want string) {
+	t.Helper()
+	for range 500 {
+		if lookup(t.Context(), s, by, value) == want {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	wantLookup(t, s, by, value, want)
+}
+
+func TestConsumerSources(t *testing.T) {
+	upper, lower := cacert.Consumer{ID: uuid(1), Username: "x"}, cacert.Consumer{ID: uuid(2), Username: "x"}
+	has := func(c cacert.Consumer) func(*consumerFake) {
+		return func(f *consumerFake) { f.consumers["username=x"] = c }
+	}
+	none := func(*consumerFake) {}
+	fails := func(err error) func(*consumerFake) {
+		return func(f *consumerFake) { f.consumers["username=x"], f.cerr = lower, err }
+	}
+	tests := []struct {
+		name        string
+		upper, next func(*consumerFake)
+		want, id    string
+		asked       int // of the lower source
+	}{
+		{"both have it", has(upper), has(lower), "x", uuid(1), 0},
+		{"the lower has it", none, has(lower), "x", uuid(2), 1},
+		{"neither", none, none, "nobody", "", 1},
+		{"the upper is down", fails(errDown), has(lower), "error: upper: down", "", 0},
+		{"the lower is down", none, fails(errDown), "error: lower: down", "", 1},
+		{"the upper has it, the lower is down", has(upper), fails(errDown), "x", uuid(1), 0},
+		{"the upper can not be asked this", fails(cacert.ErrUnanswerable), has(lower), "unanswerable: upper: " + cacert.ErrUnanswerable.Error(), "", 0},
+		{"the upper knows no consumers", fails(cacert.ErrNoConsumers), has(lower), "x", uuid(2), 1},
+		{"the upper knows no consumers, the lower has none", fails(cacert.ErrNoConsumers), none, "nobody", "", 1},
+		{"the upper has none, the lower knows no consumers", none, fails(cacert.ErrNoConsumers), "nobody", "", 1},
+		{"neither knows consumers", fails(cacert.ErrNoConsumers), fails(cacert.ErrNoConsumers), "no consumers", "", 1},
+		{"an absence in other words", fails(fmt.Errorf("it: %w", cacert.ErrNotFound)), has(lower), "x", uuid(2), 1},
+		{"a refused entity", fails(&cacert.RefusedError{Reason: "twice"}), has(lower), "error: upper: refused: twice", "", 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			a, b := newConsumerFake("upper"), newConsumerFake("lower")
+			test.upper(a)
+			test.next(b)
+			// A source of CA certificates stands between and is never asked.
+			s := start(t, cacert.Options{Sources: []cacert.Source{a, newFake("folder"), b}})
+			wantLookup(t, s, cacert.ByUsername, "x", test.want)
+			if c, _ := s.Consumer(t.Context(), cacert.ByUsername, "x"); c.ID != test.id {
+				t.Errorf("id %q, want %q", c.ID, test.id)
+			}
+			if len(b.questions) != 2*test.asked {
+				t.Errorf("the lower source was asked %q", b.questions)
+			}
+		})
+	}
+}
+
+func TestNoConsumers(t *testing.T) {
+	s := start(t, cacert.Options{})
+	wantLookup(t, s, cacert.ByUsername, "x", "no consumers")
+	s = start(t, cacert.Options{Sources: []cacert.Source{newFake("a"), newFake("b")}})
+	wantLookup(t, s, cacert.ByUsername, "x", "no consumers")
+	_, logger := newLog()
+	sources, err := cacert.Open(cacert.Config{CADir: t.TempDir(), Prefix: t.TempDir()}, logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = start(t, cacert.Options{Sources: sources})
+	for _, by := range []cacert.Field{cacert.ByID, cacert.ByUsername, cacert.ByCustomID} {
+		wantLookup(t, s, by, uuid(1), "no consumers")
+	}
+}
+
+// What a source answers is judged once more, whichever it is.
+func TestConsumerAnswers(t *testing.T) {
+	whole := cacert.Consumer{ID: uuid(1), Username: "x", CustomID: "c", Tags: []string{"t"}, CreatedAt: 3}
+	tests := []struct {
+		name   string
+		by     cacert.Field
+		value  string
+		answer cacert.Consumer
+		want   string
+	}{
+		{"username", cacert.ByUsername, "x", whole, "x"},
+		{"custom_id", cacert.ByCustomID, "c", whole, "x"},
+		{"id", cacert.ByID, uuid(1), whole, "x"},
+		{"no username", cacert.ByCustomID, "c", cacert.Consumer{ID: uuid(1), CustomID: "c"}, "custom_id c"},
+		{"id in upper case", cacert.ByID, uuid(10), cacert.Consumer{ID: strings.ToUpper(uuid(10)), Username: "x"}, "x"},
+		{"another username", cacert.ByUsername, "x", cacert.Consumer{ID: uuid(1), Username: "y", CustomID: "x"}, "error: a: the answer is for another username than was asked for"},
+		{"the username in upper case", cacert.ByUsername, "x", cacert.Consumer{ID: uuid(1), Username: "X"}, "error: …"},
+		{"the username with a space", cacert.ByUsername, "x", cacert.Consumer{ID: uuid(1), Username: "x "}, "error: …"},
+		{"decomposed", cacert.ByUsername, "\u00e4", cacert.Consumer{ID: uuid(1), Username: "a\u0308"}, "error: …"},
+		{"the custom_id is the name", cacert.ByUsername, "x", cacert.Consumer{ID: uuid(1), CustomID: "x"}, "error: …"},
+		{"another custom_id", cacert.ByCustomID, "c", cacert.Consumer{ID: uuid(1), Username: "c", CustomID: "C"}, "error: a: the answer is for another custom_id …"},
+		{"another id", cacert.ByID, uuid(1), cacert.Consumer{ID: uuid(2), Username: uuid(1)}, "error: a: the answer is for another id …"},
+		{"the id of a name", cacert.ByUsername, uuid(1), whole, "error: …"},
+		{"no id", cacert.ByUsername, "x", cacert.Consumer{Username: "x"}, "error: a: the answer is no consumer with an id"},
+		{"an id that is none", cacert.ByUsername, "x", cacert.Consumer{ID: "1", Username: "x"}, "error: …"},
+		{"nothing", cacert.ByCustomID, "c", cacert.Consumer{}, "error: …"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			a := newConsumerFake("a")
+			a.consumers[test.by.String()+"="+test.value] = test.answer
+			s := start(t, cacert.Options{Sources: []cacert.Source{a}})
+			wantLookup(t, s, test.by, test.value, test.want)
+		})
+	}
+	a := newConsumerFake("a")
+	a.consumers["username=x"] = whole
+	s := start(t, cacert.Options{Sources: []cacert.Source{a}})
+	if got, err := s.Consumer(t.Context(), cacert.ByUsername, "x"); err != nil || !reflect.DeepEqual(got, whole) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// What nobody can have, or everybody, is not asked for.
+func TestConsumerQuestions(t *testing.T) {
+	a := newConsumerFake("a")
+	a.consumers["id="+uuid(10)] = cacert.Consumer{ID: uuid(10), Username: "x"}
+	a.consumers["username="] = cacert.Consumer{ID: uuid(1)}
+	a.consumers["custom_id="] = cacert.Consumer{ID: uuid(1)}
+	s := start(t, cacert.Options{Sources: []cacert.Source{a}})
+	wantLookup(t, s, cacert.ByID, strings.ToUpper(uuid(10)), "x")
+	wantLookup(t, s, cacert.ByID, "x", "nobody")
+	wantLookup(t, s, cacert.ByID, uuid(10)+"/", "nobody")
+	wantLookup(t, s, cacert.ByID, "", "unanswerable: …")
+	wantLookup(t, s, cacert.ByUsername, "", "unanswerable: …")
+	wantLookup(t, s, cacert.ByCustomID, "", "unanswerable: …")
+	wantLookup(t, s, cacert.Field(3), "x", "error: …")
+	if want := []string{"id=" + uuid(10)}; !slices.Equal(a.questions, want) {
+		t.Errorf("asked %q, want %q", a.questions, want)
+	}
+}
+
+func TestConsumerWaitsForTheFirstReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newConsumerFake("a")
+		a.consumers["username=x"] = cacert.Consumer{ID: uuid(1), Username: "x"}
+		a.firstRead = 3 * time.Second
+		log, logger := newLog()
+		s := start(t, cacert.Options{Sources: []cacert.Source{a}, Log: logger})
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		if got := lookup(ctx, s, cacert.ByUsername, "x"); !strings.HasPrefix(got, "error: a: it has not been read yet") {
+			t.Errorf("got %q", got)
+		}
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("waited %v, want 2s", took)
+		}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		lookup(ended, s, cacert.ByUsername, "x")
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("waited on after the end of the request, %v", took)
+		}
+		wantLookup(t, s, cacert.ByUsername, "x", "x")
+		if took := time.Since(began); took != 3*time.Second {
+			t.Errorf("waited %v, want 3s", took)
+		}
+		if n := log.count("has not been read yet"); n != 1 {
+			t.Errorf("%d lines, want 1:\n%s", n, log)
+		}
+
+		// Later readings hold nobody up.
+		s.Reload()
+		synctest.Wait()
+		began = time.Now()
+		wantLookup(t, s, cacert.ByUsername, "x", "x")
+		if took := time.Since(began); took != 0 {
+			t.Errorf("waited %v for a reading that is not the first", took)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// Without Run there is no reading, and still an end.
+func TestConsumerWithoutRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, logger := newLog()
+		s := cacert.NewStore(cacert.Options{Sources: []cacert.Source{newConsumerFake("a")}, Log: logger})
+		began := time.Now()
+		wantLookup(t, s, cacert.ByUsername, "x", "error: a: it has not been read yet…")
+		if took := time.Since(began); took != 10*time.Second {
+			t.Errorf("waited %v, want 10s", took)
+		}
+	})
+}
+
+func TestConsumersAndCACertificatesHoldUpNeither(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newConsumerFake("a")
+		a.delay = time.Hour
+		a.consumers["username=x"] = cacert.Consumer{ID: uuid(1), Username: "x"}
+		s := start(t, cacert.Options{Sources: []cacert.Source{a}})
+		for n := range 100 {
+			s.Want([]string{uuid(n)})
+		}
+		synctest.Wait()
+		began := time.Now()
+		wantLookup(t, s, cacert.ByUsername, "x", "x")
+		if took := time.Since(began); took != 0 {
+			t.Errorf("a lookup waited %v for CA certificates", took)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		a := newConsumerFake("a")
+		a.consumerDelay = time.Hour
+		a.set(uuid(1), pemOf("one"))
+		s := start(t, cacert.Options{Sources: []cacert.Source{a}})
+		var lookups sync.WaitGroup
+		defer lookups.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for n := range 100 {
+			lookups.Go(func() { lookup(ctx, s, cacert.ByUsername, fmt.Sprint(n)) })
+		}
+		synctest.Wait()
+		began := time.Now()
+		wantNames(t, "beside lookups", s.Want([]string{uuid(1)}).Wait(t.Context()), "one/")
+		if took := time.Since(began); took != 0 {
+			t.Errorf("a CA certificate waited %v for lookups", took)
+		}
+	})
+}
+
+func TestConsumersAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newConsumerFake("a")
+		a.consumerDelay = 100 * time.Millisecond
+		s := start(t, cacert.Options{Sources: []cacert.Source{a}})
+		began := time.Now()
+		var lookups sync.WaitGroup
+		for n := range 10 * cacert.AtOnce {
+			lookups.Go(func() { wantLookup(t, s, cacert.ByUsername, fmt.Sprint(n), "nobody") })
+		}
+		lookups.Wait()
+		if a.cmost != cacert.AtOnce {
+			t.Errorf("%d questions at once, want %d", a.cmost, cacert.AtOnce)
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("took %v, want 1s", took)
+		}
+
+		// Waiting for a place ends with the request, a question after 10 s.
+		a.consumerDelay = time.Hour
+		for range 2 * cacert.AtOnce {
+			lookups.Go(func() {
+				began := time.Now()
+				wantLookup(t, s, cacert.ByUsername, "x", "error: …")
+				if took := time.Since(began); took != 10*time.Second {
+					t.Errorf("waited %v, want 10s", took)
+				}
+			})
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		began = time.Now()
+		if got := lookup(ctx, s, cacert.ByUsername, "x"); !strings.HasPrefix(got, "error: a: too many questions") {
+			t.Errorf("got %q", got)
+		}
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("waited %v for a place, want 2s", took)
+		}
+		lookups.Wait()
+	})
+}
+
+func TestConsumerLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newConsumerFake("src")
+		log, logger := newLog()
+		s := start(t, cacert.Options{Sources: []cacert.Source{a}, Log: logger})
+		expect := func(when string, failed, again int) {
+			t.Helper()
+			if got := log.count("source of consumers does not answer"); got != failed {
+				t.Errorf("%s: %d lines of failures, want %d", when, got, failed)
+			}
+			if got := log.count("source of consumers answers again"); got != again {
+				t.Errorf("%s: %d lines of the end of failures, want %d", when, got, again)
+			}
+		}
+		ask := func() { lookup(t.Context(), s, cacert.ByUsername, "x") }
+		ask()
+		expect("nobody", 0, 0)
+		a.failConsumers(cacert.ErrUnanswerable)
+		ask()
+		expect("unanswerable", 0, 0)
+		a.failConsumers(cacert.ErrNoConsumers)
+		ask()
+		expect("no consumers", 0, 0)
+
+		a.failConsumers(errDown)
+		for range 100 {
+			ask()
+		}
+		expect("down", 1, 0)
+		if !strings.Contains(log.String(), "err=down") || !strings.Contains(log.String(), "source=src") {
+			t.Errorf("log:\n%s", log)
+		}
+		for range 150 {
+			time.Sleep(time.Second)
+			ask()
+		}
+		expect("down for 2.5 minutes", 3, 0)
+		a.failConsumers(nil)
+		ask()
+		ask()
+		expect("up", 3, 1)
+
+		// Up and down within a minute is one line of each.
+		time.Sleep(time.Minute)
+		for range 100 {
+			a.failConsumers(errDown)
+			ask()
+			a.failConsumers(nil)
+			ask()
+		}
+		expect("flapping", 4, 2)
+		time.Sleep(time.Minute)
+		a.failConsumers(errDown)
+		ask()
+		expect("down again", 5, 2)
+		if !strings.Contains(log.String(), "failures=100") {
+			t.Errorf("the failures between are not counted:\n%s", log)
+		}
+		a.failConsumers(nil)
+		ask()
+
+		// A request that went away is nobody's fault, one that took too long is.
+		time.Sleep(time.Minute)
+		a.consumerDelay = time.Hour
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		lookup(ctx, s, cacert.ByUsername, "x")
+		expect("request went away", 5, 3)
+		ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		lookup(ctx, s, cacert.ByUsername, "x")
+		expect("took too long", 6, 3)
+	})
+}
+
+// A file that no CA certificate is asked of is followed all the same.
+func TestConsumerFileBelowFolder(t *testing.T) {
+	dir, path := t.TempDir(), filepath.Join(t.TempDir(), "kong.yml")
+	write(t, filepath.Join(dir, uuid(1)+".pem"), pemOf("one"))
+	write(t, path, "consumers:\n- {id: "+uuid(1)+", username: x}\n")
+	s, _ := openAdmin(t, cacert.Config{CADir: dir, DeclarativeConfig: path})
+	wantLookup(t, s, cacert.ByUsername, "x", "x")
+	s.Want([]string{uuid(1)}).Wait(t.Context())
+	write(t, path, "consumers:\n- {id: "+uuid(1)+", username: y}\n")
+	eventuallyLookup(t, s, cacert.ByUsername, "y", "y")
+	wantLookup(t, s, cacert.ByUsername, "x", "nobody")
+}
+
+func TestConsumerConcurrentUse(t *testing.T) {
+	admin := newKong()
+	admin.add(cacert.Consumer{ID: uuid(1), Username: "x", CustomID: "c"})
+	server := httptest.NewServer(admin)
+	defer server.Close()
+	path := filepath.Join(t.TempDir(), "kong.yml")
+	text := func(name string) string { return "consumers:\n- {id: " + uuid(2) + ", username: " + name + "}\n" }
+	write(t, path, text("a"))
+	s, _ := openAdmin(t, cacert.Config{DeclarativeConfig: path, AdminURL: server.URL})
+	set := s.Want([]string{uuid(1), uuid(2)})
+	end := time.Now().Add(500 * time.Millisecond)
+	var users sync.WaitGroup
+	for range 16 {
+		users.Go(func() {
+			for time.Now().Before(end) {
+				switch rand.IntN(4) {
+				case 0:
+					wantLookup(t, s, cacert.ByUsername, "x", "x")
+				case 1:
+					wantLookup(t, s, cacert.ByCustomID, "c", "x")
+				case 2:
+					wantLookup(t, s, cacert.ByUsername, "nobody", "nobody")
+				case 3:
+					if got := lookup(t.Context(), s, cacert.ByUsername, "a"); got != "a" && got != "nobody" {
+						t.Errorf("got %q", got)
+					}
+				}
+			}
+		})
+	}
+	users.Go(func() {
+		for i := 0; time.Now().Before(end); i++ {
+			replace(t, path, text([]string{"a", "b"}[i%2]))
+			s.Reload()
+			set.Snapshot()
+			time.Sleep(time.Millisecond)
+		}
+	})
+	users.Wait()
+}
+
+func BenchmarkConsumer(b *testing.B) {
+	admin := newKong()
+	admin.add(cacert.Consumer{ID: uuid(1), Username: "x"})
+	server := httptest.NewServer(admin)
+	b.Cleanup(server.Close)
+	path := filepath.Join(b.TempDir(), "kong.yml")
+	if err := writeFile(path, "consumers:\n- username: x\n"); err != nil {
+		b.Fatal(err)
+	}
+	_, logger := newLog()
+	for name, c := range map[string]cacert.Config{"file": {DeclarativeConfig: path}, "Admin API": {AdminURL: server.URL}} {
+		b.Run(name, func(b *testing.B) {
+			sources, err := cacert.Open(c, logger)
+			if err != nil {
+				b.Fatal(err)
+			}
+			s := benchStore(b, time.Hour, sources...)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Consumer(b.Context(), cacert.ByUsername, "x"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
