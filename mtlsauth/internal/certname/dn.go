@@ -4,7 +4,9 @@
 // not keep.
 //
 // It judges nothing. Every string that it makes for a header or a log is free
-// of control characters, and two different names never share one.
+// of control characters and of spaces at its ends, which HTTP would trim, and
+// different values never share one. What the string does not tell is the ASN.1
+// string type of a value and the kind of a general name.
 package certname
 
 import (
@@ -93,11 +95,11 @@ func readAttribute(rdn *cryptobyte.String) (Attribute, bool) {
 		!pair.Empty() {
 		return Attribute{}, false
 	}
-	dotted, ok := dottedOID(oid)
+	id, ok := parseOID(oid)
 	if !ok {
 		return Attribute{}, false
 	}
-	a.Type, a.DER = dotted, element
+	a.Type, a.DER = id.String(), element
 	var value cryptobyte.String
 	if !element.ReadAnyASN1(&value, nil) {
 		return Attribute{}, false
@@ -108,21 +110,26 @@ func readAttribute(rdn *cryptobyte.String) (Attribute, bool) {
 	return a, true
 }
 
-// dottedOID takes arcs of any size: asn1.ObjectIdentifier stops at 31 bits.
-func dottedOID(content []byte) (string, bool) {
+// maxOID bounds the encoding of an OID. Those in use have some 30 bytes, and
+// writing an arc as a decimal number takes time by the square of its size.
+const maxOID = 64
+
+// parseOID takes arcs of over 31 bits, where asn1.ObjectIdentifier stops.
+func parseOID(content []byte) (x509.OID, bool) {
 	var oid x509.OID
-	if err := oid.UnmarshalBinary(content); err != nil {
-		return "", false
+	if len(content) > maxOID || oid.UnmarshalBinary(content) != nil {
+		return x509.OID{}, false
 	}
-	return oid.String(), true
+	return oid, true
 }
 
 // DistinguishedName returns the RFC 4514 string of a DER RDNSequence: the last
 // RDN first, the attributes of a multi-valued one joined by "+" in the order of
 // the encoding. An empty name gives "". Values that are no text, and those of
 // attributes outside the table of RFC 4514, section 3, are written as "#" and
-// the hex of their DER. Control characters (C0, DEL, C1) are written in hex
-// with a backslash before each byte, as section 2.4 allows for any character.
+// the hex of their DER. Control characters (C0, DEL, C1), and a space at either
+// end of a value, are written in hex with a backslash before each byte, as
+// section 2.4 allows for any character: the string may travel as a header.
 func DistinguishedName(raw []byte) (string, error) {
 	attributes, err := ParseName(raw)
 	if err != nil {

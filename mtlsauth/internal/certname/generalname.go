@@ -27,24 +27,23 @@ const (
 	UPN
 )
 
-// oidUPN is Microsoft's id-ms-san-upn.
-const oidUPN = "1.3.6.1.4.1.311.20.2.3"
+// oidUPN is the encoding of Microsoft's id-ms-san-upn, 1.3.6.1.4.1.311.20.2.3.
+const oidUPN = "\x2b\x06\x01\x04\x01\x82\x37\x14\x02\x03"
 
 // Name is one general name.
 type Name struct {
 	Kind Kind
 	// Value is the name as text: the string of DNS, email, URI and UPN, the
-	// address of IP, the RFC 4514 string of directoryName, the dotted number
-	// of registeredID. Other forms have none.
+	// address of IP, the RFC 4514 string of directoryName. Other forms have
+	// none.
 	Value string
-	// Type is the dotted type-id of an otherName, UPN included.
-	Type string
 	// Raw holds the DER RDNSequence of a directoryName and the octets of an
 	// iPAddress, whatever their number.
 	Raw []byte
 	// Undecodable marks a value that does not fit its form: text beyond ASCII
 	// where IA5String is asked for, an address of another length than 4 or 16,
-	// a broken directoryName or otherName. It is no name to match with.
+	// a broken directoryName or otherName, an OID of over 64 bytes in one. It
+	// is no name to match with.
 	Undecodable bool
 }
 
@@ -76,8 +75,8 @@ func ReadGeneralName(s *cryptobyte.String) (Name, bool) {
 	case primitive(7):
 		return ipAddress(content), true
 	case primitive(8):
-		dotted, ok := dottedOID(content)
-		return Name{Kind: RegisteredID, Value: dotted, Undecodable: !ok}, true
+		_, ok := parseOID(content)
+		return Name{Kind: RegisteredID, Undecodable: !ok}, true
 	}
 	return Name{Kind: Unknown, Undecodable: true}, true
 }
@@ -113,16 +112,13 @@ func otherName(content cryptobyte.String) Name {
 		!content.Empty() {
 		return undecodable
 	}
-	dotted, ok := dottedOID(oid)
-	if !ok {
-		return undecodable
-	}
-	if dotted != oidUPN {
-		return Name{Kind: OtherName, Type: dotted}
+	if string(oid) != oidUPN {
+		_, ok := parseOID(oid)
+		return Name{Kind: OtherName, Undecodable: !ok}
 	}
 	var text cryptobyte.String
 	if !value.ReadASN1(&text, asn1.UTF8String) || !value.Empty() {
-		return Name{Kind: OtherName, Type: dotted, Undecodable: true}
+		return undecodable
 	}
-	return Name{Kind: UPN, Type: dotted, Value: string(text), Undecodable: !utf8.Valid(text)}
+	return Name{Kind: UPN, Value: string(text), Undecodable: !utf8.Valid(text)}
 }

@@ -60,11 +60,15 @@ func ParseGeneralNames(der []byte) ([]Name, error) {
 
 // Join returns the values of the names in their order as one header value,
 // joined by a comma and a space. Inside a value "," and "\" have a backslash
-// before them; control characters and bytes that are not UTF-8 are written as a
-// backslash and two upper-case hex digits each, so that lists with different
-// values never give the same string. Forms without a textual value (otherName
-// but UPN, x400Address, ediPartyName, registeredID), undecodable addresses and
-// directory names, and empty values contribute nothing.
+// before them; control characters, spaces at the ends of a value and bytes that
+// are not UTF-8 are written as a backslash and two upper-case hex digits each.
+// So lists with different values never give the same string, also where the
+// header, and the parts it is split into at commas without a backslash, are
+// trimmed. The kind of a name is not told.
+//
+// Forms without a textual value (otherName but UPN, x400Address, ediPartyName,
+// registeredID), undecodable addresses and directory names, and empty values
+// contribute nothing.
 func Join(names []Name) string {
 	var out strings.Builder
 	for _, name := range names {
@@ -88,6 +92,10 @@ func (n Name) joins() bool {
 }
 
 func writeJoined(out *strings.Builder, value string) {
+	rest := strings.TrimLeft(value, " ")
+	writeHex(out, value[:len(value)-len(rest)])
+	value = strings.TrimRight(rest, " ")
+	trailing := rest[len(value):]
 	for len(value) > 0 {
 		r, size := utf8.DecodeRuneInString(value)
 		char := value[:size]
@@ -102,4 +110,5 @@ func writeJoined(out *strings.Builder, value string) {
 			out.WriteString(char)
 		}
 	}
+	writeHex(out, trailing)
 }

@@ -66,7 +66,7 @@ func TestSubjectAltNamesInOrder(t *testing.T) {
 		}
 		got = append(got, n.Value)
 	}
-	want := []string{"https://a.example/x,y", "192.0.2.1", "u@corp", `CN=c\,d,O=Kong`, "a.example", "1.2.3", "", "", "", "a@example.com", "::1"}
+	want := []string{"https://a.example/x,y", "192.0.2.1", "u@corp", `CN=c\,d,O=Kong`, "a.example", "", "", "", "", "a@example.com", "::1"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -154,6 +154,12 @@ func TestJoin(t *testing.T) {
 		{dns("a\xff"), `a\FF`},
 		{dns("\ufffd"), "\ufffd"},
 		{dns("", "a", ""), "a"},
+		{dns(" alice"), `\20alice`},
+		{dns("alice "), `alice\20`},
+		{dns("  a  b  "), `\20\20a  b\20\20`},
+		{dns(" "), `\20`},
+		{dns("a", " b"), `a, \20b`},
+		{dns(", "), `\,\20`},
 		{[]certname.Name{{Kind: certname.RegisteredID, Value: "1.2"}, {Kind: certname.OtherName}}, ""},
 	} {
 		if got := certname.Join(test.names); got != test.want {
@@ -166,6 +172,8 @@ func FuzzJoinIsInjective(f *testing.F) {
 	f.Add("a, b", "a\x00b")
 	f.Add(`a\`+"\x00b", `a\, b`)
 	f.Add("a\xff", `a\FF`)
+	f.Add(" a\x00b", "a \x00 b")
+	f.Add("a,  b", "a,\x00 b")
 	f.Fuzz(func(t *testing.T, first, second string) {
 		// Lists are written with NUL between the values; empty ones do not count.
 		split := func(s string) (names []certname.Name, values []string) {
@@ -185,5 +193,29 @@ func FuzzJoinIsInjective(f *testing.F) {
 		if (joined == certname.Join(two)) != slices.Equal(values1, values2) {
 			t.Fatalf("%q and %q: %q", values1, values2, joined)
 		}
+		// HTTP trims field values, and readers trim what they split.
+		if (slices.Equal(received(joined), received(certname.Join(two)))) != slices.Equal(values1, values2) {
+			t.Fatalf("%q and %q arrive as %q", values1, values2, received(joined))
+		}
+		if joined != strings.Trim(joined, " ") {
+			t.Fatalf("%q has a space at an end", joined)
+		}
 	})
+}
+
+// received is what a reader makes of a joined list: it is trimmed, split at the
+// commas without a backslash before them, and each part is trimmed again.
+func received(joined string) (values []string) {
+	joined = strings.Trim(joined, " \t")
+	start := 0
+	for i := 0; i < len(joined); i++ {
+		switch joined[i] {
+		case '\\':
+			i++
+		case ',':
+			values = append(values, strings.Trim(joined[start:i], " \t"))
+			start = i + 1
+		}
+	}
+	return append(values, strings.Trim(joined[start:], " \t"))
 }

@@ -96,12 +96,10 @@ func writeEscaped(out *strings.Builder, text string) {
 	for i, r := range text {
 		size := utf8.RuneLen(r)
 		switch {
-		case isControl(r):
+		case isControl(r), r == ' ' && (i == 0 || i == len(text)-1):
 			writeHex(out, text[i:i+size])
 			continue
-		case strings.ContainsRune(`"+,;<>\`, r),
-			r == ' ' && (i == 0 || i == len(text)-1),
-			r == '#' && i == 0:
+		case strings.ContainsRune(`"+,;<>\`, r), r == '#' && i == 0:
 			out.WriteByte('\\')
 		}
 		out.WriteRune(r)
