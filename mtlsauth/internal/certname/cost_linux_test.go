@@ -44,8 +44,8 @@ func TestCostOfOIDs(t *testing.T) {
 		"registeredID":            context(8, false, oidOf(size)),
 		"otherName":               context(0, true, slices.Concat(universalOf(6, oidOf(size)), context(0, true, []byte{5, 0}))),
 		"directoryName":           context(4, true, rdnOfType(oidOf(size))),
-		"directoryNames of 64":   many(context(4, true, rdnOfType(oidOf(64)))),
-		"registeredIDs of 64":    many(context(8, false, oidOf(64))),
+		"directoryNames of 64":    many(context(4, true, rdnOfType(oidOf(64)))),
+		"registeredIDs of 64":     many(context(8, false, oidOf(64))),
 		"directoryName, 46 KB CN": context(4, true, rdnSequence(t, []attr{{cn, utf8String, string(bytes.Repeat([]byte("\x01"), size))}})),
 	} {
 		der := sequence(value)

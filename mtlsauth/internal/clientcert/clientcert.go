@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -27,7 +28,9 @@ const (
 	maxChain = 10
 
 	// maxRSABits bounds the key of an intermediate: the cost of checking a
-	// signature grows with the square of it, and no CA uses larger ones.
+	// signature grows with the square of it, and no CA uses larger ones. Path
+	// validation and the store of CA certificates have the same bound each for
+	// themselves: none of the three relies on another having asked.
 	maxRSABits = 8192
 )
 
@@ -43,7 +46,8 @@ var errNoBlock = errors.New("not exactly one PEM certificate")
 // ParseLeaf reads the client's own certificate from text, the value of nginx's
 // $ssl_client_raw_cert: one CERTIFICATE block without headers, white space
 // around it allowed, at most 64 KiB. Anything else is an error, and then there
-// is no certificate: it fails closed.
+// is no certificate: it fails closed. A certificate that is too much to parse
+// is one that wraps ErrTooCostly.
 func ParseLeaf(text string) (*x509.Certificate, error) {
 	if len(text) > maxPEM {
 		return nil, fmt.Errorf("client certificate has %d bytes of PEM, at most %d are read", len(text), maxPEM)
@@ -58,6 +62,12 @@ func ParseLeaf(text string) (*x509.Certificate, error) {
 	if block == nil || block.Type != pemType || len(block.Headers) > 0 || len(rest) > 0 {
 		return nil, errNoBlock
 	}
+	// An element has two bytes at the least.
+	if len(block.Bytes) > 2*maxElements {
+		if c := (counter{maxElements}); !c.fits(block.Bytes, 0) {
+			return nil, fmt.Errorf("parsing client certificate: %w", ErrTooCostly)
+		}
+	}
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("parsing client certificate: %w", err)
@@ -71,9 +81,13 @@ func ParseLeaf(text string) (*x509.Certificate, error) {
 //
 // At most 10 certificates and 64 KiB of PEM are looked at, one copy of the leaf
 // not counted; what lies beyond is as if not sent, and so is a certificate that
-// does not parse, comes twice, or has an RSA key over 8192 bits. None of that
-// is an error: less to build a path with can only refuse. The time it takes is
-// linear in the 64 KiB.
+// does not parse, comes twice, or has an RSA key over 8192 bits, or more DER
+// elements than those before it leave of 4,096. None of that is an error: less
+// to build a path with can only refuse. The time it takes is linear in the 64
+// KiB, and bounded for what is parsed.
+//
+// Certificates that no chain of names leads to from the leaf are parsed as well:
+// a configured certificate, unknown here, may stand between.
 func ParseChain(text string, leaf *x509.Certificate) []*x509.Certificate {
 	if text == "" {
 		return nil
@@ -81,6 +95,9 @@ func ParseChain(text string, leaf *x509.Certificate) []*x509.Certificate {
 	// Beyond the chain's own bound the text may hold the leaf, no larger.
 	rest := []byte(text[:min(len(text), 2*maxPEM)])
 	budget := maxPEM
+	elements := counter{maxElements}
+	// DER is shorter than its PEM, and an element has two bytes at the least.
+	bounded := len(rest) <= 2*maxElements
 	var chain []*x509.Certificate
 	var leafSeen bool
 	for looked := 0; looked < maxChain; {
@@ -102,23 +119,29 @@ func ParseChain(text string, leaf *x509.Certificate) []*x509.Certificate {
 			continue
 		}
 		looked++
-		if cert := parseIntermediate(block.Bytes, leaf, chain); cert != nil {
+		if isCopy(block.Bytes, leaf, chain) {
+			continue
+		}
+		if left := elements.left; !bounded && !elements.fits(block.Bytes, 0) {
+			elements.left = left
+			continue
+		}
+		if cert := parseIntermediate(block.Bytes); cert != nil {
 			chain = append(chain, cert)
 		}
 	}
 	return chain
 }
 
-// parseIntermediate returns nil for what is left out.
-func parseIntermediate(der []byte, leaf *x509.Certificate, chain []*x509.Certificate) *x509.Certificate {
+func isCopy(der []byte, leaf *x509.Certificate, chain []*x509.Certificate) bool {
 	if leaf != nil && bytes.Equal(der, leaf.Raw) {
-		return nil
+		return true
 	}
-	for _, seen := range chain {
-		if bytes.Equal(der, seen.Raw) {
-			return nil
-		}
-	}
+	return slices.ContainsFunc(chain, func(seen *x509.Certificate) bool { return bytes.Equal(der, seen.Raw) })
+}
+
+// parseIntermediate returns nil for what is left out.
+func parseIntermediate(der []byte) *x509.Certificate {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil
