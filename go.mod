@@ -9,4 +9,7 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
-require github.com/ugorji/go/codec v1.2.12 // indirect
+require (
+	github.com/ugorji/go/codec v1.2.12 // indirect
+	golang.org/x/sync v0.24.0 // indirect
+)

@@ -29,7 +29,11 @@ func (in *instance) Handle(e *pluginserver.Event) error {
 		in.plugin.log.decision(e, in.denied, false)
 		return answer(e, in.denied)
 	}
-	replies, err := e.Ask(askEvidence)
+	questions := askEvidence
+	if in.policy.AsksCredential() {
+		questions = askEvidenceAndCredential
+	}
+	replies, err := e.Ask(questions)
 	if err != nil {
 		return err
 	}
@@ -37,19 +41,19 @@ func (in *instance) Handle(e *pluginserver.Event) error {
 	if err != nil {
 		return err
 	}
-	d := in.policy.Authenticate(context.Background(), evidence, e.Time())
+	d := in.policy.Authenticate(context.Background(), evidence, directory{in.plugin.consumers, e}, e.Time())
 	in.plugin.log.decision(e, d, len(evidence.Chain) > 0)
 	return answer(e, d)
 }
 
-// answer gives the decision's answer, and no other: only one that passed ends
+// answer gives the decision's answer, and no other: only one that goes on ends
 // in a pass.
 func answer(e *pluginserver.Event, d *authn.Decision) error {
 	calls, err := prepared(d)
 	if err != nil {
 		return err
 	}
-	if d.Passed() {
+	if d.GoesOn() {
 		e.Pass(calls)
 	} else {
 		e.Exit(calls)

@@ -32,8 +32,23 @@ type Config struct {
 	// SendCADN asks for the CAs' names to be sent in the TLS handshake, which
 	// this door can not do.
 	SendCADN bool
-	// Credentials is the number of manual mappings.
-	Credentials int
+	// CacheTTL is how long a consumer lookup is kept, in seconds.
+	CacheTTL float64
+	// SANDirNameMatcher are the attributes of a directoryName that are subject
+	// names; empty for all.
+	SANDirNameMatcher []string
+	// Credentials are the manual mappings.
+	Credentials []Credential
+}
+
+// Credential is a manual mapping in a configuration.
+type Credential struct {
+	SubjectName string
+	// Consumer is a UUID or a username.
+	Consumer string
+	// CACertificate is the id of the CA certificate that the certificate must
+	// come from; "" for any.
+	CACertificate string
 }
 
 // Names of the fields, as Kong has them.
@@ -83,6 +98,8 @@ func parseConfig(data []byte) (Config, error) {
 		AllowPartialChain:   f.bool(fieldAllowPartialChain, false),
 		RevocationCheckMode: f.oneOf(fieldRevocationCheckMode, modeIgnoreCAError, modeSkip, modeIgnoreCAError, modeStrict),
 		SendCADN:            f.bool(fieldSendCADN, false),
+		CacheTTL:            f.number(fieldCacheTTL, 60, func(n float64) bool { return n >= 0 }, "a number of seconds, 0 or more"),
+		SANDirNameMatcher:   f.strings(fieldSANDirNameMatcher),
 		Credentials:         f.credentials(),
 	}
 	switch f.oneOf(fieldAuthenticatedGroupBy, "", "CN", "DN") {
@@ -91,15 +108,13 @@ func parseConfig(data []byte) (Config, error) {
 	case "DN":
 		c.AuthenticatedGroupBy = authn.GroupByDN
 	}
-	// The following do nothing while nothing is looked up and no status is
-	// asked for, yet a wrong value is a mistake to be told.
+	// The following do nothing while no status is asked for, yet a wrong value
+	// is a mistake to be told.
 	f.number(fieldHTTPTimeout, 30000, func(n float64) bool { return n > 0 }, "a number of milliseconds over 0")
 	f.number(fieldCertCacheTTL, 60000, func(n float64) bool { return n >= 0 }, "a number of milliseconds, 0 or more")
-	f.number(fieldCacheTTL, 60, func(n float64) bool { return n >= 0 }, "a number of seconds, 0 or more")
 	f.proxy(fieldHTTPProxyHost, fieldHTTPProxyPort)
 	f.proxy(fieldHTTPSProxyHost, fieldHTTPSProxyPort)
 	f.bool(fieldSSLVerify, true)
-	f.strings(fieldSANDirNameMatcher)
 	if len(f.wrong) > 0 {
 		return Config{}, errors.Join(f.wrong...)
 	}
@@ -109,24 +124,9 @@ func parseConfig(data []byte) (Config, error) {
 // served refuses a configuration that is right but asks for what this version
 // does not do. None of it may be passed over in silence.
 func (c Config) served() error {
-	var missing []error
-	refuse := func(field, value, why string) {
-		missing = append(missing, fmt.Errorf("config.%s: %s is not served by version %s: %s", field, value, Version, why))
+	if c.RevocationCheckMode == modeSkip {
+		return nil
 	}
-	if !c.SkipConsumerLookup {
-		refuse(fieldSkipConsumerLookup, "false", "consumers are not looked up; set it to true")
-	}
-	if c.RevocationCheckMode != modeSkip {
-		refuse(fieldRevocationCheckMode, c.RevocationCheckMode, "certificate status is not checked; set it to SKIP")
-	}
-	if c.Anonymous != "" {
-		refuse(fieldAnonymous, fmt.Sprintf("%q", c.Anonymous), "consumers are not looked up; leave it out")
-	}
-	if c.DefaultConsumer != "" {
-		refuse(fieldDefaultConsumer, fmt.Sprintf("%q", c.DefaultConsumer), "consumers are not looked up; leave it out")
-	}
-	if c.Credentials > 0 {
-		refuse(fieldCredentials, fmt.Sprintf("a list of %d", c.Credentials), "consumers are not looked up; leave it out")
-	}
-	return errors.Join(missing...)
+	return fmt.Errorf("config.%s: %s is not served by version %s: certificate status is not checked; set it to %s",
+		fieldRevocationCheckMode, c.RevocationCheckMode, Version, modeSkip)
 }

@@ -3,6 +3,7 @@ package mtlsauth
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
 )
@@ -107,7 +108,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 }
 
 func TestServed(t *testing.T) {
-	const right = `"ca_certificates":["` + someID + `"],"skip_consumer_lookup":true,"revocation_check_mode":"SKIP"`
+	const right = `"ca_certificates":["` + someID + `"],"revocation_check_mode":"SKIP"`
 	served := func(more string) error {
 		c, err := parseConfig([]byte("{" + right + more + "}"))
 		if err != nil {
@@ -115,19 +116,39 @@ func TestServed(t *testing.T) {
 		}
 		return c.served()
 	}
-	if err := served(`,"http_timeout":5,"ssl_verify":false,"san_dirname_matcher":["CN"],"consumer_by":["username"],"send_ca_dn":true`); err != nil {
-		t.Errorf("what has no meaning without a lookup: %v", err)
+	if err := served(`,"http_timeout":5,"ssl_verify":false,"anonymous":"a","default_consumer":"d","send_ca_dn":true,"credentials":[{"subject_name":"s","consumer":"c"}]`); err != nil {
+		t.Error(err)
 	}
-	for more, field := range map[string]string{
-		`,"skip_consumer_lookup":false`:                        "skip_consumer_lookup",
-		`,"revocation_check_mode":"STRICT"`:                    "revocation_check_mode",
-		`,"revocation_check_mode":"IGNORE_CA_ERROR"`:           "revocation_check_mode",
-		`,"anonymous":"nobody"`:                                "anonymous",
-		`,"default_consumer":"all"`:                            "default_consumer",
-		`,"credentials":[{"subject_name":"s","consumer":"c"}]`: "credentials",
-	} {
-		if err := served(more); err == nil || !strings.Contains(err.Error(), "config."+field) {
-			t.Errorf("%s: got %v, want a refusal that names %s", more, err, field)
+	for _, mode := range []string{"STRICT", "IGNORE_CA_ERROR"} {
+		if err := served(`,"revocation_check_mode":"` + mode + `"`); err == nil || !strings.Contains(err.Error(), "config.revocation_check_mode: "+mode) {
+			t.Errorf("%s: got %v, want a refusal that names field and value", mode, err)
 		}
+	}
+}
+
+func TestParseConfigOfConsumers(t *testing.T) {
+	c, err := parseConfig([]byte(`{"ca_certificates":["` + someID + `"],"cache_ttl":1.5,"consumer_by":["custom_id"],"anonymous":"nobody",
+		"default_consumer":"` + someID + `","san_dirname_matcher":["CN"],
+		"credentials":[{"subject_name":"s","consumer":"c","ca_certificate":"` + strings.ToUpper(someID) + `"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumers, err := c.consumers(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if consumers.By.Username || !consumers.By.CustomID || consumers.Default.String() != someID || c.anonymous().String() != "nobody" {
+		t.Errorf("got %+v and anonymous %q", consumers, c.anonymous())
+	}
+	if c.maxAge() != 1500*time.Millisecond || c.Credentials[0].CACertificate != someID {
+		t.Errorf("got %v and %+v", c.maxAge(), c.Credentials)
+	}
+	c.CacheTTL = 1e300
+	if c.maxAge() < 9*365*24*time.Hour {
+		t.Errorf("a cache_ttl without end gives %v", c.maxAge())
+	}
+	c.SkipConsumerLookup = true
+	if consumers, err := c.consumers(nil); consumers != nil || err != nil {
+		t.Errorf("with skip_consumer_lookup: got %+v, %v", consumers, err)
 	}
 }

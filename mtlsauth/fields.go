@@ -99,11 +99,12 @@ func (f *fields) uuids(name string) []string {
 	return ids
 }
 
-func (f *fields) number(name string, otherwise float64, allowed func(float64) bool, expected string) {
+func (f *fields) number(name string, otherwise float64, allowed func(float64) bool, expected string) float64 {
 	value := otherwise
 	if !f.absent(name) && f.read(name, &value, expected) && !allowed(value) {
 		f.refuse(name, "expected %s, got %v", expected, value)
 	}
+	return value
 }
 
 // proxy checks a host and a port, which come together or not at all.
@@ -115,15 +116,16 @@ func (f *fields) proxy(host, port string) {
 	}
 }
 
-// credentials checks the manual mappings and returns how many there are.
-func (f *fields) credentials() int {
+// credentials reads the manual mappings.
+func (f *fields) credentials() []Credential {
 	if f.absent(fieldCredentials) || string(f.raw[fieldCredentials]) == "{}" {
-		return 0
+		return nil
 	}
 	var list []map[string]json.RawMessage
 	if !f.read(fieldCredentials, &list, "an array of {subject_name, consumer, ca_certificate}") {
-		return 0
+		return nil
 	}
+	var credentials []Credential
 	type name struct{ subject, ca string }
 	consumers := map[name]string{}
 	for i, raw := range list {
@@ -146,8 +148,9 @@ func (f *fields) credentials() int {
 				i+1, cut(subject, 80), cut(before, 80), cut(consumer, 80))
 		}
 		consumers[key] = consumer
+		credentials = append(credentials, Credential{subject, consumer, strings.ToLower(ca)})
 	}
-	return len(list)
+	return credentials
 }
 
 // isUUID tells what Kong takes for a UUID: 8-4-4-4-12 hexadecimal digits.

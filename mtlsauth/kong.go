@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	pdk "github.com/Kong/go-pdk"
+	"github.com/Kong/go-pdk/client"
+	"github.com/Kong/go-pdk/entities"
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"mtls-auth/mtlsauth/internal/authn"
@@ -19,6 +21,12 @@ var (
 		kong.Ctx.GetSharedAny(handshake.ChainKey)
 		return nil
 	})
+	askEvidenceAndCredential = pluginserver.MustRecord(func(kong *pdk.PDK) error {
+		kong.Nginx.GetVar("ssl_client_raw_cert")
+		kong.Ctx.GetSharedAny(handshake.ChainKey)
+		kong.Client.GetCredential()
+		return nil
+	})
 	askResumed = pluginserver.MustRecord(func(kong *pdk.PDK) error {
 		kong.Nginx.GetVar("ssl_session_reused")
 		return nil
@@ -31,7 +39,7 @@ const (
 	valueString protowire.Number = 3
 )
 
-// presented reads the replies to askEvidence. The bytes are the replies' own.
+// presented reads the replies to askEvidence, with or without the credential. The bytes are the replies' own.
 func presented(replies [][]byte) (authn.Presented, error) {
 	leaf, err := stringField(replies[0], stringV)
 	if err != nil {
@@ -43,7 +51,11 @@ func presented(replies [][]byte) (authn.Presented, error) {
 	if err != nil {
 		return authn.Presented{}, err
 	}
-	return authn.Presented{Leaf: leaf, Chain: chain}, nil
+	p := authn.Presented{Leaf: leaf, Chain: chain}
+	if len(replies) > 2 {
+		p.Authenticated = len(replies[2]) > 0 // no credential is an empty reply
+	}
+	return p, nil
 }
 
 // stringField returns the last value of a length-delimited field of a protobuf
@@ -91,7 +103,12 @@ func carryOut(a *authn.Answer, kong *pdk.PDK) error {
 	if err := kong.ServiceRequest.SetHeaders(headers); err != nil {
 		return err
 	}
-	if a.CredentialID != "" {
+	switch {
+	case a.Consumer != nil:
+		if err := authenticate(kong, a); err != nil {
+			return err
+		}
+	case a.CredentialID != "":
 		// Not kong.client.authenticate: over the plugin protocol it gives a
 		// credential without a consumer an empty consumer_id, on which
 		// Kong's acl answers 500 (seen with Kong 3.9.1).
@@ -108,6 +125,18 @@ func carryOut(a *authn.Answer, kong *pdk.PDK) error {
 		groups[i] = g
 	}
 	return kong.Ctx.SetShared("authenticated_groups", groups)
+}
+
+// authenticate sets the consumer and, but for the anonymous one, a credential.
+func authenticate(kong *pdk.PDK, a *authn.Answer) error {
+	c := &entities.Consumer{
+		Id: a.Consumer.ID, Username: a.Consumer.Username, CustomId: a.Consumer.CustomID,
+		Tags: a.Consumer.Tags, CreatedAt: int(a.Consumer.CreatedAt),
+	}
+	if a.CredentialID == "" {
+		return kong.Client.Authenticate(c, nil)
+	}
+	return kong.Client.Authenticate(c, &client.AuthenticatedCredential{Id: a.CredentialID, ConsumerId: c.Id})
 }
 
 // preparedAnswer is what a decision's answer becomes for Kong.

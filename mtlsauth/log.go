@@ -84,6 +84,12 @@ func (l *kongLog) decision(e *pluginserver.Event, d *authn.Decision, chain bool)
 	if d.Detail != "" {
 		line.add("error", strings.ReplaceAll(d.Detail, "\n", "; "))
 	}
+	if c := d.Answer.Consumer; c != nil {
+		line.add("consumer", c.ID)
+	}
+	if d.Anonymous {
+		line.add("anonymous", "true")
+	}
 	for _, note := range d.Notes {
 		line.add("note", note)
 	}
@@ -94,7 +100,7 @@ func levelOf(d *authn.Decision) slog.Level {
 	switch {
 	case d.Answer.Status >= 500:
 		return slog.LevelError
-	case d.Reason == authn.NoneSent:
+	case d.Reason == authn.NoneSent, d.Anonymous: // who goes on was not refused
 		return slog.LevelInfo
 	case !d.Passed(), len(d.Notes) > 0:
 		return levelNotice

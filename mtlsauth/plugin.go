@@ -8,6 +8,7 @@ import (
 
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/cacert"
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
 
@@ -20,6 +21,9 @@ type Plugin struct {
 	cache      *authn.Cache
 	log        *kongLog
 	minRSABits int
+	lookups    *consumer.Lookups
+	consumers  *sources
+	file       *consumer.File // of -credentials; nil when there is none
 
 	mu       sync.Mutex
 	policies map[[sha256.Size]byte]*sharedPolicy
@@ -36,12 +40,15 @@ type sharedPolicy struct {
 
 var _ pluginserver.Plugin = (*Plugin)(nil)
 
-func newPlugin(store *cacert.Store, log *kongLog, minRSABits int) *Plugin {
+func newPlugin(store *cacert.Store, file *consumer.File, log *kongLog, minRSABits int) *Plugin {
 	return &Plugin{
 		store:      store,
 		cache:      authn.NewCache(),
 		log:        log,
 		minRSABits: minRSABits,
+		lookups:    consumer.NewLookups(),
+		consumers:  &sources{store: store, log: log.background},
+		file:       file,
 		policies:   make(map[[sha256.Size]byte]*sharedPolicy),
 	}
 }
@@ -60,7 +67,12 @@ func (p *Plugin) Start(config []byte) pluginserver.Instance {
 		}
 		return &instance{plugin: p, denied: authn.Deny(authn.BadConfig, err)}
 	}
-	return &instance{plugin: p, policy: p.policy(c)}
+	consumers, err := c.consumers(p.file)
+	if err != nil {
+		p.log.background.Error("configuration refused, its requests get 500", "error", err)
+		return &instance{plugin: p, denied: authn.Deny(authn.BadConfig, err)}
+	}
+	return &instance{plugin: p, policy: p.policy(c, consumers)}
 }
 
 // each returns the errors that were joined to one: each mistake has a line of
@@ -73,7 +85,7 @@ func each(err error) []error {
 }
 
 // policy returns the policy of a configuration, the same for equal ones.
-func (p *Plugin) policy(c Config) *sharedPolicy {
+func (p *Plugin) policy(c Config, consumers *authn.Consumers) *sharedPolicy {
 	content, err := json.Marshal(c)
 	if err != nil {
 		panic(fmt.Sprintf("marshalling a configuration: %v", err)) // it has only plain fields
@@ -91,6 +103,10 @@ func (p *Plugin) policy(c Config) *sharedPolicy {
 	}
 	cas := p.store.Want(c.CACertificates)
 	shared := &sharedPolicy{key: key, users: 1, cas: cas, Policy: authn.NewPolicy(authn.Options{
+		Consumers:         consumers,
+		Anonymous:         c.anonymous(),
+		Lookups:           p.lookups,
+		MaxAge:            c.maxAge(),
 		CAIDs:             c.CACertificates,
 		CAs:               cas,
 		AllowPartialChain: c.AllowPartialChain,

@@ -36,6 +36,8 @@ type ServerOptions struct {
 	AdminKeyFile      string
 	Refresh           time.Duration
 
+	Credentials string // file of manual mappings
+
 	LogLevel slog.Level
 	LogJSON  bool
 }
@@ -70,7 +72,8 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 		return &UsageError{err}
 	}
 	store := cacert.NewStore(cacert.Options{Sources: sources, Refresh: o.Refresh, Log: log.background})
-	plugin := newPlugin(store, log, o.MinRSABits)
+	file := credentialsFile(o.Credentials, log.background)
+	plugin := newPlugin(store, file, log, o.MinRSABits)
 
 	path := socketPath(o.Name, o.Prefix)
 	ids, err := pluginserver.OpenIDs(path + ".ids")
@@ -81,6 +84,8 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	server := pluginserver.New(pluginserver.Options{
 		Plugin: plugin,
 		Info:   info,
@@ -94,13 +99,15 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	}
 	log.background.Info("listening", "socket", path, "version", Version)
 
-	ctx, cancel := context.WithCancel(context.Background())
 	refreshed := make(chan struct{})
 	go func() {
 		defer close(refreshed)
 		store.Run(ctx)
 	}()
-	err = server.Run(listener, stdin, store.Reload)
+	if file != nil {
+		go refreshCredentials(ctx, file, o.Refresh, log.background)
+	}
+	err = server.Run(listener, stdin, func() { plugin.reload(ctx) })
 	cancel()
 	select {
 	case <-refreshed:

@@ -97,6 +97,7 @@ func (f *serverFlags) define() *flag.FlagSet {
 	})
 	set.StringVar(&f.CADir, "ca-dir", "", "`DIR` with CA certificates: UUID.pem files, or folders with the keys id and cert, as a mounted Secret has them")
 	set.StringVar(&f.DeclarativeConfig, "declarative-config", "", "Kong declarative `FILE` with ca_certificates")
+	set.StringVar(&f.Credentials, "credentials", "", "`FILE` of manual mappings in decK's format: consumers with mtls_auth_credentials")
 	set.StringVar(&f.AdminURL, "admin-url", "", "`URL` of Kong's Admin API: https://, unix:PATH, or http:// to loopback")
 	boolean(set, &f.AdminAllowHTTP, "admin-allow-http", "allow plain http to an Admin API that is not at loopback")
 	set.StringVar(&f.AdminTokenFile, "admin-token-file", "", "`FILE` with the Kong-Admin-Token")
@@ -217,7 +218,7 @@ func environmentName(name string) string {
 
 // laterFlags belong to what this version does not do. They are refused by
 // name: passed over, one would believe that they work.
-var laterFlags = []string{"credentials", "crl-dir", "state-dir", "max-crl-size", "deny-private"}
+var laterFlags = []string{"crl-dir", "state-dir", "max-crl-size", "deny-private"}
 
 func unknownFlag(set *flag.FlagSet, name string) error {
 	if slices.Contains(laterFlags, name) {

@@ -1,6 +1,10 @@
 package authn
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"mtls-auth/mtlsauth/internal/consumer"
+)
 
 // The sentences that a client can be told. It learns no more than these.
 const (
@@ -18,8 +22,10 @@ type Answer struct {
 	// Headers are set on the request to the upstream. An empty value clears
 	// the header: nothing that a client sent under these names survives.
 	Headers []Header
+	// Consumer is who the request is authenticated as; nil for nobody.
+	Consumer *consumer.Consumer
 	// CredentialID is the id of the credential to leave for later plugins; ""
-	// for none. It has no consumer.
+	// for none. It belongs to Consumer, if there is one.
 	CredentialID string
 	// Groups go into authenticated_groups for the ACL plugin; nil for none.
 	Groups []string
@@ -38,17 +44,20 @@ const (
 	HeaderCertSAN = "X-Client-Cert-San"
 )
 
-var consumerHeaders = [...]string{
-	"X-Consumer-ID",
-	"X-Consumer-Custom-ID",
-	"X-Consumer-Username",
-	"X-Credential-Identifier",
-	"X-Anonymous-Consumer",
-}
+const (
+	headerConsumerID       = "X-Consumer-ID"
+	headerConsumerCustomID = "X-Consumer-Custom-ID"
+	headerConsumerUsername = "X-Consumer-Username"
+	headerCredential       = "X-Credential-Identifier"
+	headerAnonymous        = "X-Anonymous-Consumer"
+)
 
 // HeaderNames returns every request header that an answer sets or clears.
 func HeaderNames() []string {
-	return append(consumerHeaders[:], HeaderCertDN, HeaderCertSAN)
+	return []string{
+		headerConsumerID, headerConsumerCustomID, headerConsumerUsername, headerCredential, headerAnonymous,
+		HeaderCertDN, HeaderCertSAN,
+	}
 }
 
 // Deny returns a decision that ends the request: with 401 for what a client
@@ -59,7 +68,7 @@ func Deny(r Reason, err error) *Decision {
 	switch r {
 	case NoneSent:
 		message, verify = messageNoneSent, "NONE"
-	case Internal, BadConfig:
+	case Internal, BadConfig, LookupFailed:
 		status, message = 500, messageInternal
 	case Passed: // a contradiction in terms
 		r, status, message, verify = Internal, 500, messageInternal, "FAILED:"+Internal.String()

@@ -52,7 +52,7 @@ func sent(leaf *pkitest.Certificate) authn.Presented {
 }
 
 func authenticate(p *authn.Policy, presented authn.Presented) *authn.Decision {
-	return p.Authenticate(context.Background(), presented, time.Now())
+	return p.Authenticate(context.Background(), presented, nil, time.Now())
 }
 
 func TestTheZeroDecisionIsADenial(t *testing.T) {
@@ -339,18 +339,18 @@ func TestADecisionEndsWithThePath(t *testing.T) {
 	inter := root.Intermediate("inter", pkitest.Valid(now.Add(-time.Hour), now.Add(time.Hour)))
 	presented := sent(inter.Client("a"))
 	p := policyOf(trusting(root))
-	if d := p.Authenticate(context.Background(), presented, now); !d.Passed() {
+	if d := p.Authenticate(context.Background(), presented, nil, now); !d.Passed() {
 		t.Fatal(d.Reason)
 	}
-	if d := p.Authenticate(context.Background(), presented, now.Add(2*time.Hour)); d.Reason != authn.Expired {
+	if d := p.Authenticate(context.Background(), presented, nil, now.Add(2*time.Hour)); d.Reason != authn.Expired {
 		t.Errorf("after the intermediate's notAfter: %v, want expired", d.Reason)
 	}
 	// A denial is kept for seconds only: whoever comes too early is let in in time.
 	early := sent(root.Client("b", pkitest.Valid(now.Add(time.Minute), now.Add(time.Hour))))
-	if d := p.Authenticate(context.Background(), early, now); d.Reason != authn.NotYetValid {
+	if d := p.Authenticate(context.Background(), early, nil, now); d.Reason != authn.NotYetValid {
 		t.Fatal(d.Reason)
 	}
-	if d := p.Authenticate(context.Background(), early, now.Add(61*time.Second)); !d.Passed() {
+	if d := p.Authenticate(context.Background(), early, nil, now.Add(61*time.Second)); !d.Passed() {
 		t.Errorf("once it is valid: %v", d.Reason)
 	}
 }

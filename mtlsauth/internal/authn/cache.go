@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/cacert"
+	"mtls-auth/mtlsauth/internal/consumer"
 )
 
 // Cache keeps decisions, bounded in number and in bytes, least recently used
@@ -33,16 +34,23 @@ func NewCache() *Cache {
 // cacheKey is a digest of a policy and of what was presented to it.
 type cacheKey [sha256.Size]byte
 
+// evidence is what a decision rests on besides what was presented. A decision
+// ends when any of it is replaced: identity is what counts.
+type evidence struct {
+	cas         *cacert.Snapshot
+	credentials *consumer.Credentials // of the file
+}
+
 // get returns a decision that still stands at now and was reached with this
-// snapshot of the CA certificates, or nil.
-func (c *Cache) get(key cacheKey, evidence *cacert.Snapshot, now time.Time) *Decision {
+// evidence, or nil.
+func (c *Cache) get(key cacheKey, evidence evidence, now time.Time) *Decision {
 	if d := c.passed.get(key, evidence, now); d != nil {
 		return d
 	}
 	return c.denied.get(key, evidence, now)
 }
 
-func (c *Cache) put(key cacheKey, evidence *cacert.Snapshot, d *Decision) {
+func (c *Cache) put(key cacheKey, evidence evidence, d *Decision) {
 	if d.Passed() {
 		c.passed.put(key, evidence, d)
 	} else {
@@ -62,7 +70,7 @@ type lru struct {
 type entry struct {
 	key      cacheKey
 	decision *Decision
-	evidence *cacert.Snapshot // identity is what counts
+	evidence evidence
 	size     int
 }
 
@@ -75,7 +83,7 @@ func newLRU(maxEntries, maxBytes int) lru {
 	}
 }
 
-func (l *lru) get(key cacheKey, evidence *cacert.Snapshot, now time.Time) *Decision {
+func (l *lru) get(key cacheKey, evidence evidence, now time.Time) *Decision {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	element, ok := l.byKey[key]
@@ -91,7 +99,7 @@ func (l *lru) get(key cacheKey, evidence *cacert.Snapshot, now time.Time) *Decis
 	return e.decision
 }
 
-func (l *lru) put(key cacheKey, evidence *cacert.Snapshot, d *Decision) {
+func (l *lru) put(key cacheKey, evidence evidence, d *Decision) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if element, ok := l.byKey[key]; ok {

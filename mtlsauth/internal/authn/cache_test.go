@@ -22,7 +22,7 @@ func lasting(r Reason, d time.Duration) *Decision {
 
 func TestCacheKeepsADecisionWhileItStands(t *testing.T) {
 	c := NewCache()
-	snapshot, other := new(cacert.Snapshot), &cacert.Snapshot{Missing: []string{"x"}}
+	snapshot, other := evidence{cas: new(cacert.Snapshot)}, evidence{cas: &cacert.Snapshot{Missing: []string{"x"}}}
 	for _, r := range []Reason{Passed, Expired} {
 		d := lasting(r, time.Minute)
 		key := keyOf(int(r))
@@ -70,7 +70,7 @@ func monotonicBack(t time.Time, by time.Duration) time.Time {
 
 func TestCacheIsBounded(t *testing.T) {
 	l := newLRU(3, 1<<20)
-	snapshot := new(cacert.Snapshot)
+	snapshot := evidence{cas: new(cacert.Snapshot)}
 	put := func(n int) { l.put(keyOf(n), snapshot, lasting(Passed, time.Minute)) }
 	has := func(n int) bool { return l.get(keyOf(n), snapshot, midnight) != nil }
 	put(1)
@@ -97,7 +97,7 @@ func TestCacheIsBounded(t *testing.T) {
 
 func TestDenialsNeverPushOutWhoIsLetIn(t *testing.T) {
 	c := NewCache()
-	snapshot := new(cacert.Snapshot)
+	snapshot := evidence{cas: new(cacert.Snapshot)}
 	c.put(keyOf(0), snapshot, lasting(Passed, time.Minute))
 	for n := range 3 * maxDenied {
 		c.put(keyOf(n+1), snapshot, lasting(IssuerNotFound, time.Minute))

@@ -18,8 +18,11 @@ type Decision struct {
 	CAIDs   []string // the configured CA certificates
 	Missing []string // those of CAIDs that could not be had
 	Detail  string   // the cause in words, for the log, cut
-	Notes   []string // what else an operator should know
-	Answer  Answer
+	// Anonymous says that the request goes on as the anonymous consumer, in
+	// spite of Reason.
+	Anonymous bool
+	Notes     []string // what else an operator should know
+	Answer    Answer
 
 	// lifetime: see fresh.
 	made    time.Time
@@ -36,8 +39,12 @@ type Subject struct {
 	Fingerprint [sha256.Size]byte
 }
 
-// Passed tells whether the request may go on.
+// Passed tells whether the request may go on by its certificate.
 func (d *Decision) Passed() bool { return d.Reason == Passed }
+
+// GoesOn tells whether the request may go on, by its certificate or as the
+// anonymous consumer.
+func (d *Decision) GoesOn() bool { return d.Passed() || d.Anonymous }
 
 // Form returns what a door made of the decision, making it at the first call.
 // There is one door to a process, so one form to a decision.
@@ -69,6 +76,12 @@ func (d *Decision) size() int {
 	}
 	for _, g := range d.Answer.Groups {
 		n += 2 * len(g)
+	}
+	if c := d.Answer.Consumer; c != nil { // which others may share
+		n += 2 * (len(c.Username) + len(c.CustomID) + len(c.ID))
+		for _, tag := range c.Tags {
+			n += 2 * len(tag)
+		}
 	}
 	return fixed + n + len(d.Detail)
 }

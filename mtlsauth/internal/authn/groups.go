@@ -14,21 +14,33 @@ import (
 // could vouch for. Where a path has name constraints, a subject counts only
 // when directoryName was among what they constrain (RFC 5280, section
 // 4.2.1.10): an authority confined to DNS names says nothing about subjects.
-func (p *Policy) groups(path certpath.Path) []string {
-	if p.options.GroupBy == GroupByNone || path.Constrained() && !path.Constrains(certname.DirectoryName) {
+func (p *Policy) groups(path certpath.Path, d *Decision) []string {
+	group := p.group(path)
+	if group == "" {
 		return nil
+	}
+	if len(group) > maxHeader { // acl makes a header of it
+		d.note("authenticated group left out: %d bytes, at most %d are allowed", len(group), maxHeader)
+		return nil
+	}
+	return []string{group}
+}
+
+func (p *Policy) group(path certpath.Path) string {
+	if p.options.GroupBy == GroupByNone || path.Constrained() && !path.Constrains(certname.DirectoryName) {
+		return ""
 	}
 	attributes, err := certname.ParseName(path.Certificates[0].RawSubject)
 	if err != nil || len(attributes) == 0 {
-		return nil
+		return ""
 	}
 	if p.options.GroupBy == GroupByDN {
 		for _, a := range attributes {
 			if hasControl(a.Value) {
-				return nil
+				return ""
 			}
 		}
-		return []string{certname.String(attributes)}
+		return certname.String(attributes)
 	}
 	var name *certname.Attribute
 	for i, a := range attributes {
@@ -36,14 +48,14 @@ func (p *Policy) groups(path certpath.Path) []string {
 			continue
 		}
 		if name != nil {
-			return nil // two common names: nobody can say which is meant
+			return "" // two common names: nobody can say which is meant
 		}
 		name = &attributes[i]
 	}
 	if name == nil || !name.Text || name.Value == "" || hasControl(name.Value) {
-		return nil
+		return ""
 	}
-	return []string{name.Value}
+	return name.Value
 }
 
 func hasControl(s string) bool {

@@ -13,6 +13,7 @@ import (
 	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/clientcert"
+	"mtls-auth/mtlsauth/internal/consumer"
 )
 
 // GroupBy says what of a certificate becomes an authenticated group. The zero
@@ -43,6 +44,16 @@ type Options struct {
 	MinRSABits        int // 0 means 2048
 	GroupBy           GroupBy
 	Cache             *Cache
+
+	// Consumers says whose certificates pass; nil when a trusted certificate is
+	// enough (skip_consumer_lookup).
+	Consumers *Consumers
+	// Anonymous is the consumer as which refused requests go on; zero for none.
+	Anonymous consumer.Ref
+	// Lookups and MaxAge (cache_ttl) are how consumers are looked up. They are
+	// needed with Consumers or Anonymous.
+	Lookups *consumer.Lookups
+	MaxAge  time.Duration
 }
 
 // Policy is one configuration, valid by construction, safe for use by many
@@ -72,36 +83,73 @@ func NewPolicy(o Options) *Policy {
 type Presented struct {
 	Leaf  []byte // PEM; empty when the client sent no certificate
 	Chain []byte // PEM of what was sent above it; empty when nothing was
+	// Authenticated says that an earlier plugin has left a credential. A door
+	// needs to know it only where AsksCredential says so.
+	Authenticated bool
 }
+
+// AsksCredential tells whether it matters that an earlier plugin has
+// authenticated the request (Kong's logical OR, which anonymous stands for).
+func (p *Policy) AsksCredential() bool { return !p.options.Anonymous.IsZero() }
 
 // How long a denial is remembered: long enough to take the load of a client
 // that knocks in a loop, short enough that whoever mends something is not kept
 // waiting.
 const deniedFor = 2 * time.Second
 
-// Authenticate decides about what a client presented at an instant. It fails
-// closed: whatever can not be judged is denied. It waits for nothing but the
-// first answer to which CA certificates the policy trusts.
-func (p *Policy) Authenticate(ctx context.Context, presented Presented, now time.Time) *Decision {
-	if len(presented.Leaf) == 0 {
+// Authenticate decides about what a client presented at an instant, looking up
+// consumers in dir. It fails closed: whatever can not be judged is denied. It
+// waits for the first answer to which CA certificates the policy trusts, and
+// for consumers that are not known yet, at most consumer.MaxWait in all.
+func (p *Policy) Authenticate(ctx context.Context, presented Presented, dir consumer.Directory, now time.Time) *Decision {
+	if presented.Authenticated && p.AsksCredential() {
+		return authenticated
+	}
+	sent := len(presented.Leaf) > 0
+	if !sent && !p.AsksCredential() {
 		return noneSent
 	}
 	key := p.key(presented)
-	if d := p.options.Cache.get(key, p.options.CAs.Snapshot(), now); d != nil {
+	if d := p.options.Cache.get(key, p.evidence(), now); d != nil {
 		return d
 	}
-	snapshot := p.options.CAs.Wait(ctx)
-	d := p.decide(presented, snapshot, now)
-	d.CAIDs, d.Missing = p.options.CAIDs, snapshot.Missing
+	e := p.evidence()
+	if sent {
+		e.cas = p.options.CAs.Wait(ctx)
+	}
+	// All lookups of a request together.
+	ctx, cancel := context.WithTimeout(ctx, consumer.MaxWait)
+	defer cancel()
+	d := Deny(NoneSent, nil)
+	if sent {
+		d = p.decide(ctx, presented, e, dir, now)
+	}
+	d.CAIDs = p.options.CAIDs
+	if sent {
+		d.Missing = e.cas.Missing
+	}
+	if d.Answer.Status == 401 && p.AsksCredential() {
+		d = p.asAnonymous(ctx, d, dir, now)
+	}
 	if d.Answer.Status != 500 {
-		p.options.Cache.put(key, snapshot, d)
+		p.options.Cache.put(key, e, d)
 	}
 	return d
 }
 
+// evidence is what decisions rest on at this moment.
+func (p *Policy) evidence() evidence {
+	e := evidence{cas: p.options.CAs.Snapshot()}
+	if c := p.options.Consumers; c != nil && c.File != nil {
+		e.credentials = c.File.Current()
+	}
+	return e
+}
+
 var noneSent = Deny(NoneSent, nil)
 
-func (p *Policy) decide(presented Presented, snapshot *cacert.Snapshot, now time.Time) *Decision {
+func (p *Policy) decide(ctx context.Context, presented Presented, e evidence, dir consumer.Directory, now time.Time) *Decision {
+	snapshot := e.cas
 	if len(snapshot.CAs) == 0 {
 		return denyUnavailable(CANotLoaded, errors.New("none of the configured CA certificates could be had"))
 	}
@@ -119,7 +167,15 @@ func (p *Policy) decide(presented Presented, snapshot *cacert.Snapshot, now time
 	if len(paths) == 0 {
 		return Deny(Internal, errors.New("path validation returned no path and no error"))
 	}
-	return p.pass(paths[0], now)
+	d := p.decided(paths[0].Certificates, now)
+	if p.options.Consumers == nil {
+		d.certificateHeaders(paths[0].Certificates[0])
+	} else if denied := p.identify(ctx, d, paths, e, dir, now); denied != nil {
+		denied.Subject = d.Subject
+		return denied
+	}
+	d.Answer.Groups = p.groups(paths[0], d)
+	return d
 }
 
 func pathReason(err error, snapshot *cacert.Snapshot) Reason {

@@ -36,6 +36,11 @@ const (
 	WeakAlgorithm
 	// TooCostly: judging it would cost more than a request may.
 	TooCostly
+	// NoConsumer: a trusted certificate, and nobody's.
+	NoConsumer
+	// LookupFailed: whose it is could not be found out, or a consumer that is
+	// configured does not exist.
+	LookupFailed
 	// BadConfig: the plugin's configuration was refused.
 	BadConfig
 )
@@ -54,6 +59,8 @@ var codes = [...]string{
 	Constraint:     "constraint",
 	WeakAlgorithm:  "weak_algorithm",
 	TooCostly:      "too_costly",
+	NoConsumer:     "no_consumer",
+	LookupFailed:   "lookup_failed",
 	BadConfig:      "bad_config",
 }
 

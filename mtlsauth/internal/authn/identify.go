@@ -1,0 +1,168 @@
+package authn
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/consumer"
+)
+
+// Consumers says whose certificates pass.
+type Consumers struct {
+	By       consumer.ConsumerBy
+	DirNames *consumer.DirNameMatcher // nil takes every attribute
+	// Credentials are the configuration's own; File is that of -credentials,
+	// nil when there is none.
+	Credentials *consumer.Credentials
+	File        *consumer.File
+	// Default is the consumer of certificates that are trusted and nobody's;
+	// zero for none.
+	Default consumer.Ref
+}
+
+// identify finds out whose certificate it is and completes the decision with
+// its consumer. What it returns instead is a denial.
+func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Path, e evidence, dir consumer.Directory, now time.Time) *Decision {
+	c := p.options.Consumers
+	matcher := consumer.Matcher{ConsumerBy: c.By, Lookups: p.options.Lookups}
+	ask := p.ask(dir, now)
+
+	names, err := consumer.SubjectNames(paths[0].Certificates[0], consumer.NameOptions{DirNames: c.DirNames, Believed: believed(paths[0])})
+	if err != nil {
+		d.note("%v", err) // there are no names then
+	}
+	subject := consumer.Subject{Names: names, CAs: casOn(paths, e), Credentials: []*consumer.Credentials{c.Credentials}}
+	if c.File != nil {
+		subject.Credentials = append(subject.Credentials, e.credentials)
+	}
+	match, err := matcher.Match(ctx, subject, ask)
+	if err != nil {
+		return Deny(LookupFailed, err)
+	}
+	fetched := match.Fetched
+	if match.How == consumer.Nobody {
+		if match.Incomplete {
+			return p.nobody(now, fmt.Errorf("none of the first %d names is a consumer's, and there are more", consumer.MaxNames))
+		}
+		if c.Default.IsZero() {
+			return p.nobody(now, fmt.Errorf("none of its %d names is a consumer's", len(names.Values)))
+		}
+		match.CredentialID = d.Answer.CredentialID // the certificate's own
+		var asked time.Time
+		match.Consumer, asked, err = matcher.Resolve(ctx, c.Default, ask)
+		if err != nil {
+			return Deny(LookupFailed, fmt.Errorf("default_consumer: %w", err))
+		}
+		if fetched.IsZero() || asked.Before(fetched) {
+			fetched = asked
+		}
+	}
+	d.consumer(match.Consumer, match.CredentialID)
+	d.lastsFor(fetched, p.options.MaxAge)
+	return nil
+}
+
+// nobody is the denial of a trusted certificate that is nobody's. Absence is
+// kept no longer than consumers are.
+func (p *Policy) nobody(now time.Time, why error) *Decision {
+	d := deniedAt(now, Deny(NoConsumer, why))
+	d.lastsFor(now, p.options.MaxAge)
+	return d
+}
+
+func (p *Policy) ask(dir consumer.Directory, now time.Time) consumer.Ask {
+	return consumer.Ask{Directory: dir, Now: now, MaxAge: p.options.MaxAge}
+}
+
+// believed tells which kinds of names count on a path with name constraints;
+// nil where there are none.
+func believed(path certpath.Path) func(certname.Kind) bool {
+	if !path.Constrained() {
+		return nil
+	}
+	return path.Constrains
+}
+
+// casOn returns the configured CA certificates on a path, nearest the leaf
+// first. Longer ways to the same conclusion count as well, where no name
+// constraints tell the ways apart: a mapping may name the root above a
+// certificate at which partial chains may end.
+func casOn(paths []certpath.Path, e evidence) []consumer.CA {
+	var cas []consumer.CA
+	seen := make(map[string]bool)
+	for i, path := range paths {
+		if i > 0 && (path.Constrained() || paths[0].Constrained()) {
+			continue
+		}
+		for _, cert := range path.Certificates {
+			for _, ca := range e.cas.CAs {
+				if !seen[ca.ID] && ca.Certificate.Equal(cert) {
+					seen[ca.ID] = true
+					cas = append(cas, consumer.CA{ID: ca.ID, SHA256: sha256.Sum256(cert.Raw)})
+				}
+			}
+		}
+	}
+	return cas
+}
+
+// consumer tells the upstream and later plugins who it is.
+func (d *Decision) consumer(c *consumer.Consumer, credential string) {
+	a := &d.Answer
+	a.Consumer, a.CredentialID = c, credential
+	d.header(headerConsumerID, c.ID)
+	d.header(headerConsumerCustomID, c.CustomID)
+	d.header(headerConsumerUsername, c.Username)
+	d.header(headerCredential, credential)
+	anonymous := ""
+	if d.Anonymous {
+		anonymous = "true"
+	}
+	d.header(headerAnonymous, anonymous)
+	d.header(HeaderCertDN, "")
+	d.header(HeaderCertSAN, "")
+}
+
+// lastsFor ends the decision no later than so long after an instant; the zero
+// instant sets no end.
+func (d *Decision) lastsFor(since time.Time, age time.Duration) {
+	if since.IsZero() {
+		return
+	}
+	if end := since.Round(0).Add(age); end.Before(d.expires) {
+		d.expires = end
+	}
+}
+
+// authenticated is the decision about a request that an earlier plugin has
+// authenticated, where that is enough: it goes on as it is.
+var authenticated = &Decision{Reason: Passed, Answer: Answer{Headers: []Header{{HeaderCertDN, ""}, {HeaderCertSAN, ""}}}}
+
+// asAnonymous turns a denial of the client's making into going on as the
+// anonymous consumer. Only that consumer is set: no credential, and no group.
+func (p *Policy) asAnonymous(ctx context.Context, denied *Decision, dir consumer.Directory, now time.Time) *Decision {
+	matcher := consumer.Matcher{Lookups: p.options.Lookups}
+	c, asked, err := matcher.Resolve(ctx, p.options.Anonymous, p.ask(dir, now))
+	if err != nil {
+		failed := Deny(LookupFailed, fmt.Errorf("anonymous: %w", err))
+		if _, missing := errors.AsType[*consumer.MissingError](err); missing {
+			// As Kong's own authentication plugins say it.
+			failed.Answer.Body = body(fmt.Sprintf("anonymous consumer %s is configured but doesn't exist", p.options.Anonymous))
+		}
+		failed.Subject, failed.CAIDs, failed.Missing = denied.Subject, denied.CAIDs, denied.Missing
+		return failed
+	}
+	d := deniedAt(now, &Decision{
+		Reason: denied.Reason, Detail: denied.Detail, Subject: denied.Subject,
+		CAIDs: denied.CAIDs, Missing: denied.Missing, Anonymous: true,
+	})
+	d.Answer.ClientVerify = denied.Answer.ClientVerify
+	d.consumer(c, "")
+	d.lastsFor(asked, p.options.MaxAge)
+	return d
+}
