@@ -32,7 +32,7 @@ var policy = map[string][]string{
 
 	// The domain rooms never import each other.
 	"certname":   {"golang.org/x/crypto/cryptobyte"},
-	"clientcert": {},
+	"clientcert": {"golang.org/x/crypto/cryptobyte"},
 	"certpath":   {"certname", "golang.org/x/crypto/cryptobyte"},
 	"cacert":     {"go.yaml.in/yaml/v3"},
 	"consumer":   {"certname", "go.yaml.in/yaml/v3"},

@@ -86,7 +86,12 @@ func TestReasons(t *testing.T) {
 		"not yet valid":                  {sent(root.Client("a", pkitest.NotYetValid())), authn.NotYetValid},
 		"a server's":                     {sent(root.Client("a", pkitest.ExtKeyUsage(x509.ExtKeyUsageServerAuth))), authn.WrongUsage},
 		"a CA certificate as a client's": {sent(inter), authn.WrongUsage},
-		"a weak key":                     {sent(root.Client("a", pkitest.RSA(1024))), authn.WeakAlgorithm},
+		"more names than are read": {sent(stranger.Client("a", pkitest.With(func(c *x509.Certificate) {
+			for range 5000 {
+				c.DNSNames = append(c.DNSNames, "x")
+			}
+		}))), authn.TooCostly},
+		"a weak key": {sent(root.Client("a", pkitest.RSA(1024))), authn.WeakAlgorithm},
 		"a critical extension that nobody knows": {sent(root.Client("a", pkitest.Extension(pkix.Extension{
 			Id: asn1.ObjectIdentifier{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}))), authn.Constraint},
 	}

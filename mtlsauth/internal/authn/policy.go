@@ -154,6 +154,9 @@ func (p *Policy) decide(ctx context.Context, presented Presented, e evidence, di
 		return denyUnavailable(CANotLoaded, errors.New("none of the configured CA certificates could be had"))
 	}
 	leaf, err := clientcert.ParseLeaf(string(presented.Leaf))
+	if errors.Is(err, clientcert.ErrTooCostly) {
+		return deniedAt(now, Deny(TooCostly, err))
+	}
 	if err != nil {
 		return deniedAt(now, Deny(Unreadable, err))
 	}
