@@ -4,8 +4,8 @@
 //
 // # How a request walks through it
 //
-//	Kong ─socket─▶ pluginserver ─▶ mtlsauth (Access) ─▶ authn.Policy ─▶ clientcert ▸ certpath ─▶ Decision
-//	  ◀─ answer in one write ───── mtlsauth (Answer to PDK calls) ◀──────────────────────────────────┘
+//	Kong ─socket─▶ pluginserver ─▶ mtlsauth (Access) ─▶ authn.Policy ─▶ clientcert ▸ certpath ▸ consumer ─▶ Decision
+//	  ◀─ answer in one write ───── mtlsauth (Answer to PDK calls) ◀──────────────────────────────────────────────┘
 //	cacert, in the background: -ca-dir ▸ declarative file ▸ Admin API ─▶ the current set of CA certificates
 //
 // Authentication is a function: what was presented, a policy, the CA
@@ -22,7 +22,9 @@
 //   - internal/clientcert: what the client presented.
 //   - internal/certpath: certification path validation (RFC 5280 §6).
 //   - internal/certname: names in certificates (RFC 4514; RFC 5280 §4.2.1.6).
-//   - internal/cacert: Kong's CA Certificates by id, from their sources.
+//   - internal/consumer: whose certificate it is: subject names, credentials,
+//     consumers and their lookup.
+//   - internal/cacert: Kong's CA Certificates and consumers, from their sources.
 //   - internal/handshake: the Lua code by which Kong asks for a certificate.
 //   - internal/gateway: Kong's side of all this, for the demo and the tests.
 //   - internal/pkitest: certificates in memory, for the demo and the tests.
