@@ -48,9 +48,9 @@ func loadConsumer(c *call) ([]byte, error) {
 		return nil, err
 	}
 	isUUID := uuid.MatchString(m.Id)
+	// An empty id is a string to Lua: what is refused is that it is no UUID, and
+	// as a username the database's code refuses it, whose error nobody sees.
 	switch {
-	case m.Id == "":
-		return nil, throwf("consumer_id must be a string")
 	case !isUUID && !m.ByUsername:
 		return nil, throwf("cannot load a consumer with an id that is not a uuid")
 	case c.o.Consumers == nil:
@@ -61,7 +61,7 @@ func loadConsumer(c *call) ([]byte, error) {
 			return consumer(found)
 		}
 	}
-	if m.ByUsername {
+	if m.ByUsername && m.Id != "" {
 		return consumer(c.o.Consumers.ConsumerByUsername(m.Id))
 	}
 	return nil, nil
@@ -69,6 +69,24 @@ func loadConsumer(c *call) ([]byte, error) {
 
 func consumer(e map[string]any) ([]byte, error)   { return entity(e, new(pb.Consumer)) }
 func credential(e map[string]any) ([]byte, error) { return entity(e, new(pb.AuthenticatedCredential)) }
+
+// fromCtx answers with an entity that is in ngx.ctx. A plugin may have put there
+// what is no table, and then lua-protobuf throws: set_ctx with a null does so,
+// since the null arrives as a text.
+func fromCtx(key string, encode func(map[string]any) ([]byte, error)) method {
+	return func(c *call) ([]byte, error) {
+		switch e := c.Ctx[key].(type) {
+		case nil:
+			return nil, nil
+		case map[string]any:
+			return encode(e)
+		case []any:
+			return encode(map[string]any{})
+		default:
+			return nil, throwf("bad argument #2 to 'encode' (table expected, got %s)", luaType(e))
+		}
+	}
+}
 
 // entity encodes a table as a message: its known fields, the others left out.
 // A field of the wrong type throws, as in lua-protobuf. nil is an empty frame.

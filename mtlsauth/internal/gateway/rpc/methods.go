@@ -50,8 +50,8 @@ var methods = map[string]method{
 	"kong.log.debug":  log(errlog.Debug),
 
 	"kong.client.authenticate":   authenticate,
-	"kong.client.get_consumer":   func(c *call) ([]byte, error) { return consumer(c.Consumer()) },
-	"kong.client.get_credential": func(c *call) ([]byte, error) { return credential(c.Credential()) },
+	"kong.client.get_consumer":   fromCtx("authenticated_consumer", consumer),
+	"kong.client.get_credential": fromCtx("authenticated_credential", credential),
 	"kong.client.load_consumer":  loadConsumer,
 	"kong.client.get_ip":         answer(func(c *call) string { return c.ClientIP }),
 	"kong.client.get_port":       number(func(c *call) int { return c.ClientPort }),

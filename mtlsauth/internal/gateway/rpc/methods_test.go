@@ -127,7 +127,7 @@ func TestConsumers(t *testing.T) {
 func TestCallsThatThrow(t *testing.T) {
 	for _, test := range []struct{ name, method, args, log string }{
 		{"authenticate nobody", "kong.client.authenticate", "", "either credential or consumer must be provided"},
-		{"load nobody", "kong.client.load_consumer", "", "consumer_id must be a string"},
+		{"load nobody", "kong.client.load_consumer", "", "cannot load a consumer with an id that is not a uuid"},
 		{"load by something else", "kong.client.load_consumer", encode(&pb.ConsumerSpec{Id: "alice"}), "cannot load a consumer with an id that is not a uuid"},
 		{"header without a value", "kong.service.request.set_header", encode(&pb.KV{K: "X"}), `invalid header value for "X": got nil`},
 		{"no headers asked for", "kong.request.get_headers", "", "max_headers must be >= 1"},
