@@ -70,6 +70,22 @@ func (l *accessLog) list() []Record {
 	return append(append([]Record(nil), l.records[l.next:]...), l.records[:l.next]...)
 }
 
+// authenticatedEntity is what Kong's serializer shows of a credential: two
+// fields of it. A key of key-auth's names its consumer in another way, and shows
+// its id alone.
+func (x *exchange) authenticatedEntity() map[string]any {
+	var out map[string]any
+	for _, field := range []string{"id", "consumer_id"} {
+		if v, ok := x.req.Credential()[field]; ok {
+			if out == nil {
+				out = map[string]any{}
+			}
+			out[field] = v
+		}
+	}
+	return out
+}
+
 // record is the log phase.
 func (x *exchange) record(status int) {
 	var r Record
@@ -83,7 +99,7 @@ func (x *exchange) record(status int) {
 		r.Request.TLS = &RecordTLS{strings.Replace(tls.VersionName(cs.Version), "TLS 1", "TLSv1", 1), cipherName(cs.CipherSuite), verify}
 	}
 	r.ClientIP, r.Route, r.Service = x.req.ClientIP, x.req.Route, x.req.Service
-	r.Consumer, r.Authenticated = x.req.Consumer(), x.req.Credential()
+	r.Consumer, r.Authenticated = x.req.Consumer(), x.authenticatedEntity()
 	r.StartedAt, r.Latency = x.begin.UnixMilli(), time.Since(x.begin).Milliseconds()
 	x.g.access.add(r)
 }

@@ -20,6 +20,8 @@ type config struct {
 	routes    []*route
 	plugins   []*plugin
 	consumers []map[string]any
+	keys      []map[string]any // keyauth_credentials
+	acls      []membership
 	cas       []map[string]any
 }
 
@@ -71,7 +73,7 @@ func (l *loader) load(doc map[string]any) error {
 	for _, key := range slices.Sorted(maps.Keys(doc)) {
 		switch key {
 		case "_format_version", "_transform", "_comment", "_ignore", "_info", "_workspace":
-		case "services", "routes", "plugins", "consumers", "ca_certificates":
+		case "services", "routes", "plugins", "consumers", "ca_certificates", "keyauth_credentials", "acls":
 			if _, ok := doc[key].([]any); !ok && doc[key] != nil {
 				return problemf(key, "expected an array")
 			}
@@ -85,6 +87,8 @@ func (l *loader) load(doc map[string]any) error {
 		add  func(at string, e map[string]any) error
 	}{
 		{"consumers", l.addConsumer}, {"ca_certificates", l.addCA},
+		{"keyauth_credentials", func(at string, e map[string]any) error { return l.addKey(at, e, "") }},
+		{"acls", func(at string, e map[string]any) error { return l.addACL(at, e, "") }},
 		{"services", l.addService}, {"routes", func(at string, e map[string]any) error { return l.addRoute(at, e, nil) }},
 		{"plugins", func(at string, e map[string]any) error { return l.addPlugin(at, e, nil, nil) }},
 	} {

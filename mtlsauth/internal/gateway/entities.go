@@ -26,7 +26,7 @@ type route struct {
 }
 
 func (l *loader) addConsumer(at string, fields map[string]any) error {
-	e := newEntity(at, fields, "id", "username", "custom_id")
+	e := newEntity(at, fields, "id", "username", "custom_id", "keyauth_credentials", "acls")
 	username, customID := e.str("username"), e.str("custom_id")
 	id := e.id("consumers", username, customID)
 	if e.err != nil {
@@ -51,8 +51,14 @@ func (l *loader) addConsumer(at string, fields map[string]any) error {
 	if tags := e.strs("tags"); tags != nil {
 		made["tags"] = fields["tags"]
 	}
+	if e.err != nil {
+		return e.err
+	}
 	l.consumers = append(l.consumers, made)
-	return e.err
+	if err := each(at+".keyauth_credentials", fields["keyauth_credentials"], func(at string, f map[string]any) error { return l.addKey(at, f, id) }); err != nil {
+		return err
+	}
+	return each(at+".acls", fields["acls"], func(at string, f map[string]any) error { return l.addACL(at, f, id) })
 }
 
 // addCA takes a CA certificate by Kong's rules: one certificate, CA:TRUE, not

@@ -16,7 +16,7 @@
 // configurations, .../errlog is the log. In this one: declarative.go,
 // fields.go, entities.go and plugins.go read the configuration, state.go puts it
 // in force, admin.go serves it, router.go finds a route, builtin.go has Kong's
-// own plugins, front.go and nginx.go are what nginx is in Kong, request.go walks
+// own plugins (keyauth.go and acl.go two of them), front.go and nginx.go are what nginx is in Kong, request.go walks
 // a request through the plugins, proxy.go to the upstream.
 //
 // What differs from Kong besides: certificates that crypto/tls cannot parse end

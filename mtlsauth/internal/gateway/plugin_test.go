@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"bufio"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -50,7 +51,7 @@ const probeSchema = `{"name":"probe","fields":[
  {"protocols":{"type":"set","default":["http","https"],"elements":{"type":"string","one_of":["http","https"]}}},
  {"consumer":{"type":"foreign","reference":"consumers","eq":null}},
  {"config":{"type":"record","required":true,"fields":[
-  {"mode":{"type":"string","default":"vars","one_of":["vars","exit","override","slow","authenticate"]}},
+  {"mode":{"type":"string","default":"vars","one_of":["vars","exit","override","slow","authenticate","raw"]}},
   {"vars":{"type":"array","default":["ssl_client_verify"],"elements":{"type":"string"}}}]}}]}`
 
 // plugin is a plugin server of a few modes, with hand-made frames.
@@ -193,6 +194,17 @@ func event(c *pipe, conf map[string]any) bool {
 		c.ask("kong.nginx.set_ctx", &pb.KV{K: "CLIENT_VERIFY_OVERRIDE", V: v})
 	case "slow":
 		time.Sleep(300 * time.Millisecond)
+	case "raw": // "METHOD HEX": the frames of a call, its reply in X-Reply-N
+		for i, call := range conf["vars"].([]any) {
+			method, args, _ := strings.Cut(call.(string), " ")
+			b, _ := hex.DecodeString(args)
+			c.send([]byte(method), b)
+			reply, err := c.frame()
+			if err != nil {
+				return false
+			}
+			set(fmt.Sprintf("X-Reply-%d", i+1), hex.EncodeToString(reply)+".")
+		}
 	case "authenticate":
 		var found pb.Consumer
 		proto.Unmarshal(c.ask("kong.client.load_consumer", &pb.ConsumerSpec{Id: "alice", ByUsername: true}), &found)

@@ -80,17 +80,10 @@ func (l *loader) addPlugin(at string, fields map[string]any, r *route, s *servic
 // configure checks the configuration of the plugin server's plugin, and makes
 // what StartInstance sends.
 func (l *loader) configure(p *plugin, at string, e *entity, routeID, serviceID string) error {
-	given := map[string]any{}
-	for _, field := range []string{"config", "protocols", "consumer"} {
-		if v, ok := e.fields[field]; ok {
-			given[field] = v
-		}
-	}
-	filled, err := l.schema.Fill(given)
+	conf, err := fillPlugin(l.schema, at, e.fields)
 	if err != nil {
-		return fmt.Errorf("in '%s': %w", at, err)
+		return err
 	}
-	conf, _ := filled["config"].(map[string]any)
 	out := schema.Instance(conf)
 	out["__key__"] = fmt.Sprintf("plugins:%s:%s:%s:::%s", p.name, routeID, serviceID, workspace)
 	out["__plugin_id"] = p.id
@@ -102,6 +95,23 @@ func (l *loader) configure(p *plugin, at string, e *entity, routeID, serviceID s
 	}
 	p.external = out
 	return e.err
+}
+
+// fillPlugin checks a plugin entity by the plugin's schema and returns its
+// configuration with the defaults filled in.
+func fillPlugin(s *schema.Schema, at string, fields map[string]any) (map[string]any, error) {
+	given := map[string]any{}
+	for _, field := range []string{"config", "protocols", "consumer"} {
+		if v, ok := fields[field]; ok {
+			given[field] = v
+		}
+	}
+	filled, err := s.Fill(given)
+	if err != nil {
+		return nil, fmt.Errorf("in '%s': %w", at, err)
+	}
+	conf, _ := filled["config"].(map[string]any)
+	return conf, nil
 }
 
 // workspace is the id of Kong's default workspace, made up.

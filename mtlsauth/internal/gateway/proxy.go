@@ -104,7 +104,7 @@ func (x *exchange) rewrite(pr *httputil.ProxyRequest, s *service) {
 	}
 	out := *s.url
 	out.Path = strings.TrimSuffix(s.url.Path, "/") + rest
-	out.RawQuery = pr.In.URL.RawQuery
+	out.RawQuery = x.req.RawQuery
 	pr.Out.URL = &out
 	pr.Out.Host = s.url.Host
 	if x.match.route.preserveHost || host != x.r.Host {

@@ -100,7 +100,7 @@ func (x *exchange) variable(name string) string {
 	case "uri":
 		return x.r.URL.Path
 	case "args", "query_string":
-		return x.r.URL.RawQuery
+		return x.req.RawQuery
 	case "host":
 		return x.req.Host
 	case "remote_addr":
@@ -133,13 +133,20 @@ func (x *exchange) refusedByNginx() bool {
 		return false
 	}
 	x.g.log.Printf(errlog.Info, "client SSL certificate verify error: (%s) while reading client request headers", strings.TrimPrefix(text, "FAILED:"))
-	x.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
-	x.w.WriteHeader(http.StatusBadRequest)
-	const page = "<html>\r\n<head><title>400 The SSL certificate error</title></head>\r\n<body>\r\n" +
-		"<center><h1>400 Bad Request</h1></center>\r\n<center>The SSL certificate error</center>\r\n</body>\r\n</html>\r\n"
-	_, _ = x.w.Write([]byte(page)) // the client may be gone
+	nginxPage(x.w, "400 The SSL certificate error", "400 Bad Request", "The SSL certificate error")
 	x.record(http.StatusBadRequest)
 	return true
+}
+
+// nginxPage is an answer of nginx itself, of status 400.
+func nginxPage(w http.ResponseWriter, title, heading string, more ...string) {
+	page := "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + heading + "</h1></center>\r\n"
+	for _, text := range more {
+		page += "<center>" + text + "</center>\r\n"
+	}
+	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+	w.WriteHeader(http.StatusBadRequest)
+	_, _ = w.Write([]byte(page + "</body>\r\n</html>\r\n")) // the client may be gone
 }
 
 // route finds the route, or the answer when there is none to go on with.

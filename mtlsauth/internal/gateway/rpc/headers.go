@@ -63,7 +63,7 @@ func init() {
 	methods["kong.request.get_method"] = answer(func(c *call) string { return c.Method })
 	methods["kong.request.get_path"] = answer(func(c *call) string { return c.Path })
 	methods["kong.request.get_raw_query"] = answer(func(c *call) string { return c.RawQuery })
-	methods["kong.request.get_path_with_query"] = answer(func(c *call) string { return c.target() })
+	methods["kong.request.get_path_with_query"] = answer(func(c *call) string { return c.asSent() })
 	methods["kong.request.get_forwarded_scheme"] = methods["kong.request.get_scheme"]
 	methods["kong.request.get_forwarded_host"] = methods["kong.request.get_host"]
 	methods["kong.request.get_forwarded_port"] = methods["kong.request.get_port"]

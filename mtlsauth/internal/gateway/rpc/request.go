@@ -18,7 +18,7 @@ type Request struct {
 	ID         string // $request_id
 	Method     string
 	Path       string // with the query left out
-	RawQuery   string
+	RawQuery   string // as the client sent it, or as a plugin left it
 	Host       string // without a port
 	Port       int    // that the request came in on
 	Scheme     string // http or https
@@ -46,6 +46,7 @@ type Request struct {
 	KeepLog bool
 
 	log  *errlog.Log
+	sent string // path and query as the client sent them
 	held []*conn
 }
 
@@ -69,8 +70,9 @@ func (r *Request) entity(key string) map[string]any {
 	return e
 }
 
-// Attach says where the request's log lines go besides.
-func (r *Request) Attach(log *errlog.Log) { r.log = log }
+// Attach says where the request's log lines go besides, and keeps the path and
+// query for them as they are now.
+func (r *Request) Attach(log *errlog.Log) { r.log, r.sent = log, r.target() }
 
 // End is to be called when the answer has been sent: it closes the connections
 // to the plugin server that cannot be used again.
@@ -117,8 +119,16 @@ func (r *Request) logf(level errlog.Level, format string, args ...any) {
 	}
 	if r.log.Keeps(level) {
 		r.log.Printf(level, "%s, client: %s, server: kong, request: \"%s %s %s\", host: %q, request_id: %q",
-			fmt.Sprintf(format, args...), r.ClientIP, r.Method, r.target(), r.Proto, r.Host, r.ID)
+			fmt.Sprintf(format, args...), r.ClientIP, r.Method, r.asSent(), r.Proto, r.Host, r.ID)
 	}
+}
+
+// asSent is $request_uri: plugins that change the query do not change it.
+func (r *Request) asSent() string {
+	if r.sent == "" {
+		return r.target()
+	}
+	return r.sent
 }
 
 func (r *Request) target() string {
