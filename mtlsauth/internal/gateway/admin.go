@@ -48,27 +48,66 @@ func (g *Gateway) adminAPI() http.Handler {
 		replyEntity(w, pick(g.state.Load().config.cas, "id", strings.ToLower(r.PathValue("id"))))
 	})
 	mux.HandleFunc("GET /ca_certificates", func(w http.ResponseWriter, _ *http.Request) { replyList(w, g.state.Load().config.cas) })
-	mux.HandleFunc("GET /consumers/{id}", func(w http.ResponseWriter, r *http.Request) {
-		id := r.PathValue("id")
-		found := g.ConsumerByUsername(id)
-		if isUUID(id) {
-			found = g.ConsumerByID(id)
-		}
-		replyEntity(w, found)
-	})
-	mux.HandleFunc("GET /consumers", func(w http.ResponseWriter, r *http.Request) {
-		all := g.state.Load().config.consumers
-		if q := r.URL.Query(); q.Has("custom_id") {
-			found := pick(all, "custom_id", q.Get("custom_id"))
-			if all = nil; found != nil {
-				all = []map[string]any{found}
-			}
-		}
-		replyList(w, all)
-	})
+	mux.HandleFunc("GET /consumers", g.getConsumers)
 	mux.HandleFunc("POST /config", g.postConfig)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { replyEntity(w, nil) })
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// ServeMux would redirect from what it takes for an untidy path.
+		path, _, _ := strings.Cut(r.RequestURI, "?")
+		if name, ok := strings.CutPrefix(path, "/consumers/"); ok && r.Method == http.MethodGet {
+			g.getConsumer(w, r, name)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// getConsumer answers for one consumer, by id where the name is a UUID and by
+// username otherwise, never by custom_id. Kong takes a path as it came, leaves
+// out a / at its end when nothing fits with it, and reads one segment as
+// ngx.unescape_uri does: a + in it is a space, a %2F no slash.
+func (g *Gateway) getConsumer(w http.ResponseWriter, r *http.Request, name string) {
+	if strings.Contains(name, "%00") {
+		nginxPage(w, "400 Bad Request", "400 Bad Request") // nginx takes no such path
+		return
+	}
+	name = strings.TrimSuffix(name, "/")
+	if name == "" {
+		g.getConsumers(w, r)
+		return
+	}
+	if strings.Contains(name, "/") {
+		replyEntity(w, nil)
+		return
+	}
+	name = unescape(name)
+	found := g.ConsumerByUsername(name)
+	if isUUID(name) {
+		found = g.ConsumerByID(name)
+	}
+	replyEntity(w, found)
+}
+
+// getConsumers lists consumers, or the one of a custom_id.
+func (g *Gateway) getConsumers(w http.ResponseWriter, r *http.Request) {
+	all := g.state.Load().config.consumers
+	var asked []arg
+	for _, a := range queryArgs(r.URL.RawQuery) {
+		if a.name == "custom_id" {
+			asked = append(asked, a)
+		}
+	}
+	switch {
+	case len(asked) > 1, len(asked) == 1 && (asked[0].bare || asked[0].value == ""):
+		reply(w, http.StatusBadRequest, map[string]any{"message": "custom_id must be an unempty string"})
+		return
+	case len(asked) == 1:
+		found := pick(all, "custom_id", asked[0].value)
+		if all = nil; found != nil {
+			all = []map[string]any{found}
+		}
+	}
+	replyList(w, all)
 }
 
 // maxConfig bounds what POST /config reads.
@@ -114,21 +153,25 @@ func replyEntity(w http.ResponseWriter, e map[string]any) {
 		reply(w, http.StatusNotFound, map[string]any{"message": "Not found"})
 		return
 	}
+	reply(w, http.StatusOK, withNulls(e))
+}
+
+// withNulls is an entity as the Admin API shows it: with what is unset as null.
+func withNulls(e map[string]any) map[string]any {
 	full := map[string]any{"tags": nil}
 	if e["cert"] == nil {
 		full["username"], full["custom_id"] = nil, nil
 	}
-	for k, v := range e {
-		full[k] = v
-	}
-	reply(w, http.StatusOK, full)
+	maps.Copy(full, e)
+	return full
 }
 
 func replyList(w http.ResponseWriter, list []map[string]any) {
-	if list == nil {
-		list = []map[string]any{}
+	full := make([]map[string]any, 0, len(list))
+	for _, e := range list {
+		full = append(full, withNulls(e))
 	}
-	reply(w, http.StatusOK, map[string]any{"data": list, "next": nil})
+	reply(w, http.StatusOK, map[string]any{"data": full, "next": nil})
 }
 
 func reply(w http.ResponseWriter, status int, body any) {
