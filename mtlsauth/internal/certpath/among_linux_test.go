@@ -67,6 +67,11 @@ func TestDeepPathWithExpensiveKeys(t *testing.T) {
 	if _, err := trust.Validate(two.Client("leaf").Certificate, []*x509.Certificate{two.Certificate, one.Certificate}, now); err != nil {
 		t.Error(err)
 	}
+	// A certificate that may end a path and may continue it is checked twice.
+	trust = certpath.NewTrust([]*x509.Certificate{root.Certificate, one.Certificate}, certpath.TrustOptions{AllowPartialChain: true})
+	if paths, err := trust.Validate(one.Client("leaf").Certificate, nil, now); err != nil || len(paths) != 2 {
+		t.Error("partial chain: ", len(paths), err)
+	}
 }
 
 // TestThousandCAs: configured certificates that do not matter cost nothing.

@@ -20,6 +20,8 @@ func TestAnchorAsClient(t *testing.T) {
 	}{
 		{"RSA", rsaKey(2048), "root"},
 		{"may not sign certificates", usage(x509.KeyUsageDigitalSignature), "root"},
+		{"may sign nothing but certificates and CRLs", usage(x509.KeyUsageCertSign | x509.KeyUsageCRLSign), "root"},
+		{"may sign certificates alone", usage(x509.KeyUsageCertSign), "root"},
 		{"for clients", pkitest.ExtKeyUsage(x509.ExtKeyUsageClientAuth), "root"},
 		{"for servers", pkitest.ExtKeyUsage(x509.ExtKeyUsageServerAuth), "wrong_usage"},
 		{"expired", pkitest.Expired(), "expired"},

@@ -8,7 +8,9 @@
 //     for hosts of e-mail addresses and URIs as the RFC;
 //   - path length without counting self-issued certificates (section 6.1.4(l));
 //   - a critical subject alternative name of directoryName or otherName alone;
-//   - strength of keys, CA certificates in the place of a client's;
+//   - strength of keys, CA certificates in the place of a client's, and what
+//     the client's key may be used for (section 4.2.1.3), an empty or unknown
+//     list of usages not being none;
 //   - the cost, which is bounded by time and not only by signature checks.
 //
 // Every check fails closed: what cannot be judged is refused. Nothing here

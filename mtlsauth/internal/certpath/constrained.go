@@ -7,11 +7,15 @@ import (
 	"mtls-auth/mtlsauth/internal/certname"
 )
 
-// maxComparisons bounds the comparisons of names with subtrees in one
-// validation. A name takes some ten nanoseconds each; the product of a few
-// thousand names and constraints, which fit into two certificates, would take
-// seconds.
-const maxComparisons = 100_000
+const (
+	// maxComparisons bounds the comparisons of names with subtrees in one
+	// validation: the product of a few thousand names and constraints, which
+	// fit into two certificates, would take a tenth of a second.
+	maxComparisons = 100_000
+
+	// minComparisons are granted where signatures have used the budget up.
+	minComparisons = 5_000
+)
 
 var errTooManyComparisons = errors.New("too many names and name constraints")
 
@@ -21,6 +25,15 @@ type constraintWork struct {
 	left     int // comparisons
 	names    map[*node]*subjectNames
 	critical map[*node]bool // whose critical names have been read
+}
+
+// newConstraintWork takes what the signatures have left of the budget.
+func newConstraintWork(left int64) *constraintWork {
+	return &constraintWork{
+		left:     int(min(max(left/costPerComparison, minComparisons), maxComparisons)),
+		names:    map[*node]*subjectNames{},
+		critical: map[*node]bool{},
+	}
 }
 
 // check applies the name constraints of every certificate on the path, the

@@ -96,10 +96,12 @@ func newSubtree(base certname.Name) (subtree, bool) {
 		if base.Kind == certname.Email && strings.Contains(base.Value, "@") {
 			box, ok := parseMailbox(base.Value)
 			tree.mailbox = &box
-			return tree, ok
+			return tree, ok && !strings.Contains(box.domain, "*")
 		}
 		tree.domain = lowerASCII(base.Value)
-		return tree, tree.domain == "" || validDomain(strings.TrimPrefix(tree.domain, "."))
+		// A constraint is no pattern: section 4.2.1.10 knows no "*", and what
+		// is meant by one may be more than the names that it would match.
+		return tree, tree.domain == "" || validDomain(strings.TrimPrefix(tree.domain, ".")) && !strings.Contains(tree.domain, "*")
 	case certname.IP:
 		tree.network = base.Raw
 		return tree, len(base.Raw) == 8 || len(base.Raw) == 32

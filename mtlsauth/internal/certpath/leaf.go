@@ -52,6 +52,18 @@ func checkNoCA(leaf *x509.Certificate) *Error {
 	return nil
 }
 
+// checkKeyUsage refuses keys that are not for what a TLS client does with its
+// own: sign the handshake or, with static Diffie-Hellman, agree on a key
+// (section 4.2.1.12). It is not asked of a trust anchor that is its own client
+// certificate: as a CA's it may say keyCertSign and cRLSign alone, and whoever
+// configured it has named this one key.
+func checkKeyUsage(leaf *x509.Certificate) *Error {
+	if hasUsage(leaf, x509.KeyUsageDigitalSignature|x509.KeyUsageKeyAgreement) {
+		return nil
+	}
+	return refuse(WrongUsage, leaf, "key usage allows neither digital signatures nor key agreement")
+}
+
 // hasHiddenExtensions reports a certificate of version 1 or 2 with extensions,
 // which RFC 5280, section 4.1.2.9, forbids and crypto/x509 does not read:
 // whatever they restrict would count for nothing. Certificates of version 1

@@ -154,7 +154,8 @@ func uriHost(s string) (string, bool) {
 }
 
 // validDomain reports a dotted sequence of labels that are not empty, of
-// printable ASCII. An underscore or "*" is in use in names and does no harm.
+// printable ASCII. An underscore or "*" is in use in names and does no harm; a
+// constraint may hold no "*" (newSubtree).
 func validDomain(s string) bool {
 	for label := range strings.SplitSeq(s, ".") {
 		if label == "" {

@@ -14,6 +14,7 @@ import (
 var (
 	oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
 	oidExtKeyUsage     = asn1.ObjectIdentifier{2, 5, 29, 37}
+	oidKeyUsage        = asn1.ObjectIdentifier{2, 5, 29, 15}
 )
 
 // node is a certificate with what path building asks of it again and again.
@@ -93,10 +94,17 @@ func extension(cert *x509.Certificate, id asn1.ObjectIdentifier) *pkix.Extension
 // section 4.2.1.9).
 func isCA(cert *x509.Certificate) bool { return cert.BasicConstraintsValid && cert.IsCA }
 
-// mayIssue reports whether the certificate is a CA's whose key usage, where
-// there is one, lets it sign certificates (section 4.2.1.3).
+// mayIssue reports whether the certificate is a CA's whose key usage lets it
+// sign certificates.
 func mayIssue(cert *x509.Certificate) bool {
-	return isCA(cert) && (cert.KeyUsage == 0 || cert.KeyUsage&x509.KeyUsageCertSign != 0)
+	return isCA(cert) && hasUsage(cert, x509.KeyUsageCertSign)
+}
+
+// hasUsage reports whether the key may be used in one of these ways (section
+// 4.2.1.3): in any without the extension, in none with one that is empty or
+// has only bits that nobody knows.
+func hasUsage(cert *x509.Certificate, ways x509.KeyUsage) bool {
+	return cert.KeyUsage&ways != 0 || cert.KeyUsage == 0 && extension(cert, oidKeyUsage) == nil
 }
 
 // selfIssued is RFC 5280, section 6.1: issuer and subject are the same name.
@@ -111,6 +119,10 @@ func selfSigned(cert *x509.Certificate) bool {
 	if !selfIssued(cert) {
 		return false
 	}
+	return verdicts.of(cert, verifiesItself)
+}
+
+func verifiesItself(cert *x509.Certificate) bool {
 	// CheckSignature takes SHA-1, unlike CheckSignatureFrom.
 	err := cert.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
 	if _, insecure := errors.AsType[x509.InsecureAlgorithmError](err); insecure {

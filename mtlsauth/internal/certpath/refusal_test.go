@@ -1,12 +1,10 @@
 package certpath_test
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -166,63 +164,6 @@ func TestBadSignature(t *testing.T) {
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); !ok {
 		t.Errorf("%v does not hold what crypto/x509 said", err)
-	}
-}
-
-// TestVersionOne: a leaf of version 1 passes, unless it has the extensions that
-// crypto/x509 does not read in one.
-func TestVersionOne(t *testing.T) {
-	root := pkitest.NewCA("root")
-	three := root.Client("leaf", pkitest.ExtKeyUsage(x509.ExtKeyUsageServerAuth))
-	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
-	make := func(version int, keepExtensions bool) *x509.Certificate {
-		var parts struct{ TBS, Algorithm, Signature asn1.RawValue }
-		if _, err := asn1.Unmarshal(three.Raw, &parts); err != nil {
-			t.Fatal(err)
-		}
-		var tbs []byte
-		for rest := parts.TBS.Bytes; len(rest) > 0; {
-			var field asn1.RawValue
-			var err error
-			if rest, err = asn1.Unmarshal(rest, &field); err != nil {
-				t.Fatal(err)
-			}
-			switch context := field.Class == asn1.ClassContextSpecific; {
-			case context && field.Tag == 0 && version == 1:
-			case context && field.Tag == 0:
-				tbs = append(tbs, 0xa0, 3, 2, 1, byte(version-1))
-			case context && field.Tag == 3 && !keepExtensions:
-			default:
-				tbs = append(tbs, field.FullBytes...)
-			}
-		}
-		signed := sequence(tbs)
-		digest := sha256.Sum256(signed)
-		signature, err := root.Key.Sign(rand.Reader, digest[:], crypto.SHA256)
-		if err != nil {
-			t.Fatal(err)
-		}
-		bits, err := asn1.Marshal(asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		cert, err := x509.ParseCertificate(sequence(signed, parts.Algorithm.FullBytes, bits))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return cert
-	}
-	for _, test := range []struct {
-		version    int
-		extensions bool
-		want       string
-	}{
-		{1, false, ""}, {2, false, ""}, {1, true, "constraint"}, {2, true, "constraint"}, {3, true, "wrong_usage"},
-	} {
-		_, err := trust.Validate(make(test.version, test.extensions), nil, now)
-		if (err == nil) != (test.want == "") || err != nil && kindOf(err) != test.want {
-			t.Errorf("version %d, extensions %v: %v, want %q", test.version, test.extensions, err, test.want)
-		}
 	}
 }
 

@@ -3,14 +3,16 @@ package certpath
 import (
 	"bytes"
 	"crypto/x509"
+	"iter"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certname"
 )
 
 const (
-	// budget bounds what one validation spends on signatures, in nanoseconds
-	// by the estimate of edgeCost. It leaves room below 10 ms for the rest.
+	// budget bounds what one validation spends, in nanoseconds by the estimate
+	// of edgeCost and what parsing and comparing names cost. It leaves room
+	// below 10 ms for the rest, and has room for three signatures by P-521.
 	budget = 9_000_000
 
 	// diagnosis is the part of it that a better reason for a refusal is worth.
@@ -35,12 +37,15 @@ type search struct {
 // newSearch keeps of the presented certificates those that could lie on a path.
 func newSearch(t *Trust, leaf *x509.Certificate, presented []*x509.Certificate, now time.Time) *search {
 	s := &search{
-		t: t, now: now, left: budget,
+		t: t, now: now, left: budget - costPerByteRead*int64(len(leaf.Raw)),
 		given: presented[:min(len(presented), maxPresented)],
 		leaf:  &node{cert: leaf, view: viewOf(leaf), order: -1},
 	}
 	var usable []*node
 	for i, cert := range s.given {
+		if cert != nil {
+			s.left -= costPerByteRead * int64(len(cert.Raw))
+		}
 		if s.usable(cert, usable) {
 			n := newNode(cert, t.size+i)
 			n.intermediate = true
@@ -130,7 +135,7 @@ func (s *search) affordable() bool {
 
 func (s *search) estimate(child *node, chain []*node, left *int64) bool {
 	chain = append(chain, child)
-	for parent := range s.parents(child) {
+	for parent, goesOn := range s.parents(child) {
 		if s.checks++; s.checks > maxChecks {
 			return false
 		}
@@ -140,7 +145,7 @@ func (s *search) estimate(child *node, chain []*node, left *int64) bool {
 		if *left -= edgeCost(child, parent); *left < 0 {
 			return false
 		}
-		if parent.intermediate && !s.estimate(parent, chain, left) {
+		if goesOn && !s.estimate(parent, chain, left) {
 			return false
 		}
 	}
@@ -167,19 +172,17 @@ func inChain(chain []*node, candidate *node) bool {
 }
 
 // parents yields the certificates of child's issuer name that crypto/x509 is
-// going to try: trust anchors and intermediates, one that is both twice.
-func (s *search) parents(child *node) func(yield func(*node) bool) {
-	return func(yield func(*node) bool) {
+// going to try, and whether it goes on from there: trust anchors, where a path
+// ends, and intermediates. One that is both is tried twice, once as each.
+func (s *search) parents(child *node) iter.Seq2[*node, bool] {
+	return func(yield func(*node, bool) bool) {
 		for _, n := range s.t.bySubject[string(child.cert.RawIssuer)] {
-			if n.anchor && n.intermediate && !yield(n) {
-				return
-			}
-			if (n.anchor || n.intermediate) && !yield(n) {
+			if n.anchor && !yield(n, false) || n.intermediate && !yield(n, true) {
 				return
 			}
 		}
 		for _, n := range s.presented {
-			if bytes.Equal(n.cert.RawSubject, child.cert.RawIssuer) && !yield(n) {
+			if bytes.Equal(n.cert.RawSubject, child.cert.RawIssuer) && !yield(n, true) {
 				return
 			}
 		}

@@ -82,6 +82,9 @@ const (
 	costRSAMul   = 3  // of one modular multiplication, by the square of the modulus in 64-bit words
 	costRSASetup = 10 // multiplications' worth of setting the modulus up
 	costPerByte  = 2  // of hashing what was signed
+
+	costPerByteRead   = 30 // of having decoded and parsed a certificate full of names, and reading them
+	costPerComparison = 20 // of a name with a constraint
 )
 
 // keyCost estimates what checking one signature with the certificate's key

@@ -31,7 +31,8 @@ type Trust struct {
 // verifies them) are trust anchors, the others are intermediates, and anchors
 // as well with AllowPartialChain. One that is no CA certificate, or whose key
 // is weak, is neither: it trusts nobody. A self-signed certificate's signature
-// is not judged otherwise. Expired ones are refused when they are used.
+// is not judged otherwise, and verified once in the life of the process. Expired
+// ones are refused when they are used.
 func NewTrust(cas []*x509.Certificate, o TrustOptions) *Trust {
 	if o.MinRSABits == 0 {
 		o.MinRSABits = defaultMinRSABits

@@ -24,7 +24,13 @@ const maxPresented = 10
 // position, from the leaf upwards, of their certificates among those configured
 // and after them among those presented.
 //
-// It spends at most about 10 ms of CPU, whatever was presented.
+// It spends at most about 10 ms of CPU, whatever was presented, together with
+// what parsing the leaf and the presented certificates has cost. A chain that
+// would take more is refused as TooCostly: four signatures by keys on P-521, or
+// some thousands of names below as many name constraints.
+//
+// Where the leaf says what its key is for, digital signatures or key agreement
+// must be among it.
 func (t *Trust) Validate(leaf *x509.Certificate, presented []*x509.Certificate, now time.Time) ([]Path, error) {
 	// A zero time would have crypto/x509 read the clock.
 	if leaf == nil || len(leaf.Raw) == 0 || now.IsZero() {
@@ -44,6 +50,9 @@ func (t *Trust) Validate(leaf *x509.Certificate, presented []*x509.Certificate, 
 		return []Path{{Certificates: []*x509.Certificate{leaf}}}, nil
 	}
 	if err := checkNoCA(leaf); err != nil {
+		return nil, err
+	}
+	if err := checkKeyUsage(leaf); err != nil {
 		return nil, err
 	}
 	if err := checkOddSize(leaf); err != nil {
@@ -70,12 +79,12 @@ func (s *search) judge(chains [][]*x509.Certificate) ([]Path, *Error) {
 	}
 	var found []judged
 	var first *Error
-	work := constraintWork{left: maxComparisons, names: map[*node]*subjectNames{}, critical: map[*node]bool{}}
+	work := newConstraintWork(s.left)
 	for _, chain := range chains {
 		nodes, err := s.nodesOf(chain)
 		if err == nil {
 			var path Path
-			if path, err = s.checkPath(nodes, &work); err == nil {
+			if path, err = s.checkPath(nodes, work); err == nil {
 				found = append(found, judged{path, nodes})
 				continue
 			}

@@ -1,0 +1,109 @@
+//go:build !race
+
+package certpath_test
+
+import (
+	"bytes"
+	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/pem"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/clientcert"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// TestCostFromPEM is the whole of what a client makes us do: a leaf and a chain
+// full of names, with constraints to compare them with, and then signatures
+// that are as expensive as they can be.
+func TestCostFromPEM(t *testing.T) {
+	p521 := func() pkitest.Option { return curve(elliptic.P521()) }
+	names := func(one string, count int) pkitest.Option {
+		return san(false, bytes.Repeat([]byte(one), count))
+	}
+	const uri, host, dns = "\x86\x00", "\x86\x06a://bc", "\x82\x03a.b"
+	var bases [][]byte
+	for range 900 {
+		bases = append(bases, uriBase("x.yz"))
+	}
+	root := pkitest.NewCA("root", p521())
+	// The client holds the key of ca, and the holder of that is free in what
+	// it puts into certificates.
+	ca := root.Intermediate("ca", p521())
+	sub := ca.Intermediate("sub", p521(), names(host, 3000))
+	limited := ca.Intermediate("sub", p521(), constraints(t, false, excluded(bases...)))
+	configured := map[string]*certpath.Trust{
+		"root":         certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{}),
+		"partial":      certpath.NewTrust([]*x509.Certificate{root.Certificate, ca.Certificate}, certpath.TrustOptions{AllowPartialChain: true}),
+		"another root": certpath.NewTrust([]*x509.Certificate{pkitest.NewCA("root").Certificate}, certpath.TrustOptions{}),
+	}
+	for _, test := range []struct {
+		name  string
+		leaf  *pkitest.Certificate
+		chain string
+	}{
+		{"empty URIs", sub.Client("leaf", names(uri, 23000)), sub.PEM() + ca.PEM()},
+		{"a leaf and a chain that just fit", sub.Client("leaf", names(host, 3900)), sub.PEM() + ca.PEM()},
+		{"names, and constraints for them", limited.Client("leaf", names(host, 110)), limited.PEM() + ca.PEM()},
+		{"many names, and constraints for them", limited.Client("leaf", names(host, 3900)), limited.PEM() + ca.PEM()},
+		{"DNS names", sub.Client("leaf", names(dns, 3900)), sub.PEM() + ca.PEM()},
+		{"one name of 45 KB", sub.Client("leaf", san(false, uriBase("http://"+string(bytes.Repeat([]byte("a."), 22500))+"a"))), sub.PEM() + ca.PEM()},
+		{"one attribute of 45 KB", sub.Client("leaf", subjectDN(t, "O="+string(bytes.Repeat([]byte("\xc3\xa4 "), 15000)))), sub.PEM() + ca.PEM()},
+		{"one OID of 45 KB", limited.Client("leaf", san(false, context(8, false, bytes.Repeat([]byte{0xff}, 45000), []byte{1}))), limited.PEM() + ca.PEM()},
+	} {
+		text := test.leaf.PEM()
+		for name, trust := range configured {
+			var err error
+			took := cpuTime(func() {
+				var leaf *x509.Certificate
+				if leaf, err = clientcert.ParseLeaf(text); err == nil {
+					_, err = trust.Validate(leaf, clientcert.ParseChain(test.chain, leaf), now)
+				}
+			})
+			t.Logf("%s below %s: %v, %v", test.name, name, took, err)
+			if took > limit(t) {
+				t.Errorf("%s below %s: took %v", test.name, name, took)
+			}
+		}
+	}
+}
+
+// TestAnchorsAreVerifiedOnce: a request makes a Trust anew whenever one of many
+// configured certificates has changed.
+func TestAnchorsAreVerifiedOnce(t *testing.T) {
+	key := curve(elliptic.P384())
+	var bundle []byte
+	for range 100 {
+		bundle = append(bundle, pkitest.NewCA("root", key).PEM()...)
+	}
+	parse := func() (cas []*x509.Certificate) {
+		for rest := bundle; ; {
+			var block *pem.Block
+			if block, rest = pem.Decode(rest); block == nil {
+				return cas
+			}
+			ca, err := x509.ParseCertificate(block.Bytes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cas = append(cas, ca)
+		}
+	}
+	cas := parse()
+	certpath.NewTrust(cas, certpath.TrustOptions{})
+	cas = append(parse(), pkitest.NewCA("new").Certificate)
+	again := cpuTime(func() { certpath.NewTrust(cas, certpath.TrustOptions{}) })
+	t.Log(again)
+	if again > 5*time.Millisecond {
+		t.Errorf("100 anchors, verified before: %v", again)
+	}
+	// What is remembered is of the very certificate: a forged one with the
+	// same name and key is none.
+	forged := rebuild(t, cas[0], func(tbs []byte) []byte { return bytes.Replace(tbs, []byte("root"), []byte("Root"), 2) }, nil)
+	leaf := (&pkitest.Certificate{Certificate: forged, Key: pkitest.NewCA("x", key).Key}).Client("leaf")
+	if _, err := certpath.NewTrust([]*x509.Certificate{forged}, certpath.TrustOptions{}).Validate(leaf.Certificate, nil, now); err == nil {
+		t.Error("a forged root counts as self-signed")
+	}
+}
