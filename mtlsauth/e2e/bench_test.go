@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,13 +40,18 @@ func BenchmarkWarmRequest(b *testing.B) {
 	root := pkitest.NewCA("root")
 	leaf := root.Intermediate("intermediate").Client("client", pkitest.DNS("client.example"))
 	prefix := b.TempDir()
-	servers := []struct{ name, socket string }{
-		{"ours", startOurs(b, prefix, root)},
-		{"go-pdk", startGoPDK(b, prefix)},
+	ours := startOurs(b, prefix, root)
+	servers := []struct {
+		name, socket string
+		skip         bool // skip_consumer_lookup
+	}{
+		{"ours", ours, true},
+		{"ours-consumer", ours, false},
+		{"go-pdk", startGoPDK(b, prefix), true},
 	}
 	for _, server := range servers {
 		b.Run(server.name, func(b *testing.B) {
-			drive := startDriver(b, server.socket, prefix, leaf)
+			drive := startDriver(b, server.socket, prefix, leaf, server.skip)
 			drive(200) // the instance is started, the decision made
 			var before, after runtime.MemStats
 			runtime.GC()
@@ -155,7 +161,7 @@ func awaitSocket(tb testing.TB, path string) string {
 
 // startDriver starts Kong's side in a process of its own and returns what has
 // it make so many requests, over one connection.
-func startDriver(b *testing.B, socket, dir string, leaf *pkitest.Certificate) (drive func(requests int)) {
+func startDriver(b *testing.B, socket, dir string, leaf *pkitest.Certificate, skip bool) (drive func(requests int)) {
 	b.Helper()
 	evidence := filepath.Join(dir, "leaf.pem")
 	writeFile(b, evidence, leaf.PEM())
@@ -165,7 +171,7 @@ func startDriver(b *testing.B, socket, dir string, leaf *pkitest.Certificate) (d
 		b.Fatal(err)
 	}
 	cmd := exec.Command(program)
-	cmd.Env = append(os.Environ(), driverVariable+"="+socket+","+evidence)
+	cmd.Env = append(os.Environ(), driverVariable+"="+socket+","+evidence+","+strconv.FormatBool(skip))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -196,9 +202,21 @@ func startDriver(b *testing.B, socket, dir string, leaf *pkitest.Certificate) (d
 // driverVariable makes the test program a driver: Kong's side of a benchmark.
 const driverVariable = "MTLS_AUTH_BENCHMARK_DRIVER"
 
+// oneConsumer is a Kong with the consumer of the benchmark's certificate.
+type oneConsumer struct{}
+
+func (oneConsumer) ConsumerByID(string) map[string]any { return nil }
+func (oneConsumer) ConsumerByUsername(name string) map[string]any {
+	if name != "client.example" {
+		return nil
+	}
+	return map[string]any{"id": caID, "username": name}
+}
+
 // runDriver makes as many requests as each line of stdin says.
 func runDriver(arguments string) error {
-	socket, evidence, _ := strings.Cut(arguments, ",")
+	words := strings.Split(arguments, ",")
+	socket, evidence, skip := words[0], words[1], words[2] == "true"
 	leaf, err := os.ReadFile(evidence)
 	if err != nil {
 		return err
@@ -207,11 +225,13 @@ func runDriver(arguments string) error {
 	if err != nil {
 		return err
 	}
-	client := rpc.New(rpc.Options{Socket: socket, Plugin: strings.TrimSuffix(filepath.Base(socket), ".socket")})
+	client := rpc.New(rpc.Options{
+		Socket: socket, Plugin: strings.TrimSuffix(filepath.Base(socket), ".socket"), Consumers: oneConsumer{},
+	})
 	defer client.Close()
 	config, err := client.Load(map[string]any{
-		"__plugin_id": "1", "ca_certificates": []any{caID}, "skip_consumer_lookup": true,
-		"revocation_check_mode": "SKIP", "authenticated_group_by": "CN",
+		"__plugin_id": "1", "ca_certificates": []any{caID}, "skip_consumer_lookup": skip,
+		"consumer_by": []any{"username"}, "cache_ttl": 3600, "revocation_check_mode": "SKIP", "authenticated_group_by": "CN",
 	})
 	if err != nil {
 		return err
