@@ -46,8 +46,8 @@ func trusted(ids []string, change ...object) object {
 	return config
 }
 
-// declarative returns a declarative configuration.
-func declarative(tb testing.TB, upstream string, authorities cas, plugins routes) []byte {
+// declarative returns a declarative configuration, with changes.
+func declarative(tb testing.TB, upstream string, authorities cas, plugins routes, change ...func(object)) []byte {
 	tb.Helper()
 	var certificates, paths []object
 	for id, ca := range authorities {
@@ -60,17 +60,37 @@ func declarative(tb testing.TB, upstream string, authorities cas, plugins routes
 		})
 	}
 	paths = append(paths, object{"name": "open", "paths": []string{"/open"}})
-	text, err := json.Marshal(object{
+	config := object{
 		"_format_version": "3.0",
 		"services":        []object{{"name": "echo", "url": upstream, "routes": paths}},
 		"plugins": []object{{"name": "pre-function", "config": object{
 			"certificate": []string{handshake.Certificate}, "access": []string{handshake.Access}}}},
 		"ca_certificates": certificates,
-	})
+	}
+	for _, f := range change {
+		f(config)
+	}
+	text, err := json.Marshal(config)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return text
+}
+
+// changed changes the configuration that a gateway starts with.
+func changed(tb testing.TB, change func(object)) func(*gateway.Options) {
+	return func(o *gateway.Options) {
+		var config object
+		if err := json.Unmarshal(o.Config, &config); err != nil {
+			tb.Fatal(err)
+		}
+		change(config)
+		text, err := json.Marshal(config)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		o.Config = text
+	}
 }
 
 // rig is a gateway with the program as its plugin server, and an upstream.
@@ -113,7 +133,11 @@ func newRig(t testing.TB, authorities cas, plugins routes, change ...func(*gatew
 		}
 	})
 	if o.StartCommand != "" {
-		awaitSocket(t, filepath.Join(r.prefix, "mtls-auth.socket"))
+		socket := o.Socket
+		if socket == "" {
+			socket = filepath.Join(r.prefix, "mtls-auth.socket")
+		}
+		awaitSocket(t, socket)
 	}
 	return r
 }
