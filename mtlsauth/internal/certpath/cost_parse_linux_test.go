@@ -19,7 +19,12 @@ import (
 // full of names, with constraints to compare them with, and then signatures
 // that are as expensive as they can be.
 func TestCostFromPEM(t *testing.T) {
-	p521 := func() pkitest.Option { return curve(elliptic.P521()) }
+	for _, c := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
+		t.Run(c.Params().Name, func(t *testing.T) { testCostFromPEM(t, c) })
+	}
+}
+
+func testCostFromPEM(t *testing.T, c elliptic.Curve) {
 	names := func(one string, count int) pkitest.Option {
 		return san(false, bytes.Repeat([]byte(one), count))
 	}
@@ -28,12 +33,12 @@ func TestCostFromPEM(t *testing.T) {
 	for range 900 {
 		bases = append(bases, uriBase("x.yz"))
 	}
-	root := pkitest.NewCA("root", p521())
+	root := pkitest.NewCA("root", curve(c))
 	// The client holds the key of ca, and the holder of that is free in what
 	// it puts into certificates.
-	ca := root.Intermediate("ca", p521())
-	sub := ca.Intermediate("sub", p521(), names(host, 3000))
-	limited := ca.Intermediate("sub", p521(), constraints(t, false, excluded(bases...)))
+	ca := root.Intermediate("ca", curve(c))
+	sub := ca.Intermediate("sub", curve(c), names(host, 3000))
+	limited := ca.Intermediate("sub", curve(c), constraints(t, false, excluded(bases...)))
 	configured := map[string]*certpath.Trust{
 		"root":         certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{}),
 		"partial":      certpath.NewTrust([]*x509.Certificate{root.Certificate, ca.Certificate}, certpath.TrustOptions{AllowPartialChain: true}),
