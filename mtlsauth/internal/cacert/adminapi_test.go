@@ -225,6 +225,30 @@ func TestAdminAPISlow(t *testing.T) {
 	}
 }
 
+// One that does not answer is not asked for the rest of a round.
+func TestAdminAPIUnanswered(t *testing.T) {
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked.Add(1)
+		panic(http.ErrAbortHandler)
+	}))
+	defer server.Close()
+	s, log := openAdmin(t, cacert.Config{AdminURL: server.URL})
+	ids := make([]string, 200)
+	for n := range ids {
+		ids[n] = uuid(n + 1)
+	}
+	if got := s.Want(ids).Wait(t.Context()); len(got.Missing) != len(ids) {
+		t.Errorf("%d ids are missing", len(got.Missing))
+	}
+	if n := asked.Load(); n > 3*cacert.AtOnce {
+		t.Errorf("asked %d times", n)
+	}
+	if log.count("does not answer") != 1 {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
 func TestAdminToken(t *testing.T) {
 	admin := newAdmin()
 	admin.token = "first-token"

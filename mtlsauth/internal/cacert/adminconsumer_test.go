@@ -433,6 +433,26 @@ func TestAdminConsumerBesideCACertificates(t *testing.T) {
 	}
 }
 
+// Nor does one that fails: each lookup is asked for.
+func TestAdminConsumerAfterUnansweredCACertificates(t *testing.T) {
+	consumers := newKong()
+	consumers.add(cacert.Consumer{ID: uuid(1), Username: "x"})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/ca_certificates") {
+			panic(http.ErrAbortHandler)
+		}
+		consumers.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	s, _ := openAdmin(t, cacert.Config{AdminURL: server.URL})
+	ids := make([]string, 100)
+	for i := range ids {
+		ids[i] = uuid(i)
+	}
+	s.Want(ids).Wait(t.Context())
+	wantLookup(t, s, cacert.ByUsername, "x", "x")
+}
+
 // Requests that end while they wait say nothing about the Admin API to the
 // questions about CA certificates.
 func TestAdminCACertificatesBesideConsumers(t *testing.T) {
@@ -527,6 +547,26 @@ func TestKongEnvConsumers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A broken version of the file that .kong_env names is in the log, though
+// whoever was known is still found.
+func TestKongEnvConsumersBreak(t *testing.T) {
+	prefix := t.TempDir()
+	file := filepath.Join(prefix, "kong.yml")
+	write(t, file, "consumers: [{username: x}]")
+	write(t, filepath.Join(prefix, ".kong_env"), envOf("admin_listen = off", "declarative_config = kong.yml"))
+	s, log := openAdmin(t, cacert.Config{Prefix: prefix})
+	wantLookup(t, s, cacert.ByUsername, "x", "x")
+	write(t, file, "consumers: [")
+	for range 500 {
+		wantLookup(t, s, cacert.ByUsername, "x", "x")
+		if log.count("source of consumers does not answer") == 1 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("log:\n%s", log)
 }
 
 // Whoever asks while .kong_env leads elsewhere gets one answer or the other.

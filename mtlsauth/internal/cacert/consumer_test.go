@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-
 	"net/http/httptest"
 	"path/filepath"
 	"reflect"

@@ -45,10 +45,7 @@ func (s *sourceState) consumer(ctx context.Context, by Field, value string) (Con
 		c, err = c.verify(by, value)
 	}
 	s.noteConsumer(ctx, err)
-	if err != nil {
-		return Consumer{}, err
-	}
-	return c, nil
+	return c, err
 }
 
 // noteConsumer keeps whether the source answers for consumers. The log hears
