@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/gateway"
-	"mtls-auth/mtlsauth/internal/handshake"
 	"mtls-auth/mtlsauth/internal/pkitest"
 )
 
@@ -25,73 +24,6 @@ const (
 	idB = "bbbbbbbb-0000-4000-8000-000000000002"
 	idC = "cccccccc-0000-4000-8000-000000000003"
 )
-
-// object is a JSON object, which is YAML too.
-type object = map[string]any
-
-// cas are the CA certificates of a Kong, by id.
-type cas map[string]*pkitest.Certificate
-
-// routes are plugin configurations by the path of the route that has them.
-type routes map[string]object
-
-// trusted is the plugin configuration of the how-to, with changes.
-func trusted(ids []string, change ...object) object {
-	config := object{"ca_certificates": ids, "skip_consumer_lookup": true, "revocation_check_mode": "SKIP"}
-	for _, c := range change {
-		for field, value := range c {
-			config[field] = value
-		}
-	}
-	return config
-}
-
-// declarative returns a declarative configuration, with changes.
-func declarative(tb testing.TB, upstream string, authorities cas, plugins routes, change ...func(object)) []byte {
-	tb.Helper()
-	var certificates, paths []object
-	for id, ca := range authorities {
-		certificates = append(certificates, object{"id": id, "cert": ca.PEM()})
-	}
-	for path, config := range plugins {
-		paths = append(paths, object{
-			"name": strings.Trim(strings.ReplaceAll(path, "/", "-"), "-"), "paths": []string{path},
-			"plugins": []object{{"name": "mtls-auth", "config": config}},
-		})
-	}
-	paths = append(paths, object{"name": "open", "paths": []string{"/open"}})
-	config := object{
-		"_format_version": "3.0",
-		"services":        []object{{"name": "echo", "url": upstream, "routes": paths}},
-		"plugins": []object{{"name": "pre-function", "config": object{
-			"certificate": []string{handshake.Certificate}, "access": []string{handshake.Access}}}},
-		"ca_certificates": certificates,
-	}
-	for _, f := range change {
-		f(config)
-	}
-	text, err := json.Marshal(config)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return text
-}
-
-// changed changes the configuration that a gateway starts with.
-func changed(tb testing.TB, change func(object)) func(*gateway.Options) {
-	return func(o *gateway.Options) {
-		var config object
-		if err := json.Unmarshal(o.Config, &config); err != nil {
-			tb.Fatal(err)
-		}
-		change(config)
-		text, err := json.Marshal(config)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		o.Config = text
-	}
-}
 
 // rig is a gateway with the program as its plugin server, and an upstream.
 type rig struct {
@@ -274,21 +206,6 @@ func (r *rig) verified() string {
 		return ""
 	}
 	return records[len(records)-1].Request.TLS.ClientVerify
-}
-
-// withoutPreFunction returns a configuration without its global plugins.
-func withoutPreFunction(tb testing.TB, config []byte) []byte {
-	tb.Helper()
-	var all object
-	if err := json.Unmarshal(config, &all); err != nil {
-		tb.Fatal(err)
-	}
-	delete(all, "plugins")
-	text, err := json.Marshal(all)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return text
 }
 
 // loadPair reads a certificate and its key from files.

@@ -1,0 +1,149 @@
+package pluginserver_test
+
+import (
+	"bytes"
+	"errors"
+	"runtime"
+	"testing"
+
+	"mtls-auth/mtlsauth/internal/pluginserver"
+)
+
+func TestWhatGoesWrongInAnEventIsItsFault(t *testing.T) {
+	for name, h := range map[string]handler{
+		"a panic":  func(*pluginserver.Event) error { panic("boom") },
+		"an error": func(*pluginserver.Event) error { return errors.New("no") },
+		"silence":  func(*pluginserver.Event) error { return nil },
+		"an error after an answer": func(e *pluginserver.Event) error {
+			e.Pass(pluginserver.Calls{})
+			return errors.New("no")
+		},
+		"a panic after an answer": func(e *pluginserver.Event) error {
+			e.Pass(setHeader)
+			panic("boom")
+		},
+		"a pass that exits": func(e *pluginserver.Event) error {
+			e.Pass(exit401)
+			return nil
+		},
+		"an exit that does not": func(e *pluginserver.Event) error {
+			e.Exit(pluginserver.Calls{})
+			return nil
+		},
+		"a question with an exit": func(e *pluginserver.Event) error {
+			_, err := e.Ask(exit401)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, h)
+			for range 2 { // and the server goes on
+				k := r.dial()
+				k.event(k.startInstance("{}"), 3)
+				k.expectFault()
+				k.Close()
+			}
+			if n := r.faults.Load(); n != 2 {
+				t.Errorf("%d faults, want 2", n)
+			}
+		})
+	}
+}
+
+// Whatever is wrong with Fault itself, the event exits.
+func TestAFaultThatIsNone(t *testing.T) {
+	for name, fault := range map[string]func(error) pluginserver.Calls{
+		"panics":        func(error) pluginserver.Calls { panic("boom") },
+		"does not exit": func(error) pluginserver.Calls { return pluginserver.Calls{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, panics{}, func(o *pluginserver.Options) { o.Fault = fault })
+			k := r.dial()
+			k.event(k.startInstance("{}"), 3)
+			k.expectFault()
+		})
+	}
+}
+
+func TestAReplyOverTheLimitIsAFault(t *testing.T) {
+	r := start(t, handler(passing))
+	k := r.dial()
+	k.event(k.startInstance("{}"), 3)
+	k.receive()
+	k.receive()
+	go func() {
+		k.send(bytes.Repeat([]byte("x"), 1<<20+1))
+	}()
+	k.expectFault()
+}
+
+// panics is a plugin whose Start panics.
+type panics struct{}
+
+func (panics) Start([]byte) pluginserver.Instance { panic("boom") }
+
+func TestAPanicInStartIsTheFaultOfItsEvents(t *testing.T) {
+	r := start(t, panics{})
+	k := r.dial()
+	k.event(k.startInstance("{}"), 3)
+	k.expectFault()
+}
+
+func TestConnectionsThatAreClosed(t *testing.T) {
+	for name, frame := range map[string]string{
+		"no protobuf":         "ffffffff",
+		"no command":          "0801",
+		"an empty call":       "",
+		"an unknown instance": "a2020a 0801 1206616363657373 0803",
+		"another plugin":      "8a02070a056f74686572 0802",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, handler(passing))
+			k := r.dial()
+			k.send(unhex(t, frame))
+			k.expectClosed()
+			r.dial().startInstance("{}") // others are served on
+		})
+	}
+}
+
+func TestAFrameThatClaimsAGigabyteCostsNothing(t *testing.T) {
+	r := start(t, handler(passing))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 8 {
+		k := r.dial()
+		k.Write([]byte{0, 0, 0, 0x40})
+		k.expectClosed()
+	}
+	runtime.ReadMemStats(&after)
+	if spent := after.TotalAlloc - before.TotalAlloc; spent > 4<<20 {
+		t.Errorf("eight frames that claim 1 GiB made the server allocate %d bytes", spent)
+	}
+}
+
+func TestCutConnections(t *testing.T) {
+	r := start(t, handler(passing))
+	id := r.dial().startInstance("{}")
+	for _, cut := range []func(k kong){
+		func(k kong) {},
+		func(k kong) { k.Write([]byte{9}) },
+		func(k kong) { k.Write([]byte{9, 0, 0, 0, 1, 2}) },
+		func(k kong) { k.event(id, 3) },
+		func(k kong) { k.event(id, 3); k.receive(); k.receive() },
+		func(k kong) { k.event(id, 3); k.receive(); k.receive(); k.Write([]byte{200, 0, 0, 0, 1}) },
+		func(k kong) { k.event(id, 3); k.receive(); k.receive(); k.send(nil); k.receive() },
+	} {
+		k := r.dial()
+		cut(k)
+		k.Close()
+	}
+	k := r.dial()
+	k.event(id, 9)
+	k.receive()
+	k.receive()
+	k.send(nil)
+	k.receive()
+	k.receive()
+	k.expectReturn(9)
+}
