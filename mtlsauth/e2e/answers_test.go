@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"strings"
 	"testing"
 
@@ -88,6 +89,7 @@ func TestWhatTheUpstreamSees(t *testing.T) {
 		{root.Client("client", pkitest.DNS("a.example", "b.example"), pkitest.IP("10.0.0.1"), pkitest.URI("spiffe://x/y,z")),
 			"CN=client", `a.example, b.example, 10.0.0.1, spiffe://x/y\,z`},
 		{plain, "CN=no names", ""},
+		{root.Client("", pkitest.Subject(pkix.Name{}), pkitest.DNS("no.subject")), "", "no.subject"},
 	} {
 		got := r.get("/echo", test.cert, forged...)
 		r.expect(test.dn, got, 200, "")

@@ -176,3 +176,35 @@ func TestCredentials(t *testing.T) {
 	r.expect("a mapped consumer that is not there", r.get("/echo", a.Client("gone")), 500, internal)
 	r.expectLog("a mapped consumer that is not there", "[error]", `reason="lookup_failed"`, "nobody at all")
 }
+
+// Test 33 of the enterprise plugin's changelog: a mapping names a CA on the
+// path, whichever; the one nearest the certificate wins.
+func TestCredentialsOnALongPath(t *testing.T) {
+	root := pkitest.NewCA("root")
+	inter := root.Intermediate("inter")
+	mapped := func(subject, consumer, ca string) object {
+		return object{"subject_name": subject, "consumer": consumer, "ca_certificate": ca}
+	}
+	credentials := object{"credentials": []object{
+		mapped("by the root", "alice", idA), mapped("by the intermediate", "alice", idB),
+		mapped("by both", "alice", idA), mapped("by both", "bob", idB),
+		mapped("by another", "alice", idC),
+	}}
+	r := newRig(t, cas{idA: root, idB: inter, idC: pkitest.NewCA("other")}, routes{
+		"/echo":    matching([]string{idA, idB, idC}, credentials),
+		"/partial": matching([]string{idA, idB}, object{"allow_partial_chain": true}, credentials),
+		"/sent":    matching([]string{idA}, credentials),
+	}, with(t, consumers(consumer(idAlice, "alice"), consumer(idBob, "bob"))))
+	for _, test := range []struct{ path, name, want string }{
+		{"/echo", "by the root", "alice"}, {"/echo", "by the intermediate", "alice"}, {"/echo", "by both", "bob"},
+		{"/partial", "by the root", "alice"}, {"/partial", "by both", "bob"},
+		// An intermediate that is only sent is no configured CA.
+		{"/sent", "by the root", "alice"}, {"/sent", "by both", "alice"},
+	} {
+		if got := r.get(test.path, inter.Client(test.name)); got.seen.Get("X-Consumer-Username") != test.want {
+			t.Errorf("%s, mapped %s: got %d as %q, want %s", test.path, test.name, got.status, got.seen.Get("X-Consumer-Username"), test.want)
+		}
+	}
+	r.expect("mapped by another CA", r.get("/echo", inter.Client("by another")), 401, failed)
+	r.expect("mapped by an intermediate that is only sent", r.get("/sent", inter.Client("by the intermediate")), 401, failed)
+}
