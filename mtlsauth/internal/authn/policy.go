@@ -2,17 +2,13 @@ package authn
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/binary"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/clientcert"
 	"mtls-auth/mtlsauth/internal/consumer"
 )
 
@@ -78,126 +74,6 @@ func NewPolicy(o Options) *Policy {
 	return &Policy{options: o, id: lastPolicy.Add(1)}
 }
 
-// Presented is what a client presented, as a door got it. The bytes are only
-// read before Authenticate returns.
-type Presented struct {
-	Leaf  []byte // PEM; empty when the client sent no certificate
-	Chain []byte // PEM of what was sent above it; empty when nothing was
-	// Authenticated says that an earlier plugin has left a credential. A door
-	// needs to know it only where AsksCredential says so.
-	Authenticated bool
-}
-
-// AsksCredential tells whether it matters that an earlier plugin has
-// authenticated the request (Kong's logical OR, which anonymous stands for).
-func (p *Policy) AsksCredential() bool { return !p.options.Anonymous.IsZero() }
-
-// How long a denial is remembered: long enough to take the load of a client
-// that knocks in a loop, short enough that whoever mends something is not kept
-// waiting.
-const deniedFor = 2 * time.Second
-
-// Authenticate decides about what a client presented at an instant, looking up
-// consumers in dir. It fails closed: whatever can not be judged is denied. It
-// waits for the first answer to which CA certificates the policy trusts, and
-// for consumers that are not known yet, at most consumer.MaxWait in all.
-func (p *Policy) Authenticate(ctx context.Context, presented Presented, dir consumer.Directory, now time.Time) *Decision {
-	if presented.Authenticated && p.AsksCredential() {
-		return authenticated
-	}
-	sent := len(presented.Leaf) > 0
-	if !sent && !p.AsksCredential() {
-		return noneSent
-	}
-	key := p.key(presented)
-	if d := p.options.Cache.get(key, p.evidence(), now); d != nil {
-		return d
-	}
-	e := p.evidence()
-	if sent {
-		e.cas = p.options.CAs.Wait(ctx)
-	}
-	// All lookups of a request together.
-	ctx, cancel := context.WithTimeout(ctx, consumer.MaxWait)
-	defer cancel()
-	d := Deny(NoneSent, nil)
-	if sent {
-		d = p.decide(ctx, presented, e, dir, now)
-	}
-	d.CAIDs = p.options.CAIDs
-	if sent {
-		d.Missing = e.cas.Missing
-	}
-	if d.Answer.Status == 401 && p.AsksCredential() {
-		d = p.asAnonymous(ctx, d, dir, now)
-	}
-	if d.Answer.Status != 500 {
-		p.options.Cache.put(key, e, d)
-	}
-	return d
-}
-
-// evidence is what decisions rest on at this moment.
-func (p *Policy) evidence() evidence {
-	e := evidence{cas: p.options.CAs.Snapshot()}
-	if c := p.options.Consumers; c != nil && c.File != nil {
-		e.credentials = c.File.Current()
-	}
-	return e
-}
-
-var noneSent = Deny(NoneSent, nil)
-
-func (p *Policy) decide(ctx context.Context, presented Presented, e evidence, dir consumer.Directory, now time.Time) *Decision {
-	snapshot := e.cas
-	if len(snapshot.CAs) == 0 {
-		return denyUnavailable(CANotLoaded, errors.New("none of the configured CA certificates could be had"))
-	}
-	leaf, err := clientcert.ParseLeaf(string(presented.Leaf))
-	if errors.Is(err, clientcert.ErrTooCostly) {
-		return deniedAt(now, Deny(TooCostly, err))
-	}
-	if err != nil {
-		return deniedAt(now, Deny(Unreadable, err))
-	}
-	chain := clientcert.ParseChain(string(presented.Chain), leaf)
-	paths, err := p.trustIn(snapshot).Validate(leaf, chain, now)
-	if err != nil {
-		d := deniedAt(now, Deny(pathReason(err, snapshot), err))
-		d.Subject = subjectOf(leaf)
-		return d
-	}
-	if len(paths) == 0 {
-		return Deny(Internal, errors.New("path validation returned no path and no error"))
-	}
-	d := p.decided(paths[0].Certificates, now)
-	if p.options.Consumers == nil {
-		d.certificateHeaders(paths[0].Certificates[0])
-	} else if denied := p.identify(ctx, d, paths, e, dir, now); denied != nil {
-		denied.Subject = d.Subject
-		return denied
-	}
-	d.Answer.Groups = p.groups(paths[0], d)
-	return d
-}
-
-func pathReason(err error, snapshot *cacert.Snapshot) Reason {
-	var refused *certpath.Error
-	if !errors.As(err, &refused) {
-		return Internal
-	}
-	r := ofPath(refused.Kind)
-	if r == IssuerNotFound && len(snapshot.Missing) > 0 {
-		return CANotLoaded
-	}
-	return r
-}
-
-func deniedAt(now time.Time, d *Decision) *Decision {
-	d.made, d.expires = now, now.Round(0).Add(deniedFor)
-	return d
-}
-
 // trustIn returns what path validation makes of a snapshot, made once each.
 func (p *Policy) trustIn(snapshot *cacert.Snapshot) *certpath.Trust {
 	if t := p.trust.Load(); t != nil && t.snapshot == snapshot {
@@ -222,21 +98,6 @@ func certificates(snapshot *cacert.Snapshot) []*x509.Certificate {
 		certs[i] = ca.Certificate
 	}
 	return certs
-}
-
-// key digests the policy and all that was presented: nothing of what one
-// client sent can help another.
-func (p *Policy) key(presented Presented) cacheKey {
-	var header [16]byte
-	binary.LittleEndian.PutUint64(header[:8], p.id)
-	binary.LittleEndian.PutUint64(header[8:], uint64(len(presented.Leaf)))
-	h := sha256.New()
-	h.Write(header[:])
-	h.Write(presented.Leaf)
-	h.Write(presented.Chain)
-	var key cacheKey
-	h.Sum(key[:0])
-	return key
 }
 
 var _ CASet = (*cacert.Set)(nil)
