@@ -3,7 +3,9 @@ package mtlsauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -26,16 +28,24 @@ type sources struct {
 	warned  atomic.Bool
 }
 
-// errNoSource is the answer where no source knows consumers: the PDK may.
-var errNoSource = cacert.ErrNoConsumers
+// attributes are the attributes that consumers are asked for by, in the words
+// of the two rooms.
+var attributes = map[consumer.By]cacert.Field{
+	consumer.ByID:       cacert.ByID,
+	consumer.ByUsername: cacert.ByUsername,
+	consumer.ByCustomID: cacert.ByCustomID,
+}
 
 func (s *sources) find(ctx context.Context, q consumer.Query) (*consumer.Consumer, error) {
-	by := map[consumer.By]cacert.Field{
-		consumer.ByID: cacert.ByID, consumer.ByUsername: cacert.ByUsername, consumer.ByCustomID: cacert.ByCustomID,
-	}[q.By]
+	by := attributes[q.By]
 	// The question goes on when the request that asked it first ends: others
 	// may wait for it.
-	answer := s.flights.DoChan(by.String()+" "+q.Value, func() (any, error) {
+	answer := s.flights.DoChan(by.String()+" "+q.Value, func() (found any, err error) {
+		defer func() {
+			if r := recover(); r != nil { // it would end the process
+				err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+			}
+		}()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), consumer.MaxWait)
 		defer cancel()
 		return s.store.Consumer(ctx, by, q.Value)
@@ -74,13 +84,13 @@ func (d directory) Find(ctx context.Context, queries []consumer.Query) []consume
 	var left []int // for the PDK
 	for i := range results {
 		err := results[i].Err
-		unknown := errors.Is(err, cacert.ErrNotFound)
+		unknown, noSource := errors.Is(err, cacert.ErrNotFound), errors.Is(err, cacert.ErrNoConsumers)
 		switch {
-		case queries[i].By != consumer.ByCustomID && (unknown || errors.Is(err, errNoSource) || errors.Is(err, cacert.ErrUnanswerable)):
+		case queries[i].By != consumer.ByCustomID && (unknown || noSource || errors.Is(err, cacert.ErrUnanswerable)):
 			left = append(left, i)
 		case unknown:
 			results[i].Err = nil // nobody
-		case errors.Is(err, errNoSource):
+		case noSource:
 			results[i].Err = nil
 			if !d.sources.warned.Swap(true) {
 				d.sources.log.Warn("no consumer is found by custom_id: Kong tells plugin servers nothing of it, and there is no source of consumers (-admin-url, -declarative-config)")
