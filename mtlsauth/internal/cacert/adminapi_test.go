@@ -33,7 +33,7 @@ func (a *adminServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if a.token != "" && r.Header.Get("Kong-Admin-Token") != a.token {
-		http.Error(w, `{"message":"Invalid credentials"}`, 401)
+		http.Error(w, `{"message":"Invalid credentials"}`, http.StatusUnauthorized)
 		return
 	}
 	id, ok := strings.CutPrefix(r.URL.Path, a.prefix+"/ca_certificates/")
@@ -134,8 +134,10 @@ func TestAdminAPIDown(t *testing.T) {
 		{"503", status(503), "/1", "503"},
 		{"204", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, "/1", "204"},
 		{"206", status(206), "/1", "206"},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 302) }, "/1", "302 Found"},
-		{"permanent redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 308) }, "/1", "308"},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, "/1", "302 Found"},
+		{"permanent redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusPermanentRedirect)
+		}, "/1", "308"},
 		{"too large", body(entity + strings.Repeat(" ", cacert.MaxEntity)), "/1", "more than 1048576 bytes"},
 		{"another id", body(fmt.Sprintf(`{"id":%q,"cert":%q}`, uuid(2), one)), "/1", "another id"},
 		{"no id", body(fmt.Sprintf(`{"cert":%q}`, one)), "/1", "another id"},

@@ -249,8 +249,10 @@ func TestAdminConsumerAnswers(t *testing.T) {
 		{"503", status(503), "503"},
 		{"204", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, "204"},
 		{"206", status(206), "206"},
-		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 302) }, "302 Found"},
-		{"permanent redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 308) }, "308"},
+		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, "302 Found"},
+		{"permanent redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusPermanentRedirect)
+		}, "308"},
 		{"too large", body(good + strings.Repeat(" ", cacert.MaxEntity)), "more than 1048576 bytes"},
 		{"another username", body(entity(q(uuid(1)), q("y"), q("c"))), "another username"},
 		{"the username in upper case", body(entity(q(uuid(1)), q("X"), q("c"))), "another username"},

@@ -42,9 +42,12 @@ func (s *Store) ask(ctx context.Context, e *entry, w wave) {
 	if cert != nil {
 		owner = before.source
 	}
-	got := s.walk(ctx, e.id, owner, w)
+	got := s.walk(ctx, e, owner, w)
 	if got.outcome == known {
-		got = s.judge(got, before, cert)
+		source, text := got.source, got
+		if s.sources[source].guard(func() error { got = s.judge(text, before, cert); return nil }) != nil {
+			got = answer{outcome: down, source: source, keep: source == owner}
+		}
 	}
 	s.settle(ctx, e, got)
 }
@@ -52,14 +55,14 @@ func (s *Store) ask(ctx context.Context, e *entry, w wave) {
 // walk asks one source after the other. owner is the place of the source whose
 // certificate is in use. An answer that is known comes with its text as the
 // reason, to be judged.
-func (s *Store) walk(ctx context.Context, id string, owner int, w wave) answer {
+func (s *Store) walk(ctx context.Context, e *entry, owner int, w wave) answer {
 	for i := range s.sources {
-		got := s.askSource(ctx, id, i, w)
+		got := s.askSource(ctx, e, i, w)
 		switch {
 		case got.outcome == gone:
 			continue
 		case got.outcome == down && i < owner:
-			return s.confirm(ctx, id, owner, w, got)
+			return s.confirm(ctx, e, owner, w, got)
 		case got.outcome == down:
 			// Had the owner been a higher source, it would have said by now
 			// that it has the id no more.
@@ -73,8 +76,8 @@ func (s *Store) walk(ctx context.Context, id string, owner int, w wave) answer {
 // confirm asks the source whose certificate is in use while a higher one is
 // down: it may still replace or remove what is its own, and nobody below it is
 // asked.
-func (s *Store) confirm(ctx context.Context, id string, owner int, w wave, blocked answer) answer {
-	got := s.askSource(ctx, id, owner, w)
+func (s *Store) confirm(ctx context.Context, e *entry, owner int, w wave, blocked answer) answer {
+	got := s.askSource(ctx, e, owner, w)
 	switch got.outcome {
 	case gone:
 		return blocked
@@ -84,8 +87,9 @@ func (s *Store) confirm(ctx context.Context, id string, owner int, w wave, block
 	return got
 }
 
-func (s *Store) askSource(ctx context.Context, id string, place int, w wave) answer {
-	text, err := s.sources[place].ask(ctx, id, w)
+func (s *Store) askSource(ctx context.Context, e *entry, place int, w wave) answer {
+	text, err := s.sources[place].ask(ctx, e.id, w)
+	s.note(ctx, e, place, err)
 	if err == nil {
 		return answer{outcome: known, source: place, reason: text}
 	}
@@ -96,6 +100,36 @@ func (s *Store) askSource(ctx context.Context, id string, place int, w wave) ans
 		return answer{outcome: refused, source: place, reason: refusal.Reason}
 	}
 	return answer{outcome: down, source: place}
+}
+
+// note keeps whether a source answered for an id. An id that was released while
+// it was asked for is not counted: nobody would ask for it again, and the source
+// would seem down for ever. Neither is one that a higher source has taken over.
+func (s *Store) note(ctx context.Context, e *entry, place int, err error) {
+	if ctx.Err() != nil {
+		return // the end of the program says nothing about a source
+	}
+	answered := err == nil
+	if _, ok := errors.AsType[*RefusedError](err); ok {
+		answered = true
+	}
+	err = noteworthy(err)
+	source := s.sources[place]
+	s.mu.Lock()
+	if s.entries[e.id] != e {
+		s.mu.Unlock()
+		return
+	}
+	failing, say := source.count(e.id, err != nil, time.Now())
+	if answered {
+		for _, lower := range s.sources[place+1:] {
+			lower.forget(e.id)
+		}
+	}
+	s.mu.Unlock()
+	if say {
+		source.report(e.id, err, failing)
+	}
 }
 
 // judge parses an answer's text unless it is the one that was judged before.

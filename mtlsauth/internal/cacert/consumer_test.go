@@ -37,7 +37,10 @@ func newConsumerFake(name string) *consumerFake {
 }
 
 func (f *consumerFake) Refresh(ctx context.Context, force bool) {
-	time.Sleep(f.firstRead)
+	select {
+	case <-time.After(f.firstRead):
+	case <-ctx.Done():
+	}
 	f.fakeSource.Refresh(ctx, force)
 }
 

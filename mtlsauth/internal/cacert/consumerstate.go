@@ -25,12 +25,7 @@ func (s *sourceState) consumer(ctx context.Context, by Field, value string) (Con
 	}
 	limited, cancel := context.WithTimeout(ctx, questionTimeout)
 	defer cancel()
-	// A file was read once, by Run, before it answers. Whoever waits for that
-	// does not read itself: a reading can not be ended with the request.
-	select {
-	case <-s.read:
-	case <-limited.Done():
-		err := fmt.Errorf("it has not been read yet: %w", limited.Err())
+	if err := s.awaitReading(limited); err != nil {
 		s.noteConsumer(ctx, err)
 		return Consumer{}, err
 	}
@@ -40,12 +35,42 @@ func (s *sourceState) consumer(ctx context.Context, by Field, value string) (Con
 	case <-limited.Done():
 		return Consumer{}, fmt.Errorf("too many questions before this one: %w", limited.Err())
 	}
-	c, err := source.Consumer(limited, by, value)
-	if err == nil {
+	var c Consumer
+	err := s.guard(func() (err error) {
+		c, err = source.Consumer(limited, by, value)
+		return err
+	})
+	switch {
+	case err == nil:
 		c, err = c.verify(by, value)
+	case errors.Is(err, ErrNotFound), errors.Is(err, ErrNoConsumers):
+		// Whoever is in what could not be looked at is not absent.
+		if unread := s.unread(); unread != nil {
+			err = unread
+		}
 	}
 	s.noteConsumer(ctx, err)
 	return c, err
+}
+
+// awaitReading returns when the source has looked for the first time, which Run
+// has it do. Whoever waits for that does not look: it can not be ended with the
+// request. One that hangs is not waited for.
+func (s *sourceState) awaitReading(ctx context.Context) error {
+	select {
+	case <-s.read:
+		return nil
+	default:
+	}
+	if err := s.unread(); err != nil {
+		return err
+	}
+	select {
+	case <-s.read:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("it has not been read yet: %w", ctx.Err())
+	}
 }
 
 // noteConsumer keeps whether the source answers for consumers. The log hears
@@ -57,6 +82,9 @@ func (s *sourceState) noteConsumer(ctx context.Context, err error) {
 		return // nothing about the source
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrNoConsumers):
 		err = nil
+	}
+	if err == nil {
+		err = s.unread()
 	}
 	if f, ok := s.Source.(faulty); ok && err == nil {
 		err = f.fault()

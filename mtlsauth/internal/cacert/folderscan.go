@@ -66,9 +66,10 @@ func (s *folderScan) run() error {
 	return nil
 }
 
-// readDir lists a folder in order of names.
+// readDir lists a folder in order of names. It opens nothing else: a pipe in its
+// place would wait for a writer.
 func readDir(path string) ([]fs.DirEntry, error) {
-	d, err := os.Open(path)
+	d, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,8 @@ type wave struct {
 }
 
 // Run asks the sources until ctx ends, and returns when all that it started
-// has ended. It is called once.
+// has ended, except for a look at a source: reading a file can not be ended, and
+// may hang. It is called once.
 func (s *Store) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer s.closeSources()

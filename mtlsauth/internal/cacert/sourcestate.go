@@ -26,19 +26,15 @@ const (
 // sourceState is a source with what the store knows about it.
 type sourceState struct {
 	Source
+	*panicLog
 	log   *slog.Logger
 	slots chan struct{}
 
 	consumerSlots chan struct{}
 	read          chan struct{} // closed when a Refresher has looked once
 
-	looking chan struct{} // held while the source looks, with the next four
-	looked  bool
-	wave    uint64
-	forced  uint64
-	last    time.Time
-
 	mu       sync.Mutex
+	looks    looks
 	failing  map[string]struct{} // ids that got no answer when last asked for
 	reminded time.Time
 
@@ -46,13 +42,14 @@ type sourceState struct {
 }
 
 func newSourceState(source Source, log *slog.Logger) *sourceState {
+	log = log.With("source", source.Name())
 	s := &sourceState{
 		Source:        source,
-		log:           log.With("source", source.Name()),
+		panicLog:      &panicLog{log: log},
+		log:           log,
 		slots:         make(chan struct{}, atOnce),
 		consumerSlots: make(chan struct{}, atOnce),
 		read:          make(chan struct{}),
-		looking:       make(chan struct{}, 1),
 		failing:       make(map[string]struct{}),
 	}
 	if _, ok := source.(Refresher); !ok {
@@ -63,7 +60,9 @@ func newSourceState(source Source, log *slog.Logger) *sourceState {
 
 // ask puts one question to the source, after a look that is recent enough.
 func (s *sourceState) ask(ctx context.Context, id string, w wave) (string, error) {
-	s.freshen(ctx, w)
+	if err := s.freshen(ctx, w); err != nil {
+		return "", err
+	}
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
@@ -72,53 +71,31 @@ func (s *sourceState) ask(ctx context.Context, id string, w wave) (string, error
 	}
 	limited, cancel := context.WithTimeout(ctx, questionTimeout)
 	defer cancel()
-	text, err := s.CACertificate(limited, id)
-	if ctx.Err() == nil {
-		s.note(id, err)
-	}
+	var text string
+	err := s.guard(func() (err error) {
+		text, err = s.CACertificate(limited, id)
+		return err
+	})
 	return text, err
 }
 
-// freshen has the source look at what it reads from, once for a wave.
-func (s *sourceState) freshen(ctx context.Context, w wave) {
-	refresher, ok := s.Source.(Refresher)
-	if !ok {
-		return
+// noteworthy returns what of an answer says that the source is down.
+func noteworthy(err error) error {
+	if _, ok := errors.AsType[*RefusedError](err); ok || errors.Is(err, ErrNotFound) {
+		return nil
 	}
-	select {
-	case s.looking <- struct{}{}:
-		defer func() { <-s.looking }()
-	case <-ctx.Done():
-		return
-	}
-	force := w.forced > s.forced
-	if s.looked && !force && (s.wave >= w.number || time.Since(s.last) < w.maxAge) {
-		return
-	}
-	started := time.Now()
-	refresher.Refresh(ctx, force)
-	if !s.looked {
-		close(s.read)
-	}
-	s.looked, s.last = true, started
-	s.wave, s.forced = max(s.wave, w.number), max(s.forced, w.forced)
+	return err
 }
 
-// note keeps which ids the source did not answer for, and logs when the first
-// of them appears, when there are none any more, and a reminder between.
-func (s *sourceState) note(id string, err error) {
-	if _, ok := errors.AsType[*RefusedError](err); ok || errors.Is(err, ErrNotFound) {
-		err = nil
-	}
-	failing, say := s.count(id, err != nil, time.Now())
-	switch {
-	case !say:
-	case err == nil:
+// report logs when the first id gets no answer, when there is none any more
+// that gets none, and a reminder between.
+func (s *sourceState) report(id string, err error, failing int) {
+	if err == nil {
 		s.log.Info("source of CA certificates answers again")
-	default:
-		s.log.Error("source of CA certificates does not answer: what was known stays in use",
-			"err", err, "ca_certificate", id, "ids_without_answer", failing)
+		return
 	}
+	s.log.Error("source of CA certificates does not answer: what was known stays in use",
+		"err", err, "ca_certificate", id, "ids_without_answer", failing)
 }
 
 // count returns how many ids have no answer now and whether the log should

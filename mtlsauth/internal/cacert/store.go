@@ -40,7 +40,6 @@ type Store struct {
 	dirty   []*sharedSet
 	certs   map[[sha256.Size]byte]*sharedCert
 	nextDue time.Time // earliest entry.next; zero: look now
-	forced  uint64    // the last wave that reads everything again
 	reload  bool
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -33,10 +34,6 @@ func (w *watchedFile) read(force bool) (data []byte, changed bool, err error) {
 		return nil, false, nil
 	}
 	w.seen = nil
-	// Opening a pipe would wait for a writer.
-	if !info.Mode().IsRegular() {
-		return nil, false, fmt.Errorf("%s is no regular file", w.path)
-	}
 	data, info, err = readFile(w.path, w.limit)
 	if err != nil {
 		return nil, false, err
@@ -50,14 +47,27 @@ func (w *watchedFile) unchanged(info os.FileInfo) bool {
 		info.Size() == w.seen.Size() && info.ModTime().Equal(w.seen.ModTime())
 }
 
-// readFile reads a file of at most limit bytes and what it looked like before.
+// readFile reads a regular file of at most limit bytes and what it looked like
+// before. Anything else is refused: opening a pipe would wait for a writer, and
+// opening a device may do something. What becomes one of them between the look
+// and the opening is opened without waiting and not read.
 func readFile(path string, limit int64) ([]byte, os.FileInfo, error) {
-	f, err := os.Open(path)
+	info, err := os.Stat(path)
+	if err == nil {
+		err = mustBeRegular(path, info)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
+	info, err = f.Stat()
+	if err == nil {
+		err = mustBeRegular(path, info)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -69,4 +79,11 @@ func readFile(path string, limit int64) ([]byte, os.FileInfo, error) {
 		return nil, nil, fmt.Errorf("%s has more than %d bytes", path, limit)
 	}
 	return data, info, nil
+}
+
+func mustBeRegular(path string, info os.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no regular file", path)
+	}
+	return nil
 }
