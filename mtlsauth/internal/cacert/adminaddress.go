@@ -1,12 +1,12 @@
 package cacert
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -38,19 +38,23 @@ func parseAdminURL(raw string, allowHTTP bool) (adminAddress, error) {
 		}
 		return adminAddress{base: "http://localhost", socket: path}, nil
 	}
-	const allowed = "allowed are https://HOST[:PORT][/PATH], http:// to a loopback address, and unix:PATH"
+	text := shown(raw)
 	u, err := url.Parse(raw)
-	if err != nil {
-		// The error of net/url repeats the whole text.
-		return adminAddress{}, errors.New("it is no URL; " + allowed)
-	}
 	switch {
-	case u.User != nil:
-		return adminAddress{}, fmt.Errorf("%q: a URL with a user name is refused; a token comes from -admin-token-file", u.Redacted())
-	case u.Scheme != "http" && u.Scheme != "https", u.Opaque != "", u.Hostname() == "", u.RawQuery != "", u.ForceQuery, u.Fragment != "":
-		return adminAddress{}, fmt.Errorf("%q: %s", raw, allowed)
+	case err == nil && u.User != nil:
+		return adminAddress{}, fmt.Errorf("%s: a URL with a user name is refused; a token comes from -admin-token-file", text)
+	case !strings.Contains(raw, "://"):
+		return adminAddress{}, fmt.Errorf("%s: no scheme; %s", text, allowedURLs)
+	case err != nil:
+		return adminAddress{}, fmt.Errorf("%s: it is no URL; %s", text, allowedURLs)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return adminAddress{}, fmt.Errorf("%s: the scheme is neither https nor http; %s", text, allowedURLs)
+	case u.Hostname() == "":
+		return adminAddress{}, fmt.Errorf("%s: no host; %s", text, allowedURLs)
+	case u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+		return adminAddress{}, fmt.Errorf("%s: a query or fragment is refused; %s", text, allowedURLs)
 	case !validPort(u.Port(), strings.HasSuffix(u.Host, ":")):
-		return adminAddress{}, fmt.Errorf("%q: a port is between 1 and 65535", raw)
+		return adminAddress{}, fmt.Errorf("%s: a port is between 1 and 65535", text)
 	}
 	a := adminAddress{
 		base: u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"),
@@ -59,11 +63,26 @@ func parseAdminURL(raw string, allowHTTP bool) (adminAddress, error) {
 	}
 	if !a.tls && !allowHTTP {
 		if !isLoopback(a.host) {
-			return adminAddress{}, fmt.Errorf("%q: plain http to another machine needs -admin-allow-http; %s", raw, allowed)
+			return adminAddress{}, fmt.Errorf("%s: plain http to another machine needs -admin-allow-http; %s", text, allowedURLs)
 		}
 		a.loopback = true
 	}
 	return a, nil
+}
+
+const allowedURLs = "allowed are https://HOST[:PORT][/PATH], http:// to a loopback address, and unix:PATH"
+
+// shown is a URL as an error may name it: without what may be a password or a
+// token.
+func shown(raw string) string {
+	if strings.Contains(raw, "@") {
+		return `(not shown, since it holds "@")`
+	}
+	address, _, cut := strings.Cut(raw, "?")
+	if cut {
+		address += "?…"
+	}
+	return strconv.Quote(address)
 }
 
 func validPort(port string, colon bool) bool {

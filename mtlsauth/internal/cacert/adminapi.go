@@ -25,9 +25,11 @@ const (
 	// wait, and when those end it says nothing about the Admin API.
 	maxUnanswered = 3
 
-	// maxDrained is how much of an answer that nobody wants is read, so that
-	// the connection can be used again.
-	maxDrained = 64 << 10
+	// maxDrained and drainTime bound what of an answer that nobody wants is
+	// read, so that the connection can be used again: Kong's own come at once
+	// and are short.
+	maxDrained = 16 << 10
+	drainTime  = 100 * time.Millisecond
 )
 
 // adminAPI is Kong's Admin API, asked for one entity at a time. 404 is "gone";
@@ -134,6 +136,8 @@ func (a *adminAPI) entity(ctx context.Context, path string, into any) error {
 }
 
 func (a *adminAPI) exchange(ctx context.Context, client *adminClient, path string) ([]byte, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.address.base+path, nil)
 	if err != nil {
 		return nil, err
@@ -149,7 +153,9 @@ func (a *adminAPI) exchange(ctx context.Context, client *adminClient, path strin
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
+		stop := time.AfterFunc(drainTime, cancel)
 		io.CopyN(io.Discard, resp.Body, maxDrained)
+		stop.Stop()
 		if resp.StatusCode == http.StatusNotFound {
 			return nil, ErrNotFound
 		}

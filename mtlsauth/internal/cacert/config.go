@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"syscall"
 )
 
 // Config says which sources there are, in the words of the program's flags. An
@@ -34,6 +35,7 @@ func Open(c Config, log *slog.Logger) ([]Source, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	c.warnAbsent(log)
 	var sources []Source
 	if c.CADir != "" {
 		sources = append(sources, newFolder(c.CADir, log))
@@ -59,7 +61,10 @@ func Open(c Config, log *slog.Logger) ([]Source, error) {
 	return sources, nil
 }
 
-const noSource = "no source of CA certificates: no request can be authenticated; use " + replacingFlags
+const (
+	noSourceYet = "no source of CA certificates: no request can be authenticated; use "
+	noSource    = noSourceYet + replacingFlags
+)
 
 // check compares the flags with each other.
 func (c Config) check() error {
@@ -71,6 +76,29 @@ func (c Config) check() error {
 	}
 	return nil
 }
+
+// warnAbsent says which of the paths that flags name can not be opened. They may
+// come later, so this is no error. Nothing is opened.
+func (c Config) warnAbsent(log *slog.Logger) {
+	for _, f := range []struct{ flag, path string }{
+		{"-ca-dir", c.CADir},
+		{"-declarative-config", c.DeclarativeConfig},
+		{"-admin-token-file", c.AdminTokenFile},
+		{"-admin-ca-file", c.AdminCAFile},
+		{"-admin-cert-file", c.AdminCertFile},
+		{"-admin-key-file", c.AdminKeyFile},
+	} {
+		if f.path == "" {
+			continue
+		}
+		if err := syscall.Access(f.path, mayRead); err != nil {
+			log.Warn("what a flag names can not be opened now: it is tried again and again", "flag", f.flag, "path", f.path, "err", err)
+		}
+	}
+}
+
+// mayRead is R_OK of access(2).
+const mayRead = 4
 
 // announce looks at .kong_env for the first time and says what stands in the
 // way; alone says that there is no other source.
@@ -85,6 +113,8 @@ func (k *kongEnv) announce(alone bool) {
 		k.log.Warn("no source of CA certificates", "file", k.file.path, "err", target.err)
 	case target.err != nil:
 		k.log.Info(".kong_env leads to no source of CA certificates", "file", k.file.path, "err", target.err)
+	case alone && target.key == dataPlane:
+		k.log.Warn(noSourceYet+dataPlaneFlags, "file", k.file.path, "found", target.key)
 	case alone:
 		k.log.Warn(noSource, "file", k.file.path, "found", target.key)
 	}

@@ -78,8 +78,14 @@ func (s *sourceState) awaitReading(ctx context.Context) error {
 // most once a minute.
 func (s *sourceState) noteConsumer(ctx context.Context, err error) {
 	switch {
-	case errors.Is(err, ErrUnanswerable), errors.Is(ctx.Err(), context.Canceled):
+	case errors.Is(ctx.Err(), context.Canceled):
 		return // nothing about the source
+	case errors.Is(err, ErrUnanswerable):
+		// About this one question, unless the source can not read.
+		f, ok := s.Source.(faulty)
+		if !ok || f.fault() == nil {
+			return
+		}
 	case errors.Is(err, ErrNotFound), errors.Is(err, ErrNoConsumers):
 		err = nil
 	}

@@ -20,7 +20,11 @@ import (
 const maxKongEnv = maxDeclarative
 
 // replacingFlags are what to use where .kong_env can not be.
-const replacingFlags = "-admin-url (or -declarative-config, -ca-dir)"
+const replacingFlags = "-admin-url (or -declarative-config, -ca-dir); on a data plane, which has no Admin API, -ca-dir or -declarative-config"
+
+// dataPlaneFlags are those for a Kong that gets its configuration from a control
+// plane: its .kong_env leads nowhere.
+const dataPlaneFlags = "-ca-dir or -declarative-config: a data plane has no Admin API, so -admin-url only helps if it names the control plane's"
 
 // errNoAddress is why a Kong with an Admin API is no source.
 var errNoAddress = errors.New("admin_listen of .kong_env has no address that can be asked without -admin-allow-http; -admin-url can name one")
@@ -36,6 +40,10 @@ type kongEnv struct {
 	file    watchedFile
 	current atomic.Pointer[kongEnvTarget]
 }
+
+// dataPlane is the key of a Kong's target that has neither an Admin API nor,
+// since the control plane sends it, a declarative configuration.
+const dataPlane = "data plane"
 
 // kongEnvTarget is where .kong_env leads at present.
 type kongEnvTarget struct {
@@ -73,7 +81,8 @@ func (k *kongEnv) CACertificate(ctx context.Context, id string) (string, error) 
 }
 
 // Consumer asks the source that .kong_env leads to. If that is nowhere, this is
-// no source of consumers.
+// no source of consumers. If nobody knows where it leads, the question can not
+// be asked here, but Kong itself knows its consumers.
 func (k *kongEnv) Consumer(ctx context.Context, by Field, value string) (Consumer, error) {
 	target := k.current.Load()
 	switch {
@@ -86,7 +95,7 @@ func (k *kongEnv) Consumer(ctx context.Context, by Field, value string) (Consume
 		}
 		return c, err
 	case target.err != nil:
-		return Consumer{}, target.err
+		return Consumer{}, fmt.Errorf("%w: %w", ErrUnanswerable, target.err)
 	}
 	return Consumer{}, ErrNoConsumers
 }
@@ -96,6 +105,7 @@ func (k *kongEnv) fault() error {
 		if f, ok := target.source.(faulty); ok {
 			return f.fault()
 		}
+		return target.err
 	}
 	return nil
 }
@@ -167,6 +177,8 @@ func (k *kongEnv) follow(target *kongEnvTarget) {
 func (k *kongEnv) target(env *kongEnvFile) *kongEnvTarget {
 	prefix := k.config.Prefix
 	switch {
+	case env.dataPlane:
+		return &kongEnvTarget{key: dataPlane}
 	case env.hasAdminAPI():
 		address, ok := env.adminAddress(k.config.AdminAllowHTTP)
 		if !ok {
@@ -207,7 +219,7 @@ func (k *kongEnv) Close() error {
 func (k *kongEnv) explain(err error) error {
 	info, statErr := os.Stat(k.file.path)
 	if statErr != nil {
-		return fmt.Errorf("%w; use %s instead", err, replacingFlags)
+		return fmt.Errorf("%w; use instead %s", err, replacingFlags)
 	}
 	owner := "unknown"
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
@@ -216,5 +228,5 @@ func (k *kongEnv) explain(err error) error {
 			owner = u.Username
 		}
 	}
-	return fmt.Errorf("%w (owner %s, mode %04o); use %s instead", err, owner, info.Mode().Perm(), replacingFlags)
+	return fmt.Errorf("%w (owner %s, mode %04o); use instead %s", err, owner, info.Mode().Perm(), replacingFlags)
 }

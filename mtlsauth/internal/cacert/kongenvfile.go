@@ -17,6 +17,10 @@ type kongEnvFile struct {
 	adminSSLCert      []string
 	declarativeConfig string
 	declarativeString string
+
+	// dataPlane is a Kong of that role. It listens for no Admin API, whatever
+	// admin_listen says.
+	dataPlane bool
 }
 
 // kongEnvLine is the beginning of a setting. Kong writes a value with line
@@ -29,6 +33,7 @@ var kongEnvLine = regexp.MustCompile(`^([A-Za-z_$][A-Za-z0-9_$]*) = `)
 func parseKongEnv(data []byte) (*kongEnvFile, error) {
 	values := map[string]*strings.Builder{
 		"admin_listen": {}, "admin_ssl_cert": {}, "declarative_config": {}, "declarative_config_string": {},
+		"role": {},
 	}
 	var value *strings.Builder // nil: a setting that nobody wants
 	for line := range strings.Lines(string(data)) {
@@ -52,6 +57,7 @@ func parseKongEnv(data []byte) (*kongEnvFile, error) {
 		adminSSLCert:      splitList(get("admin_ssl_cert")),
 		declarativeConfig: get("declarative_config"),
 		declarativeString: get("declarative_config_string"),
+		dataPlane:         get("role") == "data_plane",
 	}
 	if len(env.adminListen) == 0 {
 		return nil, errors.New("it has no admin_listen")
@@ -86,7 +92,7 @@ func splitList(s string) []string {
 
 // hasAdminAPI says whether Kong listens for its Admin API at all.
 func (env *kongEnvFile) hasAdminAPI() bool {
-	return env.adminListen[0] != "off"
+	return env.adminListen[0] != "off" && !env.dataPlane
 }
 
 // adminAddress returns the first address of admin_listen that may be asked:
