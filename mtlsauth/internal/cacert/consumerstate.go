@@ -35,6 +35,11 @@ func (s *sourceState) consumer(ctx context.Context, by Field, value string) (Con
 	case <-limited.Done():
 		return Consumer{}, fmt.Errorf("too many questions before this one: %w", limited.Err())
 	}
+	// A place that is free because all of a request's lookups end is no reason
+	// to ask once more.
+	if err := ctx.Err(); err != nil {
+		return Consumer{}, fmt.Errorf("too many questions before this one: %w", err)
+	}
 	var c Consumer
 	err := s.guard(func() (err error) {
 		c, err = source.Consumer(limited, by, value)

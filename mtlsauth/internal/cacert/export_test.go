@@ -78,3 +78,36 @@ func LoopbackClient() (*http.Client, error) {
 	}
 	return newAdminAccess(Config{}, nil).client(address)
 }
+
+// Failing is how many ids each source is said not to have answered for.
+func (s *Store) Failing() []int {
+	out := make([]int, len(s.sources))
+	for i, source := range s.sources {
+		source.mu.Lock()
+		out[i] = len(source.failing)
+		source.mu.Unlock()
+	}
+	return out
+}
+
+// SharedClient is the client that the Admin API at an address is asked with.
+func SharedClient(raw string) (*http.Client, error) {
+	address, err := parseAdminURL(raw, false)
+	if err != nil {
+		return nil, err
+	}
+	return newAdminAccess(Config{}, nil).client(address)
+}
+
+const (
+	RequestTimeout = requestTimeout
+)
+
+// KongEnvPins are the files that a .kong_env has trusted as they are.
+func KongEnvPins(prefix string, env *kongEnvFile) int {
+	target := newKongEnv(Config{Prefix: prefix}, nil).target(env)
+	if api, ok := target.source.(*adminAPI); ok {
+		return len(api.access.pinFiles)
+	}
+	return 0
+}
