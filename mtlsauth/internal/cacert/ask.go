@@ -102,36 +102,6 @@ func (s *Store) askSource(ctx context.Context, e *entry, place int, w wave) answ
 	return answer{outcome: down, source: place}
 }
 
-// note keeps whether a source answered for an id. An id that was released while
-// it was asked for is not counted: nobody would ask for it again, and the source
-// would seem down for ever. Neither is one that a higher source has taken over.
-func (s *Store) note(ctx context.Context, e *entry, place int, err error) {
-	if ctx.Err() != nil {
-		return // the end of the program says nothing about a source
-	}
-	answered := err == nil
-	if _, ok := errors.AsType[*RefusedError](err); ok {
-		answered = true
-	}
-	err = noteworthy(err)
-	source := s.sources[place]
-	s.mu.Lock()
-	if s.entries[e.id] != e {
-		s.mu.Unlock()
-		return
-	}
-	failing, say := source.count(e.id, err != nil, time.Now())
-	if answered {
-		for _, lower := range s.sources[place+1:] {
-			lower.forget(e.id)
-		}
-	}
-	s.mu.Unlock()
-	if say {
-		source.report(e.id, err, failing)
-	}
-}
-
 // judge parses an answer's text unless it is the one that was judged before.
 func (s *Store) judge(got, before answer, cert *x509.Certificate) answer {
 	text := got.reason

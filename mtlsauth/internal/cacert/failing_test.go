@@ -80,6 +80,29 @@ func TestWantBeginsAnew(t *testing.T) {
 	})
 }
 
+// So it is for one that was known since it was last missing.
+func TestMissesEndWhenKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newFake("a")
+		s := start(t, cacert.Options{Sources: []cacert.Source{a}, Refresh: time.Minute})
+		set := s.Want([]string{uuid(1)})
+		set.Wait(t.Context())
+		time.Sleep(10 * time.Minute)
+		a.set(uuid(1), pemOf("one"))
+		time.Sleep(5 * time.Minute)
+		wantNames(t, "known", set.Snapshot(), "one/")
+		a.set(uuid(1), "")
+		for len(set.Snapshot().Missing) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		before := len(a.times(uuid(1)))
+		time.Sleep(8 * time.Second)
+		if n := len(a.times(uuid(1))) - before; n != 3 {
+			t.Errorf("asked %d times in 8 s, want 3: after 1 s, 2 s and 4 s", n)
+		}
+	})
+}
+
 // panickingSource panics where it is told to.
 type panickingSource struct {
 	*consumerFake
@@ -200,6 +223,31 @@ func TestMaxUnanswered(t *testing.T) {
 		if n := asked.Load(); n != 3 {
 			t.Errorf("asked %d times in a round, want 3", n)
 		}
+	}
+}
+
+// An answer between them shows that the Admin API is there.
+func TestUnansweredInARow(t *testing.T) {
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1)%3 == 0 {
+			http.NotFound(w, r)
+			return
+		}
+		panic(http.ErrAbortHandler)
+	}))
+	defer server.Close()
+	server.Config.SetKeepAlivesEnabled(false) // a connection that breaks is asked again
+	sources, err := cacert.Open(cacert.Config{AdminURL: server.URL}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources[0].(cacert.Refresher).Refresh(t.Context(), false)
+	for i := range 12 {
+		sources[0].CACertificate(t.Context(), uuid(i))
+	}
+	if n := asked.Load(); n != 12 {
+		t.Errorf("asked %d times, want 12", n)
 	}
 }
 

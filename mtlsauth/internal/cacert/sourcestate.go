@@ -79,12 +79,33 @@ func (s *sourceState) ask(ctx context.Context, id string, w wave) (string, error
 	return text, err
 }
 
-// noteworthy returns what of an answer says that the source is down.
-func noteworthy(err error) error {
-	if _, ok := errors.AsType[*RefusedError](err); ok || errors.Is(err, ErrNotFound) {
-		return nil
+// note keeps whether a source answered for an id. An id that was released while
+// it was asked for is not counted: nobody would ask for it again, and the source
+// would seem down for ever. Neither is one that a higher source has taken over.
+func (s *Store) note(ctx context.Context, e *entry, place int, err error) {
+	if ctx.Err() != nil {
+		return // the end of the program says nothing about a source
 	}
-	return err
+	gone := errors.Is(err, ErrNotFound)
+	if _, ok := errors.AsType[*RefusedError](err); ok || gone {
+		err = nil
+	}
+	source := s.sources[place]
+	s.mu.Lock()
+	if s.entries[e.id] != e {
+		s.mu.Unlock()
+		return
+	}
+	failing, say := source.count(e.id, err != nil, time.Now())
+	if err == nil && !gone {
+		for _, lower := range s.sources[place+1:] {
+			lower.forget(e.id)
+		}
+	}
+	s.mu.Unlock()
+	if say {
+		source.report(e.id, err, failing)
+	}
 }
 
 // report logs when the first id gets no answer, when there is none any more
