@@ -43,6 +43,8 @@
 // round of questions about ids that nobody asked for before.
 //
 // Files are read in Run, too, so that a lookup of a consumer waits for no disk.
+// Reading may hang: a look that is not over after 5 s goes on by itself, and
+// until then its source is down.
 // The one I/O of a request is its question to the Admin API, which has a place
 // and a connection apart from those about CA certificates.
 package cacert

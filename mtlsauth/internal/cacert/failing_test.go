@@ -2,6 +2,7 @@ package cacert_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -160,6 +161,9 @@ func TestPanics(t *testing.T) {
 				}
 				if where != "lookup" {
 					wantNames(t, "what was known stays", set.Snapshot(), "one/")
+				}
+				if _, err := s.Consumer(t.Context(), cacert.ByUsername, "y"); where == "look" && (err == nil || errors.Is(err, cacert.ErrNotFound)) {
+					t.Errorf("somebody who was not known: got %v", err)
 				}
 				if n := log.count("panic while a source was asked"); n < 5 || n > 6 {
 					t.Errorf("%d lines in 5.5 minutes, want one a minute", n)

@@ -187,3 +187,29 @@ func TestFirstLookHangs(t *testing.T) {
 		}
 	})
 }
+
+// The end of the program does not wait for the look either.
+func TestRunEndsDuringALook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := newHanging("hang")
+		release := hang.hang()
+		defer release()
+		log, logger := newLog()
+		s := cacert.NewStore(cacert.Options{Sources: []cacert.Source{hang}, Log: logger})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); s.Run(ctx) }()
+		s.Want([]string{uuid(1)})
+		time.Sleep(time.Second)
+		cancel()
+		synctest.Wait()
+		select {
+		case <-ended:
+		default:
+			t.Error("Run waits for a look")
+		}
+		if log.String() != "" {
+			t.Errorf("log:\n%s", log)
+		}
+	})
+}
