@@ -9,7 +9,4 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
-require (
-	github.com/ugorji/go/codec v1.2.12 // indirect
-	golang.org/x/sync v0.24.0 // indirect
-)
+require github.com/ugorji/go/codec v1.2.12 // indirect

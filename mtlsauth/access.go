@@ -41,7 +41,7 @@ func (in *instance) Handle(e *pluginserver.Event) error {
 	if err != nil {
 		return err
 	}
-	d := in.policy.Authenticate(context.Background(), evidence, directory{in.plugin.consumers, e}, e.Time())
+	d := in.policy.Authenticate(context.Background(), evidence, directory{in.plugin, e, in.policy.Known()}, e.Time())
 	in.plugin.log.decision(e, d, len(evidence.Chain) > 0)
 	return answer(e, d)
 }

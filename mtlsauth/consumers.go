@@ -11,7 +11,7 @@ import (
 
 // consumers is how the configuration finds out whose certificate it is; nil
 // when a trusted one is enough.
-func (c Config) consumers(file *consumer.File) (*authn.Consumers, error) {
+func (c Config) consumers(files []*consumer.File) (*authn.Consumers, error) {
 	if c.SkipConsumerLookup {
 		return nil, nil
 	}
@@ -34,7 +34,7 @@ func (c Config) consumers(file *consumer.File) (*authn.Consumers, error) {
 		},
 		DirNames:    consumer.NewDirNameMatcher(c.SANDirNameMatcher),
 		Credentials: credentials,
-		File:        file,
+		Files:       files,
 	}
 	if c.DefaultConsumer != "" {
 		consumers.Default = consumer.ParseRef(c.DefaultConsumer)

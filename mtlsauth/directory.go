@@ -4,29 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"runtime/debug"
+	"slices"
 	"sync"
-	"sync/atomic"
 
 	pdk "github.com/Kong/go-pdk"
 	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
-	"golang.org/x/sync/singleflight"
 	"google.golang.org/protobuf/proto"
 
 	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
-
-// sources looks consumers up where CA certificates come from. Equal questions
-// at once are one.
-type sources struct {
-	store   *cacert.Store
-	flights singleflight.Group
-	log     *slog.Logger
-	warned  atomic.Bool
-}
 
 // attributes are the attributes that consumers are asked for by, in the words
 // of the two rooms.
@@ -36,104 +24,135 @@ var attributes = map[consumer.By]cacert.Field{
 	consumer.ByCustomID: cacert.ByCustomID,
 }
 
-func (s *sources) find(ctx context.Context, q consumer.Query) (*consumer.Consumer, error) {
-	by := attributes[q.By]
-	// The question goes on when the request that asked it first ends: others
-	// may wait for it.
-	answer := s.flights.DoChan(by.String()+" "+q.Value, func() (found any, err error) {
-		defer func() {
-			if r := recover(); r != nil { // it would end the process
-				err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+// sources finds consumers where CA certificates come from. It lives as long as
+// the server.
+type sources struct{ store *cacert.Store }
+
+// Find implements consumer.Directory. That no source has a consumer is
+// cacert.ErrNotFound, so that it can be told from there being no source.
+func (s sources) Find(ctx context.Context, queries []consumer.Query) []consumer.Result {
+	results := make([]consumer.Result, len(queries))
+	var wg sync.WaitGroup
+	for i, q := range queries {
+		wg.Go(func() {
+			c, err := s.store.Consumer(ctx, attributes[q.By], q.Value)
+			if err != nil {
+				results[i].Err = err
+				return
 			}
-		}()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), consumer.MaxWait)
-		defer cancel()
-		return s.store.Consumer(ctx, by, q.Value)
-	})
-	select {
-	case a := <-answer:
-		if a.Err != nil {
-			return nil, a.Err
-		}
-		c := consumer.Consumer(a.Val.(cacert.Consumer))
-		return &c, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+			found := consumer.Consumer(c)
+			results[i].Consumer = &found
+		})
 	}
+	wg.Wait()
+	return results
 }
 
 // directory finds consumers for one event: from the sources, and where none of
 // them has the consumer, or knows any, from Kong itself over the event's
 // connection. It lives as long as the event.
 type directory struct {
-	sources *sources
-	event   *pluginserver.Event
+	plugin *Plugin
+	event  *pluginserver.Event
+	// known is a consumer that has to be there (default_consumer, anonymous);
+	// zero for none. See load.
+	known consumer.Ref
 }
 
-var _ consumer.Directory = directory{}
+var (
+	_ consumer.Directory = sources{}
+	_ consumer.Directory = directory{}
+)
 
 // Find implements consumer.Directory. Kong's load_consumer knows no custom_id:
 // without a source nobody is found by one, which a warning says once.
 func (d directory) Find(ctx context.Context, queries []consumer.Query) []consumer.Result {
-	results := make([]consumer.Result, len(queries))
-	var wg sync.WaitGroup
-	for i, q := range queries {
-		wg.Go(func() { results[i].Consumer, results[i].Err = d.sources.find(ctx, q) })
-	}
-	wg.Wait()
+	results := d.plugin.lookups.Share(ctx, sources{d.plugin.store}, queries, d.event.Time())
 	var left []int // for the PDK
+	alone := false // some of them only it can know
 	for i := range results {
 		err := results[i].Err
 		unknown, noSource := errors.Is(err, cacert.ErrNotFound), errors.Is(err, cacert.ErrNoConsumers)
 		switch {
 		case queries[i].By != consumer.ByCustomID && (unknown || noSource || errors.Is(err, cacert.ErrUnanswerable)):
 			left = append(left, i)
+			alone = alone || !unknown
 		case unknown:
 			results[i].Err = nil // nobody
 		case noSource:
 			results[i].Err = nil
-			if !d.sources.warned.Swap(true) {
-				d.sources.log.Warn("no consumer is found by custom_id: Kong tells plugin servers nothing of it, and there is no source of consumers (-admin-url, -declarative-config)")
+			if !d.plugin.warnedID.Swap(true) {
+				d.plugin.log.background.Warn("no consumer is found by custom_id: Kong tells plugin servers nothing of it, and there is no source of consumers (-admin-url, -declarative-config)")
 			}
 		}
 	}
-	d.load(queries, results, left)
+	d.load(queries, results, left, alone)
 	return results
 }
 
 // load asks Kong for consumers, in one write.
-func (d directory) load(queries []consumer.Query, results []consumer.Result, left []int) {
+//
+// Kong answers a load_consumer that failed (its database is away) as one that
+// found nobody. What only Kong can know and is somebody's by default or as
+// anonymous would then be given away. So a consumer that has to be there is
+// asked for along with the others: where Kong does not know that one either,
+// it knows nothing.
+func (d directory) load(queries []consumer.Query, results []consumer.Result, left []int, alone bool) {
 	if len(left) == 0 {
 		return
 	}
+	asked := make([]consumer.Query, 0, len(left)+2)
+	for _, i := range left {
+		asked = append(asked, queries[i])
+	}
+	var proof []consumer.Query
+	if alone && !d.known.IsZero() {
+		proof = d.known.Queries()
+	}
+	found, err := d.ask(append(asked, proof...))
+	knowing := len(proof) == 0 || slices.ContainsFunc(asked, func(q consumer.Query) bool { return slices.Contains(proof, q) })
+	if err == nil {
+		knowing = knowing || slices.ContainsFunc(found[len(left):], func(c *consumer.Consumer) bool { return c != nil })
+	}
+	for n, i := range left {
+		switch {
+		case err != nil:
+			results[i] = consumer.Result{Err: err}
+		case found[n] == nil && !knowing:
+			results[i] = consumer.Result{Err: fmt.Errorf("Kong finds no consumer at all, not even %s", d.known)}
+		default:
+			results[i] = consumer.Result{Consumer: found[n]}
+		}
+	}
+}
+
+// ask asks Kong for consumers. One that it does not find is nil.
+func (d directory) ask(queries []consumer.Query) ([]*consumer.Consumer, error) {
 	calls, err := pluginserver.Record(func(kong *pdk.PDK) error {
-		for _, i := range left {
-			if _, err := kong.Client.LoadConsumer(queries[i].Value, queries[i].By == consumer.ByUsername); err != nil {
+		for _, q := range queries {
+			if _, err := kong.Client.LoadConsumer(q.Value, q.By == consumer.ByUsername); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	var replies [][]byte
-	if err == nil {
-		replies, err = d.event.Ask(calls)
-	}
-	for n, i := range left {
-		results[i] = consumer.Result{Err: err}
-		if err == nil {
-			results[i].Consumer, results[i].Err = loaded(replies[n])
-		}
-	}
-}
-
-// loaded reads load_consumer's reply: an empty one is nobody.
-func loaded(reply []byte) (*consumer.Consumer, error) {
-	if len(reply) == 0 {
-		return nil, nil
-	}
-	var c kong_plugin_protocol.Consumer
-	if err := proto.Unmarshal(reply, &c); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	return &consumer.Consumer{ID: c.Id, Username: c.Username, CustomID: c.CustomId, Tags: c.Tags, CreatedAt: c.CreatedAt}, nil
+	replies, err := d.event.Ask(calls)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]*consumer.Consumer, len(replies))
+	for i, reply := range replies {
+		if len(reply) == 0 {
+			continue // nobody
+		}
+		var c kong_plugin_protocol.Consumer
+		if err := proto.Unmarshal(reply, &c); err != nil {
+			return nil, fmt.Errorf("reading a consumer: %w", err)
+		}
+		found[i] = &consumer.Consumer{ID: c.Id, Username: c.Username, CustomID: c.CustomId, Tags: c.Tags, CreatedAt: c.CreatedAt}
+	}
+	return found, nil
 }

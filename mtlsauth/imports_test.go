@@ -19,7 +19,7 @@ import (
 // design: a build that does not fit it is mended elsewhere.
 var policy = map[string][]string{
 	".":            {"mtlsauth/cli"},
-	"mtlsauth":     {"authn", "cacert", "consumer", "handshake", "pluginserver", "github.com/Kong/go-pdk", "golang.org/x/sync", "google.golang.org/protobuf"},
+	"mtlsauth":     {"authn", "cacert", "consumer", "handshake", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 	"mtlsauth/cli": {"mtlsauth", "gateway", "gateway/...", "handshake", "pkitest"},
 
 	"mtlsauth/e2e": {}, // tests alone

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/cacert"
@@ -22,8 +23,8 @@ type Plugin struct {
 	log        *kongLog
 	minRSABits int
 	lookups    *consumer.Lookups
-	consumers  *sources
-	file       *consumer.File // of -credentials; nil when there is none
+	warnedID   atomic.Bool      // that custom_id finds nobody
+	files      []*consumer.File // of credentials
 
 	mu       sync.Mutex
 	policies map[[sha256.Size]byte]*sharedPolicy
@@ -40,15 +41,14 @@ type sharedPolicy struct {
 
 var _ pluginserver.Plugin = (*Plugin)(nil)
 
-func newPlugin(store *cacert.Store, file *consumer.File, log *kongLog, minRSABits int) *Plugin {
+func newPlugin(store *cacert.Store, files []*consumer.File, log *kongLog, minRSABits int) *Plugin {
 	return &Plugin{
 		store:      store,
 		cache:      authn.NewCache(),
 		log:        log,
 		minRSABits: minRSABits,
 		lookups:    consumer.NewLookups(),
-		consumers:  &sources{store: store, log: log.background},
-		file:       file,
+		files:      files,
 		policies:   make(map[[sha256.Size]byte]*sharedPolicy),
 	}
 }
@@ -67,7 +67,7 @@ func (p *Plugin) Start(config []byte) pluginserver.Instance {
 		}
 		return &instance{plugin: p, denied: authn.Deny(authn.BadConfig, err)}
 	}
-	consumers, err := c.consumers(p.file)
+	consumers, err := c.consumers(p.files)
 	if err != nil {
 		p.log.background.Error("configuration refused, its requests get 500", "error", err)
 		return &instance{plugin: p, denied: authn.Deny(authn.BadConfig, err)}

@@ -72,8 +72,11 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 		return &UsageError{err}
 	}
 	store := cacert.NewStore(cacert.Options{Sources: sources, Refresh: o.Refresh, Log: log.background})
-	file := credentialsFile(o.Credentials, log.background)
-	plugin := newPlugin(store, file, log, o.MinRSABits)
+	files := credentialsFiles(o)
+	for _, file := range files {
+		readCredentials(context.Background(), file, true, log.background)
+	}
+	plugin := newPlugin(store, files, log, o.MinRSABits)
 
 	path := socketPath(o.Name, o.Prefix)
 	ids, err := pluginserver.OpenIDs(path + ".ids")
@@ -104,10 +107,8 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 		defer close(refreshed)
 		store.Run(ctx)
 	}()
-	if file != nil {
-		go refreshCredentials(ctx, file, o.Refresh, log.background)
-	}
-	err = server.Run(listener, stdin, func() { plugin.reload(ctx) })
+	go refreshCredentials(ctx, files, o.Refresh, log.background)
+	err = server.Run(listener, stdin, func() { go plugin.reload(ctx) }) // which a file may hold up
 	cancel()
 	select {
 	case <-refreshed:

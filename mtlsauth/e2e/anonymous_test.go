@@ -46,7 +46,7 @@ func TestDefaultAndAnonymous(t *testing.T) {
 			if cert == nil {
 				want = "NONE"
 			}
-			if v := r.verified(); !strings.HasPrefix(v, want) {
+			if v := r.verified(got); !strings.HasPrefix(v, want) {
 				t.Errorf("%s %s: client_verify is %q, want %s", path, name, v, want)
 			}
 		}

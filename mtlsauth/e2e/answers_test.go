@@ -51,7 +51,7 @@ func TestAnswers(t *testing.T) {
 		default:
 			r.expectLog(test.name, "[notice]", `[mtls-auth] reason="`+test.reason+`"`, `subject="CN=`, `ca_certificates="`+idA+`"`, `resumed="false"`)
 		}
-		if v := r.verified(); v != verify {
+		if v := r.verified(got); v != verify {
 			t.Errorf("%s: client_verify is %q, want %q", test.name, v, verify)
 		}
 		if test.status == 401 {

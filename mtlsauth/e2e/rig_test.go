@@ -198,14 +198,20 @@ func (r *rig) expectLog(what string, parts ...string) {
 	}
 }
 
-// verified is request.tls.client_verify of the last request in the access log.
-func (r *rig) verified() string {
+// verified is request.tls.client_verify of the request with this answer, which
+// is in the access log soon after.
+func (r *rig) verified(a answer) string {
 	r.t.Helper()
-	records := r.Access()
-	if len(records) == 0 || records[len(records)-1].Request.TLS == nil {
-		return ""
+	for range 500 {
+		for _, record := range r.Access() {
+			if record.Request.ID == a.header.Get("X-Kong-Request-Id") && record.Request.TLS != nil {
+				return record.Request.TLS.ClientVerify
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	return records[len(records)-1].Request.TLS.ClientVerify
+	r.t.Errorf("the access log has no request %q", a.header.Get("X-Kong-Request-Id"))
+	return ""
 }
 
 // loadPair reads a certificate and its key from files.

@@ -45,13 +45,14 @@ func (p *Policy) Authenticate(ctx context.Context, presented Presented, dir cons
 		return noneSent
 	}
 	key := p.key(presented)
-	if d := p.options.Cache.get(key, p.evidence(), now); d != nil {
+	e := p.evidence()
+	if d := p.options.Cache.get(key, p.version(e), now); d != nil {
 		return d
 	}
-	e := p.evidence()
 	if sent {
 		e.cas = p.options.CAs.Wait(ctx)
 	}
+	judged := p.version(e) // whatever changes meanwhile
 	// All lookups of a request together.
 	ctx, cancel := context.WithTimeout(ctx, consumer.MaxWait)
 	defer cancel()
@@ -67,18 +68,9 @@ func (p *Policy) Authenticate(ctx context.Context, presented Presented, dir cons
 		d = p.asAnonymous(ctx, d, dir, now)
 	}
 	if d.Answer.Status != 500 {
-		p.options.Cache.put(key, e, d)
+		p.options.Cache.put(key, judged, d)
 	}
 	return d
-}
-
-// evidence is what decisions rest on at this moment.
-func (p *Policy) evidence() evidence {
-	e := evidence{cas: p.options.CAs.Snapshot()}
-	if c := p.options.Consumers; c != nil && c.File != nil {
-		e.credentials = c.File.Current()
-	}
-	return e
 }
 
 var noneSent = Deny(NoneSent, nil)

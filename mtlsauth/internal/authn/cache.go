@@ -5,9 +5,6 @@ import (
 	"crypto/sha256"
 	"sync"
 	"time"
-
-	"mtls-auth/mtlsauth/internal/cacert"
-	"mtls-auth/mtlsauth/internal/consumer"
 )
 
 // Cache keeps decisions, bounded in number and in bytes, least recently used
@@ -34,27 +31,20 @@ func NewCache() *Cache {
 // cacheKey is a digest of a policy and of what was presented to it.
 type cacheKey [sha256.Size]byte
 
-// evidence is what a decision rests on besides what was presented. A decision
-// ends when any of it is replaced: identity is what counts.
-type evidence struct {
-	cas         *cacert.Snapshot
-	credentials *consumer.Credentials // of the file
-}
-
 // get returns a decision that still stands at now and was reached with this
-// evidence, or nil.
-func (c *Cache) get(key cacheKey, evidence evidence, now time.Time) *Decision {
-	if d := c.passed.get(key, evidence, now); d != nil {
+// version of the evidence, or nil.
+func (c *Cache) get(key cacheKey, version uint64, now time.Time) *Decision {
+	if d := c.passed.get(key, version, now); d != nil {
 		return d
 	}
-	return c.denied.get(key, evidence, now)
+	return c.denied.get(key, version, now)
 }
 
-func (c *Cache) put(key cacheKey, evidence evidence, d *Decision) {
+func (c *Cache) put(key cacheKey, version uint64, d *Decision) {
 	if d.Passed() {
-		c.passed.put(key, evidence, d)
+		c.passed.put(key, version, d)
 	} else {
-		c.denied.put(key, evidence, d)
+		c.denied.put(key, version, d)
 	}
 }
 
@@ -70,7 +60,7 @@ type lru struct {
 type entry struct {
 	key      cacheKey
 	decision *Decision
-	evidence evidence
+	version  uint64
 	size     int
 }
 
@@ -83,7 +73,7 @@ func newLRU(maxEntries, maxBytes int) lru {
 	}
 }
 
-func (l *lru) get(key cacheKey, evidence evidence, now time.Time) *Decision {
+func (l *lru) get(key cacheKey, version uint64, now time.Time) *Decision {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	element, ok := l.byKey[key]
@@ -91,7 +81,7 @@ func (l *lru) get(key cacheKey, evidence evidence, now time.Time) *Decision {
 		return nil
 	}
 	e := element.Value.(*entry)
-	if e.evidence != evidence || !e.decision.fresh(now) {
+	if e.version != version || !e.decision.fresh(now) {
 		l.remove(element)
 		return nil
 	}
@@ -99,13 +89,13 @@ func (l *lru) get(key cacheKey, evidence evidence, now time.Time) *Decision {
 	return e.decision
 }
 
-func (l *lru) put(key cacheKey, evidence evidence, d *Decision) {
+func (l *lru) put(key cacheKey, version uint64, d *Decision) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if element, ok := l.byKey[key]; ok {
 		l.remove(element)
 	}
-	e := &entry{key: key, decision: d, evidence: evidence, size: d.size()}
+	e := &entry{key: key, decision: d, version: version, size: d.size()}
 	l.byKey[key] = l.order.PushFront(e)
 	l.bytes += e.size
 	for len(l.byKey) > l.maxEntries || l.bytes > l.maxBytes {

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 	"unsafe"
-
-	"mtls-auth/mtlsauth/internal/cacert"
 )
 
 var midnight = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
@@ -22,7 +20,7 @@ func lasting(r Reason, d time.Duration) *Decision {
 
 func TestCacheKeepsADecisionWhileItStands(t *testing.T) {
 	c := NewCache()
-	snapshot, other := evidence{cas: new(cacert.Snapshot)}, evidence{cas: &cacert.Snapshot{Missing: []string{"x"}}}
+	const snapshot, other = 1, 2
 	for _, r := range []Reason{Passed, Expired} {
 		d := lasting(r, time.Minute)
 		key := keyOf(int(r))
@@ -70,7 +68,7 @@ func monotonicBack(t time.Time, by time.Duration) time.Time {
 
 func TestCacheIsBounded(t *testing.T) {
 	l := newLRU(3, 1<<20)
-	snapshot := evidence{cas: new(cacert.Snapshot)}
+	const snapshot = 1
 	put := func(n int) { l.put(keyOf(n), snapshot, lasting(Passed, time.Minute)) }
 	has := func(n int) bool { return l.get(keyOf(n), snapshot, midnight) != nil }
 	put(1)
@@ -97,7 +95,7 @@ func TestCacheIsBounded(t *testing.T) {
 
 func TestDenialsNeverPushOutWhoIsLetIn(t *testing.T) {
 	c := NewCache()
-	snapshot := evidence{cas: new(cacert.Snapshot)}
+	const snapshot = 1
 	c.put(keyOf(0), snapshot, lasting(Passed, time.Minute))
 	for n := range 3 * maxDenied {
 		c.put(keyOf(n+1), snapshot, lasting(IssuerNotFound, time.Minute))

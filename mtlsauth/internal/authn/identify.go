@@ -16,10 +16,10 @@ import (
 type Consumers struct {
 	By       consumer.ConsumerBy
 	DirNames *consumer.DirNameMatcher // nil takes every attribute
-	// Credentials are the configuration's own; File is that of -credentials,
-	// nil when there is none.
+	// Credentials are the configuration's own; Files are those of -credentials
+	// and -declarative-config, asked after them in their order.
 	Credentials *consumer.Credentials
-	File        *consumer.File
+	Files       []*consumer.File
 	// Default is the consumer of certificates that are trusted and nobody's;
 	// zero for none.
 	Default consumer.Ref
@@ -34,11 +34,12 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Pat
 
 	names, err := consumer.SubjectNames(paths[0].Certificates[0], consumer.NameOptions{DirNames: c.DirNames, Believed: believed(paths[0])})
 	if err != nil {
-		d.note("%v", err) // there are no names then
+		// It may be anybody's.
+		return p.nobody(now, now, err)
 	}
-	subject := consumer.Subject{Names: names, CAs: casOn(paths, e), Credentials: []*consumer.Credentials{c.Credentials}}
-	if c.File != nil {
-		subject.Credentials = append(subject.Credentials, e.credentials)
+	subject := consumer.Subject{
+		Names: names, CAs: casOn(paths, e),
+		Credentials: append([]*consumer.Credentials{c.Credentials}, e.files...),
 	}
 	match, err := matcher.Match(ctx, subject, ask)
 	if err != nil {
@@ -47,10 +48,10 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Pat
 	fetched := match.Fetched
 	if match.How == consumer.Nobody {
 		if match.Incomplete {
-			return p.nobody(now, fmt.Errorf("none of the first %d names is a consumer's, and there are more", consumer.MaxNames))
+			return p.nobody(now, fetched, fmt.Errorf("none of the first %d names is a consumer's, and there are more", consumer.MaxNames))
 		}
 		if c.Default.IsZero() {
-			return p.nobody(now, fmt.Errorf("none of its %d names is a consumer's", len(names.Values)))
+			return p.nobody(now, fetched, fmt.Errorf("none of its %d names is a consumer's", len(names.Values)))
 		}
 		match.CredentialID = d.Answer.CredentialID // the certificate's own
 		var asked time.Time
@@ -69,9 +70,9 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Pat
 
 // nobody is the denial of a trusted certificate that is nobody's. Absence is
 // kept no longer than consumers are.
-func (p *Policy) nobody(now time.Time, why error) *Decision {
+func (p *Policy) nobody(now, fetched time.Time, why error) *Decision {
 	d := deniedAt(now, Deny(NoConsumer, why))
-	d.lastsFor(now, p.options.MaxAge)
+	d.lastsFor(fetched, p.options.MaxAge)
 	return d
 }
 

@@ -58,7 +58,8 @@ type Policy struct {
 	options Options
 	id      uint64 // tells policies apart in the cache
 	trust   atomic.Pointer[trust]
-	mu      sync.Mutex // held while trust is renewed
+	seen    atomic.Pointer[version]
+	mu      sync.Mutex // held while trust or seen is renewed
 }
 
 // trust is a snapshot with what path validation made of it.
@@ -72,6 +73,15 @@ var lastPolicy atomic.Uint64
 // NewPolicy returns a policy. Its CAs and Cache must be given.
 func NewPolicy(o Options) *Policy {
 	return &Policy{options: o, id: lastPolicy.Add(1)}
+}
+
+// Known returns a consumer that has to exist for the policy to work; zero for
+// none.
+func (p *Policy) Known() consumer.Ref {
+	if c := p.options.Consumers; c != nil && !c.Default.IsZero() {
+		return c.Default
+	}
+	return p.options.Anonymous
 }
 
 // trustIn returns what path validation makes of a snapshot, made once each.

@@ -48,6 +48,9 @@ func (r Ref) query() Query {
 // String returns what the consumer is called, for messages.
 func (r Ref) String() string { return r.text }
 
+// Queries returns the questions whose answer is the consumer, in their order.
+func (r Ref) Queries() []Query { return r.queries() }
+
 func (r Ref) queries() []Query {
 	if r.loose {
 		return []Query{r.query(), {ByUsername, r.text}}

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +16,8 @@ import (
 // version that can not be used leaves the last good one in force.
 type File struct {
 	path    string
+	limit   int64
+	section bool // one of the keys of credentials has to be there
 	current atomic.Pointer[Credentials]
 
 	mu sync.Mutex // held by Refresh
@@ -28,8 +31,20 @@ type File struct {
 	confirmed bool
 }
 
-// NewFile returns a file that has not been read.
-func NewFile(path string) *File { return &File{path: path} }
+// maxCredentialsFile bounds a file of -credentials, in bytes: some 50,000
+// credentials, whose YAML takes seconds and a hundred times its size to read.
+const maxCredentialsFile = 8 << 20
+
+// NewFile returns the file of -credentials, which has not been read.
+func NewFile(path string) *File {
+	return &File{path: path, limit: maxCredentialsFile, section: true}
+}
+
+// NewDeclarativeFile returns a declarative file of Kong's, which has not been
+// read. It may have credentials or none.
+func NewDeclarativeFile(path string) *File {
+	return &File{path: path, limit: maxFile}
+}
 
 // Path returns the file's path.
 func (f *File) Path() string { return f.path }
@@ -70,8 +85,8 @@ func (f *File) refresh(force bool) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s is no regular file", f.path)
 	}
-	if info.Size() > maxFile {
-		return fmt.Errorf("%s has more than %d bytes", f.path, maxFile)
+	if info.Size() > f.limit {
+		return fmt.Errorf("%s has %d bytes, at most %d are allowed", f.path, info.Size(), f.limit)
 	}
 	data, info, err := readFile(f.path)
 	if err != nil {
@@ -83,6 +98,9 @@ func (f *File) refresh(force bool) error {
 		return nil
 	}
 	list, err := ParseFile(data)
+	if errors.Is(err, ErrNoSection) && !f.section {
+		err = nil
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.path, err)
 	}

@@ -36,7 +36,7 @@ func (l *Lookups) share(ctx context.Context, ask Ask, batch []Query) []answer {
 		}
 		flights[i] = f
 	}
-	generation := l.generation
+	generation := l.generation.Load()
 	l.mu.Unlock()
 	if len(mine.queries) > 0 {
 		go l.fly(context.WithoutCancel(ctx), ask, mine, generation)
@@ -51,7 +51,7 @@ func (l *Lookups) share(ctx context.Context, ask Ask, batch []Query) []answer {
 
 // fly asks for a flight. It ends when the directory's Find does, which ctx
 // bounds by MaxWait.
-func (l *Lookups) fly(ctx context.Context, ask Ask, f *flight, generation int) {
+func (l *Lookups) fly(ctx context.Context, ask Ask, f *flight, generation uint64) {
 	ctx, cancel := context.WithTimeout(ctx, MaxWait)
 	defer cancel()
 	f.answers = answered(ask, findRecovered(ctx, ask.Directory, f.queries))

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,7 +36,7 @@ type Lookups struct {
 	mu         sync.Mutex
 	cache      cache
 	flying     map[Query]*flight
-	generation int // counts Forget
+	generation atomic.Uint64 // counts Forget
 }
 
 // NewLookups returns an empty cache.
@@ -50,7 +51,21 @@ func (l *Lookups) Forget() {
 	defer l.mu.Unlock()
 	l.cache = newCache()
 	l.flying = make(map[Query]*flight)
-	l.generation++
+	l.generation.Add(1)
+}
+
+// Generation counts Forget: what was concluded from answers of an earlier one
+// is to be concluded anew.
+func (l *Lookups) Generation() uint64 { return l.generation.Load() }
+
+// Share asks a directory that outlives the request. Equal questions that are
+// asked at once are one, but across Forget, and nothing is kept.
+func (l *Lookups) Share(ctx context.Context, d Directory, queries []Query, now time.Time) []Result {
+	results := make([]Result, len(queries))
+	for i, a := range l.share(ctx, Ask{Directory: d, Shared: true, Now: now}, queries) {
+		results[i] = a.Result
+	}
+	return results
 }
 
 // found is the first query that somebody has.
@@ -137,9 +152,7 @@ func (l *Lookups) ask(ctx context.Context, ask Ask, queries []Query, answers []a
 
 // alone asks in the caller's goroutine, for nobody else.
 func (l *Lookups) alone(ctx context.Context, ask Ask, batch []Query) []answer {
-	l.mu.Lock()
-	generation := l.generation
-	l.mu.Unlock()
+	generation := l.generation.Load()
 	got := answered(ask, find(ctx, ask.Directory, batch))
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -148,8 +161,8 @@ func (l *Lookups) alone(ctx context.Context, ask Ask, batch []Query) []answer {
 }
 
 // keep puts into the cache what is no failure, unless Forget was called since.
-func (l *Lookups) keep(ask Ask, generation int, batch []Query, got []answer) {
-	if ask.MaxAge <= 0 || generation != l.generation {
+func (l *Lookups) keep(ask Ask, generation uint64, batch []Query, got []answer) {
+	if ask.MaxAge <= 0 || generation != l.generation.Load() {
 		return
 	}
 	for i, a := range got {

@@ -1,0 +1,61 @@
+package authn
+
+import (
+	"slices"
+
+	"mtls-auth/mtlsauth/internal/cacert"
+	"mtls-auth/mtlsauth/internal/consumer"
+)
+
+// evidence is what a decision rests on besides what was presented. Identity is
+// what counts: a decision ends when any of it is replaced.
+type evidence struct {
+	cas     *cacert.Snapshot
+	files   []*consumer.Credentials // in the order of Consumers.Files
+	lookups uint64                  // generation
+}
+
+func (e evidence) equal(other evidence) bool {
+	return e.cas == other.cas && e.lookups == other.lookups && slices.Equal(e.files, other.files)
+}
+
+// version is evidence with a number, by which decisions know it: to keep the
+// evidence itself would hold what has long been replaced.
+type version struct {
+	evidence
+	number uint64
+}
+
+// evidence returns what decisions rest on at this moment.
+func (p *Policy) evidence() evidence {
+	e := evidence{cas: p.options.CAs.Snapshot()}
+	if p.options.Lookups != nil {
+		e.lookups = p.options.Lookups.Generation()
+	}
+	if c := p.options.Consumers; c != nil {
+		for _, file := range c.Files {
+			e.files = append(e.files, file.Current())
+		}
+	}
+	return e
+}
+
+// version returns the number of the evidence: another one whenever it is not
+// what was seen last.
+func (p *Policy) version(e evidence) uint64 {
+	if v := p.seen.Load(); v != nil && v.equal(e) {
+		return v.number
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v := p.seen.Load()
+	if v != nil && v.equal(e) {
+		return v.number
+	}
+	next := &version{evidence: e, number: 1}
+	if v != nil {
+		next.number = v.number + 1
+	}
+	p.seen.Store(next)
+	return next.number
+}
