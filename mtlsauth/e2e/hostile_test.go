@@ -56,9 +56,14 @@ func TestRubbishOnTheSocket(t *testing.T) {
 
 // made runs one event in the real server with evidence that no TLS handshake of
 // crypto/tls would let through.
-func (r *rig) made(t *testing.T, leaf, chain string, config object) *rpc.Request {
+func (r *rig) made(t *testing.T, leaf, chain string, config object, change ...func(*rpc.Options, *rpc.Request)) *rpc.Request {
 	t.Helper()
-	client := rpc.New(rpc.Options{Socket: filepath.Join(r.prefix, "mtls-auth.socket"), Plugin: "mtls-auth"})
+	o := rpc.Options{Socket: r.socket, Plugin: "mtls-auth"}
+	req := &rpc.Request{Header: http.Header{}, Shared: map[string]any{}, Ctx: map[string]any{}, KeepLog: true}
+	for _, f := range change {
+		f(&o, req)
+	}
+	client := rpc.New(o)
 	defer client.Close()
 	fields := object{"__plugin_id": "made"}
 	for name, value := range config {
@@ -68,14 +73,11 @@ func (r *rig) made(t *testing.T, leaf, chain string, config object) *rpc.Request
 	if err != nil {
 		t.Fatal(err)
 	}
-	req := &rpc.Request{
-		Var: func(name string) string {
-			if name == "ssl_client_raw_cert" {
-				return leaf
-			}
-			return ""
-		},
-		Header: http.Header{}, Shared: map[string]any{}, Ctx: map[string]any{}, KeepLog: true,
+	req.Var = func(name string) string {
+		if name == "ssl_client_raw_cert" {
+			return leaf
+		}
+		return ""
 	}
 	if chain != "" {
 		req.Shared["mtls_auth_client_chain"] = chain

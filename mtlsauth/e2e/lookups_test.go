@@ -1,13 +1,14 @@
 package e2e
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/gateway"
 	"mtls-auth/mtlsauth/internal/pkitest"
 )
 
@@ -54,16 +55,12 @@ func TestConsumersThatCanNotBeLookedUp(t *testing.T) {
 // custom ids to nobody.
 func TestConsumersFromKongItself(t *testing.T) {
 	root := pkitest.NewCA("root")
-	dir, elsewhere := t.TempDir(), t.TempDir() // a prefix with no .kong_env
+	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, idA+".pem"), root.PEM())
 	r := newRig(t, nil, routes{
 		"/echo":   matching([]string{idA}, object{"cache_ttl": 0}),
 		"/mapped": matching([]string{idA}, object{"credentials": []object{{"subject_name": "mapped", "consumer": idAlice}}}),
-	}, with(t, consumers(consumer(idAlice, "alice", object{"custom_id": "4711"}), consumer(idBob, "bob"))), func(o *gateway.Options) {
-		o.QueryCommand = program(t) + " -dump -kong-prefix " + elsewhere
-		o.StartCommand = program(t) + " -kong-prefix " + elsewhere + " -ca-dir " + dir
-		o.Socket = filepath.Join(elsewhere, "mtls-auth.socket")
-	})
+	}, with(t, consumers(consumer(idAlice, "alice", object{"custom_id": "4711"}), consumer(idBob, "bob"))), noKongEnv, flags("-ca-dir "+dir))
 	r.expectConsumer("by username", r.get("/echo", root.Client("alice")), "alice", idAlice, "4711", "alice")
 	r.expectConsumer("by id, as mapped", r.get("/mapped", root.Client("mapped")), "alice", idAlice, "4711", "mapped")
 	r.expect("nobody", r.get("/echo", root.Client("nobody")), 401, failed)
@@ -114,4 +111,44 @@ func TestCredentialsFile(t *testing.T) {
 	if !told {
 		t.Error("Kong's log does not say that the file is broken")
 	}
+}
+
+// A consumer that is deleted is forgotten at SIGHUP, whatever cache_ttl says:
+// with the lookup goes what was decided by it.
+func TestSIGHUPForgetsConsumers(t *testing.T) {
+	root := pkitest.NewCA("root")
+	plugins := routes{"/echo": matching([]string{idA}, object{"cache_ttl": 3600})}
+	r := newRig(t, cas{idA: root}, plugins, with(t, consumers(consumer(idAlice, "alice"))))
+	alice := root.Client("alice")
+	r.expect("alice is there", r.get("/echo", alice), 200, "")
+	if err := r.Configure(declarative(t, r.upstream, cas{idA: root}, plugins, consumers(consumer(idBob, "bob")))); err != nil {
+		t.Fatal(err)
+	}
+	r.expect("alice is gone, within cache_ttl", r.get("/echo", alice), 200, "")
+	if err := syscall.Kill(r.Process().PID(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "alice is forgotten", func() bool { return r.get("/echo", alice).status == 401 })
+}
+
+// Of Kong's declarative format the credentials count as well, which open-source
+// Kong does not know.
+func TestCredentialsInADeclarativeFile(t *testing.T) {
+	root := pkitest.NewCA("root")
+	file := filepath.Join(t.TempDir(), "kong.json")
+	text, err := json.Marshal(object{
+		"_format_version": "3.0",
+		"ca_certificates": []object{{"id": idA, "cert": root.PEM()}},
+		"consumers": []object{
+			consumer(idAlice, "alice"),
+			consumer(idBob, "bob", object{"mtls_auth_credentials": []object{{"id": idC, "subject_name": "alice"}}}),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, string(text))
+	r := newRig(t, nil, routes{"/echo": matching([]string{idA})}, flags("-declarative-config "+file))
+	r.expectConsumer("mapped, although a consumer has the name", r.get("/echo", root.Client("alice")), "bob", idBob, "", idC)
+	r.expectConsumer("a consumer of the file", r.get("/echo", root.Client("bob")), "bob", idBob, "", "bob")
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,6 +32,7 @@ type rig struct {
 	t        testing.TB
 	upstream string
 	prefix   string
+	socket   string
 }
 
 // newRig starts a gateway. flags are the plugin server's.
@@ -65,11 +67,11 @@ func newRig(t testing.TB, authorities cas, plugins routes, change ...func(*gatew
 		}
 	})
 	if o.StartCommand != "" {
-		socket := o.Socket
-		if socket == "" {
-			socket = filepath.Join(r.prefix, "mtls-auth.socket")
+		r.socket = o.Socket
+		if r.socket == "" {
+			r.socket = filepath.Join(r.prefix, "mtls-auth.socket")
 		}
-		awaitSocket(t, socket)
+		awaitSocket(t, r.socket)
 	}
 	return r
 }
@@ -79,6 +81,18 @@ func tail[T any](list []T, n int) []T { return list[max(0, len(list)-n):] }
 // flags adds flags of the plugin server.
 func flags(more string) func(*gateway.Options) {
 	return func(o *gateway.Options) { o.StartCommand += " " + more }
+}
+
+// noKongEnv gives the plugin server a prefix of its own, in which there is no
+// .kong_env: no source of consumers but Kong itself.
+func noKongEnv(o *gateway.Options) {
+	elsewhere := filepath.Join(filepath.Dir(o.Prefix), "elsewhere")
+	if err := os.MkdirAll(elsewhere, 0o700); err != nil {
+		panic(err)
+	}
+	o.QueryCommand = strings.ReplaceAll(o.QueryCommand, o.Prefix, elsewhere)
+	o.StartCommand = strings.ReplaceAll(o.StartCommand, o.Prefix, elsewhere)
+	o.Socket = filepath.Join(elsewhere, "mtls-auth.socket")
 }
 
 // client returns a client that shows a certificate, or none when it is nil.

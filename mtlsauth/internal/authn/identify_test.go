@@ -2,7 +2,9 @@ package authn_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +81,57 @@ func TestWhoeverIsNobodyIsRefused(t *testing.T) {
 	}
 	if d := identify(p, sent(root.Client("bob")), knowing("alice"), time.Now()); d.Reason != authn.NoConsumer || d.Answer.Status != 401 {
 		t.Errorf("bob: got %v with %d, want no_consumer with 401", d.Reason, d.Answer.Status)
+	}
+}
+
+// Of more names than are looked at nobody can say that none is somebody's.
+func TestTooManyNamesAreNobodysByDefault(t *testing.T) {
+	root := pkitest.NewCA("root")
+	p := policyOf(trusting(root), looking(func(o *authn.Options) { o.Consumers.Default = consumer.ParseRef("everybody") })...)
+	names := func(n int, last ...string) pkitest.Option {
+		var list []string
+		for i := range n - len(last) {
+			list = append(list, fmt.Sprintf("n%d.example", i))
+		}
+		return pkitest.DNS(append(list, last...)...)
+	}
+	dir := knowing("everybody", "alice")
+	for _, test := range []struct {
+		names pkitest.Option
+		want  string
+	}{
+		{names(64), "everybody"}, {names(64, "alice"), "alice"}, {names(65), ""}, {names(65, "alice"), ""},
+	} {
+		d := identify(p, sent(root.Client("x", test.names)), dir, time.Now())
+		got := ""
+		if d.Passed() {
+			got = d.Answer.Consumer.Username
+		} else if d.Reason != authn.NoConsumer {
+			t.Errorf("got %v", d.Reason)
+		}
+		if got != test.want {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+}
+
+// Under name constraints only names of the kinds that they permit count.
+func TestNamesThatTheCACanNotVouchFor(t *testing.T) {
+	root := pkitest.NewCA("root")
+	confined := root.Intermediate("confined", pkitest.With(func(c *x509.Certificate) {
+		c.PermittedDNSDomainsCritical, c.PermittedDNSDomains = true, []string{"example"}
+	}))
+	p := policyOf(trusting(root), looking()...)
+	dir := knowing("a.example", "alice", "alice@anywhere")
+	if d := identify(p, sent(confined.Client("x", pkitest.DNS("a.example"))), dir, time.Now()); !d.Passed() {
+		t.Errorf("a name of the permitted kind: %v (%s)", d.Reason, d.Detail)
+	}
+	for name, leaf := range map[string]*pkitest.Certificate{
+		"CN": confined.Client("alice"), "e-mail": confined.Client("x", pkitest.Email("alice@anywhere")),
+	} {
+		if d := identify(p, sent(leaf), dir, time.Now()); d.Reason != authn.NoConsumer {
+			t.Errorf("%s: got %v as %+v, want no_consumer", name, d.Reason, d.Answer.Consumer)
+		}
 	}
 }
 
