@@ -126,7 +126,8 @@ func (d directory) load(queries []consumer.Query, results []consumer.Result, lef
 	}
 }
 
-// ask asks Kong for consumers. One that it does not find is nil.
+// ask asks Kong for consumers. One that it does not find is nil. It takes as
+// long as Kong takes: busy with these, Kong would look at no answer of ours.
 func (d directory) ask(queries []consumer.Query) ([]*consumer.Consumer, error) {
 	calls, err := pluginserver.Record(func(kong *pdk.PDK) error {
 		for _, q := range queries {
