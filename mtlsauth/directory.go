@@ -119,7 +119,7 @@ func (d directory) load(queries []consumer.Query, results []consumer.Result, lef
 		case err != nil:
 			results[i] = consumer.Result{Err: err}
 		case found[n] == nil && !knowing:
-			results[i] = consumer.Result{Err: fmt.Errorf("Kong finds no consumer at all, not even %s", d.known)}
+			results[i] = consumer.Result{Err: fmt.Errorf("no consumer at all is found by Kong, not even %s", d.known)}
 		default:
 			results[i] = consumer.Result{Consumer: found[n]}
 		}

@@ -67,7 +67,7 @@ func (s *Store) Run(ctx context.Context) {
 	}
 }
 
-// takeDue returns the entries that are to be asked for now, marked as being
+// takeDue returns the entries that are due, marked as being
 // asked for (not nil after a Reload), and how long nothing is due afterwards.
 // It makes w the wave of these questions.
 func (s *Store) takeDue(now time.Time, w *wave) ([]*entry, time.Duration) {

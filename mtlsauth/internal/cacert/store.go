@@ -117,7 +117,7 @@ func (s *Store) Want(ids []string) *Set {
 	return &Set{shared: shared, store: s}
 }
 
-// Reload has all sources read and all ids asked for now. It does not wait.
+// Reload has all sources read and all ids asked for at once. It does not wait.
 func (s *Store) Reload() {
 	s.mu.Lock()
 	s.reload = true
