@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"mtls-auth/mtlsauth/internal/uuid"
 )
 
 // fields reads the fields of a configuration and collects what is wrong.
@@ -91,10 +93,11 @@ func (f *fields) uuids(name string) []string {
 		f.refuse(name, "length must be at least 1")
 	}
 	for i, id := range ids {
-		if !isUUID(id) {
+		lower, ok := uuid.Parse(id)
+		if !ok {
 			f.refuse(name, "entry %d: expected a valid UUID, got %q", i+1, cut(id, 80))
 		}
-		ids[i] = strings.ToLower(id)
+		ids[i] = lower
 	}
 	return ids
 }
@@ -136,40 +139,23 @@ func (f *fields) credentials() []Credential {
 				entry.refuse(required, "required field missing")
 			}
 		}
-		if ca != "" && !isUUID(ca) {
+		lowerCA, ok := uuid.Parse(ca)
+		if ca != "" && !ok {
 			entry.refuse("ca_certificate", "expected a valid UUID, got %q", cut(ca, 80))
+			lowerCA = ca // not the mapping for any CA
 		}
 		for _, err := range entry.wrong {
 			f.refuse(fieldCredentials, "entry %d: %s", i+1, strings.TrimPrefix(err.Error(), "config."))
 		}
-		key := name{subject, strings.ToLower(ca)}
+		key := name{subject, lowerCA}
 		if before, ok := consumers[key]; ok && before != consumer {
 			f.refuse(fieldCredentials, "entry %d: subject_name %q is mapped to two consumers, %q and %q, for one ca_certificate",
 				i+1, cut(subject, 80), cut(before, 80), cut(consumer, 80))
 		}
 		consumers[key] = consumer
-		credentials = append(credentials, Credential{subject, consumer, strings.ToLower(ca)})
+		credentials = append(credentials, Credential{subject, consumer, lowerCA})
 	}
 	return credentials
-}
-
-// isUUID tells what Kong takes for a UUID: 8-4-4-4-12 hexadecimal digits.
-func isUUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		switch c := s[i]; {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case c >= '0' && c <= '9', c >= 'a' && c <= 'f', c >= 'A' && c <= 'F':
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 // cut shortens a text for a message.

@@ -19,7 +19,7 @@ import (
 // design: a build that does not fit it is mended elsewhere.
 var policy = map[string][]string{
 	".":            {"mtlsauth/cli"},
-	"mtlsauth":     {"authn", "cacert", "consumer", "handshake", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+	"mtlsauth":     {"authn", "cacert", "consumer", "handshake", "pluginserver", "uuid", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 	"mtlsauth/cli": {"mtlsauth", "gateway", "gateway/...", "handshake", "pkitest"},
 
 	"mtlsauth/e2e": {}, // tests alone
@@ -34,8 +34,9 @@ var policy = map[string][]string{
 	"certname":   {"golang.org/x/crypto/cryptobyte"},
 	"clientcert": {"golang.org/x/crypto/cryptobyte"},
 	"certpath":   {"certname", "golang.org/x/crypto/cryptobyte"},
-	"cacert":     {"go.yaml.in/yaml/v3"},
-	"consumer":   {"certname", "go.yaml.in/yaml/v3"},
+	"cacert":     {"uuid", "go.yaml.in/yaml/v3"},
+	"consumer":   {"certname", "uuid", "go.yaml.in/yaml/v3"},
+	"uuid":       {},
 
 	// Kong's side, for the demo and the tests.
 	"gateway":     {"gateway/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},

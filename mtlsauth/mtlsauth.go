@@ -24,6 +24,7 @@
 //   - internal/certname: names in certificates (RFC 4514; RFC 5280 §4.2.1.6).
 //   - internal/consumer: whose certificate it is: subject names, credentials,
 //     consumers and their lookup.
+//   - internal/uuid: what Kong takes for an id.
 //   - internal/cacert: Kong's CA Certificates and consumers, from their sources.
 //   - internal/handshake: the Lua code by which Kong asks for a certificate.
 //   - internal/gateway: Kong's side of all this, for the demo and the tests.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/uuid"
 )
 
 const (
@@ -87,7 +89,7 @@ func closeClient(c *adminClient) {
 
 // CACertificate asks for /ca_certificates/{id}.
 func (a *adminAPI) CACertificate(ctx context.Context, id string) (string, error) {
-	if _, ok := parseUUID(id); !ok {
+	if _, ok := uuid.Parse(id); !ok {
 		return "", ErrNotFound // Kong has no entity under such an id
 	}
 	if a.unanswered.Load() >= maxUnanswered {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"mtls-auth/mtlsauth/internal/uuid"
 )
 
 // adminConsumer is a consumer as the Admin API writes it. An attribute that a
@@ -63,7 +65,7 @@ func (a *adminAPI) Consumer(ctx context.Context, by Field, value string) (Consum
 	}
 	var entity adminConsumer
 	err = a.entity(ctx, "/consumers/"+segment, &entity)
-	if _, isUUID := parseUUID(value); isUUID && by == ByUsername {
+	if _, isUUID := uuid.Parse(value); isUUID && by == ByUsername {
 		if errors.Is(err, ErrNotFound) || err == nil && entity.Username != value {
 			return Consumer{}, fmt.Errorf("%w: Kong's Admin API takes the username %q for an id", ErrUnanswerable, value)
 		}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"mtls-auth/mtlsauth/internal/uuid"
 )
 
 var (
@@ -94,7 +96,7 @@ func (s *Store) Consumer(ctx context.Context, by Field, value string) (Consumer,
 		// It would find whoever lacks the attribute, or everybody.
 		return Consumer{}, fmt.Errorf("%w: an empty %s", ErrUnanswerable, by)
 	case by == ByID:
-		id, ok := parseUUID(value)
+		id, ok := uuid.Parse(value)
 		if !ok {
 			return Consumer{}, ErrNotFound // Kong has no entity under such an id
 		}
@@ -119,7 +121,7 @@ func (s *Store) Consumer(ctx context.Context, by Field, value string) (Consumer,
 // verify returns the consumer as it is handed on, or why it is no answer to the
 // question that was asked. It fails closed.
 func (c Consumer) verify(by Field, value string) (Consumer, error) {
-	id, ok := parseUUID(c.ID)
+	id, ok := uuid.Parse(c.ID)
 	if !ok {
 		return Consumer{}, errors.New("the answer is no consumer with an id")
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"mtls-auth/mtlsauth/internal/uuid"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -143,7 +145,7 @@ func (doc *declarativeDocument) entities() (*declarativeEntities, error) {
 		if ca.ID == "" {
 			continue
 		}
-		id, ok := parseUUID(ca.ID)
+		id, ok := uuid.Parse(ca.ID)
 		if !ok {
 			return nil, fmt.Errorf("ca_certificates[%d]: its id is no UUID", i)
 		}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"mtls-auth/mtlsauth/internal/uuid"
 )
 
 // declarativeConsumer is a consumer in the declarative format. All of it may be
@@ -62,7 +64,7 @@ func indexConsumers(consumers []declarativeConsumer) (consumerIndex, error) {
 		entry := &Consumer{Username: c.Username, CustomID: c.CustomID, Tags: c.Tags, CreatedAt: c.CreatedAt}
 		switch {
 		case c.ID != "":
-			id, ok := parseUUID(c.ID)
+			id, ok := uuid.Parse(c.ID)
 			if !ok {
 				return consumerIndex{}, fmt.Errorf("consumers[%d]: its id is no UUID", i)
 			}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"mtls-auth/mtlsauth/internal/uuid"
 )
 
 const (
@@ -53,7 +55,7 @@ func (s *folderScan) run() error {
 		case name == "id":
 			s.secret(s.folder.path)
 		case isPEM:
-			id, ok := parseUUID(stem)
+			id, ok := uuid.Parse(stem)
 			if !ok {
 				s.ignore(name)
 				continue
@@ -171,7 +173,7 @@ func (s *folderScan) readSecret(base string) (string, *folderFile, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	id, ok := parseUUID(strings.TrimSpace(string(data)))
+	id, ok := uuid.Parse(strings.TrimSpace(string(data)))
 	if !ok {
 		return "", nil, fmt.Errorf("%s holds no UUID", filepath.Join(base, "id"))
 	}

@@ -3,7 +3,6 @@ package cacert
 import (
 	"context"
 	"errors"
-	"strings"
 )
 
 // ErrNotFound is what a source says of an id, or of a consumer, that it does
@@ -41,28 +40,3 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string { return "refused: " + e.Reason }
-
-// uuidLength is that of 8-4-4-4-12 hexadecimal digits.
-const uuidLength = 36
-
-// parseUUID returns s in lower case and whether it is a UUID as Kong's schema
-// asks for one.
-func parseUUID(s string) (string, bool) {
-	if len(s) != uuidLength {
-		return "", false
-	}
-	for i := range len(s) {
-		c := s[i]
-		switch i {
-		case 8, 13, 18, 23:
-			if c != '-' {
-				return "", false
-			}
-		default:
-			if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
-				return "", false
-			}
-		}
-	}
-	return strings.ToLower(s), true
-}

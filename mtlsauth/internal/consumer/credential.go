@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"mtls-auth/mtlsauth/internal/uuid"
 )
 
 // Ref is how a configuration or a file names a consumer. The zero Ref names
@@ -20,7 +22,7 @@ type Ref struct {
 // has it, as a username, since Kong lets a username look like that. Nothing
 // else is asked for as an id.
 func ParseRef(text string) Ref {
-	if _, ok := parseUUID(text); ok {
+	if _, ok := uuid.Parse(text); ok {
 		return Ref{by: ByID, text: text, loose: true}
 	}
 	return Ref{by: ByUsername, text: text}
@@ -125,7 +127,7 @@ func (c *Credential) check() error {
 		return fmt.Errorf("subject_name: %q is no name: it must be UTF-8, not empty and without control characters", cut(c.SubjectName))
 	}
 	if c.CACertificateID != "" {
-		if _, ok := parseUUID(c.CACertificateID); !ok {
+		if _, ok := uuid.Parse(c.CACertificateID); !ok {
 			return fmt.Errorf("ca_certificate: %q is no UUID", cut(c.CACertificateID))
 		}
 		if c.CACertificateSHA256 != ([sha256.Size]byte{}) {
@@ -203,29 +205,4 @@ func (c *Credentials) at(key credentialKey) *Credential {
 		return &c.list[i]
 	}
 	return nil
-}
-
-// uuidLength is that of 8-4-4-4-12 hexadecimal digits.
-const uuidLength = 36
-
-// parseUUID returns s in lower case and whether it is a UUID as Kong's schema
-// asks for one.
-func parseUUID(s string) (string, bool) {
-	if len(s) != uuidLength {
-		return "", false
-	}
-	for i := range len(s) {
-		c := s[i]
-		switch i {
-		case 8, 13, 18, 23:
-			if c != '-' {
-				return "", false
-			}
-		default:
-			if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
-				return "", false
-			}
-		}
-	}
-	return strings.ToLower(s), true
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/uuid"
 )
 
 // asList takes absence for an empty list.
@@ -43,7 +45,7 @@ func asText(key string, value any) (string, error) {
 
 // asUUID returns the UUID in lower case. key may be empty.
 func asUUID(key, text string) (string, error) {
-	id, ok := parseUUID(text)
+	id, ok := uuid.Parse(text)
 	if ok {
 		return id, nil
 	}
