@@ -57,22 +57,25 @@ func newPlugin(store *cacert.Store, files []*consumer.File, log *kongLog, minRSA
 // instance that answers every request with 500 and says why in the log: it
 // fails closed. Start waits for nothing.
 func (p *Plugin) Start(config []byte) pluginserver.Instance {
-	c, err := parseConfig(config)
-	if err == nil {
-		err = c.served()
-	}
+	policy, err := p.policyOf(config)
 	if err != nil {
 		for _, one := range each(err) {
 			p.log.background.Error("configuration refused, its requests get 500", "error", one)
 		}
 		return &instance{plugin: p, denied: authn.Deny(authn.BadConfig, err)}
 	}
-	consumers, err := c.consumers(p.files)
+	return &instance{plugin: p, policy: policy}
+}
+
+func (p *Plugin) policyOf(config []byte) (*sharedPolicy, error) {
+	c, err := parseConfig(config)
 	if err != nil {
-		p.log.background.Error("configuration refused, its requests get 500", "error", err)
-		return &instance{plugin: p, denied: authn.Deny(authn.BadConfig, err)}
+		return nil, err
 	}
-	return &instance{plugin: p, policy: p.policy(c, consumers)}
+	if err := c.served(); err != nil {
+		return nil, err
+	}
+	return p.policy(c)
 }
 
 // each returns the errors that were joined to one: each mistake has a line of
@@ -85,7 +88,7 @@ func each(err error) []error {
 }
 
 // policy returns the policy of a configuration, the same for equal ones.
-func (p *Plugin) policy(c Config, consumers *authn.Consumers) *sharedPolicy {
+func (p *Plugin) policy(c Config) (*sharedPolicy, error) {
 	content, err := json.Marshal(c)
 	if err != nil {
 		panic(fmt.Sprintf("marshalling a configuration: %v", err)) // it has only plain fields
@@ -99,7 +102,11 @@ func (p *Plugin) policy(c Config, consumers *authn.Consumers) *sharedPolicy {
 	}
 	if shared, ok := p.policies[key]; ok {
 		shared.users++
-		return shared
+		return shared, nil
+	}
+	consumers, err := c.consumers(p.files)
+	if err != nil {
+		return nil, err
 	}
 	cas := p.store.Want(c.CACertificates)
 	shared := &sharedPolicy{key: key, users: 1, cas: cas, Policy: authn.NewPolicy(authn.Options{
@@ -115,7 +122,7 @@ func (p *Plugin) policy(c Config, consumers *authn.Consumers) *sharedPolicy {
 		Cache:             p.cache,
 	})}
 	p.policies[key] = shared
-	return shared
+	return shared, nil
 }
 
 // release gives back what an instance held.

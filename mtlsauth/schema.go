@@ -42,15 +42,19 @@ func Dump(name, prefix string) ([]byte, error) {
 	out, err := json.Marshal(dump{
 		Protocol:   "ProtoBuf:1",
 		SocketPath: socketPath(name, prefix),
-		Plugins: []pluginInfo{{
-			Name:     name,
-			Phases:   []string{"access"},
-			Version:  Version,
-			Priority: Priority,
-			Schema:   schema(name),
-		}},
+		Plugins:    []pluginInfo{describe(name)},
 	})
 	return append(out, '\n'), err
+}
+
+func describe(name string) pluginInfo {
+	return pluginInfo{
+		Name:     name,
+		Phases:   []string{"access"},
+		Version:  Version,
+		Priority: Priority,
+		Schema:   schema(name),
+	}
 }
 
 func socketPath(name, prefix string) string {

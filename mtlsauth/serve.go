@@ -127,15 +127,16 @@ func printed(o ServerOptions, out io.Writer) slog.Handler {
 }
 
 func pluginInfoMessage(name string) (*kong_plugin_protocol.PluginInfo, error) {
-	text, err := json.Marshal(schema(name))
+	info := describe(name)
+	text, err := json.Marshal(info.Schema)
 	if err != nil {
 		return nil, fmt.Errorf("marshalling the schema: %w", err)
 	}
 	return &kong_plugin_protocol.PluginInfo{
-		Name:     name,
-		Phases:   []string{"access"},
-		Version:  Version,
-		Priority: Priority,
+		Name:     info.Name,
+		Phases:   info.Phases,
+		Version:  info.Version,
+		Priority: int32(info.Priority),
 		Schema:   string(text),
 	}, nil
 }

@@ -27,7 +27,8 @@ func (p *Policy) groups(path certpath.Path, d *Decision) []string {
 }
 
 func (p *Policy) group(path certpath.Path) string {
-	if p.options.GroupBy == GroupByNone || path.Constrained() && !path.Constrains(certname.DirectoryName) {
+	believes := believed(path)
+	if p.options.GroupBy == GroupByNone || believes != nil && !believes(certname.DirectoryName) {
 		return ""
 	}
 	attributes, err := certname.ParseName(path.Certificates[0].RawSubject)
