@@ -43,6 +43,7 @@ var policy = map[string][]string{
 	"gateway/...": {"gateway/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
 	"handshake":   {},
 	"pkitest":     {},
+	"cputime":     {},
 }
 
 // noStd are packages of the standard library that a room must do without:

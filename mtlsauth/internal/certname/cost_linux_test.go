@@ -4,36 +4,14 @@ package certname_test
 
 import (
 	"bytes"
-	"runtime"
 	"slices"
-	"syscall"
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/cputime"
+
 	"mtls-auth/mtlsauth/internal/certname"
 )
-
-// cpuTime returns the CPU time that f takes on average; the clock may tick in
-// steps of 4 ms.
-func cpuTime(f func()) time.Duration {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	now := func() time.Duration {
-		const rusageThread = 1 // RUSAGE_THREAD, getrusage(2)
-		var usage syscall.Rusage
-		if err := syscall.Getrusage(rusageThread, &usage); err != nil {
-			panic(err)
-		}
-		return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-	}
-	started := now()
-	for runs := 1; ; runs++ {
-		f()
-		if took := now() - started; took > 40*time.Millisecond || runs == 1000 {
-			return took / time.Duration(runs)
-		}
-	}
-}
 
 // TestCostOfOIDs bounds the names of 46 KB that are the most expensive to
 // write down: one arc of that size took 90 to 300 ms.
@@ -49,7 +27,7 @@ func TestCostOfOIDs(t *testing.T) {
 		"directoryName, 46 KB CN": context(4, true, rdnSequence(t, []attr{{cn, utf8String, string(bytes.Repeat([]byte("\x01"), size))}})),
 	} {
 		der := sequence(value)
-		took := cpuTime(func() {
+		took := cputime.Of(func() {
 			if names, err := certname.ParseGeneralNames(der); err == nil {
 				certname.Join(names)
 			}

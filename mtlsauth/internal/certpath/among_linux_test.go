@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/cputime"
+
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/pkitest"
 )
@@ -49,7 +51,7 @@ func TestGoodClientAmongBogusIssuers(t *testing.T) {
 		trust = certpath.NewTrust(cas[:1], certpath.TrustOptions{})
 		var err error
 		presented := append(slices.Clone(bogus[:9]), good.Certificate)
-		took := cpuTime(func() { _, err = trust.Validate(leaf, presented, now) })
+		took := cputime.Of(func() { _, err = trust.Validate(leaf, presented, now) })
 		if err != nil || took > limit(t) {
 			t.Errorf("%s, the good one last: %v, %v", key.name, took, err)
 		}
@@ -87,7 +89,7 @@ func TestThousandCAs(t *testing.T) {
 	many := certpath.NewTrust(cas, certpath.TrustOptions{})
 	presented := []*x509.Certificate{one.Certificate}
 	cost := func(trust *certpath.Trust) time.Duration {
-		return cpuTime(func() {
+		return cputime.Of(func() {
 			if _, err := trust.Validate(leaf, presented, now); err != nil {
 				t.Fatal(err)
 			}

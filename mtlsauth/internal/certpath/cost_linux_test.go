@@ -13,10 +13,10 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"math/big"
-	"runtime"
-	"syscall"
 	"testing"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/cputime"
 
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/pkitest"
@@ -28,37 +28,12 @@ func limit(t testing.TB) time.Duration {
 	t.Helper()
 	const idle = 67 * time.Microsecond
 	ca := pkitest.NewCA("ca")
-	check := cpuTime(func() {
+	check := cputime.Of(func() {
 		if err := ca.CheckSignatureFrom(ca.Certificate); err != nil {
 			t.Fatal(err)
 		}
 	})
 	return 10 * time.Millisecond * max(check, idle) / idle
-}
-
-// cpuTime returns the CPU time that f takes on average: what else the machine
-// does is not f's cost. The clock may tick in steps of 4 ms, so f runs for
-// at least 40 ms, or 1,000 times.
-func cpuTime(f func()) time.Duration {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	started := threadTime()
-	for runs := 1; ; runs++ {
-		f()
-		if took := threadTime() - started; took > 40*time.Millisecond || runs == 1000 {
-			return took / time.Duration(runs)
-		}
-	}
-}
-
-// threadTime returns the CPU time of this thread.
-func threadTime() time.Duration {
-	const rusageThread = 1 // RUSAGE_THREAD, getrusage(2)
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(rusageThread, &usage); err != nil {
-		panic(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // bogusRSA returns a certificate with an RSA key of so many bits and this
@@ -137,7 +112,7 @@ func TestCostIsBounded(t *testing.T) {
 			{"ten RSA 2048 that name each other", leafOf("ca", 2048), bogus(self, "ca", 2048, 65537, 10)},
 		} {
 			var err error
-			took := cpuTime(func() { _, err = trust.Validate(test.leaf, test.presented, now) })
+			took := cputime.Of(func() { _, err = trust.Validate(test.leaf, test.presented, now) })
 			if err == nil {
 				t.Errorf("%s below %s: accepted", test.name, anchorName)
 			}
@@ -157,7 +132,7 @@ func TestCostOfAConfiguredKey(t *testing.T) {
 	huge := rsaSigned(t, bogusRSA(t, ca.Certificate, bits, 65537, 0), bits/8)
 	leaf := rsaSigned(t, ca.Client("leaf").Certificate, bits/8)
 	var err error
-	took := cpuTime(func() {
+	took := cputime.Of(func() {
 		trust := certpath.NewTrust([]*x509.Certificate{huge}, certpath.TrustOptions{AllowPartialChain: true})
 		_, err = trust.Validate(leaf, nil, now)
 	})
@@ -183,7 +158,7 @@ func TestCostOfGoodSignatures(t *testing.T) {
 		leaf := ca.Client("leaf").Certificate
 		trust := certpath.NewTrust([]*x509.Certificate{pkitest.NewCA("ca").Certificate}, certpath.TrustOptions{})
 		var err error
-		took := cpuTime(func() { _, err = trust.Validate(leaf, presented, now) })
+		took := cputime.Of(func() { _, err = trust.Validate(leaf, presented, now) })
 		t.Logf("%s: %v, %s", key.name, took, kindOf(err))
 		if err == nil || took > limit(t) {
 			t.Errorf("%s: took %v, %v", key.name, took, err)

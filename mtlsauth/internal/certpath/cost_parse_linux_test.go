@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/cputime"
+
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/clientcert"
 	"mtls-auth/mtlsauth/internal/pkitest"
@@ -61,7 +63,7 @@ func testCostFromPEM(t *testing.T, c elliptic.Curve) {
 		text := test.leaf.PEM()
 		for name, trust := range configured {
 			var err error
-			took := cpuTime(func() {
+			took := cputime.Of(func() {
 				var leaf *x509.Certificate
 				if leaf, err = clientcert.ParseLeaf(text); err == nil {
 					_, err = trust.Validate(leaf, clientcert.ParseChain(test.chain, leaf), now)
@@ -99,7 +101,7 @@ func TestAnchorsAreVerifiedOnce(t *testing.T) {
 	cas := parse()
 	certpath.NewTrust(cas, certpath.TrustOptions{})
 	cas = append(parse(), pkitest.NewCA("new").Certificate)
-	again := cpuTime(func() { certpath.NewTrust(cas, certpath.TrustOptions{}) })
+	again := cputime.Of(func() { certpath.NewTrust(cas, certpath.TrustOptions{}) })
 	t.Log(again)
 	if again > 5*time.Millisecond {
 		t.Errorf("100 anchors, verified before: %v", again)
