@@ -33,16 +33,23 @@ var policy = map[string][]string{
 	// The domain rooms never import each other.
 	"certname":   {"golang.org/x/crypto/cryptobyte"},
 	"clientcert": {"golang.org/x/crypto/cryptobyte"},
-	"certpath":   {"certname", "golang.org/x/crypto/cryptobyte"},
+	"certpath":   {"certname", "signature", "golang.org/x/crypto/cryptobyte"},
+	"signature":  {"golang.org/x/crypto/cryptobyte"},
 	"cacert":     {"uuid", "go.yaml.in/yaml/v3"},
 	"consumer":   {"certname", "uuid", "go.yaml.in/yaml/v3"},
 	"uuid":       {},
+
+	// Certificate status: what judges it (ocsp, crl) knows no network and no
+	// clock.
+	"revocation":       {"revocation/...", "signature"},
+	"revocation/fetch": {},
+	"revocation/...":   {"signature", "golang.org/x/crypto/cryptobyte"},
 
 	// Kong's side, for the demo and the tests.
 	"gateway":     {"gateway/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
 	"gateway/...": {"gateway/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
 	"handshake":   {},
-	"pkitest":     {},
+	"pkitest":     {"golang.org/x/crypto/ocsp", "golang.org/x/crypto/cryptobyte"},
 	"cputime":     {},
 }
 
@@ -53,10 +60,14 @@ var noStd = map[string][]string{
 	"certname":   {"net/http", "os", "log", "context"},
 	"clientcert": {"net/http", "net", "os", "log", "context"},
 	"certpath":   {"net/http", "os", "log", "context"},
+	"signature":  {"net/http", "net", "os", "log", "context"},
+
+	"revocation/ocsp": {"net/http", "os", "log", "context"},
+	"revocation/crl":  {"net/http", "os", "log", "context"},
 }
 
 // noClock are the rooms to which the time is an argument.
-var noClock = []string{"authn", "certname", "clientcert", "certpath", "consumer"}
+var noClock = []string{"authn", "certname", "clientcert", "certpath", "consumer", "signature", "revocation/ocsp", "revocation/crl"}
 
 const module = "mtls-auth/"
 

@@ -2,51 +2,30 @@ package certpath
 
 import (
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"fmt"
 	"math/bits"
-)
 
-const (
-	// defaultMinRSABits is NIST SP 800-57's 112 bits of security.
-	defaultMinRSABits = 2048
-
-	// maxRSABits bounds the keys that signatures are checked with: the cost
-	// grows with the square, and no CA uses larger ones.
-	maxRSABits = 8192
+	"mtls-auth/mtlsauth/internal/signature"
 )
 
 // checkKey refuses keys that are too weak or of a kind that crypto/x509 cannot
-// verify with: anything but RSA of at least minRSABits, ECDSA on P-256, P-384
-// and P-521, and Ed25519.
+// verify with.
 func checkKey(cert *x509.Certificate, minRSABits int) *Error {
-	switch key := cert.PublicKey.(type) {
-	case *rsa.PublicKey:
-		if n := key.N.BitLen(); n < minRSABits {
-			return refuse(WeakAlgorithm, cert, fmt.Sprintf("RSA key of %d bits, at least %d are required", n, minRSABits))
-		}
-		return nil
-	case *ecdsa.PublicKey:
-		switch key.Curve {
-		case elliptic.P256(), elliptic.P384(), elliptic.P521():
-			return nil
-		}
-		return refuse(WeakAlgorithm, cert, "elliptic curve "+key.Curve.Params().Name+" is not accepted")
-	case ed25519.PublicKey:
-		return nil
+	if err := signature.CheckKey(cert.PublicKey, minRSABits); err != nil {
+		return &Error{Kind: WeakAlgorithm, Certificate: cert, Err: err}
 	}
-	return refuse(WeakAlgorithm, cert, "public key algorithm is not supported")
+	return nil
 }
 
 // checkIssuerKey is checkKey for a certificate whose key verifies others.
 func checkIssuerKey(cert *x509.Certificate, minRSABits int) *Error {
-	if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
-		return refuse(WeakAlgorithm, cert, fmt.Sprintf("RSA key of %d bits, at most %d are accepted", key.N.BitLen(), maxRSABits))
+	if err := signature.CheckIssuerKey(cert.PublicKey, minRSABits); err != nil {
+		return &Error{Kind: WeakAlgorithm, Certificate: cert, Err: err}
 	}
-	return checkKey(cert, minRSABits)
+	return nil
 }
 
 // checkOddSize refuses RSA keys whose size is no whole number of bytes, which

@@ -34,9 +34,6 @@ type Trust struct {
 // is not judged otherwise, and verified once in the life of the process. Expired
 // ones are refused when they are used.
 func NewTrust(cas []*x509.Certificate, o TrustOptions) *Trust {
-	if o.MinRSABits == 0 {
-		o.MinRSABits = defaultMinRSABits
-	}
 	t := &Trust{
 		minRSABits:    o.MinRSABits,
 		size:          len(cas),
