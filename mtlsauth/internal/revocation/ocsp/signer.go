@@ -1,0 +1,150 @@
+package ocsp
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/asn1"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cryptobyteasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"mtls-auth/mtlsauth/internal/signature"
+)
+
+// maxCertificates bounds the embedded certificates that are looked at, and so
+// the signatures that are verified: two for each of them and one more. A
+// responder sends its own, at most with the few of its path.
+const maxCertificates = 8
+
+var (
+	oidNoCheck  = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5} // id-pkix-ocsp-nocheck
+	oidKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 15}
+)
+
+// authenticate verifies the signature. It returns the certificate of the
+// delegated responder that signed, or nil where the issuer did; every other
+// signer is an error. A delegate has to be valid at the instant at; whether the
+// issuer is, path validation said.
+//
+// The signer has to be the one that the response names, by name or by key.
+// Where several certificates fit, the error is about the first.
+func (r *response) authenticate(q question, at time.Time, o Options) (*x509.Certificate, error) {
+	if r.algorithm.Insecure() && !o.AllowSHA1 {
+		return nil, refuse(WeakAlgorithm, "the response is signed by "+r.algorithm.String())
+	}
+	if err := signature.CheckIssuerKey(q.issuer.PublicKey, o.MinRSABits); err != nil {
+		return nil, refuseFor(WeakAlgorithm, "checking the issuer's key", err)
+	}
+	var refusal error
+	if r.names(q.issuer) {
+		if refusal = r.signedBy(q.issuer.PublicKey); refusal == nil {
+			return nil, nil
+		}
+	}
+	for _, der := range r.certificates {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil || !r.names(cert) || bytes.Equal(cert.Raw, q.issuer.Raw) {
+			continue
+		}
+		err = checkDelegate(cert, q, at, o)
+		if err == nil {
+			err = r.signedBy(cert.PublicKey)
+		}
+		if err == nil {
+			return cert, nil
+		}
+		if refusal == nil {
+			refusal = err
+		}
+	}
+	if refusal == nil {
+		refusal = refuse(Unauthorized, "responderID is neither the issuer nor an embedded certificate")
+	}
+	return nil, refusal
+}
+
+// names reports whether responderID is that of cert. Names are compared byte
+// for byte, as everywhere.
+func (r *response) names(cert *x509.Certificate) bool {
+	if r.responderName != nil {
+		return bytes.Equal(r.responderName, cert.RawSubject)
+	}
+	bits, ok := keyBits(cert)
+	return ok && bytes.Equal(r.responderKeyHash, digest(crypto.SHA1, bits))
+}
+
+func (r *response) signedBy(key crypto.PublicKey) error {
+	if err := r.algorithm.VerifyMessage(key, r.tbs, r.signature); err != nil {
+		return refuseFor(BadSignature, "verifying the response", err)
+	}
+	return nil
+}
+
+// checkDelegate refuses a certificate that the issuer did not authorize to sign
+// responses (RFC 6960, section 4.2.2.2). Its key is used for nothing before
+// this has passed.
+func checkDelegate(cert *x509.Certificate, q question, at time.Time, o Options) error {
+	switch {
+	case !bytes.Equal(cert.RawIssuer, q.issuer.RawSubject):
+		return refuse(Unauthorized, "the responder's certificate is not from the issuer")
+	case !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
+		// anyExtendedKeyUsage is no designation: the section asks for
+		// id-kp-OCSPSigning itself.
+		return refuse(Unauthorized, "the responder's certificate has no id-kp-OCSPSigning")
+	case cert.SerialNumber.Cmp(q.serial) == 0:
+		return refuse(Unauthorized, "a responder cannot vouch for its own certificate")
+	case at.Before(cert.NotBefore):
+		return refuse(Unauthorized, "the responder's certificate is not valid before "+cert.NotBefore.UTC().Format(time.RFC3339))
+	case at.After(cert.NotAfter):
+		return refuse(Unauthorized, "the responder's certificate is not valid after "+cert.NotAfter.UTC().Format(time.RFC3339))
+	case has(cert, oidKeyUsage) && cert.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0:
+		return refuse(Unauthorized, "key usage of the responder's certificate does not allow signatures")
+	case slices.ContainsFunc(cert.UnhandledCriticalExtensions, func(id asn1.ObjectIdentifier) bool { return !id.Equal(oidNoCheck) }):
+		return refuse(Unauthorized, "unknown critical extension in the responder's certificate")
+	}
+	if err := signature.CheckIssuerKey(cert.PublicKey, o.MinRSABits); err != nil {
+		return refuseFor(WeakAlgorithm, "checking the responder's key", err)
+	}
+	return checkIssued(cert, q.issuer, o)
+}
+
+// checkIssued verifies that cert is signed with the issuer's key. crypto/x509
+// would do it, but has other words on algorithms than package signature.
+func checkIssued(cert, issuer *x509.Certificate, o Options) error {
+	input := cryptobyte.String(cert.Raw)
+	var outer, identifier cryptobyte.String
+	var bits []byte
+	if !input.ReadASN1(&outer, cryptobyteasn1.SEQUENCE) || !input.Empty() || !outer.SkipASN1(cryptobyteasn1.SEQUENCE) ||
+		!outer.ReadASN1Element(&identifier, cryptobyteasn1.SEQUENCE) || !outer.ReadASN1BitStringAsBytes(&bits) || !outer.Empty() {
+		return refuse(Unauthorized, "malformed certificate of the responder")
+	}
+	algorithm, err := signature.Parse(identifier)
+	if err != nil {
+		return refuseFor(WeakAlgorithm, "parsing the responder's certificate", err)
+	}
+	if algorithm.Insecure() && !o.AllowSHA1 {
+		return refuse(WeakAlgorithm, "the responder's certificate is signed by "+algorithm.String())
+	}
+	if err := algorithm.VerifyMessage(issuer.PublicKey, cert.RawTBSCertificate, bits); err != nil {
+		return refuseFor(Unauthorized, "verifying the responder's certificate", err)
+	}
+	return nil
+}
+
+// mustBeAsked reports whether the delegate's own status has to be asked: the
+// issuer did not say id-pkix-ocsp-nocheck and said where.
+func mustBeAsked(delegate *x509.Certificate) bool {
+	return !has(delegate, oidNoCheck) && (len(delegate.OCSPServer) > 0 || len(delegate.CRLDistributionPoints) > 0)
+}
+
+func has(cert *x509.Certificate, id asn1.ObjectIdentifier) bool {
+	for _, extension := range cert.Extensions {
+		if extension.Id.Equal(id) {
+			return true
+		}
+	}
+	return false
+}
