@@ -1,0 +1,166 @@
+package ocsp_test
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"math/big"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+)
+
+// now is in whole seconds, as the times of responses are.
+var now = time.Now().Truncate(time.Second)
+
+// world is what most tests start from.
+type world struct {
+	ca, otherCA      *pkitest.Certificate
+	client, another  *pkitest.Certificate // both of ca
+	delegate         *pkitest.Certificate
+	delegateOfOther  *pkitest.Certificate
+	delegateExpired  *pkitest.Certificate
+	responderOptions ocsp.Options
+}
+
+func newWorld() world {
+	ca, otherCA := pkitest.NewCA("ca"), pkitest.NewCA("other ca")
+	return world{
+		ca: ca, otherCA: otherCA,
+		client: ca.Client("client"), another: ca.Client("another"),
+		delegate:         ca.OCSPSigner("delegate"),
+		delegateOfOther:  otherCA.OCSPSigner("delegate of other ca"),
+		delegateExpired:  ca.OCSPSigner("expired delegate", pkitest.Expired()),
+		responderOptions: ocsp.Options{Now: now},
+	}
+}
+
+// response is a good one about the client, signed by its issuer.
+func (w world) response(status pkitest.CertStatus) pkitest.OCSPResponse {
+	return pkitest.OCSPResponse{Issuer: w.ca, Singles: []pkitest.OCSPSingle{pkitest.Single(w.client, status)}}
+}
+
+// delegated is a good one signed by signer.
+func (w world) delegated(signer *pkitest.Certificate) pkitest.OCSPResponse {
+	r := w.response(pkitest.OCSPGood)
+	r.Signer = signer
+	return r
+}
+
+func (w world) judge(t *testing.T, r pkitest.OCSPResponse) (ocsp.Answer, error) {
+	t.Helper()
+	return judge(t, r.DER(), w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+}
+
+// judge is ocsp.Judge and checks what holds of every result.
+func judge(t *testing.T, der []byte, issuer *x509.Certificate, serial *big.Int, o ocsp.Options) (ocsp.Answer, error) {
+	t.Helper()
+	answer, err := ocsp.Judge(der, issuer, serial, o)
+	checkResult(t, answer, err)
+	if err == nil && o.Now.After(answer.Until) {
+		t.Fatalf("answer is over: until %v", answer.Until)
+	}
+	return answer, err
+}
+
+func judgeLasting(t *testing.T, der []byte, issuer *x509.Certificate, serial *big.Int, o ocsp.Options) (ocsp.Answer, error) {
+	t.Helper()
+	answer, err := ocsp.JudgeLasting(der, issuer, serial, o)
+	checkResult(t, answer, err)
+	if err == nil && !answer.Final() {
+		t.Fatalf("not a final revocation: %+v", answer)
+	}
+	return answer, err
+}
+
+func checkResult(t *testing.T, answer ocsp.Answer, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	if answer != (ocsp.Answer{}) {
+		t.Fatalf("an error comes with an answer: %+v", answer)
+	}
+	if _, ok := errors.AsType[*ocsp.Error](err); !ok {
+		t.Fatalf("error is %T, want *ocsp.Error", err)
+	}
+}
+
+// verdict is the status, or the kind of the error.
+func verdict(answer ocsp.Answer, err error) string {
+	if e, ok := errors.AsType[*ocsp.Error](err); ok {
+		return e.Kind.String()
+	}
+	return answer.Status.String()
+}
+
+func wantVerdict(t *testing.T, answer ocsp.Answer, err error, want string) {
+	t.Helper()
+	if got := verdict(answer, err); got != want {
+		t.Errorf("got %s (%v), want %s", got, err, want)
+	}
+}
+
+// replaceOnce changes one place of DER, of the same length.
+func replaceOnce(old, new []byte) func([]byte) []byte {
+	return func(der []byte) []byte {
+		if len(old) != len(new) || bytes.Count(der, old) != 1 {
+			panic("not one place of that length")
+		}
+		return bytes.Replace(der, old, new, 1)
+	}
+}
+
+// node is a DER element: a constructed one has children, another has content.
+type node struct {
+	tag      asn1.Tag
+	children []*node
+	content  []byte
+}
+
+func parseNodes(der []byte) []*node {
+	var nodes []*node
+	for input := cryptobyte.String(der); !input.Empty(); {
+		var content cryptobyte.String
+		n := &node{}
+		if !input.ReadAnyASN1(&content, &n.tag) {
+			panic("not DER")
+		}
+		if n.tag&0x20 != 0 {
+			n.children = parseNodes(content)
+		} else {
+			n.content = content
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes
+}
+
+func (n *node) add(b *cryptobyte.Builder) {
+	b.AddASN1(n.tag, func(b *cryptobyte.Builder) {
+		b.AddBytes(n.content)
+		for _, child := range n.children {
+			child.add(b)
+		}
+	})
+}
+
+func (n *node) der() []byte {
+	b := cryptobyte.NewBuilder(nil)
+	n.add(b)
+	return b.BytesOrPanic()
+}
+
+// edit returns a change of DER as a tree.
+func edit(change func(root *node)) func([]byte) []byte {
+	return func(der []byte) []byte {
+		root := parseNodes(der)[0]
+		change(root)
+		return root.der()
+	}
+}
