@@ -27,42 +27,53 @@ type kongEnvFile struct {
 // breaks as it is, so other lines continue the setting above them.
 var kongEnvLine = regexp.MustCompile(`^([A-Za-z_$][A-Za-z0-9_$]*) = `)
 
-// parseKongEnv reads `key = value` lines as Kong writes them: `#` in a value as
-// `\#`, lists with commas, empty values left out. A file without admin_listen
-// is one that Kong is writing at this moment, and an error.
+// parseKongEnv reads `.kong_env`. A file without admin_listen is one that Kong is
+// writing at this moment, and an error.
 func parseKongEnv(data []byte) (*kongEnvFile, error) {
-	values := map[string]*strings.Builder{
-		"admin_listen": {}, "admin_ssl_cert": {}, "declarative_config": {}, "declarative_config_string": {},
-		"role": {},
-	}
-	var value *strings.Builder // nil: a setting that nobody wants
-	for line := range strings.Lines(string(data)) {
-		line = strings.TrimRight(line, "\r\n")
-		if match := kongEnvLine.FindStringSubmatch(line); match != nil {
-			value = values[match[1]]
-			line = line[len(match[0]):]
-			if value != nil {
-				value.Reset()
-			}
-		} else if value != nil {
-			value.WriteByte('\n')
-		}
-		if value != nil {
-			value.WriteString(unescapeHash(line))
-		}
-	}
-	get := func(key string) string { return strings.TrimSpace(values[key].String()) }
+	wanted := []string{"admin_listen", "admin_ssl_cert", "declarative_config", "declarative_config_string", "role"}
+	values := kongEnvValues(data, func(key string) bool { return slices.Contains(wanted, key) })
 	env := &kongEnvFile{
-		adminListen:       splitList(get("admin_listen")),
-		adminSSLCert:      splitList(get("admin_ssl_cert")),
-		declarativeConfig: get("declarative_config"),
-		declarativeString: get("declarative_config_string"),
-		dataPlane:         get("role") == "data_plane",
+		adminListen:       splitList(values["admin_listen"]),
+		adminSSLCert:      splitList(values["admin_ssl_cert"]),
+		declarativeConfig: values["declarative_config"],
+		declarativeString: values["declarative_config_string"],
+		dataPlane:         values["role"] == "data_plane",
 	}
 	if len(env.adminListen) == 0 {
 		return nil, errors.New("it has no admin_listen")
 	}
 	return env, nil
+}
+
+// kongEnvValues reads `key = value` lines as Kong writes them, of those that
+// are wanted: `#` in a value as `\#`, empty values left out, the last of two.
+func kongEnvValues(data []byte, wanted func(key string) bool) map[string]string {
+	out := make(map[string]string)
+	var key string // empty: a setting that nobody wants
+	var value strings.Builder
+	end := func() {
+		if key != "" {
+			out[key] = strings.TrimSpace(value.String())
+		}
+		value.Reset()
+	}
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimRight(line, "\r\n")
+		if match := kongEnvLine.FindStringSubmatch(line); match != nil {
+			end()
+			key, line = "", line[len(match[0]):]
+			if wanted(match[1]) {
+				key = match[1]
+			}
+		} else if key != "" {
+			value.WriteByte('\n')
+		}
+		if key != "" {
+			value.WriteString(unescapeHash(line))
+		}
+	}
+	end()
+	return out
 }
 
 // unescapeHash undoes Kong's quoting of `#` and drops a comment.
