@@ -94,6 +94,19 @@ func TestListeners(t *testing.T) {
 	}
 }
 
+// No request waits for the first reading.
+func TestListenersAreReadAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		prefix := t.TempDir()
+		putEnv(t, prefix, time.Hour, "admin_listen = 10.0.0.1:1")
+		k := cacert.NewListeners(prefix)
+		if err := os.Remove(filepath.Join(prefix, ".kong_env")); err != nil {
+			t.Fatal(err)
+		}
+		wantListeners(t, "", k, "10.0.0.1:1")
+	})
+}
+
 func TestListenersWithoutKongEnv(t *testing.T) {
 	wantListeners(t, "absent", cacert.NewListeners(t.TempDir()), kongDefaults)
 	prefix := t.TempDir()
