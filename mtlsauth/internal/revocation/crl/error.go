@@ -1,0 +1,59 @@
+package crl
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind says why a list is of no use for a certificate.
+type Kind uint8
+
+// The kinds of refusal. None of them says anything about the certificate.
+const (
+	Unspecified   Kind = iota
+	Malformed          // no CRL of version 2 in DER or PEM, or cut off; a certificate's distribution points that are not
+	TooLarge           // over a limit of ours
+	Critical           // a critical extension that is not understood
+	WeakAlgorithm      // a signature algorithm or key that is too weak, or not known
+	WrongIssuer        // neither from the certificate's issuer nor from a CRL issuer that it names, or nobody of that name is known
+	WrongScope         // for other certificates, other distribution points, or no complete list
+	BadSignature       // signed by nobody who may
+	Unauthorized       // the signer's key usage is without cRLSign
+	Incomplete         // without CRL number or nextUpdate
+	NotYetValid        // thisUpdate has not come
+	Stale              // nextUpdate has passed
+)
+
+var kindNames = [...]string{
+	Unspecified: "unspecified", Malformed: "malformed", TooLarge: "too_large", Critical: "critical_extension",
+	WeakAlgorithm: "weak_algorithm", WrongIssuer: "wrong_issuer", WrongScope: "wrong_scope", BadSignature: "bad_signature",
+	Unauthorized: "unauthorized", Incomplete: "incomplete", NotYetValid: "not_yet_valid", Stale: "stale",
+}
+
+// String returns the kind in the spelling of the log's reason codes.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return kindNames[Unspecified]
+}
+
+// Error says that a list cannot be used: the certificate's status stays
+// unknown.
+type Error struct {
+	Kind Kind
+	Err  error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+func refuse(kind Kind, text string) *Error {
+	return &Error{Kind: kind, Err: errors.New(text)}
+}
+
+func refusef(kind Kind, format string, a ...any) *Error {
+	return &Error{Kind: kind, Err: fmt.Errorf(format, a...)}
+}

@@ -1,0 +1,193 @@
+package crl
+
+import (
+	"bytes"
+	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+)
+
+const (
+	bitString = asn1.BIT_STRING
+
+	// maxNames bounds the general names of one distribution point, of one list
+	// or of one certificate issuer, since those of certificates are compared
+	// with those of lists. More than three are not seen in use.
+	maxNames = 64
+)
+
+func context(n uint8) asn1.Tag     { return asn1.Tag(n).ContextSpecific() }
+func constructed(n uint8) asn1.Tag { return context(n).Constructed() }
+
+// The forms of a GeneralName that are told apart (RFC 5280, section 4.2.1.6).
+var (
+	tagDirectoryName = constructed(4)
+	tagURI           = context(6)
+)
+
+// generalNames are GeneralName elements in DER, tags and all, so that names of
+// any form are compared byte for byte.
+type generalNames [][]byte
+
+// readGeneralNames reads the content of a GeneralNames SEQUENCE, which holds at
+// least one.
+func readGeneralNames(content cryptobyte.String) (generalNames, *Error) {
+	var names generalNames
+	for !content.Empty() {
+		var element cryptobyte.String
+		var tag asn1.Tag
+		if !content.ReadAnyASN1Element(&element, &tag) || tag&0xc0 != 0x80 || tag&0x1f > 8 {
+			return nil, refuse(Malformed, "malformed general name")
+		}
+		if tag == tagDirectoryName {
+			if _, ok := directoryName(element); !ok {
+				return nil, refuse(Malformed, "malformed directoryName")
+			}
+		}
+		if len(names) == maxNames {
+			return nil, refusef(TooLarge, "more than %d general names", maxNames)
+		}
+		names = append(names, bytes.Clone(element))
+	}
+	if len(names) == 0 {
+		return nil, refuse(Malformed, "no general name")
+	}
+	return names, nil
+}
+
+// directoryName returns the Name in a GeneralName, and false where it is none.
+// Its tag is explicit because Name is a CHOICE.
+func directoryName(element []byte) (rawName []byte, ok bool) {
+	input := cryptobyte.String(element)
+	var content, name cryptobyte.String
+	if !input.ReadASN1(&content, tagDirectoryName) || !content.ReadASN1Element(&name, asn1.SEQUENCE) || !content.Empty() || !isName(name) {
+		return nil, false
+	}
+	return name, true
+}
+
+// directoryNames returns the Names among the general names.
+func (n generalNames) directoryNames() [][]byte {
+	var names [][]byte
+	for _, element := range n {
+		if name, ok := directoryName(element); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (n generalNames) overlap(other generalNames) bool {
+	return slices.ContainsFunc(n, func(a []byte) bool {
+		return slices.ContainsFunc(other, func(b []byte) bool { return bytes.Equal(a, b) })
+	})
+}
+
+func (n generalNames) size() int {
+	size := 0
+	for _, element := range n {
+		size += len(element) + 24 // the slice's header
+	}
+	return size
+}
+
+// isName reports whether a whole element is a Name (RFC 5280, section 4.1.2.4).
+// What its attributes say is not looked at: a name is only ever compared with
+// those of certificates.
+func isName(element cryptobyte.String) bool {
+	var rdns cryptobyte.String
+	if !element.ReadASN1(&rdns, asn1.SEQUENCE) || !element.Empty() {
+		return false
+	}
+	for !rdns.Empty() {
+		var rdn cryptobyte.String
+		if !rdns.ReadASN1(&rdn, asn1.SET) || !isRDN(rdn) {
+			return false
+		}
+	}
+	return true
+}
+
+// isRDN reports whether the content of a SET is that of a relative
+// distinguished name.
+func isRDN(content cryptobyte.String) bool {
+	if content.Empty() {
+		return false
+	}
+	for !content.Empty() {
+		var pair, value cryptobyte.String
+		var oid, tag = cryptobyte.String(nil), asn1.Tag(0)
+		if !content.ReadASN1(&pair, asn1.SEQUENCE) || !pair.ReadASN1(&oid, asn1.OBJECT_IDENTIFIER) || oid.Empty() ||
+			!pair.ReadAnyASN1(&value, &tag) || !pair.Empty() {
+			return false
+		}
+	}
+	return true
+}
+
+// directoryNameOf returns the GeneralName of a Name.
+func directoryNameOf(rawName []byte) []byte {
+	b := cryptobyte.NewBuilder(nil)
+	b.AddASN1(tagDirectoryName, func(b *cryptobyte.Builder) { b.AddBytes(rawName) })
+	return b.BytesOrPanic()
+}
+
+// pointName is a DistributionPointName (RFC 5280, section 4.2.1.13): names in
+// full, or one relative to a CRL issuer.
+type pointName struct {
+	full     generalNames
+	relative []byte // the content of the RDN's SET
+}
+
+// readPointName reads the content of the explicit [0] around the CHOICE.
+func readPointName(content cryptobyte.String) (*pointName, *Error) {
+	var inner cryptobyte.String
+	var tag asn1.Tag
+	if !content.ReadAnyASN1(&inner, &tag) || !content.Empty() {
+		return nil, refuse(Malformed, "malformed distribution point name")
+	}
+	switch {
+	case tag == constructed(0):
+		names, err := readGeneralNames(inner)
+		if err != nil {
+			return nil, err
+		}
+		return &pointName{full: names}, nil
+	case tag == constructed(1) && isRDN(inner):
+		return &pointName{relative: bytes.Clone(inner)}, nil
+	}
+	return nil, refuse(Malformed, "malformed distribution point name")
+}
+
+// resolve returns the names in full; a relative one is put at the end of
+// issuer, a DER Name.
+func (p *pointName) resolve(issuer []byte) (generalNames, *Error) {
+	if p.relative == nil {
+		return p.full, nil
+	}
+	input := cryptobyte.String(issuer)
+	var rdns cryptobyte.String
+	if !input.ReadASN1(&rdns, asn1.SEQUENCE) || !input.Empty() {
+		return nil, refuse(Malformed, "malformed issuer name")
+	}
+	b := cryptobyte.NewBuilder(nil)
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddBytes(rdns)
+		b.AddASN1(asn1.SET, func(b *cryptobyte.Builder) { b.AddBytes(p.relative) })
+	})
+	return generalNames{directoryNameOf(b.BytesOrPanic())}, nil
+}
+
+// uris returns the URIs as they are written.
+func (n generalNames) uris() []string {
+	var uris []string
+	for _, element := range n {
+		input := cryptobyte.String(element)
+		var uri cryptobyte.String
+		if input.ReadASN1(&uri, tagURI) {
+			uris = append(uris, string(uri))
+		}
+	}
+	return uris
+}

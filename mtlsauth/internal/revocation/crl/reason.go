@@ -1,0 +1,56 @@
+package crl
+
+import (
+	encoding_asn1 "encoding/asn1"
+
+	"golang.org/x/crypto/cryptobyte"
+)
+
+// Reason is a reason code (RFC 5280, section 5.3.1). An entry without one, or
+// with one that is not known, is Unspecified: it is a revocation all the same.
+type Reason uint8
+
+// The reasons that are told apart.
+const (
+	ReasonUnspecified   Reason = 0
+	ReasonHold          Reason = 6
+	ReasonRemoveFromCRL Reason = 8
+	maxReason           Reason = 10
+)
+
+var reasonNames = [...]string{
+	"unspecified", "keyCompromise", "cACompromise", "affiliationChanged", "superseded", "cessationOfOperation",
+	"certificateHold", "unspecified", "removeFromCRL", "privilegeWithdrawn", "aACompromise",
+}
+
+// String returns the name in the RFC.
+func (r Reason) String() string {
+	if r > maxReason {
+		r = ReasonUnspecified
+	}
+	return reasonNames[r]
+}
+
+// ReasonMask is a set of reasons that a list has spoken about, by the bits of
+// ReasonFlags (RFC 5280, section 4.2.1.13).
+type ReasonMask uint16
+
+// AllReasons is every reason of ReasonFlags, whose bit 0 is unused: a
+// certificate that is not listed for all of them is good.
+const AllReasons ReasonMask = 0x1fe
+
+// reasonFlags reads a ReasonFlags BIT STRING, whose tag the context replaces.
+// Bits that the RFC does not name are of no use to anybody and left out.
+func reasonFlags(content cryptobyte.String) (ReasonMask, bool) {
+	bits := append([]byte{byte(bitString), byte(len(content))}, content...)
+	var flags encoding_asn1.BitString
+	// Two octets hold the nine bits; a third is room for later ones.
+	if element := cryptobyte.String(bits); len(content) > 4 || !element.ReadASN1BitString(&flags) {
+		return 0, false
+	}
+	var mask ReasonMask
+	for i := range 9 {
+		mask |= ReasonMask(flags.At(i)) << i
+	}
+	return mask & AllReasons, true
+}

@@ -1,0 +1,175 @@
+package crl
+
+import (
+	"bytes"
+	"crypto/x509"
+	"net/url"
+	"strings"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// maxPoints bounds the distribution points of a certificate, which comes from
+// the client. CAs that divide their lists by reason use two or three.
+const maxPoints = 16
+
+// Target is a certificate whose status is asked for. It is not changed after
+// NewTarget, and safe for use by many goroutines.
+type Target struct {
+	// Points are where its revocation is told (RFC 5280, section 4.2.1.13), in
+	// the order of the certificate; none where it names none.
+	Points []Point
+
+	issuer            *x509.Certificate
+	rawIssuer, serial []byte
+	isCA              bool
+	implied           generalNames // the issuer's own names
+}
+
+// Point is one distribution point.
+type Point struct {
+	// URLs are its http and https addresses, in the order of the certificate.
+	// A point may have none.
+	URLs []string
+
+	names     generalNames // of the distribution point, in full; nil where absent
+	crlIssuer generalNames // nil where the certificate's issuer is meant
+	reasons   ReasonMask
+}
+
+// NewTarget prepares a certificate for Judge. issuer is the certificate that
+// the validated path has for the one that issued it. The error is an *Error:
+// distribution points that cannot be read are not none.
+func NewTarget(cert, issuer *x509.Certificate) (*Target, error) {
+	if len(cert.RawIssuer) == 0 || !bytes.Equal(cert.RawIssuer, issuer.RawSubject) || cert.SerialNumber == nil {
+		return nil, refuse(WrongIssuer, "certificate is of another issuer")
+	}
+	serial := cryptobyte.NewBuilder(nil)
+	serial.AddASN1BigInt(cert.SerialNumber)
+	encoded := cryptobyte.String(serial.BytesOrPanic())
+	t := &Target{issuer: issuer, rawIssuer: cert.RawIssuer, isCA: cert.BasicConstraintsValid && cert.IsCA}
+	var content cryptobyte.String
+	if !encoded.ReadASN1(&content, asn1.INTEGER) {
+		return nil, refuse(Malformed, "malformed serial number")
+	}
+	t.serial = content
+	if value, present := extensionOf(cert, oidDistributionPoint); present {
+		var err *Error
+		if t.Points, err = readPoints(value, cert.RawIssuer); err != nil {
+			return nil, refusef(err.Kind, "parsing CRL distribution points: %w", err)
+		}
+	}
+	t.implied = impliedNames(cert)
+	return t, nil
+}
+
+// impliedNames are those of the distribution point that every certificate has
+// (section 6.3.3): its issuer's. An alternative name that cannot be read is
+// left out, so that fewer lists match.
+func impliedNames(cert *x509.Certificate) generalNames {
+	names := generalNames{directoryNameOf(cert.RawIssuer)}
+	value, present := extensionOf(cert, oidIssuerAltName)
+	if !present {
+		return names
+	}
+	input := cryptobyte.String(value)
+	var content cryptobyte.String
+	if !input.ReadASN1(&content, asn1.SEQUENCE) || !input.Empty() {
+		return names
+	}
+	if more, err := readGeneralNames(content); err == nil {
+		names = append(names, more...)
+	}
+	return names
+}
+
+// readPoints reads the value of the CRL distribution points extension.
+func readPoints(value, rawIssuer []byte) ([]Point, *Error) {
+	input := cryptobyte.String(value)
+	var content cryptobyte.String
+	if !input.ReadASN1(&content, asn1.SEQUENCE) || !input.Empty() || content.Empty() {
+		return nil, refuse(Malformed, "not a sequence of distribution points")
+	}
+	var points []Point
+	for !content.Empty() {
+		var point cryptobyte.String
+		if !content.ReadASN1(&point, asn1.SEQUENCE) {
+			return nil, refuse(Malformed, "malformed distribution point")
+		}
+		if len(points) == maxPoints {
+			return nil, refusef(TooLarge, "more than %d distribution points", maxPoints)
+		}
+		p, err := readPoint(point, rawIssuer)
+		if err != nil {
+			return nil, err
+		}
+		points = append(points, p)
+	}
+	return points, nil
+}
+
+func readPoint(content cryptobyte.String, rawIssuer []byte) (Point, *Error) {
+	p := Point{reasons: AllReasons}
+	var name, reasons, issuer cryptobyte.String
+	var hasName, hasReasons, hasIssuer bool
+	if !content.ReadOptionalASN1(&name, &hasName, constructed(0)) ||
+		!content.ReadOptionalASN1(&reasons, &hasReasons, context(1)) ||
+		!content.ReadOptionalASN1(&issuer, &hasIssuer, constructed(2)) || !content.Empty() {
+		return Point{}, refuse(Malformed, "malformed distribution point")
+	}
+	if !hasName && !hasIssuer {
+		return Point{}, refuse(Malformed, "distribution point without name and CRL issuer")
+	}
+	if hasReasons {
+		var ok bool
+		if p.reasons, ok = reasonFlags(reasons); !ok {
+			return Point{}, refuse(Malformed, "malformed reasons of a distribution point")
+		}
+	}
+	var err *Error
+	if hasIssuer {
+		if p.crlIssuer, err = readGeneralNames(issuer); err != nil {
+			return Point{}, err
+		}
+	}
+	if hasName {
+		if err := p.readName(name, rawIssuer); err != nil {
+			return Point{}, err
+		}
+	}
+	return p, nil
+}
+
+// readName takes a relative name for one below the CRL issuer's, which is then
+// one directoryName, or below the certificate issuer's.
+func (p *Point) readName(content cryptobyte.String, base []byte) *Error {
+	name, err := readPointName(content)
+	if err != nil {
+		return err
+	}
+	if name.relative != nil && p.crlIssuer != nil {
+		issuers := p.crlIssuer.directoryNames()
+		if len(issuers) != 1 {
+			return refuse(Malformed, "relative distribution point name with other than one CRL issuer")
+		}
+		base = issuers[0]
+	}
+	if p.names, err = name.resolve(base); err != nil {
+		return err
+	}
+	for _, uri := range p.names.uris() {
+		if isWebAddress(uri) {
+			p.URLs = append(p.URLs, uri)
+		}
+	}
+	return nil
+}
+
+func isWebAddress(uri string) bool {
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	return strings.EqualFold(u.Scheme, "http") || strings.EqualFold(u.Scheme, "https")
+}

@@ -1,0 +1,104 @@
+package crl
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/asn1"
+	"sync"
+
+	"mtls-auth/mtlsauth/internal/signature"
+)
+
+// maxVerified bounds the keys whose verdict a list remembers. A list has one
+// that verifies it; the others are of CAs that share its issuer's name.
+const maxVerified = 16
+
+// verified remembers by which keys, as SubjectPublicKeyInfo, a list is signed
+// and by which it is not.
+type verified struct {
+	mu    sync.Mutex
+	known map[string]bool
+}
+
+// Verify reports by its error whether signer may sign this list and has:
+// its subject is the list's issuer, its key usage, where it has any, includes
+// cRLSign (RFC 5280, section 6.3.3(f)), its key identifier is not another than
+// the list asks for, its key is strong enough (minRSABits as for
+// signature.CheckIssuerKey), the algorithm is not SHA-1, and the signature is
+// its key's. Whether signer itself can be trusted is the caller's to know.
+//
+// The signature is checked once for each key; the error is an *Error.
+func (l *List) Verify(signer *x509.Certificate, minRSABits int) error {
+	if err := l.verify(signer, minRSABits); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (l *List) verify(signer *x509.Certificate, minRSABits int) *Error {
+	if len(l.RawIssuer) == 0 || !bytes.Equal(signer.RawSubject, l.RawIssuer) {
+		return refuse(WrongIssuer, "CRL is of another issuer")
+	}
+	if hasKeyUsage(signer) && signer.KeyUsage&x509.KeyUsageCRLSign == 0 {
+		return refuse(Unauthorized, "key usage of the CRL's signer is without cRLSign")
+	}
+	if l.AuthorityKeyID != nil && len(signer.SubjectKeyId) > 0 && !bytes.Equal(l.AuthorityKeyID, signer.SubjectKeyId) {
+		return refuse(BadSignature, "CRL is signed with another key of its issuer's")
+	}
+	if l.Algorithm.Insecure() {
+		return refusef(WeakAlgorithm, "CRL is signed with %v", l.Algorithm)
+	}
+	if err := signature.CheckIssuerKey(signer.PublicKey, minRSABits); err != nil {
+		return refusef(WeakAlgorithm, "checking the CRL's signer: %w", err)
+	}
+	if !l.signedBy(signer) {
+		return refusef(BadSignature, "checking the CRL's signature: %w", signature.ErrMismatch)
+	}
+	return nil
+}
+
+// signedBy is the signature check alone.
+func (l *List) signedBy(signer *x509.Certificate) bool {
+	key := signer.RawSubjectPublicKeyInfo
+	if len(key) == 0 {
+		// Not from a parser: its key could not be told from others.
+		return false
+	}
+	v := &l.verified
+	v.mu.Lock()
+	ok, known := v.known[string(key)]
+	v.mu.Unlock()
+	if known {
+		return ok
+	}
+	ok = l.Algorithm.Verify(signer.PublicKey, l.message, l.signature) == nil
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.known) >= maxVerified {
+		if !ok {
+			return false
+		}
+		clear(v.known)
+	}
+	if v.known == nil {
+		v.known = map[string]bool{}
+	}
+	v.known[string(key)] = ok
+	return ok
+}
+
+// hasKeyUsage tells a key usage of nothing from none.
+func hasKeyUsage(cert *x509.Certificate) bool {
+	_, present := extensionOf(cert, oidKeyUsage)
+	return present
+}
+
+// extensionOf returns the value of a certificate's extension below id-ce.
+func extensionOf(cert *x509.Certificate, oid string) (value []byte, present bool) {
+	for _, e := range cert.Extensions {
+		if len(e.Id) == 4 && e.Id[:3].Equal(asn1.ObjectIdentifier{2, 5, 29}) && e.Id[3] == int(oid[2]) {
+			return e.Value, true
+		}
+	}
+	return nil, false
+}
