@@ -1,0 +1,286 @@
+package ocsp_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+)
+
+var (
+	oidNoCheck  = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
+	oidKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 15}
+	oidStrange  = asn1.ObjectIdentifier{1, 2, 3, 4}
+)
+
+func extension(id asn1.ObjectIdentifier, critical bool, value ...byte) pkix.Extension {
+	return pkix.Extension{Id: id, Critical: critical, Value: value}
+}
+
+// usage sets key usage, 0 leaves the extension out.
+func usage(u x509.KeyUsage) pkitest.Option {
+	return pkitest.With(func(c *x509.Certificate) { c.KeyUsage = u })
+}
+
+// plainDelegate has no id-pkix-ocsp-nocheck.
+func plainDelegate(ca *pkitest.Certificate, options ...pkitest.Option) *pkitest.Certificate {
+	return ca.Client("plain delegate", append([]pkitest.Option{pkitest.ExtKeyUsage(x509.ExtKeyUsageOCSPSigning)}, options...)...)
+}
+
+func TestDelegates(t *testing.T) {
+	w := newWorld()
+	intermediate := w.ca.Intermediate("intermediate")
+	curve := func(c elliptic.Curve) pkitest.Option {
+		key, err := ecdsa.GenerateKey(c, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pkitest.Key(key)
+	}
+	// A certificate from a CA of the issuer's name is not from the issuer.
+	namesake := pkitest.NewCA("ca")
+	for _, c := range []struct {
+		name     string
+		delegate *pkitest.Certificate
+		want     string
+	}{
+		{"plain", plainDelegate(w.ca), "good"},
+		{"nocheck", w.delegate, "good"},
+		{"several usages", w.ca.OCSPSigner("d", pkitest.ExtKeyUsage(x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageOCSPSigning)), "good"},
+		{"client", w.ca.Client("d"), "unauthorized"},
+		{"any extended key usage", w.ca.OCSPSigner("d", pkitest.ExtKeyUsage(x509.ExtKeyUsageAny)), "unauthorized"},
+		{"no extended key usage", w.ca.OCSPSigner("d", pkitest.ExtKeyUsage()), "unauthorized"},
+		{"its own client", w.client, "unauthorized"},
+		{"expired", w.delegateExpired, "unauthorized"},
+		{"not yet valid", w.ca.OCSPSigner("d", pkitest.NotYetValid()), "unauthorized"},
+		{"valid to the second", w.ca.OCSPSigner("d", pkitest.Valid(now, now)), "good"},
+		{"over a second ago", w.ca.OCSPSigner("d", pkitest.Valid(now.Add(-time.Hour), now.Add(-time.Second))), "unauthorized"},
+		{"valid in a second", w.ca.OCSPSigner("d", pkitest.Valid(now.Add(time.Second), now.Add(time.Hour))), "unauthorized"},
+		{"of another CA", w.delegateOfOther, "unauthorized"},
+		{"of another CA of that name", namesake.OCSPSigner("d"), "unauthorized"},
+		{"of an intermediate below the issuer", intermediate.OCSPSigner("d"), "unauthorized"},
+		{"no key usage extension", w.ca.OCSPSigner("d", usage(0)), "good"},
+		{"contentCommitment", w.ca.OCSPSigner("d", usage(x509.KeyUsageContentCommitment)), "good"},
+		{"keyEncipherment alone", w.ca.OCSPSigner("d", usage(x509.KeyUsageKeyEncipherment)), "unauthorized"},
+		{"key usage without a bit", w.ca.OCSPSigner("d", usage(0), pkitest.Extension(extension(oidKeyUsage, true, 3, 1, 0))), "unauthorized"},
+		{"unknown critical extension", w.ca.OCSPSigner("d", pkitest.Extension(extension(oidStrange, true, 5, 0))), "unauthorized"},
+		{"unknown extension", w.ca.OCSPSigner("d", pkitest.Extension(extension(oidStrange, false, 5, 0))), "good"},
+		{"critical nocheck", plainDelegate(w.ca, pkitest.Extension(extension(oidNoCheck, true, 5, 0))), "good"},
+		{"RSA of 2048 bits", w.ca.OCSPSigner("d", pkitest.RSA(2048)), "good"},
+		{"RSA of 1024 bits", w.ca.OCSPSigner("d", pkitest.RSA(1024)), "weak_algorithm"},
+		{"P-384", w.ca.OCSPSigner("d", curve(elliptic.P384())), "good"},
+		{"P-224", w.ca.OCSPSigner("d", curve(elliptic.P224())), "weak_algorithm"},
+		{"below a CA certificate", w.ca.Intermediate("d", pkitest.ExtKeyUsage(x509.ExtKeyUsageOCSPSigning), usage(x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign)), "good"},
+	} {
+		for _, byName := range []bool{false, true} {
+			r := w.delegated(c.delegate)
+			r.ByName = byName
+			answer, err := w.judge(t, r)
+			if got := verdict(answer, err); got != c.want {
+				t.Errorf("%s, by name %v: got %s (%v), want %s", c.name, byName, got, err, c.want)
+			}
+		}
+	}
+}
+
+// TestSelfVouching: even a client that may sign responses does not say what its
+// own certificate is worth.
+func TestSelfVouching(t *testing.T) {
+	w := newWorld()
+	w.client = w.ca.OCSPSigner("client", pkitest.ExtKeyUsage(x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageOCSPSigning))
+	answer, err := w.judge(t, w.delegated(w.client))
+	wantVerdict(t, answer, err, "unauthorized")
+
+	// Of others it may.
+	signer := w.client
+	w.client = w.another
+	answer, err = w.judge(t, w.delegated(signer))
+	wantVerdict(t, answer, err, "good")
+}
+
+func TestEmbeddedCertificates(t *testing.T) {
+	w := newWorld()
+	raws := func(certs ...*pkitest.Certificate) [][]byte {
+		out := [][]byte{}
+		for _, c := range certs {
+			out = append(out, c.Raw)
+		}
+		return out
+	}
+	var eight []*pkitest.Certificate
+	for range 8 {
+		eight = append(eight, w.another)
+	}
+	// A responder that got a new certificate has both, by one name.
+	renewed := w.ca.OCSPSigner("delegate")
+	for _, c := range []struct {
+		name         string
+		signer       *pkitest.Certificate
+		certificates [][]byte
+		byName       bool
+		want         string
+	}{
+		{"direct, issuer embedded", w.ca, raws(w.ca), false, "good"},
+		{"direct, others embedded", w.ca, raws(w.another, w.otherCA), false, "good"},
+		{"direct, unreadable one embedded", w.ca, [][]byte{{0x30, 0}}, false, "good"},
+		{"delegate after others", w.delegate, raws(w.otherCA, w.another, w.ca, w.delegate), false, "good"},
+		{"delegate after an unreadable one", w.delegate, [][]byte{{0x30, 0}, w.delegate.Raw}, false, "good"},
+		{"delegate in the eighth place", w.delegate, raws(append(eight[:7:7], w.delegate)...), false, "good"},
+		{"delegate in the ninth place", w.delegate, raws(append(eight, w.delegate)...), false, "unauthorized"},
+		{"delegate not embedded", w.delegate, raws(), false, "unauthorized"},
+		{"only the issuer embedded", w.delegate, raws(w.ca), false, "unauthorized"},
+		{"two of one name", renewed, raws(w.delegate, renewed), true, "good"},
+		{"the wrong one of one name", renewed, raws(w.delegate), true, "bad_signature"},
+		{"expired one of one name first", w.delegate, raws(w.ca.OCSPSigner("delegate", pkitest.Expired()), w.delegate), true, "good"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := w.response(pkitest.OCSPGood)
+			r.Signer, r.Certificates, r.ByName = c.signer, c.certificates, c.byName
+			answer, err := w.judge(t, r)
+			wantVerdict(t, answer, err, c.want)
+		})
+	}
+}
+
+// TestDelegateOfTheIssuersName: a name that fits both issuer and delegate is
+// the signer's.
+func TestDelegateOfTheIssuersName(t *testing.T) {
+	w := newWorld()
+	r := w.delegated(w.ca.OCSPSigner("ca"))
+	r.ByName = true
+	answer, err := w.judge(t, r)
+	wantVerdict(t, answer, err, "good")
+
+	r.CorruptSignature = true
+	answer, err = w.judge(t, r)
+	wantVerdict(t, answer, err, "bad_signature")
+}
+
+func TestResponderID(t *testing.T) {
+	w := newWorld()
+	for _, signer := range []*pkitest.Certificate{w.ca, w.delegate} {
+		for _, claimed := range []*pkitest.Certificate{w.ca, w.delegate, w.otherCA, w.client} {
+			for _, byName := range []bool{false, true} {
+				r := w.response(pkitest.OCSPGood)
+				r.Signer, r.ResponderID, r.ByName = signer, claimed, byName
+				r.Certificates = [][]byte{w.delegate.Raw, w.ca.Raw, w.otherCA.Raw, w.client.Raw}
+				answer, err := w.judge(t, r)
+				if (err == nil) != (signer == claimed) {
+					t.Errorf("%s signs as %s, by name %v: got %s (%v)", signer.Subject.CommonName, claimed.Subject.CommonName, byName, verdict(answer, err), err)
+				}
+			}
+		}
+	}
+}
+
+// TestResponderStatus: a delegate is to be asked about where its certificate
+// says so.
+func TestResponderStatus(t *testing.T) {
+	w := newWorld()
+	server, point := pkitest.OCSPServer("http://a.example/"), pkitest.CRLDistributionPoint("http://a.example/crl")
+	for _, c := range []struct {
+		name     string
+		delegate *pkitest.Certificate
+		asked    bool
+	}{
+		{"neither nocheck nor address", plainDelegate(w.ca), false},
+		{"OCSP address", plainDelegate(w.ca, server), true},
+		{"CRL address", plainDelegate(w.ca, point), true},
+		{"nocheck", w.delegate, false},
+		{"nocheck and addresses", w.ca.OCSPSigner("d", server, point), false},
+	} {
+		answer, err := w.judge(t, w.delegated(c.delegate))
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if got := answer.Responder != nil; got != c.asked {
+			t.Errorf("%s: to be asked about is %v, want %v", c.name, got, c.asked)
+		}
+		if c.asked && !answer.Responder.Equal(c.delegate.Certificate) {
+			t.Errorf("%s: Responder is %v", c.name, answer.Responder.Subject)
+		}
+	}
+	if answer, err := w.judge(t, w.response(pkitest.OCSPGood)); err != nil || answer.Responder != nil {
+		t.Errorf("the issuer itself: %+v, %v", answer, err)
+	}
+}
+
+func TestAlgorithms(t *testing.T) {
+	rsaKey := pkitest.RSA(2048)
+	_, edKey, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name      string
+		key       pkitest.Option
+		hash      crypto.Hash
+		pss       bool
+		allowSHA1 bool
+		minBits   int
+		want      string
+	}{
+		{"RSA", rsaKey, 0, false, false, 0, "good"},
+		{"RSA, SHA-512", rsaKey, crypto.SHA512, false, false, 0, "good"},
+		{"RSA-PSS", rsaKey, 0, true, false, 0, "good"},
+		{"RSA, SHA-1", rsaKey, crypto.SHA1, false, false, 0, "weak_algorithm"},
+		{"RSA, SHA-1, allowed", rsaKey, crypto.SHA1, false, true, 0, "good"},
+		{"RSA of 2048 bits where 3072 are asked for", rsaKey, 0, false, false, 3072, "weak_algorithm"},
+		{"ECDSA, SHA-384", usage(x509.KeyUsageCertSign), crypto.SHA384, false, false, 0, "good"},
+		{"ECDSA, SHA-1", usage(x509.KeyUsageCertSign), crypto.SHA1, false, false, 0, "weak_algorithm"},
+		{"Ed25519", pkitest.Key(edKey), 0, false, false, 0, "good"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := world{ca: pkitest.NewCA("ca", c.key)}
+			w.client = w.ca.Client("client")
+			w.responderOptions = ocsp.Options{Now: now, AllowSHA1: c.allowSHA1, MinRSABits: c.minBits}
+			r := w.response(pkitest.OCSPGood)
+			r.Hash, r.PSS = c.hash, c.pss
+			answer, err := w.judge(t, r)
+			wantVerdict(t, answer, err, c.want)
+			if err != nil {
+				return
+			}
+			r.CorruptSignature = true
+			answer, err = w.judge(t, r)
+			wantVerdict(t, answer, err, "bad_signature")
+		})
+	}
+}
+
+// TestWeakIssuer: a key that proves nothing does not authorize a strong one.
+func TestWeakIssuer(t *testing.T) {
+	w := world{ca: pkitest.NewCA("ca", pkitest.RSA(1024)), responderOptions: ocsp.Options{Now: now}}
+	w.client = w.ca.Client("client")
+	for _, signer := range []*pkitest.Certificate{w.ca, w.ca.OCSPSigner("delegate")} {
+		answer, err := w.judge(t, w.delegated(signer))
+		wantVerdict(t, answer, err, "weak_algorithm")
+	}
+}
+
+// TestDelegateSignedWithSHA1: crypto/x509 can still make such a certificate for
+// an RSA key.
+func TestDelegateSignedWithSHA1(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := world{ca: pkitest.NewCA("ca", pkitest.Key(key))}
+	w.client = w.ca.Client("client")
+	sha1 := w.ca.OCSPSigner("delegate", pkitest.With(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA }))
+	for allowed, want := range map[bool]string{false: "weak_algorithm", true: "good"} {
+		w.responderOptions = ocsp.Options{Now: now, AllowSHA1: allowed}
+		answer, err := w.judge(t, w.delegated(sha1))
+		wantVerdict(t, answer, err, want)
+	}
+}
