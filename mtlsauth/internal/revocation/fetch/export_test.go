@@ -1,8 +1,11 @@
 package fetch
 
 import (
+	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 )
 
 const (
@@ -10,10 +13,31 @@ const (
 	MaxURL        = maxURL
 	MaxHeader     = maxHeader
 	MaxPerHost    = maxPerHost
+	MaxIdle       = maxIdle
 	MaxTransports = maxTransports
 )
 
 func (c *Client) Allowed(ap netip.AddrPort) error { return c.allowed(ap) }
+
+// LoopbackOnly keeps the connections of tests on this machine, also when what
+// they test is broken, and tells of each one that would have left it.
+func (c *Client) LoopbackOnly(strayed func(address string)) {
+	for _, dialer := range []*net.Dialer{&c.direct, &c.toProxy} {
+		judge := dialer.ControlContext
+		dialer.ControlContext = func(ctx context.Context, network, address string, conn syscall.RawConn) error {
+			if judge != nil {
+				if err := judge(ctx, network, address, conn); err != nil {
+					return err
+				}
+			}
+			if ap, err := netip.ParseAddrPort(address); err != nil || !ap.Addr().Unmap().IsLoopback() {
+				strayed(address)
+				return errors.New("not in a test")
+			}
+			return nil
+		}
+	}
+}
 
 // UseResolver has names resolved by r, proxies' too.
 func (c *Client) UseResolver(r *net.Resolver) { c.direct.Resolver, c.toProxy.Resolver = r, r }

@@ -2,84 +2,14 @@ package fetch_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 )
-
-const limit = 1 << 16
-
-// within ends with the test, and long before go test does.
-func within(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func soon(t *testing.T) context.Context {
-	t.Helper()
-	return within(t, 10*time.Second)
-}
-
-// do makes an exchange and reads its body.
-func do(t *testing.T, c *fetch.Client, r fetch.Request, how fetch.How) (*fetch.Response, string, error) {
-	t.Helper()
-	response, err := c.Do(soon(t), r, how, limit)
-	if err != nil {
-		if response != nil {
-			t.Errorf("got a response with %v", err)
-		}
-		return nil, "", err
-	}
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
-	return response, string(content), err
-}
-
-func get(t *testing.T, c *fetch.Client, url string) (string, error) {
-	t.Helper()
-	_, content, err := do(t, c, fetch.Request{URL: url}, fetch.How{})
-	return content, err
-}
-
-func wantKind(t *testing.T, what string, err error, want fetch.Kind) {
-	t.Helper()
-	if err == nil {
-		t.Errorf("%s: got no error, want one of kind %v", what, want)
-		return
-	}
-	e, ok := errors.AsType[*fetch.Error](err)
-	if !ok {
-		t.Errorf("%s: got a %T, want a *fetch.Error", what, err)
-		return
-	}
-	if e.Kind != want {
-		t.Errorf("%s: got kind %v, want %v (%v)", what, e.Kind, want, err)
-	}
-}
-
-// serve starts an HTTP server at 127.0.0.1.
-func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
-	t.Helper()
-	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
-	return s
-}
-
-func newClient(t *testing.T, o fetch.Options) *fetch.Client {
-	t.Helper()
-	c := fetch.New(o)
-	t.Cleanup(c.CloseIdleConnections)
-	return c
-}
 
 func TestGet(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
