@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -159,8 +160,12 @@ func (n *node) der() []byte {
 // edit returns a change of DER as a tree.
 func edit(change func(root *node)) func([]byte) []byte {
 	return func(der []byte) []byte {
-		root := parseNodes(der)[0]
+		root := parseNodes(bytes.Clone(der))[0]
 		change(root)
 		return root.der()
 	}
+}
+
+func insert(n *node, at int, children ...*node) {
+	n.children = slices.Insert(n.children, at, children...)
 }
