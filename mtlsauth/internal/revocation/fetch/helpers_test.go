@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -221,3 +222,6 @@ func answerDNS(conn net.Conn, lookup func(string) []string) {
 		}
 	}
 }
+
+// discard is for servers whose complaints are expected.
+var discard = log.New(io.Discard, "", 0)
