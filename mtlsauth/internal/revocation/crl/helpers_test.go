@@ -1,0 +1,92 @@
+package crl_test
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"math/big"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/revocation/crl"
+)
+
+func read(t testing.TB, der []byte) *crl.List {
+	t.Helper()
+	l, err := crl.Read(bytes.NewReader(der), crl.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func target(t testing.TB, cert, issuer *pkitest.Certificate) *crl.Target {
+	t.Helper()
+	out, err := crl.NewTarget(cert.Certificate, issuer.Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// kindOf returns "" for no error, and the text of one that is no *crl.Error.
+func kindOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	if e, ok := errors.AsType[*crl.Error](err); ok {
+		return e.Kind.String()
+	}
+	return err.Error()
+}
+
+// verdict says in a word or two what Judge returned.
+func verdict(out crl.Outcome, err error) string {
+	switch {
+	case err != nil && out != (crl.Outcome{}):
+		return "an outcome with an error"
+	case err != nil:
+		return kindOf(err)
+	case out.Hold && out.Revoked:
+		return "hold"
+	case out.Revoked && out.Stale:
+		return "revoked, stale"
+	case out.Revoked:
+		return "revoked"
+	case out.Hold || out.Stale || out.Reason != 0:
+		return "not revoked, but hold, stale or for a reason"
+	case out.Reasons == crl.AllReasons:
+		return "good"
+	}
+	return "good for some reasons"
+}
+
+// signers offers certificates by their name.
+func signers(certs ...*pkitest.Certificate) func([]byte) []*x509.Certificate {
+	return func(name []byte) []*x509.Certificate {
+		var out []*x509.Certificate
+		for _, c := range certs {
+			if bytes.Equal(c.RawSubject, name) {
+				out = append(out, c.Certificate)
+			}
+		}
+		return out
+	}
+}
+
+// contentOf returns the content octets of an INTEGER.
+func contentOf(n *big.Int) []byte {
+	b := cryptobyte.NewBuilder(nil)
+	b.AddASN1BigInt(n)
+	s := cryptobyte.String(b.BytesOrPanic())
+	var content cryptobyte.String
+	s.ReadASN1(&content, asn1.INTEGER)
+	return content
+}
+
+// now is when the lists of package pkitest are good.
+func now() time.Time { return time.Now() }

@@ -1,0 +1,191 @@
+package crl_test
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/revocation/crl"
+)
+
+// suite returns the folder of a third-party suite, which lies beside the
+// repository. Without it the test is skipped.
+func suite(t testing.TB, name string) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			t.Fatal("no go.mod above the test")
+		}
+		dir = filepath.Dir(dir)
+	}
+	folder := filepath.Join(dir, "..", "shared", "suites", name)
+	if _, err := os.Stat(folder); err != nil {
+		t.Skipf("SUITE NOT RUN: %s is absent, so CRLs go without their third-party vectors", folder)
+	}
+	return folder
+}
+
+func readJSON(t *testing.T, path string, into any) {
+	t.Helper()
+	if err := json.Unmarshal(readFile(t, path), into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// world is a small driver of section 6.3: what the caller of this package
+// does, without the fetching. Every list may be of use for every certificate.
+type world struct {
+	now     time.Time
+	anchor  *x509.Certificate
+	certs   []*x509.Certificate
+	lists   []*crl.List
+	refused []error // lists that were not read
+
+	validated []*x509.Certificate // the path that is asked about
+
+	pending map[*x509.Certificate]bool // signers whose status is being asked for
+}
+
+// add reads a list, in the place of its being fetched.
+func (w *world) add(data []byte) {
+	l, err := crl.Read(bytes.NewReader(data), crl.ReadOptions{})
+	if err != nil {
+		w.refused = append(w.refused, err)
+		return
+	}
+	w.lists = append(w.lists, l)
+}
+
+// status returns good, revoked or unknown, and why it is unknown.
+func (w *world) status(cert, issuer *x509.Certificate) (string, error) {
+	target, err := crl.NewTarget(cert, issuer)
+	if err != nil {
+		return "unknown", err
+	}
+	var deltas []*crl.List
+	for _, l := range w.lists {
+		if l.BaseNumber != nil {
+			deltas = append(deltas, l)
+		}
+	}
+	var reasons crl.ReasonMask
+	why := &told{}
+	for _, err := range w.refused {
+		why.add(err)
+	}
+	for _, l := range w.lists {
+		out, err := target.Judge(l, crl.JudgeOptions{Now: w.now, Deltas: deltas, Signers: w.signers})
+		switch {
+		case err != nil:
+			why.add(err)
+		case out.Signer != nil && !w.good(out.Signer):
+			why.add(errSigner)
+		case out.Revoked:
+			return "revoked", nil
+		default:
+			reasons |= out.Reasons
+		}
+	}
+	if reasons != crl.AllReasons {
+		return "unknown", why.err
+	}
+	return "good", nil
+}
+
+// errSigner: the list is signed by a certificate that is not good itself.
+var errSigner = errors.New("signer of the CRL is not good")
+
+// told keeps the first error that says more than that a list is of another
+// issuer, as most are for most certificates.
+type told struct{ err error }
+
+func (w *told) add(err error) {
+	if w.err == nil || kindOf(w.err) == crl.WrongIssuer.String() {
+		w.err = err
+	}
+}
+
+// signers are the certificates of a name that validate to the anchor.
+func (w *world) signers(name []byte) []*x509.Certificate {
+	var found []*x509.Certificate
+	for _, c := range w.certs {
+		if bytes.Equal(c.RawSubject, name) && len(w.paths(c)) > 0 {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// paths are those that crypto/x509 finds, and for a certificate of a path that
+// was validated what is above it there: crypto/x509 knows no constraints on
+// directory names.
+func (w *world) paths(cert *x509.Certificate) [][]*x509.Certificate {
+	if i := slices.IndexFunc(w.validated, cert.Equal); i >= 0 {
+		return [][]*x509.Certificate{w.validated[i:]}
+	}
+	roots, between := x509.NewCertPool(), x509.NewCertPool()
+	roots.AddCert(w.anchor)
+	for _, c := range w.certs {
+		between.AddCert(c)
+	}
+	chains, err := cert.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: w.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	if err != nil {
+		return nil
+	}
+	return chains
+}
+
+// good reports whether one path of a signer has no certificate that is revoked
+// or of unknown status. Its status may be on the list that it signs itself.
+func (w *world) good(signer *x509.Certificate) bool {
+	if w.pending[signer] {
+		return true
+	}
+	if w.pending == nil {
+		w.pending = map[*x509.Certificate]bool{}
+	}
+	w.pending[signer] = true
+	defer delete(w.pending, signer)
+	for _, chain := range w.paths(signer) {
+		if s, _ := w.path(chain); s == "good" {
+			return true
+		}
+	}
+	return false
+}
+
+// path is the status of a whole path, leaf first.
+func (w *world) path(chain []*x509.Certificate) (string, error) {
+	if w.validated == nil {
+		w.validated = chain
+		defer func() { w.validated = nil }()
+	}
+	for i := range len(chain) - 1 {
+		if s, err := w.status(chain[i], chain[i+1]); s != "good" {
+			return s, err
+		}
+	}
+	return "good", nil
+}
