@@ -94,42 +94,48 @@ func Parse(der []byte) (Algorithm, error) {
 }
 
 // pssHashes are the parameters of RSASSA-PSS that are accepted (RFC 4055,
-// section 3.1), as crypto/x509 does it: the NULLs may be left out in both
-// places.
+// section 3.1), as crypto/x509 does it: the NULLs may be left out, in each of
+// the two places, and the trailer field may be written, whose only value is its
+// default.
 var pssHashes = func() map[string]crypto.Hash {
 	all := map[string]crypto.Hash{}
+	both := []bool{true, false}
 	for id, hash := range map[string]crypto.Hash{
 		"\x60\x86\x48\x01\x65\x03\x04\x02\x01": crypto.SHA256,
 		"\x60\x86\x48\x01\x65\x03\x04\x02\x02": crypto.SHA384,
 		"\x60\x86\x48\x01\x65\x03\x04\x02\x03": crypto.SHA512,
 	} {
-		for _, null := range []bool{true, false} {
-			for _, trailer := range []bool{true, false} {
-				all[pssParameters(id, hash, null, trailer)] = hash
+		for _, hashNull := range both {
+			for _, maskNull := range both {
+				for _, trailer := range both {
+					all[pssParameters(id, hash, hashNull, maskNull, trailer)] = hash
+				}
 			}
 		}
 	}
 	return all
 }()
 
-func pssParameters(hashID string, hash crypto.Hash, null, trailer bool) string {
+func pssParameters(hashID string, hash crypto.Hash, hashNull, maskNull, trailer bool) string {
 	const oidMGF1 = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08"
-	identifier := func(b *cryptobyte.Builder) {
-		b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			b.AddASN1(asn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes([]byte(hashID)) })
-			if null {
-				b.AddBytes([]byte{5, 0})
-			}
-		})
+	identifier := func(null bool) cryptobyte.BuilderContinuation {
+		return func(b *cryptobyte.Builder) {
+			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+				b.AddASN1(asn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes([]byte(hashID)) })
+				if null {
+					b.AddBytes([]byte{5, 0})
+				}
+			})
+		}
 	}
 	explicit := func(n uint8) asn1.Tag { return asn1.Tag(n).ContextSpecific().Constructed() }
 	b := cryptobyte.NewBuilder(nil)
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1(explicit(0), identifier)
+		b.AddASN1(explicit(0), identifier(hashNull))
 		b.AddASN1(explicit(1), func(b *cryptobyte.Builder) {
 			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 				b.AddASN1(asn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes([]byte(oidMGF1)) })
-				identifier(b)
+				identifier(maskNull)(b)
 			})
 		})
 		b.AddASN1(explicit(2), func(b *cryptobyte.Builder) { b.AddASN1Int64(int64(hash.Size())) })
@@ -161,6 +167,11 @@ func (a Algorithm) String() string {
 // the algorithm is insecure, nor whether the key is weak: see Insecure and
 // CheckKey.
 func (a Algorithm) Verify(key crypto.PublicKey, digest, signature []byte) error {
+	if a.hash != 0 && len(digest) != a.hash.Size() {
+		// ECDSA takes what it is given, and less than the digest on smaller
+		// curves.
+		return ErrMismatch
+	}
 	ok := false
 	switch key := key.(type) {
 	case *rsa.PublicKey:
