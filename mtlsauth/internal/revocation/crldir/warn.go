@@ -1,0 +1,97 @@
+package crldir
+
+import (
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"io/fs"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/revocation/crl"
+)
+
+// state is where a list is in its life, from thisUpdate to nextUpdate.
+type state uint8
+
+const (
+	fresh state = iota
+	ending
+	over
+	endless // has no nextUpdate
+)
+
+// lastPart is the part of its life in which a list should have been replaced:
+// whoever fetches it does so before it is over, and late enough here to be late.
+const lastPart = 4
+
+func stateOf(list *crl.List, now time.Time) state {
+	life := list.NextUpdate.Sub(list.ThisUpdate)
+	switch {
+	case list.NextUpdate.IsZero():
+		return endless
+	case !now.Before(list.NextUpdate):
+		return over
+	case !now.Before(list.NextUpdate.Add(-life / lastPart)):
+		return ending
+	}
+	return fresh
+}
+
+// warn tells the log of lists that run out, once for each list and state.
+func (f *Folder) warn(now time.Time) {
+	states := make(map[fingerprint]state)
+	for _, l := range f.current.Load().lists {
+		state := stateOf(l.list, now)
+		states[l.sum] = state
+		if state == f.warned[l.sum] {
+			continue
+		}
+		log := f.log.With("file", l.path, "issuer", issuer(l.list), "this_update", stamp(l.list.ThisUpdate), "next_update", stamp(l.list.NextUpdate))
+		switch state {
+		case ending:
+			log.Warn("a CRL in -crl-dir is in the last quarter of its life: replace it before its nextUpdate")
+		case over:
+			log.Warn("a CRL in -crl-dir is past its nextUpdate and clears nobody any more: replace it")
+		case endless:
+			log.Warn("a CRL in -crl-dir has no nextUpdate and clears nobody: replace it")
+		}
+	}
+	f.warned = states
+}
+
+// tellAbsent tells the log why the folder cannot be read, once for each reason,
+// and when it can again.
+func (f *Folder) tellAbsent(err error) {
+	var reason string
+	if err != nil {
+		reason = err.Error()
+	}
+	if reason == f.absent {
+		return
+	}
+	f.absent = reason
+	switch {
+	case err == nil:
+		f.log.Info("-crl-dir can be read")
+	case errors.Is(err, fs.ErrNotExist):
+		f.log.Warn("-crl-dir is absent: no CRL is read from it before it appears", "err", err)
+	default:
+		f.log.Warn("-crl-dir cannot be read: what it held before stays in force", "err", err)
+	}
+}
+
+// issuer spells a list's issuer as in RFC 4514.
+func issuer(list *crl.List) string {
+	var name pkix.RDNSequence
+	if rest, err := asn1.Unmarshal(list.RawIssuer, &name); err != nil || len(rest) > 0 {
+		return "a name that cannot be shown"
+	}
+	return name.String()
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "none"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
