@@ -111,7 +111,7 @@ func connecting(ctx context.Context, doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil {
+	if endOf(ctx) != nil {
 		return failed(ctx, doing, Connect, err)
 	}
 	if refused, ok := errors.AsType[*Error](err); ok {

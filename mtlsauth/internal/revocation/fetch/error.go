@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind says what kept an answer from coming.
@@ -80,7 +81,7 @@ func failed(ctx context.Context, doing string, late Kind, err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	switch ended := ctx.Err(); {
+	switch ended := endOf(ctx); {
 	case ended == nil:
 		return &Error{Kind: Protocol, Err: fmt.Errorf("%s: %w", doing, err)}
 	case errors.Is(ended, context.Canceled):
@@ -88,4 +89,16 @@ func failed(ctx context.Context, doing string, late Kind, err error) *Error {
 	default:
 		return &Error{Kind: late, Err: fmt.Errorf("%s: %w", doing, ended)}
 	}
+}
+
+// endOf returns ctx.Err(), and the deadline's error from the instant on that
+// the deadline is: net, which has a timer of its own for it, may be first.
+func endOf(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
 }

@@ -29,7 +29,7 @@ func (c *Client) exchange(ctx context.Context, r Request, t target, how How, max
 		release()
 		return nil, "", err
 	}
-	from := &body{ctx: ctx, from: answer.Body, release: release, left: max(maxBytes, 0), limit: maxBytes}
+	from := &body{ctx: ctx, from: answer.Body, release: release, left: maxBytes, limit: maxBytes}
 	response, location, err := judgeHeader(answer, r, maxBytes)
 	if response == nil {
 		from.Close()

@@ -142,7 +142,7 @@ func (c *Client) CloseIdleConnections() { c.transports.closeIdle() }
 //
 // Only ctx limits the time, that of reading the body included: it has to have a
 // deadline, and has to live until the body is read. maxBytes is the size of the
-// largest body that is accepted.
+// largest body that is accepted; under 0 is 0.
 //
 // Redirects are followed within http and https, three at most. 307 and 308
 // repeat the request; 301, 302 and 303 do so for a GET alone. After a POST, RFC
@@ -162,6 +162,7 @@ func (c *Client) Do(ctx context.Context, r Request, how How, maxBytes int64) (*R
 	if err != nil {
 		return nil, err
 	}
+	maxBytes = max(maxBytes, 0)
 	for followed := 0; ; followed++ {
 		response, location, err := c.exchange(ctx, r, t, how, maxBytes)
 		if err != nil {
