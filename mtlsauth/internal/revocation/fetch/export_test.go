@@ -9,7 +9,6 @@ import (
 )
 
 const (
-	MaxRedirects  = maxRedirects
 	MaxURL        = maxURL
 	MaxHeader     = maxHeader
 	MaxPerHost    = maxPerHost

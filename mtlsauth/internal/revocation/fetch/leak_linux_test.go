@@ -63,22 +63,22 @@ func TestNothingLeft(t *testing.T) {
 
 		var urls []string
 		for _, path := range []string{"/", "/large", "/gone", "/loop", "/stray", "/abort", "/slow"} {
-			urls = append(urls, plain.URL+path, secure.URL+path)
+			urls = append(urls, plain.URL+path)
 		}
-		urls = append(urls, "https://"+silent, gone.URL, kong.URL, "http://169.254.169.254")
+		urls = append(urls, secure.URL, secure.URL+"/slow", "https://"+silent, gone.URL, kong.URL, "http://169.254.169.254")
 		most := 0
 		var mu sync.Mutex
 		var all sync.WaitGroup
 		for i := range 40 {
 			all.Go(func() {
-				for j := range 100 {
+				for j := range 50 {
 					url := urls[(i+j)%len(urls)]
 					patience := 5 * time.Second
 					if strings.HasSuffix(url, "/slow") || strings.HasSuffix(url, silent) {
 						patience = 10 * time.Millisecond
 					}
 					how := fetch.How{SSLVerify: j%3 > 0}
-					if j%50 == 0 {
+					if j%25 == 0 {
 						how.HTTPSProxy = "127.0.0.1:" + strconv.Itoa(1+i)
 					}
 					response, err := c.Do(within(t, patience), fetch.Request{URL: url}, how, limit)
