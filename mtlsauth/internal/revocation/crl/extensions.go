@@ -50,7 +50,7 @@ func readExtension(s *cryptobyte.String) (extension, bool) {
 		return extension{}, false
 	}
 	// Those of the RFC have three bytes; of others the form is checked too.
-	if len(oid) != 3 || oid[0] != 0x55 {
+	if len(oid) != 3 || oid[0] != 0x55 || oid[1] >= 0x80 || oid[2] >= 0x80 {
 		var id encoding_asn1.ObjectIdentifier
 		if !whole.ReadASN1ObjectIdentifier(&id) {
 			return extension{}, false
@@ -93,6 +93,10 @@ func (l *List) readListExtension(e extension) *Error {
 	var err *Error
 	switch string(e.oid) {
 	case oidAuthorityKeyID:
+		// Section 4.2.1.1: not critical. crypto/x509 refuses it as well.
+		if e.critical {
+			return refuse(Malformed, "parsing CRL: authority key identifier is critical")
+		}
 		l.RawAuthorityKeyID = bytes.Clone(e.value)
 		l.AuthorityKeyID, err = readAuthorityKeyID(l.RawAuthorityKeyID)
 	case oidCRLNumber:
@@ -124,15 +128,14 @@ func readNumber(value cryptobyte.String) (*big.Int, *Error) {
 }
 
 // readAuthorityKeyID returns the keyIdentifier of an AuthorityKeyIdentifier
-// (section 4.2.1.1), nil where there is none.
+// (section 4.2.1.1), nil where there is none. What follows it, the issuer and
+// serial number of a certificate of the key, is not looked at: they are often
+// wrong, and to do without the list for that would help nobody.
 func readAuthorityKeyID(value []byte) ([]byte, *Error) {
 	input := cryptobyte.String(value)
-	var content, id, ignored cryptobyte.String
-	var present, issuer, serial bool
-	if !input.ReadASN1(&content, asn1.SEQUENCE) || !input.Empty() ||
-		!content.ReadOptionalASN1(&id, &present, context(0)) ||
-		!content.ReadOptionalASN1(&ignored, &issuer, constructed(1)) ||
-		!content.ReadOptionalASN1(&ignored, &serial, context(2)) || !content.Empty() {
+	var content, id cryptobyte.String
+	var present bool
+	if !input.ReadASN1(&content, asn1.SEQUENCE) || !input.Empty() || !content.ReadOptionalASN1(&id, &present, context(0)) {
 		return nil, refuse(Malformed, "parsing CRL: malformed authority key identifier")
 	}
 	if !present {

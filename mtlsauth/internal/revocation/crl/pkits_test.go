@@ -60,7 +60,7 @@ var pkitsWhy = map[string]string{
 	"4.15.1":  "unknown: wrong_scope", // a delta CRL alone
 	"4.15.4":  "revoked",
 	"4.15.9":  "revoked",
-	"4.15.10": "unknown: stale",       // the delta CRL goes on from a later list
+	"4.15.10": "unknown: stale", // the delta CRL goes on from a later list
 }
 
 // pkitsVector is a vector in the suite's vectors.json.

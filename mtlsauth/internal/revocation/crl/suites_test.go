@@ -18,6 +18,15 @@ import (
 // repository. Without it the test is skipped.
 func suite(t testing.TB, name string) string {
 	t.Helper()
+	folder, present := suiteFolder(t, name)
+	if !present {
+		t.Skipf("SUITE NOT RUN: %s is absent, so CRLs go without their third-party vectors", folder)
+	}
+	return folder
+}
+
+func suiteFolder(t testing.TB, name string) (folder string, present bool) {
+	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -31,11 +40,9 @@ func suite(t testing.TB, name string) string {
 		}
 		dir = filepath.Dir(dir)
 	}
-	folder := filepath.Join(dir, "..", "shared", "suites", name)
-	if _, err := os.Stat(folder); err != nil {
-		t.Skipf("SUITE NOT RUN: %s is absent, so CRLs go without their third-party vectors", folder)
-	}
-	return folder
+	folder = filepath.Join(dir, "..", "shared", "suites", name)
+	_, err = os.Stat(folder)
+	return folder, err == nil
 }
 
 func readJSON(t *testing.T, path string, into any) {
