@@ -11,7 +11,8 @@ import (
 type Kind uint8
 
 // The kinds of error of Do and of reading a body. The address is that of the
-// Request, never one that a redirect led to.
+// Request, never one that a redirect led to. Connect says no more than that the
+// host could not be connected to in the time that the caller gave.
 const (
 	Protocol   Kind = iota // what came was not the HTTP that is accepted here
 	BadAddress             // no http or https URL, or one with a user name or the like

@@ -17,7 +17,8 @@ type gateKey struct {
 	proxy   string
 }
 
-// gates lets a bounded number of exchanges through for each key.
+// gates lets a bounded number of exchanges through for each key. How many may
+// wait is for the caller to bound.
 type gates struct {
 	mu    sync.Mutex
 	gates map[gateKey]*gate

@@ -127,8 +127,8 @@ func TestRedirectSchemes(t *testing.T) {
 	ca := pkitest.NewCA("web")
 	there := func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "there") }
 	plain, secure := serve(t, there), serveTLS(t, ca, there)
-	fromPlain := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, secure.URL, 302) })
-	fromSecure := serveTLS(t, ca, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, plain.URL, 302) })
+	fromPlain := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, secure.URL, http.StatusFound) })
+	fromSecure := serveTLS(t, ca, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, plain.URL, http.StatusFound) })
 	c := newClient(t, fetch.Options{Roots: pool(ca)})
 	for _, url := range []string{fromPlain.URL, fromSecure.URL} {
 		if _, content, err := do(t, c, fetch.Request{URL: url}, fetch.How{SSLVerify: true}); err != nil || content != "there" {
@@ -141,7 +141,7 @@ func TestRedirectSchemes(t *testing.T) {
 func TestRedirectStatus(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" {
-			http.Redirect(w, r, "/gone", 302)
+			http.Redirect(w, r, "/gone", http.StatusFound)
 			return
 		}
 		w.WriteHeader(http.StatusGone)
@@ -158,7 +158,7 @@ func TestRedirectStatus(t *testing.T) {
 func TestRedirectConditional(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" {
-			http.Redirect(w, r, "/there", 302)
+			http.Redirect(w, r, "/there", http.StatusFound)
 		} else if r.Header.Get("If-None-Match") == `"one"` {
 			w.WriteHeader(http.StatusNotModified)
 		}
@@ -172,7 +172,7 @@ func TestRedirectConditional(t *testing.T) {
 // TestRedirectToOwnListener: by a literal, judged before anything is sent.
 func TestRedirectToOwnListener(t *testing.T) {
 	kong := serve(t, unasked(t))
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, kong.URL, 308) })
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, kong.URL, http.StatusPermanentRedirect) })
 	c := newClient(t, fetch.Options{OwnListeners: func() []netip.AddrPort { return []netip.AddrPort{addrPort(t, kong)} }})
 	_, err := get(t, c, s.URL)
 	wantKind(t, "Kong", err, fetch.Redirect)
