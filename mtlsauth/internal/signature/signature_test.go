@@ -114,6 +114,22 @@ func TestOtherAlgorithm(t *testing.T) {
 	}
 }
 
+// TestAlgorithmOfAnotherKind: a signature that would verify by the key alone
+// does not under the name of another kind.
+func TestAlgorithmOfAnotherKind(t *testing.T) {
+	s := certificate(t, rsaKey(t, 2048), x509.SHA256WithRSA)
+	a, err := signature.Parse(s.identifier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []crypto.Signer{ecdsaKey(t, elliptic.P256()), ed25519Key(t)} {
+		other := certificate(t, key, 0)
+		if err := a.VerifyMessage(key.Public(), other.message, other.signature); !errors.Is(err, signature.ErrMismatch) {
+			t.Errorf("%T: got %v", key, err)
+		}
+	}
+}
+
 func TestZeroAlgorithm(t *testing.T) {
 	var zero signature.Algorithm
 	for _, key := range []crypto.Signer{rsaKey(t, 2048), ecdsaKey(t, elliptic.P256()), ed25519Key(t)} {

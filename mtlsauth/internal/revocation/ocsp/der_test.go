@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/cryptobyte/asn1"
+
 	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
 )
@@ -139,8 +141,8 @@ func rewrap(t *testing.T, der []byte, outer, inner func(*node)) []byte {
 func TestForms(t *testing.T) {
 	w := newWorld()
 	single := func(data *node) *node { return data.children[2].children[0] }
-	wrapped := func(tag, number byte) *node {
-		return &node{tag: 0xa0, children: []*node{{tag: 2, content: []byte{number}}}}
+	wrapped := func(tag asn1.Tag, number byte) *node {
+		return &node{tag: 0xa0, children: []*node{{tag: tag, content: []byte{number}}}}
 	}
 	for _, c := range []struct {
 		name   string
@@ -152,6 +154,11 @@ func TestForms(t *testing.T) {
 		{"version v2", func(d *node) { insert(d, 0, wrapped(2, 1)) }, "malformed"},
 		{"version -1", func(d *node) { insert(d, 0, wrapped(2, 0xff)) }, "malformed"},
 		{"version empty", func(d *node) { insert(d, 0, &node{tag: 0xa0}) }, "malformed"},
+		{"version and something after", func(d *node) {
+			version := wrapped(2, 0)
+			insert(version, 1, &node{tag: 5})
+			insert(d, 0, version)
+		}, "malformed"},
 		{"version in two bytes", func(d *node) { insert(d, 0, &node{tag: 0xa0, children: []*node{{tag: 2, content: []byte{0, 0}}}}) }, "malformed"},
 		{"responderID without tag", func(d *node) { d.children[0] = d.children[0].children[0] }, "malformed"},
 		{"responderID [3]", func(d *node) { d.children[0].tag = 0xa3 }, "malformed"},

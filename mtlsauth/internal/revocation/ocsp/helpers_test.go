@@ -107,16 +107,6 @@ func wantVerdict(t *testing.T, answer ocsp.Answer, err error, want string) {
 	}
 }
 
-// replaceOnce changes one place of DER, of the same length.
-func replaceOnce(old, new []byte) func([]byte) []byte {
-	return func(der []byte) []byte {
-		if len(old) != len(new) || bytes.Count(der, old) != 1 {
-			panic("not one place of that length")
-		}
-		return bytes.Replace(der, old, new, 1)
-	}
-}
-
 // node is a DER element: a constructed one has children, another has content.
 type node struct {
 	tag      asn1.Tag

@@ -49,6 +49,7 @@ func TestDelegates(t *testing.T) {
 	}
 	// A certificate from a CA of the issuer's name is not from the issuer.
 	namesake := pkitest.NewCA("ca")
+	sameKey := pkitest.NewCA("same key", pkitest.Key(w.ca.Key))
 	for _, c := range []struct {
 		name     string
 		delegate *pkitest.Certificate
@@ -68,6 +69,7 @@ func TestDelegates(t *testing.T) {
 		{"valid in a second", w.ca.OCSPSigner("d", pkitest.Valid(now.Add(time.Second), now.Add(time.Hour))), "unauthorized"},
 		{"of another CA", w.delegateOfOther, "unauthorized"},
 		{"of another CA of that name", namesake.OCSPSigner("d"), "unauthorized"},
+		{"of another name of the issuer's key", sameKey.OCSPSigner("d"), "unauthorized"},
 		{"of an intermediate below the issuer", intermediate.OCSPSigner("d"), "unauthorized"},
 		{"no key usage extension", w.ca.OCSPSigner("d", usage(0)), "good"},
 		{"contentCommitment", w.ca.OCSPSigner("d", usage(x509.KeyUsageContentCommitment)), "good"},
@@ -141,6 +143,7 @@ func TestEmbeddedCertificates(t *testing.T) {
 		{"only the issuer embedded", w.delegate, raws(w.ca), false, "unauthorized"},
 		{"two of one name", renewed, raws(w.delegate, renewed), true, "good"},
 		{"the wrong one of one name", renewed, raws(w.delegate), true, "bad_signature"},
+		{"two of one name, neither signed: the first is named", renewed, raws(w.ca.OCSPSigner("delegate", pkitest.Expired()), w.delegate), true, "unauthorized"},
 		{"expired one of one name first", w.delegate, raws(w.ca.OCSPSigner("delegate", pkitest.Expired()), w.delegate), true, "good"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
