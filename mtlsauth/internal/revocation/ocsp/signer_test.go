@@ -1,12 +1,9 @@
 package ocsp_test
 
 import (
-	"crypto"
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -14,7 +11,6 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/pkitest"
-	"mtls-auth/mtlsauth/internal/revocation/ocsp"
 )
 
 var (
@@ -215,75 +211,5 @@ func TestResponderStatus(t *testing.T) {
 	}
 	if answer, err := w.judge(t, w.response(pkitest.OCSPGood)); err != nil || answer.Responder != nil {
 		t.Errorf("the issuer itself: %+v, %v", answer, err)
-	}
-}
-
-func TestAlgorithms(t *testing.T) {
-	rsaKey := pkitest.RSA(2048)
-	_, edKey, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		name      string
-		key       pkitest.Option
-		hash      crypto.Hash
-		pss       bool
-		allowSHA1 bool
-		minBits   int
-		want      string
-	}{
-		{"RSA", rsaKey, 0, false, false, 0, "good"},
-		{"RSA, SHA-512", rsaKey, crypto.SHA512, false, false, 0, "good"},
-		{"RSA-PSS", rsaKey, 0, true, false, 0, "good"},
-		{"RSA, SHA-1", rsaKey, crypto.SHA1, false, false, 0, "weak_algorithm"},
-		{"RSA, SHA-1, allowed", rsaKey, crypto.SHA1, false, true, 0, "good"},
-		{"RSA of 2048 bits where 3072 are asked for", rsaKey, 0, false, false, 3072, "weak_algorithm"},
-		{"ECDSA, SHA-384", usage(x509.KeyUsageCertSign), crypto.SHA384, false, false, 0, "good"},
-		{"ECDSA, SHA-1", usage(x509.KeyUsageCertSign), crypto.SHA1, false, false, 0, "weak_algorithm"},
-		{"Ed25519", pkitest.Key(edKey), 0, false, false, 0, "good"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			w := world{ca: pkitest.NewCA("ca", c.key)}
-			w.client = w.ca.Client("client")
-			w.responderOptions = ocsp.Options{Now: now, AllowSHA1: c.allowSHA1, MinRSABits: c.minBits}
-			r := w.response(pkitest.OCSPGood)
-			r.Hash, r.PSS = c.hash, c.pss
-			answer, err := w.judge(t, r)
-			wantVerdict(t, answer, err, c.want)
-			if err != nil {
-				return
-			}
-			r.CorruptSignature = true
-			answer, err = w.judge(t, r)
-			wantVerdict(t, answer, err, "bad_signature")
-		})
-	}
-}
-
-// TestWeakIssuer: a key that proves nothing does not authorize a strong one.
-func TestWeakIssuer(t *testing.T) {
-	w := world{ca: pkitest.NewCA("ca", pkitest.RSA(1024)), responderOptions: ocsp.Options{Now: now}}
-	w.client = w.ca.Client("client")
-	for _, signer := range []*pkitest.Certificate{w.ca, w.ca.OCSPSigner("delegate")} {
-		answer, err := w.judge(t, w.delegated(signer))
-		wantVerdict(t, answer, err, "weak_algorithm")
-	}
-}
-
-// TestDelegateSignedWithSHA1: crypto/x509 can still make such a certificate for
-// an RSA key.
-func TestDelegateSignedWithSHA1(t *testing.T) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := world{ca: pkitest.NewCA("ca", pkitest.Key(key))}
-	w.client = w.ca.Client("client")
-	sha1 := w.ca.OCSPSigner("delegate", pkitest.With(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA }))
-	for allowed, want := range map[bool]string{false: "weak_algorithm", true: "good"} {
-		w.responderOptions = ocsp.Options{Now: now, AllowSHA1: allowed}
-		answer, err := w.judge(t, w.delegated(sha1))
-		wantVerdict(t, answer, err, want)
 	}
 }
