@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"math/big"
+	"strconv"
 	"testing"
 	"time"
 
@@ -90,3 +91,22 @@ func contentOf(n *big.Int) []byte {
 
 // now is when the lists of package pkitest are good.
 func now() time.Time { return time.Now() }
+
+func bigOf(content []byte) *big.Int { return new(big.Int).SetBytes(content) }
+
+// named is a certificate of which only the name is of use.
+func named(name string) *pkitest.Certificate {
+	b := cryptobyte.NewBuilder(nil)
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(asn1.SET, func(b *cryptobyte.Builder) { b.AddBytes(relativeName(name)) })
+	})
+	return &pkitest.Certificate{Certificate: &x509.Certificate{RawSubject: b.BytesOrPanic()}}
+}
+
+var names int
+
+// randomName returns another name each time.
+func randomName() string {
+	names++
+	return "issuer " + strconv.Itoa(names)
+}

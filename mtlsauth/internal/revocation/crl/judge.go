@@ -151,7 +151,9 @@ func (t *Target) signer(l *List, o JudgeOptions) (*x509.Certificate, *Error) {
 			if err == nil {
 				return candidate, nil
 			}
-			if first == nil {
+			// That a signature is not the issuer's says less than what is
+			// wrong with who made it.
+			if first == nil || first.Kind == BadSignature {
 				first = err
 			}
 		}

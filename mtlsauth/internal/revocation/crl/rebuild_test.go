@@ -103,3 +103,16 @@ func rebuilt(list *x509.RevocationList, algorithm []byte) []byte {
 }
 
 func constructed(n uint8) asn1.Tag { return asn1.Tag(n).ContextSpecific().Constructed() }
+
+// below returns a name with one more relative distinguished name at its end.
+func below(rawName []byte, commonName string) []byte {
+	input := cryptobyte.String(rawName)
+	var rdns cryptobyte.String
+	input.ReadASN1(&rdns, asn1.SEQUENCE)
+	b := cryptobyte.NewBuilder(nil)
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddBytes(rdns)
+		b.AddASN1(asn1.SET, func(b *cryptobyte.Builder) { b.AddBytes(relativeName(commonName)) })
+	})
+	return b.BytesOrPanic()
+}
