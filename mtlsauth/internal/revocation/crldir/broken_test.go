@@ -47,6 +47,22 @@ func TestBrokenFiles(t *testing.T) {
 	}
 }
 
+// What is too large is not read to find that out.
+func TestLargeFileIsNotRead(t *testing.T) {
+	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
+		write(t, r.path("a"), nil)
+		if err := os.Truncate(r.path("a"), 1<<30); err != nil {
+			t.Fatal(err)
+		}
+		reads := crldir.CountReads(r.Folder)
+		r.run()
+		if got := reads.Load(); got != 0 {
+			t.Errorf("read %d times", got)
+		}
+		r.log.want(t, "too large", 1, "level=WARN")
+	})
+}
+
 // What a file held stays in force while what it holds is of no use, until its
 // own nextUpdate.
 func TestBrokenVersion(t *testing.T) {
@@ -126,13 +142,15 @@ func TestFileThatIsBeingWritten(t *testing.T) {
 
 // A file that cannot be read may be readable later without any change to it.
 func TestNoMemory(t *testing.T) {
-	b := &budget{limit: 1}
+	b := &budget{limit: 200_000}
 	bubble(t, crldir.Options{Reserve: b.reserve}, func(t *testing.T, r *rig) {
 		ca := pkitest.NewCA("one")
-		write(t, r.path("a"), newList(t, ca, 1, time.Hour))
+		write(t, r.path("a"), bigList(t, ca, 50_000, time.Now().Add(lifetime)))
 		reads := crldir.CountReads(r.Folder)
 		r.run()
-		r.want("no memory", ca, "", "")
+		if len(r.Complete(ca.RawSubject)) != 0 {
+			t.Error("a list for which there is no memory was read")
+		}
 		for range 5 {
 			r.next()
 		}
@@ -142,10 +160,12 @@ func TestNoMemory(t *testing.T) {
 		if used := b.usedNow(); used != 0 {
 			t.Errorf("%d bytes are held for nothing", used)
 		}
-		b.set(1<<20, nil)
+		b.set(1<<22, nil)
 		time.Sleep(crldir.RetryEvery)
 		synctest.Wait()
-		r.want("memory", ca, "1", "")
+		if len(r.Complete(ca.RawSubject)) != 1 {
+			t.Error("there is memory, and no list was read")
+		}
 		r.log.want(t, "once", 1, "level=WARN")
 	})
 }
@@ -161,7 +181,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 				want += l.Size()
 			}
 			// The parts in which it was asked for do not fit a size exactly.
-			if got := b.usedNow(); got < want || got > want+1<<18 {
+			if got := b.usedNow(); got < want || got > want+1<<16 {
 				t.Errorf("%s: %d bytes are held for lists of %d", what, got, want)
 			}
 			if want == 0 && b.usedNow() != 0 {
@@ -172,6 +192,9 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		write(t, r.path("b"), newList(t, ca, 2, time.Hour))
 		r.run()
 		held("two lists")
+		replace(t, r.path("b"), bigList(t, ca, 50_000, time.Now().Add(lifetime)))
+		r.next()
+		held("a large one")
 		for range 20 {
 			r.Reload()
 			synctest.Wait()
@@ -272,4 +295,25 @@ func TestPanicWhileReading(t *testing.T) {
 		synctest.Wait()
 		r.want("after the panic", ca, "1", "")
 	})
+}
+
+func TestReservationShrinks(t *testing.T) {
+	for _, test := range []struct {
+		parts       []int
+		bytes       int
+		kept, added int
+	}{
+		{nil, 10, 10, 10},
+		{[]int{10}, 10, 10, 0},
+		{[]int{4, 4}, 10, 10, 2},
+		{[]int{4, 4, 4, 10}, 10, 10, 0},
+		{[]int{10, 4, 4}, 10, 10, 0},
+		{[]int{10, 3}, 11, 13, 0}, // parts go as a whole
+		{[]int{4, 4, 4}, 6, 8, 0},
+		{[]int{4, 4}, 0, 0, 0},
+	} {
+		if kept, added := crldir.Shrink(test.parts, test.bytes); kept != test.kept || added != test.added {
+			t.Errorf("%v for %d bytes: %d kept, %d asked for; want %d and %d", test.parts, test.bytes, kept, added, test.kept, test.added)
+		}
+	}
 }

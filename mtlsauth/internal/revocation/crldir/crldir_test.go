@@ -1,6 +1,7 @@
 package crldir_test
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"io/fs"
@@ -330,6 +331,40 @@ func TestOddFiles(t *testing.T) {
 	})
 }
 
+// Nobody who waits for a reader of a pipe gets one.
+func TestPipeIsNotOpened(t *testing.T) {
+	dir := t.TempDir()
+	pipe := dir + "/pipe"
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opened := make(chan error)
+	go func() {
+		w, err := os.OpenFile(pipe, os.O_WRONLY, 0)
+		opened <- err
+		w.Close()
+	}()
+	time.Sleep(50 * time.Millisecond) // until that waits
+	f := crldir.Open(dir, crldir.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); f.Run(ctx) }()
+	<-f.Ready()
+	cancel()
+	<-done
+	select {
+	case err := <-opened:
+		t.Errorf("the pipe was opened for reading; writer's error: %v", err)
+	case <-time.After(50 * time.Millisecond):
+		r, err := os.OpenFile(pipe, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		<-opened
+	}
+}
+
 func TestReload(t *testing.T) {
 	bubble(t, crldir.Options{Every: time.Hour}, func(t *testing.T, r *rig) {
 		ca := pkitest.NewCA("one")
@@ -347,9 +382,11 @@ func TestReload(t *testing.T) {
 		if got := reads.Load(); got != 3 && got != 5 {
 			t.Errorf("read %d times, want 3, or 5 where a look was under way at the last call", got)
 		}
-		r.next()
-		if got := reads.Load(); got > 5 {
-			t.Errorf("read %d times: a reload goes on", got)
+		before := reads.Load()
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		if got := reads.Load(); got != before {
+			t.Errorf("read %d times later on: a reload goes on", got-before)
 		}
 	})
 }

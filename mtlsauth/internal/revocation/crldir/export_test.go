@@ -26,3 +26,19 @@ func CountReads(f *Folder) *atomic.Int64 {
 	f.testingOnlyRead = func() { count.Add(1) }
 	return count
 }
+
+// Shrink asks for memory in these parts, keeps what it needs of them for so many
+// bytes, and returns what is kept and for what it asked in addition.
+func Shrink(parts []int, bytes int) (kept, added int) {
+	r := reservation{reserve: func(n int) (func(), error) {
+		kept += n
+		added += n
+		return func() { kept -= n }, nil
+	}}
+	for _, n := range parts {
+		r.more(n)
+	}
+	added = 0
+	r.shrink(bytes)
+	return kept, added
+}
