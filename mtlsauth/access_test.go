@@ -25,7 +25,7 @@ func (i instances) Start([]byte) pluginserver.Instance { return i.Instance }
 func served(t *testing.T, make func(p *Plugin) *instance) *rpc.Request {
 	t.Helper()
 	log := newKongLog("mtls-auth", slog.LevelInfo, slog.NewTextHandler(io.Discard, nil))
-	plugin := newPlugin(nil, nil, log, 0)
+	plugin := newPlugin(pluginOptions{log: log})
 	path := filepath.Join(t.TempDir(), "mtls-auth.socket")
 	ids, err := pluginserver.OpenIDs(path + ".ids")
 	if err != nil {

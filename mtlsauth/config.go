@@ -32,6 +32,14 @@ type Config struct {
 	// SendCADN asks for the CAs' names to be sent in the TLS handshake, which
 	// this door can not do.
 	SendCADN bool
+	// HTTPTimeout is for each OCSP or CRL exchange, CertCacheTTL is after what
+	// time an answer is asked for anew, both in milliseconds.
+	HTTPTimeout, CertCacheTTL float64
+	// HTTPProxy and HTTPSProxy are forward proxies for OCSP and CRL, as
+	// host:port; "" for none.
+	HTTPProxy, HTTPSProxy string
+	// SSLVerify has TLS servers of OCSP and CRL addresses verified.
+	SSLVerify bool
 	// CacheTTL is how long a consumer lookup is kept, in seconds.
 	CacheTTL float64
 	// SANDirNameMatcher are the attributes of a directoryName that are subject
@@ -108,25 +116,13 @@ func parseConfig(data []byte) (Config, error) {
 	case "DN":
 		c.AuthenticatedGroupBy = authn.GroupByDN
 	}
-	// The following do nothing while no status is asked for, yet a wrong value
-	// is a mistake to be told.
-	f.number(fieldHTTPTimeout, 30000, func(n float64) bool { return n > 0 }, "a number of milliseconds over 0")
-	f.number(fieldCertCacheTTL, 60000, func(n float64) bool { return n >= 0 }, "a number of milliseconds, 0 or more")
-	f.proxy(fieldHTTPProxyHost, fieldHTTPProxyPort)
-	f.proxy(fieldHTTPSProxyHost, fieldHTTPSProxyPort)
-	f.bool(fieldSSLVerify, true)
+	c.HTTPTimeout = f.number(fieldHTTPTimeout, 30000, func(n float64) bool { return n > 0 }, "a number of milliseconds over 0")
+	c.CertCacheTTL = f.number(fieldCertCacheTTL, 60000, func(n float64) bool { return n >= 0 }, "a number of milliseconds, 0 or more")
+	c.HTTPProxy = f.proxy(fieldHTTPProxyHost, fieldHTTPProxyPort)
+	c.HTTPSProxy = f.proxy(fieldHTTPSProxyHost, fieldHTTPSProxyPort)
+	c.SSLVerify = f.bool(fieldSSLVerify, true)
 	if len(f.wrong) > 0 {
 		return Config{}, errors.Join(f.wrong...)
 	}
 	return c, nil
-}
-
-// served refuses a configuration that is right but asks for what this version
-// does not do. None of it may be passed over in silence.
-func (c Config) served() error {
-	if c.RevocationCheckMode == modeSkip {
-		return nil
-	}
-	return fmt.Errorf("config.%s: %s is not served by version %s: certificate status is not checked; set it to %s",
-		fieldRevocationCheckMode, c.RevocationCheckMode, Version, modeSkip)
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/revocation"
+	"mtls-auth/mtlsauth/internal/revocation/fetch"
 )
 
 const someID = "6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"
@@ -107,21 +109,35 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 	}
 }
 
-func TestServed(t *testing.T) {
-	const right = `"ca_certificates":["` + someID + `"],"revocation_check_mode":"SKIP"`
-	served := func(more string) error {
-		c, err := parseConfig([]byte("{" + right + more + "}"))
+func TestHowStatusIsChecked(t *testing.T) {
+	of := func(more string) *authn.Status {
+		t.Helper()
+		c, err := parseConfig([]byte(`{"ca_certificates":["` + someID + `"]` + more + `}`))
 		if err != nil {
 			t.Fatalf("%s: %v", more, err)
 		}
-		return c.served()
+		return c.status(nil)
 	}
-	if err := served(`,"http_timeout":5,"ssl_verify":false,"anonymous":"a","default_consumer":"d","send_ca_dn":true,"credentials":[{"subject_name":"s","consumer":"c"}]`); err != nil {
-		t.Error(err)
+	if got := of(`,"revocation_check_mode":"SKIP"`); got != nil {
+		t.Errorf("SKIP: got %+v, want no check", got)
 	}
-	for _, mode := range []string{"STRICT", "IGNORE_CA_ERROR"} {
-		if err := served(`,"revocation_check_mode":"` + mode + `"`); err == nil || !strings.Contains(err.Error(), "config.revocation_check_mode: "+mode) {
-			t.Errorf("%s: got %v, want a refusal that names field and value", mode, err)
+	for name, test := range map[string]struct {
+		more string
+		want revocation.Settings
+	}{
+		"the defaults": {"", revocation.Settings{
+			Mode: revocation.IgnoreCAError, HTTPTimeout: 30 * time.Second, CertCacheTTL: time.Minute, How: fetch.How{SSLVerify: true},
+		}},
+		"everything": {`,"revocation_check_mode":"STRICT","http_timeout":1500,"cert_cache_ttl":0,"ssl_verify":false,
+			"http_proxy_host":"proxy","http_proxy_port":3128,"https_proxy_host":"::1","https_proxy_port":3129`, revocation.Settings{
+			HTTPTimeout: 1500 * time.Millisecond, How: fetch.How{HTTPProxy: "proxy:3128", HTTPSProxy: "[::1]:3129"},
+		}},
+		"below a nanosecond and beyond time": {`,"http_timeout":1e-9,"cert_cache_ttl":1e300`, revocation.Settings{
+			Mode: revocation.IgnoreCAError, HTTPTimeout: 1, CertCacheTTL: 10 * 365 * 24 * time.Hour, How: fetch.How{SSLVerify: true},
+		}},
+	} {
+		if got := of(test.more); got == nil || got.Settings != test.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, test.want)
 		}
 	}
 }

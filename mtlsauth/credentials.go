@@ -64,6 +64,7 @@ func refreshCredentials(ctx context.Context, files []*consumer.File, every time.
 func (p *Plugin) reload(ctx context.Context) {
 	p.store.Reload()
 	p.lookups.Forget()
+	p.status.reload()
 	for _, file := range p.files {
 		readCredentials(ctx, file, true, p.log.background)
 	}

@@ -3,7 +3,9 @@ package mtlsauth
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mtls-auth/mtlsauth/internal/uuid"
@@ -110,13 +112,18 @@ func (f *fields) number(name string, otherwise float64, allowed func(float64) bo
 	return value
 }
 
-// proxy checks a host and a port, which come together or not at all.
-func (f *fields) proxy(host, port string) {
-	f.string(host)
-	f.number(port, 0, func(n float64) bool { return n >= 0 && n <= 65535 && n == float64(int(n)) }, "an integer between 0 and 65535")
+// proxy reads a host and a port, which come together or not at all, as
+// host:port.
+func (f *fields) proxy(host, port string) string {
+	name := f.string(host)
+	n := f.number(port, 0, func(n float64) bool { return n >= 0 && n <= 65535 && n == float64(int(n)) }, "an integer between 0 and 65535")
 	if f.absent(host) != f.absent(port) {
 		f.refuse(host, "all or none of these fields must be set: 'config.%s', 'config.%s'", host, port)
 	}
+	if name == "" {
+		return ""
+	}
+	return net.JoinHostPort(strings.Trim(name, "[]"), strconv.Itoa(int(n)))
 }
 
 // credentials reads the manual mappings.

@@ -19,7 +19,7 @@ import (
 // design: a build that does not fit it is mended elsewhere.
 var policy = map[string][]string{
 	".":            {"mtlsauth/cli"},
-	"mtlsauth":     {"authn", "cacert", "consumer", "handshake", "pluginserver", "uuid", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+	"mtlsauth":     {"authn", "cacert", "consumer", "handshake", "pluginserver", "revocation", "revocation/...", "uuid", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 	"mtlsauth/cli": {"mtlsauth", "gateway", "gateway/...", "handshake", "pkitest"},
 
 	"mtlsauth/e2e": {}, // tests alone
@@ -28,7 +28,7 @@ var policy = map[string][]string{
 	"pluginserver": {"github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 
 	// The core: knows no door.
-	"authn": {"certname", "clientcert", "certpath", "cacert", "consumer"},
+	"authn": {"certname", "clientcert", "certpath", "cacert", "consumer", "revocation"},
 
 	// The domain rooms never import each other.
 	"certname":   {"golang.org/x/crypto/cryptobyte"},
@@ -41,9 +41,11 @@ var policy = map[string][]string{
 
 	// Certificate status: what judges it (ocsp, crl) knows no network and no
 	// clock.
-	"revocation":       {"revocation/...", "signature"},
-	"revocation/fetch": {},
-	"revocation/...":   {"signature", "golang.org/x/crypto/cryptobyte"},
+	"revocation":          {"revocation/...", "signature"},
+	"revocation/fetch":    {},
+	"revocation/statedir": {},
+	"revocation/crldir":   {"revocation/crl"},
+	"revocation/...":      {"signature", "golang.org/x/crypto/cryptobyte"},
 
 	// Kong's side, for the demo and the tests.
 	"gateway":     {"gateway/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},

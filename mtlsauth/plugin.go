@@ -18,17 +18,23 @@ import (
 // new instances in each worker at every reload, also of an identical
 // configuration, so nothing worth keeping hangs on an instance.
 type Plugin struct {
-	store      *cacert.Store
-	cache      *authn.Cache
-	log        *kongLog
-	minRSABits int
-	lookups    *consumer.Lookups
-	warnedID   atomic.Bool      // that custom_id finds nobody
-	files      []*consumer.File // of credentials
+	pluginOptions
+	cache    *authn.Cache
+	lookups  *consumer.Lookups
+	warnedID atomic.Bool // that custom_id finds nobody
 
 	mu       sync.Mutex
 	policies map[[sha256.Size]byte]*sharedPolicy
 	warnedDN bool
+}
+
+// pluginOptions are what a plugin is made of.
+type pluginOptions struct {
+	store      *cacert.Store
+	files      []*consumer.File // of credentials
+	status     *statusServices
+	log        *kongLog
+	minRSABits int
 }
 
 // sharedPolicy is a policy with the number of instances that use it.
@@ -41,15 +47,12 @@ type sharedPolicy struct {
 
 var _ pluginserver.Plugin = (*Plugin)(nil)
 
-func newPlugin(store *cacert.Store, files []*consumer.File, log *kongLog, minRSABits int) *Plugin {
+func newPlugin(o pluginOptions) *Plugin {
 	return &Plugin{
-		store:      store,
-		cache:      authn.NewCache(),
-		log:        log,
-		minRSABits: minRSABits,
-		lookups:    consumer.NewLookups(),
-		files:      files,
-		policies:   make(map[[sha256.Size]byte]*sharedPolicy),
+		pluginOptions: o,
+		cache:         authn.NewCache(),
+		lookups:       consumer.NewLookups(),
+		policies:      make(map[[sha256.Size]byte]*sharedPolicy),
 	}
 }
 
@@ -70,9 +73,6 @@ func (p *Plugin) Start(config []byte) pluginserver.Instance {
 func (p *Plugin) policyOf(config []byte) (*sharedPolicy, error) {
 	c, err := parseConfig(config)
 	if err != nil {
-		return nil, err
-	}
-	if err := c.served(); err != nil {
 		return nil, err
 	}
 	return p.policy(c)
@@ -120,6 +120,7 @@ func (p *Plugin) policy(c Config) (*sharedPolicy, error) {
 		MinRSABits:        p.minRSABits,
 		GroupBy:           c.AuthenticatedGroupBy,
 		Cache:             p.cache,
+		Status:            c.status(p.status.checker),
 	})}
 	p.policies[key] = shared
 	return shared, nil

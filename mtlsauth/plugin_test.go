@@ -15,7 +15,7 @@ import (
 
 func newTestPlugin() *Plugin {
 	log := newKongLog("mtls-auth", slog.LevelInfo, slog.NewTextHandler(io.Discard, nil))
-	return newPlugin(cacert.NewStore(cacert.Options{Log: log.background}), nil, log, 0)
+	return newPlugin(pluginOptions{store: cacert.NewStore(cacert.Options{Log: log.background}), status: new(statusServices), log: log})
 }
 
 // Kong starts an instance of an equal configuration in each worker and at each

@@ -38,6 +38,13 @@ type ServerOptions struct {
 
 	Credentials string // file of manual mappings
 
+	// Where certificate status is read from and kept, and what may be visited
+	// for it; see the flags of these names.
+	CRLDir      string
+	StateDir    string
+	MaxCRLSize  int64
+	DenyPrivate bool
+
 	LogLevel slog.Level
 	LogJSON  bool
 }
@@ -76,7 +83,11 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	for _, file := range files {
 		readCredentials(context.Background(), file, true, log.background)
 	}
-	plugin := newPlugin(store, files, log, o.MinRSABits)
+	status, err := openStatus(o, log.background)
+	if err != nil {
+		return err
+	}
+	plugin := newPlugin(pluginOptions{store: store, files: files, status: status, log: log, minRSABits: o.MinRSABits})
 
 	path := socketPath(o.Name, o.Prefix)
 	ids, err := pluginserver.OpenIDs(path + ".ids")
@@ -107,6 +118,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 		defer close(refreshed)
 		store.Run(ctx)
 	}()
+	status.run(ctx)
 	go refreshCredentials(ctx, files, o.Refresh, log.background)
 	err = server.Run(listener, stdin, func() { go plugin.reload(ctx) }) // which a file may hold up
 	cancel()

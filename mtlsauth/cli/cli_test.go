@@ -26,7 +26,10 @@ func TestWrongUseSaysWhatIsAllowed(t *testing.T) {
 	}{
 		{[]string{"-admin-ulr", "x"}, "unknown flag -admin-ulr; did you mean -admin-url?"},
 		{[]string{"-zzzzzzzzzzzzzz"}, "unknown flag -zzzzzzzzzzzzzz\n"},
-		{[]string{"-crl-dir", "x"}, "flag -crl-dir is not served by version"},
+		{[]string{"-max-crl-size", "1"}, "1KiB to 1GiB are allowed"},
+		{[]string{"-max-crl-size", "2GiB"}, "1KiB to 1GiB are allowed"},
+		{[]string{"-max-crl-size", "128MB"}, "1KiB to 1GiB are allowed"},
+		{[]string{"-deny-private=maybe"}, "true and false are allowed"},
 		{[]string{"demoo"}, `unknown command "demoo"; did you mean demo?`},
 		{[]string{"verify"}, "unknown command \"verify\"\n"},
 		{[]string{"-admin-allow-http=yes"}, "true and false are allowed"},
@@ -76,8 +79,8 @@ func TestFlagsFromTheEnvironment(t *testing.T) {
 	if code, _, stderr := run(t, "mtls-auth"); code != 1 || !strings.Contains(stderr, prefix) {
 		t.Errorf("exit %d, %q, want the prefix of the environment", code, stderr)
 	}
-	t.Setenv("MTLS_AUTH_CRL_DIR", "/crls")
-	if code, _, stderr := run(t, "mtls-auth"); code != 2 || !strings.Contains(stderr, "MTLS_AUTH_CRL_DIR: flag -crl-dir is not served") {
+	t.Setenv("MTLS_AUTH_MAX_CRL_SIZE", "much")
+	if code, _, stderr := run(t, "mtls-auth"); code != 2 || !strings.Contains(stderr, `MTLS_AUTH_MAX_CRL_SIZE: invalid value "much": 1KiB to 1GiB are allowed`) {
 		t.Errorf("exit %d, %q, want the variable refused", code, stderr)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -104,7 +103,11 @@ func (f *serverFlags) define() *flag.FlagSet {
 	set.StringVar(&f.AdminCAFile, "admin-ca-file", "", "PEM `FILE` of the CAs that the Admin API's certificate is verified with")
 	set.StringVar(&f.AdminCertFile, "admin-cert-file", "", "PEM `FILE` of the client certificate for the Admin API")
 	set.StringVar(&f.AdminKeyFile, "admin-key-file", "", "PEM `FILE` of its private key")
-	f.Refresh, f.MinRSABits, f.SocketMode = 10*time.Second, 2048, 0o600
+	set.StringVar(&f.CRLDir, "crl-dir", "", "`DIR` with CRLs, DER or PEM, complete and delta, which answer before any address is visited")
+	set.StringVar(&f.StateDir, "state-dir", "", "`DIR` in which OCSP answers and CRLs outlive a restart")
+	set.Func("max-crl-size", "the largest CRL, as `SIZE` in bytes or with KiB, MiB or GiB, 1KiB to 1GiB (default 128MiB)", f.maxCRLSize)
+	boolean(set, &f.DenyPrivate, "deny-private", "visit no OCSP responder and no CRL at a private or loopback address")
+	f.Refresh, f.MinRSABits, f.SocketMode, f.MaxCRLSize = 10*time.Second, 2048, 0o600, 128<<20
 	set.Func("refresh", "`DURATION` after which CA certificates are asked for anew, 1s to 24h (default 10s)", f.refresh)
 	set.Func("min-rsa-bits", "RSA keys below so many `BITS` are refused, 1024 to 8192 (default 2048)", f.minRSABits)
 	set.Func("socket-mode", "`MODE` of the socket's file, octal (default 0600)", f.socketMode)
@@ -151,6 +154,21 @@ func (f *serverFlags) refresh(value string) error {
 	return nil
 }
 
+func (f *serverFlags) maxCRLSize(value string) error {
+	number, unit := value, int64(1)
+	for suffix, bytes := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
+		if before, ok := strings.CutSuffix(value, suffix); ok {
+			number, unit = before, bytes
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 32)
+	if err != nil || n < 1 || n*unit < 1<<10 || n*unit > 1<<30 {
+		return errors.New("1KiB to 1GiB are allowed, as a number of bytes or with KiB, MiB or GiB")
+	}
+	f.MaxCRLSize = n * unit
+	return nil
+}
+
 // minRSABits does not go below 1024: shorter keys were factored.
 func (f *serverFlags) minRSABits(value string) error {
 	bits, err := strconv.Atoi(value)
@@ -186,11 +204,6 @@ func readEnvironment(set *flag.FlagSet) error {
 			wrong = append(wrong, fmt.Errorf("environment variable %s: invalid value %q: %w", environmentName(f.Name), value, err))
 		}
 	})
-	for _, name := range laterFlags {
-		if os.Getenv(environmentName(name)) != "" {
-			wrong = append(wrong, fmt.Errorf("environment variable %s: %w", environmentName(name), notServed(name)))
-		}
-	}
 	return errors.Join(wrong...)
 }
 
@@ -216,19 +229,8 @@ func environmentName(name string) string {
 	return "MTLS_AUTH_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
 
-// laterFlags belong to what this version does not do. They are refused by
-// name: passed over, one would believe that they work.
-var laterFlags = []string{"crl-dir", "state-dir", "max-crl-size", "deny-private"}
-
 func unknownFlag(set *flag.FlagSet, name string) error {
-	if slices.Contains(laterFlags, name) {
-		return notServed(name)
-	}
 	var known []string
 	set.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
 	return fmt.Errorf("unknown flag -%s%s", name, didYouMean(name, known, "-"))
-}
-
-func notServed(name string) error {
-	return fmt.Errorf("flag -%s is not served by version %s", name, mtlsauth.Version)
 }

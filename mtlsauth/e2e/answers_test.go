@@ -166,12 +166,14 @@ func TestMissingCACertificates(t *testing.T) {
 
 func TestRefusedConfigurations(t *testing.T) {
 	root := pkitest.NewCA("root")
+	// What no schema of Kong's can check: one name that is two consumers'.
+	twice := object{"credentials": []object{{"subject_name": "a", "consumer": "one"}, {"subject_name": "a", "consumer": "two"}}}
 	r := newRig(t, cas{idA: root}, routes{
-		"/ocsp":    trusted([]string{idA}, object{"revocation_check_mode": "STRICT"}),
-		"/default": trusted([]string{idA}, object{"revocation_check_mode": nil, "anonymous": "nobody"}),
-		"/right":   trusted([]string{idA}, object{"send_ca_dn": true}),
+		"/twice": trusted([]string{idA}, twice),
+		"/other": trusted([]string{idA}, twice, object{"anonymous": "nobody"}),
+		"/right": trusted([]string{idA}, object{"send_ca_dn": true}),
 	})
-	for path, field := range map[string]string{"/ocsp": "revocation_check_mode", "/default": "revocation_check_mode"} {
+	for path, field := range map[string]string{"/twice": "credentials", "/other": "credentials"} {
 		for _, cert := range []*pkitest.Certificate{root.Client("client"), nil} {
 			r.expect(path, r.get(path, cert), 500, internal)
 			r.expectLog(path, "[error]", `reason="bad_config"`, "config."+field)

@@ -53,12 +53,16 @@ func (p *Policy) Authenticate(ctx context.Context, presented Presented, dir cons
 		e.cas = p.options.CAs.Wait(ctx)
 	}
 	judged := p.version(e) // whatever changes meanwhile
+	d := Deny(NoneSent, nil)
+	var paths []certpath.Path
+	if sent {
+		d, paths = p.judge(ctx, presented, e.cas, now)
+	}
 	// All lookups of a request together.
 	ctx, cancel := context.WithTimeout(ctx, consumer.MaxWait)
 	defer cancel()
-	d := Deny(NoneSent, nil)
-	if sent {
-		d = p.decide(ctx, presented, e, dir, now)
+	if len(paths) > 0 {
+		d = p.complete(ctx, d, paths, e, dir, now)
 	}
 	d.CAIDs = p.options.CAIDs
 	if sent {
@@ -75,29 +79,42 @@ func (p *Policy) Authenticate(ctx context.Context, presented Presented, dir cons
 
 var noneSent = Deny(NoneSent, nil)
 
-func (p *Policy) decide(ctx context.Context, presented Presented, e evidence, dir consumer.Directory, now time.Time) *Decision {
-	snapshot := e.cas
+// judge judges the certificate. The decision is a denial, or there are paths on
+// which it is trusted.
+func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *cacert.Snapshot, now time.Time) (*Decision, []certpath.Path) {
 	if len(snapshot.CAs) == 0 {
-		return denyUnavailable(CANotLoaded, errors.New("none of the configured CA certificates could be had"))
+		return denyUnavailable(CANotLoaded, errors.New("none of the configured CA certificates could be had")), nil
 	}
 	leaf, err := clientcert.ParseLeaf(string(presented.Leaf))
 	if errors.Is(err, clientcert.ErrTooCostly) {
-		return deniedAt(now, Deny(TooCostly, err))
+		return deniedAt(now, Deny(TooCostly, err)), nil
 	}
 	if err != nil {
-		return deniedAt(now, Deny(Unreadable, err))
+		return deniedAt(now, Deny(Unreadable, err)), nil
 	}
 	chain := clientcert.ParseChain(string(presented.Chain), leaf)
-	paths, err := p.trustIn(snapshot).Validate(leaf, chain, now)
+	trust := p.trustIn(snapshot)
+	paths, err := trust.Validate(leaf, chain, now)
 	if err != nil {
 		d := deniedAt(now, Deny(pathReason(err, snapshot), err))
 		d.Subject = subjectOf(leaf)
-		return d
+		return d, nil
 	}
 	if len(paths) == 0 {
-		return Deny(Internal, errors.New("path validation returned no path and no error"))
+		return Deny(Internal, errors.New("path validation returned no path and no error")), nil
 	}
 	d := p.decided(paths[0].Certificates, now)
+	standing, denied := p.checkStatus(ctx, d, paths, statusTrust{trust, chain, now}, now)
+	if denied != nil {
+		denied.Subject = d.Subject
+		return denied, nil
+	}
+	return d, standing
+}
+
+// complete completes the decision about a certificate that is trusted on these
+// paths with whose it is.
+func (p *Policy) complete(ctx context.Context, d *Decision, paths []certpath.Path, e evidence, dir consumer.Directory, now time.Time) *Decision {
 	if p.options.Consumers == nil {
 		d.certificateHeaders(paths[0].Certificates[0])
 	} else if denied := p.identify(ctx, d, paths, e, dir, now); denied != nil {

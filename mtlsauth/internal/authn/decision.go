@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/revocation"
 )
 
 // Decision is what was decided about a presented certificate, and why. It is
@@ -27,6 +28,7 @@ type Decision struct {
 	// lifetime: see fresh.
 	made    time.Time
 	expires time.Time
+	basis   revocation.Basis
 
 	form atomic.Pointer[any] // see Form
 }
@@ -57,12 +59,13 @@ func (d *Decision) Form(make func(*Decision) any) any {
 	return form
 }
 
-// fresh tells whether the decision still stands at an instant. It ends by the
+// fresh tells whether the decision still stands at an instant. It ends with the
+// certificate status that it rests on, and by the
 // wall clock or by the monotonic clock, whichever is first: neither a clock
 // that was set back nor a machine that slept makes it live longer.
 func (d *Decision) fresh(now time.Time) bool {
 	lifetime := d.expires.Sub(d.made.Round(0))
-	return now.Sub(d.made) < lifetime && now.Round(0).Before(d.expires)
+	return now.Sub(d.made) < lifetime && now.Round(0).Before(d.expires) && d.basis.Stands()
 }
 
 // size estimates the memory that the decision holds, its form included, in
@@ -83,7 +86,7 @@ func (d *Decision) size() int {
 			n += 2 * len(tag)
 		}
 	}
-	return fixed + n + len(d.Detail)
+	return fixed + n + len(d.Detail) + 16*len(d.basis)
 }
 
 // subjectOf describes a certificate. crypto/x509 has read both names, so that

@@ -13,10 +13,11 @@ type evidence struct {
 	cas     *cacert.Snapshot
 	files   []*consumer.Credentials // in the order of Consumers.Files
 	lookups uint64                  // generation
+	status  uint64                  // generation
 }
 
 func (e evidence) equal(other evidence) bool {
-	return e.cas == other.cas && e.lookups == other.lookups && slices.Equal(e.files, other.files)
+	return e.cas == other.cas && e.lookups == other.lookups && e.status == other.status && slices.Equal(e.files, other.files)
 }
 
 // version is evidence with a number, by which decisions know it: to keep the
@@ -31,6 +32,9 @@ func (p *Policy) evidence() evidence {
 	e := evidence{cas: p.options.CAs.Snapshot()}
 	if p.options.Lookups != nil {
 		e.lookups = p.options.Lookups.Generation()
+	}
+	if s := p.options.Status; s != nil {
+		e.status = s.Checker.Generation()
 	}
 	if c := p.options.Consumers; c != nil {
 		for _, file := range c.Files {

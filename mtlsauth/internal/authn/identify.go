@@ -163,6 +163,10 @@ func (p *Policy) asAnonymous(ctx context.Context, denied *Decision, dir consumer
 		CAIDs: denied.CAIDs, Missing: denied.Missing, Anonymous: true,
 	})
 	d.Answer.ClientVerify = denied.Answer.ClientVerify
+	d.basis = denied.basis
+	if !denied.expires.IsZero() && denied.expires.Before(d.expires) {
+		d.expires = denied.expires
+	}
 	d.consumer(c, "")
 	d.lastsFor(asked, p.options.MaxAge)
 	return d

@@ -41,6 +41,10 @@ type Options struct {
 	GroupBy           GroupBy
 	Cache             *Cache
 
+	// Status says how it is found out whether certificates are revoked; nil for
+	// not at all.
+	Status *Status
+
 	// Consumers says whose certificates pass; nil when a trusted certificate is
 	// enough (skip_consumer_lookup).
 	Consumers *Consumers

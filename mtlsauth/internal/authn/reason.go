@@ -36,6 +36,11 @@ const (
 	WeakAlgorithm
 	// TooCostly: judging it would cost more than a request may.
 	TooCostly
+	// Revoked: by its CA, anywhere on the path.
+	Revoked
+	// StatusUnknown: whether it is revoked cannot be found out, or its CA does
+	// not know it.
+	StatusUnknown
 	// NoConsumer: a trusted certificate, and nobody's.
 	NoConsumer
 	// LookupFailed: whose it is could not be found out, or a consumer that is
@@ -59,6 +64,8 @@ var codes = [...]string{
 	Constraint:     "constraint",
 	WeakAlgorithm:  "weak_algorithm",
 	TooCostly:      "too_costly",
+	Revoked:        "revoked",
+	StatusUnknown:  "status_unknown",
 	NoConsumer:     "no_consumer",
 	LookupFailed:   "lookup_failed",
 	BadConfig:      "bad_config",

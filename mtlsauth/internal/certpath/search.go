@@ -30,14 +30,15 @@ type search struct {
 	presented []*node // usable as intermediates, and reached from the leaf by name
 	given     []*x509.Certificate
 	now       time.Time
-	left      int64 // of the budget
-	checks    int   // signature checks that the current estimate has counted
+	usage     x509.ExtKeyUsage // that is asked of the path
+	left      int64            // of the budget
+	checks    int              // signature checks that the current estimate has counted
 }
 
 // newSearch keeps of the presented certificates those that could lie on a path.
 func newSearch(t *Trust, leaf *x509.Certificate, presented []*x509.Certificate, now time.Time) *search {
 	s := &search{
-		t: t, now: now, left: budget - costPerByteRead*int64(len(leaf.Raw)),
+		t: t, now: now, usage: x509.ExtKeyUsageClientAuth, left: budget - costPerByteRead*int64(len(leaf.Raw)),
 		given: presented[:min(len(presented), maxPresented)],
 		leaf:  &node{cert: leaf, view: viewOf(leaf), order: -1},
 	}
@@ -112,7 +113,7 @@ func (s *search) verify() ([][]*x509.Certificate, *Error) {
 		Roots:         s.t.roots,
 		Intermediates: s.pool(),
 		CurrentTime:   s.now,
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		KeyUsages:     []x509.ExtKeyUsage{s.usage},
 	})
 	if err != nil {
 		return nil, s.diagnose(verifyError(err, s.now))

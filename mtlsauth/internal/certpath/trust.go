@@ -68,6 +68,12 @@ func NewTrust(cas []*x509.Certificate, o TrustOptions) *Trust {
 	return t
 }
 
+// Configured reports whether a certificate is among the configured ones, byte
+// for byte.
+func (t *Trust) Configured(cert *x509.Certificate) bool {
+	return t != nil && t.byRaw[string(cert.Raw)] != nil
+}
+
 // anchorOf returns the trust anchor with exactly these bytes, nil if there is
 // none.
 func (t *Trust) anchorOf(cert *x509.Certificate) *node {

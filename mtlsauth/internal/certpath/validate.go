@@ -139,8 +139,10 @@ func (s *search) checkPath(nodes []*node, work *constraintWork) (Path, *Error) {
 	for i, n := range nodes {
 		path.Certificates[i] = n.cert
 		// It is nested, as crypto/x509 does it; this adds the empty list.
-		if err := checkUsage(n.cert); err != nil {
-			return Path{}, err
+		if s.usage == x509.ExtKeyUsageClientAuth {
+			if err := checkUsage(n.cert); err != nil {
+				return Path{}, err
+			}
 		}
 		if i == 0 {
 			continue

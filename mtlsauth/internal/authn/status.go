@@ -1,0 +1,81 @@
+package authn
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/revocation"
+)
+
+// Status is how the status of certificates is checked.
+type Status struct {
+	Checker  *revocation.Checker
+	Settings revocation.Settings
+}
+
+// checkStatus keeps of the validated paths those on which nobody is revoked, and
+// ends the decision with what that rests on. What it returns instead is a
+// denial.
+func (p *Policy) checkStatus(ctx context.Context, d *Decision, paths []certpath.Path, trust statusTrust, now time.Time) ([]certpath.Path, *Decision) {
+	if p.options.Status == nil {
+		return paths, nil
+	}
+	lists := make([][]*x509.Certificate, len(paths))
+	for i, path := range paths {
+		lists[i] = path.Certificates
+	}
+	s := p.options.Status
+	r := s.Checker.Check(ctx, lists, trust, s.Settings, now)
+	var denied *Decision
+	switch r.Verdict {
+	case revocation.Passed:
+		d.rests(r)
+		d.Notes = append(d.Notes, r.Notes...)
+		standing := make([]certpath.Path, len(r.Standing))
+		for i, n := range r.Standing {
+			standing[i] = paths[n]
+		}
+		if len(standing) == 0 {
+			return nil, Deny(Internal, errors.New("certificate status passed without a path"))
+		}
+		return standing, nil
+	case revocation.Revoked:
+		denied = deniedAt(now, Deny(Revoked, r.Err))
+	case revocation.StatusUnknown:
+		denied = deniedAt(now, Deny(StatusUnknown, r.Err))
+	default:
+		return nil, Deny(Internal, r.Err)
+	}
+	denied.rests(r)
+	return nil, denied
+}
+
+// rests ends the decision with the evidence of a check.
+func (d *Decision) rests(r revocation.Result) {
+	d.basis = r.Basis
+	if !r.Until.IsZero() && r.Until.Before(d.expires) {
+		d.expires = r.Until
+	}
+}
+
+// statusTrust is what a policy trusts, with what a client sent along.
+type statusTrust struct {
+	*certpath.Trust
+	chain []*x509.Certificate
+	now   time.Time
+}
+
+var _ revocation.Trust = statusTrust{}
+
+// CRLSigners implements revocation.Trust.
+func (t statusTrust) CRLSigners(name []byte, anchor *x509.Certificate) [][]*x509.Certificate {
+	paths := t.Trust.CRLSigners(name, anchor, t.chain, t.now)
+	lists := make([][]*x509.Certificate, len(paths))
+	for i, path := range paths {
+		lists[i] = path.Certificates
+	}
+	return lists
+}

@@ -1,0 +1,75 @@
+package certpath
+
+import (
+	"bytes"
+	"crypto/x509"
+	"slices"
+	"time"
+)
+
+// maxSigners bounds the certificates of one name that are looked at as signers
+// of CRLs. There is one beside the issuer's where a CA signs its CRLs with a
+// key of their own, and another one or two while that is replaced.
+const maxSigners = 4
+
+// signerBudget is what all of them may cost together, as budget for a leaf.
+const signerBudget = budget / 2
+
+// CRLSigners finds the certificates with this subject name, configured or
+// presented, that may sign CRLs (section 4.2.1.3, or any use without the
+// extension) and whose paths lead to the given trust anchor, as section
+// 6.3.3(f) asks for. There is one path for each, the signer first; what is
+// presented is bounded as in Validate. Whatever cannot be judged is left out.
+//
+// A signer need not be a CA, and its extended key usages are not asked for.
+func (t *Trust) CRLSigners(name []byte, anchor *x509.Certificate, presented []*x509.Certificate, now time.Time) []Path {
+	if t == nil || t.roots == nil || now.IsZero() || anchor == nil {
+		return nil
+	}
+	var signers []*x509.Certificate
+	for _, n := range t.bySubject[string(name)] {
+		signers = append(signers, n.cert)
+	}
+	for _, cert := range presented[:min(len(presented), maxPresented)] {
+		if cert != nil && bytes.Equal(cert.RawSubject, name) && t.byRaw[string(cert.Raw)] == nil {
+			signers = append(signers, cert)
+		}
+	}
+	var paths []Path
+	left := int64(signerBudget)
+	for _, cert := range signers[:min(len(signers), maxSigners)] {
+		if path, ok := t.crlSigner(cert, anchor, presented, now, &left); ok {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+func (t *Trust) crlSigner(cert, anchor *x509.Certificate, presented []*x509.Certificate, now time.Time, left *int64) (Path, bool) {
+	if !hasUsage(cert, x509.KeyUsageCRLSign) || hasHiddenExtensions(cert) ||
+		checkDates(cert, now) != nil || checkIssuerKey(cert, t.minRSABits) != nil {
+		return Path{}, false
+	}
+	if own := t.anchorOf(cert); own != nil && bytes.Equal(cert.Raw, anchor.Raw) {
+		return Path{Certificates: []*x509.Certificate{cert}}, len(own.view.UnhandledCriticalExtensions) == 0
+	}
+	s := newSearch(t, cert, presented, now)
+	s.usage = x509.ExtKeyUsageAny
+	s.left = min(s.left, *left)
+	defer func() { *left = s.left }()
+	chains, err := s.verify()
+	if err != nil {
+		return Path{}, false
+	}
+	paths, err := s.judge(chains)
+	if err != nil {
+		return Path{}, false
+	}
+	i := slices.IndexFunc(paths, func(p Path) bool {
+		return bytes.Equal(p.Certificates[len(p.Certificates)-1].Raw, anchor.Raw)
+	})
+	if i < 0 {
+		return Path{}, false
+	}
+	return paths[i], true
+}

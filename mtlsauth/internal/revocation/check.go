@@ -1,0 +1,156 @@
+package revocation
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Check finds out about the certificates of paths, each leaf first and trust
+// anchor last, as certpath validated them at now. It waits for exchanges, all
+// of them together no longer than twice the HTTPTimeout and 45 s.
+//
+// A leaf that is revoked under any of its issuers is refused. Above it, one path
+// without a revoked certificate is enough.
+func (c *Checker) Check(ctx context.Context, paths [][]*x509.Certificate, trust Trust, s Settings, now time.Time) Result {
+	ctx, cancel := context.WithTimeout(ctx, s.budget())
+	defer cancel()
+	i := &inquiry{checker: c, ctx: ctx, settings: s, trust: trust, began: now, clock: c.now()}
+	if err := i.folderRead(); err != nil {
+		return Result{Err: err}
+	}
+	findings := i.all(paths)
+	return i.combine(paths, findings)
+}
+
+// inquiry is the work on one request.
+type inquiry struct {
+	checker  *Checker
+	ctx      context.Context
+	settings Settings
+	trust    Trust
+	began    time.Time // the request's instant
+	clock    time.Time // what the clock said then
+}
+
+// now is the request's instant and what has passed since.
+func (i *inquiry) now() time.Time { return i.began.Add(i.checker.now().Sub(i.clock)) }
+
+// pair is a certificate whose status is asked of its issuer on a path.
+type pair struct{ cert, issuer, anchor *x509.Certificate }
+
+func pairsOf(path []*x509.Certificate) []pair {
+	var pairs []pair
+	for n := range len(path) - 1 {
+		pairs = append(pairs, pair{path[n], path[n+1], path[len(path)-1]})
+	}
+	return pairs
+}
+
+// all asks about every pair of all paths, at the same time.
+func (i *inquiry) all(paths [][]*x509.Certificate) map[pair]finding {
+	found := make(map[pair]finding)
+	for _, path := range paths {
+		for _, p := range pairsOf(path) {
+			found[p] = finding{}
+		}
+	}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for p := range found {
+		if len(found) == 1 {
+			found[p] = i.status(p, nil)
+			break
+		}
+		wg.Go(func() {
+			f := i.status(p, nil)
+			mu.Lock()
+			defer mu.Unlock()
+			found[p] = f
+		})
+	}
+	wg.Wait()
+	return found
+}
+
+// standing is what a path's certificates come to.
+type standing struct {
+	verdict Verdict
+	until   time.Time
+	basis   Basis
+	notes   []string
+	err     error
+}
+
+// combine says what the findings mean for the request.
+func (i *inquiry) combine(paths [][]*x509.Certificate, found map[pair]finding) Result {
+	r := Result{Err: errors.New("no path to check")}
+	// Whatever other paths there are: the leaf is who asks to be let in.
+	limit := false
+	for _, path := range paths {
+		if len(path) < 2 {
+			continue
+		}
+		leaf := found[pairsOf(path)[0]]
+		if leaf.state == revoked {
+			return Result{Verdict: Revoked, Until: leaf.until, Basis: leaf.basis, Err: leaf.err}
+		}
+		limit = limit || leaf.state == limited
+	}
+	worst := Passed
+	for n, path := range paths {
+		s := i.path(path, found)
+		r.Until = earliest(r.Until, s.until)
+		r.Basis = append(r.Basis, s.basis...)
+		if s.verdict == Passed {
+			r.Standing = append(r.Standing, n)
+			r.Notes = append(r.Notes, s.notes...)
+		} else if s.verdict < worst {
+			worst, r.Err = s.verdict, s.err
+		}
+	}
+	if len(r.Standing) > 0 && !limit {
+		r.Verdict, r.Err = Passed, nil
+		return r
+	}
+	if worst == Passed { // there is no path at all
+		worst = Unjudged
+	}
+	r.Verdict, r.Standing, r.Notes = worst, nil, nil
+	return r
+}
+
+// earliest is the earlier of two instants, of which zero is none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// path is what the findings mean for one path (the table of modes).
+func (i *inquiry) path(path []*x509.Certificate, found map[pair]finding) standing {
+	s := standing{verdict: Passed}
+	for n, p := range pairsOf(path) {
+		f := found[p]
+		s.until = earliest(s.until, f.until)
+		s.basis = append(s.basis, f.basis...)
+		verdict := f.verdict(i.settings.Mode, n > 0 && i.trust.Configured(p.cert))
+		switch {
+		case verdict == Passed && f.state == unusable:
+			s.notes = append(s.notes, fmt.Sprintf("status of %s not known: %v", describe(p.cert), f.err))
+		case verdict == Passed:
+		case verdict < s.verdict:
+			s.verdict, s.err = verdict, fmt.Errorf("%s: %w", describe(p.cert), f.err)
+		}
+	}
+	return s
+}
+
+// describe tells a certificate apart in the log.
+func describe(cert *x509.Certificate) string {
+	return fmt.Sprintf("certificate %s of %s", cut(cert.SerialNumber.Text(16)), cut(cert.Issuer.String()))
+}

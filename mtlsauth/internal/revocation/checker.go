@@ -1,0 +1,230 @@
+package revocation
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/revocation/crldir"
+	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+	"mtls-auth/mtlsauth/internal/revocation/statedir"
+)
+
+// Fetcher makes HTTP exchanges.
+type Fetcher interface {
+	Do(ctx context.Context, r fetch.Request, how fetch.How, maxBytes int64) (*fetch.Response, error)
+}
+
+var _ Fetcher = (*fetch.Client)(nil)
+
+// Options are what all configurations have in common.
+type Options struct {
+	Fetcher Fetcher
+	// Folder is -crl-dir and State is -state-dir; nil for none.
+	Folder *crldir.Folder
+	State  *statedir.Dir
+	// MaxCRLSize bounds a fetched CRL, in bytes.
+	MaxCRLSize int64
+	// Memory is shared with Folder: what all CRLs may take.
+	Memory *Memory
+	// MinRSABits is the least size of RSA keys that sign; 0 means 2048.
+	MinRSABits int
+	Log        *slog.Logger // nil: nowhere
+}
+
+const (
+	// maxAnswers bounds the OCSP answers that are kept, at up to 1 KiB each.
+	maxAnswers = 100_000
+	// maxLists bounds the CRLs by their number; Memory does by their size.
+	maxLists = 2_000
+	// maxRenewals bounds the renewals that run at once, so that requests find
+	// permits.
+	maxRenewals = 32
+)
+
+// Checker checks status for all configurations. It is safe for use by many
+// requests at once.
+type Checker struct {
+	options  Options
+	log      *slog.Logger
+	answers  *table[ocsp.Answer]
+	lists    *table[crlValue]
+	revoked  *revokedCertificates
+	permits  *permits
+	plan     *plan
+	warnings *warnings
+	issuers  interned
+	postOnly sync.Map // addresses of responders that do not take GET
+	posts    atomic.Int64
+
+	unreachable *breaker[origin]
+	silent      *breaker[silence]
+
+	flights, waiting, renewals counter
+}
+
+// maxSilent is how many exchanges with an address may end without an answer in
+// time before those for other certificates of the issuer are held back.
+const maxSilent = 3
+
+// New returns a checker. Its Run has to be called.
+func New(o Options) *Checker {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Checker{
+		options:     o,
+		log:         o.Log,
+		answers:     newTable[ocsp.Answer](maxAnswers, nil),
+		revoked:     newRevokedCertificates(),
+		permits:     newPermits(),
+		plan:        newPlan(),
+		warnings:    newWarnings(o.Log),
+		unreachable: newBreaker[origin](1),
+		silent:      newBreaker[silence](maxSilent),
+		flights:     counter{most: maxFlights},
+		waiting:     counter{most: maxWaiting},
+		renewals:    counter{most: maxRenewals},
+	}
+	c.lists = newTable(maxLists, c.releaseLists)
+	return c
+}
+
+// Run renews what is in use, until ctx ends. Folder and State are run by whoever
+// made them.
+func (c *Checker) Run(ctx context.Context) { c.plan.run(ctx, c.now) }
+
+func (c *Checker) now() time.Time { return time.Now() }
+
+// Generation changes whenever the folder of CRLs does: what was decided before
+// is over.
+func (c *Checker) Generation() uint64 {
+	if c.options.Folder == nil {
+		return 0
+	}
+	return c.options.Folder.Generation()
+}
+
+// launch has an exchange run by itself. It is called under the slot's lock and
+// does not wait.
+func launch[V any](c *Checker) func(*slot[V], *try[V], *flight) {
+	return func(s *slot[V], t *try[V], f *flight) {
+		if !c.flights.enter() {
+			t.flight = nil
+			f.err = limitError("exchanges that run or wait", maxFlights)
+			close(f.done)
+			return
+		}
+		go func() {
+			defer c.flights.leave()
+			if next, again := s.run(t, f, c.now); again {
+				renewAt(c, s, t, next)
+			}
+		}()
+	}
+}
+
+// renewAt plans a renewal.
+func renewAt[V any](c *Checker, s *slot[V], t *try[V], at time.Time) {
+	c.plan.add(at, func() {
+		now := c.now()
+		if !c.renewals.enter() {
+			renewAt(c, s, t, now.Add(soon/10))
+			return
+		}
+		started := false
+		next, again := s.renew(t, now, func(s *slot[V], t *try[V], f *flight) {
+			started = true
+			launch[V](c)(s, t, f)
+			go func() {
+				<-f.done
+				c.renewals.leave()
+			}()
+		})
+		if !started {
+			c.renewals.leave()
+		}
+		if again {
+			renewAt(c, s, t, next)
+		}
+	})
+}
+
+// interned keeps one parsed certificate of those that are equal: an issuer that
+// clients send along is parsed anew with each of them.
+type interned struct {
+	mu    sync.Mutex
+	certs map[[sha256.Size]byte]*x509.Certificate
+}
+
+// maxInterned bounds them. What is dropped stays with who uses it.
+const maxInterned = 1000
+
+// of returns the certificate to keep, and its digest.
+func (i *interned) of(cert *x509.Certificate) (*x509.Certificate, [sha256.Size]byte) {
+	id := sha256.Sum256(cert.Raw)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if known, ok := i.certs[id]; ok {
+		return known, id
+	}
+	if i.certs == nil || len(i.certs) >= maxInterned {
+		i.certs = make(map[[sha256.Size]byte]*x509.Certificate)
+	}
+	i.certs[id] = cert
+	return cert, id
+}
+
+// warnings writes what goes wrong with an address, once a minute at most.
+type warnings struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+// maxWarned bounds the addresses that are remembered.
+const maxWarned = 1000
+
+func newWarnings(log *slog.Logger) *warnings {
+	return &warnings{log: log, last: make(map[string]time.Time)}
+}
+
+func (w *warnings) warn(now time.Time, what, address string, err error) {
+	w.mu.Lock()
+	last, known := w.last[address]
+	if known && now.Sub(last) < time.Minute {
+		w.mu.Unlock()
+		return
+	}
+	if !known && len(w.last) >= maxWarned {
+		clear(w.last)
+	}
+	w.last[address] = now
+	w.mu.Unlock()
+	w.log.Warn(what, "address", cut(address), "error", cut(err.Error()))
+}
+
+// cut shortens a text whose length others choose.
+func cut(s string) string {
+	const most = 300
+	if len(s) <= most {
+		return s
+	}
+	return fmt.Sprintf("%.300s…", s)
+}
+
+// listSize is what a list takes of it.
+func listSize(l *crl.List) int64 {
+	if l == nil {
+		return 0
+	}
+	return int64(l.Size())
+}

@@ -1,0 +1,24 @@
+// Package revocation finds out whether the certificates of a validated path are
+// revoked: by OCSP (RFC 6960, RFC 5019) and by CRLs (RFC 5280, section 6.3).
+//
+// [Checker.Check] asks, for each certificate below the trust anchor, a folder of
+// CRLs first, then the OCSP responders that the certificate names, and then its
+// CRL distribution points. What an answer is worth is judged by the rooms ocsp
+// and crl, with the issuer of the validated path; how addresses are visited is
+// the room fetch's; what is kept on disk is that of statedir.
+//
+// # What is kept
+//
+// A slot keeps what one address said last: about one certificate of one issuer,
+// or as a CRL for one issuer. Issuer means the issuer's certificate. Requests
+// that need the same answer share one exchange; answers in use are renewed in
+// the background before they run out; an answer never gives way to an earlier
+// one. What failed is no answer: it is tried again after a second, then every
+// five. Who was once seen revoked stays so (see [Result]) until the certificate
+// ends or a later answer says otherwise.
+//
+// # Failing closed
+//
+// The zero [Mode] is STRICT, the zero [Verdict] refuses, and a limit of our own
+// is neither an answer nor the lack of one: it lets nobody in.
+package revocation

@@ -1,0 +1,100 @@
+package revocation
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// state is what is known of one certificate. The zero value is nothing.
+type state uint8
+
+const (
+	unusable  state = iota // there is no usable answer
+	good                   // an answer says so
+	revoked                // an answer says so, or has said so
+	unheardOf              // the responder does not know it, and no CRL says otherwise
+	silent                 // it names no address
+	limited                // a limit of our own was reached
+)
+
+// finding is what is known of one certificate, and what that rests on.
+type finding struct {
+	state      state
+	thisUpdate time.Time // of a good answer
+	until      time.Time // when to look again; zero for no need
+	basis      Basis
+	err        error // why it is not good
+}
+
+// verdict is the table of modes: what a state means for the request. vouched
+// says that the configuration itself names the certificate.
+func (f finding) verdict(mode Mode, vouched bool) Verdict {
+	switch f.state {
+	case good:
+		return Passed
+	case revoked:
+		return Revoked
+	case unheardOf:
+		return StatusUnknown
+	case silent:
+		if vouched || mode == IgnoreCAError {
+			return Passed
+		}
+		return StatusUnknown
+	case unusable:
+		if mode == IgnoreCAError {
+			return Passed
+		}
+		return StatusUnknown
+	}
+	return Unjudged
+}
+
+var (
+	errNoAddress = errors.New("it names no OCSP responder and no CRL")
+	errUnheardOf = errors.New("the OCSP responder does not know it")
+	errBudget    = errors.New("no answer within the time that a request may take")
+)
+
+// failed is the finding that there is nothing usable, or a limit of our own.
+func failed(err error) finding {
+	if errors.Is(err, ErrLimit) {
+		return finding{state: limited, err: err}
+	}
+	return finding{err: err}
+}
+
+// missing adds up why there is nothing usable.
+type missing struct {
+	err     error
+	until   time.Time
+	basis   Basis
+	limited bool
+}
+
+func (m *missing) add(what string, f finding) {
+	if f.err != nil {
+		f.err = fmt.Errorf("%s: %w", what, f.err)
+	}
+	m.err = join(m.err, f.err)
+	m.until = earliest(m.until, f.until)
+	m.basis = append(m.basis, f.basis...)
+	m.limited = m.limited || f.state == limited
+}
+
+// join is errors.Join on one line.
+func join(a, b error) error {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return &both{a, b}
+}
+
+type both struct{ first, second error }
+
+func (b *both) Error() string   { return b.first.Error() + "; " + b.second.Error() }
+func (b *both) Unwrap() []error { return []error{b.first, b.second} }

@@ -1,0 +1,237 @@
+package revocation
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+
+	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/revocation/statedir"
+)
+
+// listQuestion is what it takes to fetch a CRL again and again. Whether a list
+// is what it should be is judged for the certificate that was asked about last.
+type listQuestion struct {
+	checker *Checker
+	visit
+	target *crl.Target
+	trust  Trust
+	// The issuer and the trust anchor of the path.
+	issuerCert, anchorCert *x509.Certificate
+	key                    slotKey
+	room                   func() bool // makes room for a list
+}
+
+// exchange fetches the list, if it has changed. What the disk knows comes
+// first.
+func (a *listQuestion) exchange(before crlValue, has bool) outcome[crlValue] {
+	c := a.checker
+	var kept outcome[crlValue]
+	if !has {
+		if kept = a.fromDisk(); kept.got {
+			if before = kept.value; kept.err == nil && c.now().Before(kept.known.Add(minCRLAge)) {
+				return kept
+			}
+		}
+	}
+	out, err := a.fetch(before)
+	if err != nil {
+		c.failed("a CRL can not be had", a.address, err)
+	}
+	if !out.got {
+		// What the disk had serves until its time is over.
+		kept.err = err
+		return kept
+	}
+	if kept.got {
+		out.same = false // the slot has not seen it yet
+		c.releaseLists(kept.value, out.value)
+	}
+	out.err = err
+	return out
+}
+
+func (a *listQuestion) fetch(before crlValue) (outcome[crlValue], error) {
+	c := a.checker
+	var out outcome[crlValue]
+	err := c.connect(a.visit, func(ctx context.Context) error {
+		r := fetch.Request{Method: http.MethodGet, URL: a.address, Accept: "application/pkix-crl"}
+		if before.verified != nil {
+			r.IfNoneMatch, r.IfModifiedSince = before.etag, before.lastModified
+		}
+		response, err := c.options.Fetcher.Do(ctx, r, a.how, c.options.MaxCRLSize)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if response.Status == http.StatusNotModified {
+			out, err = a.confirmed(before)
+			return err
+		}
+		out, err = a.received(response, before)
+		return err
+	})
+	return out, err
+}
+
+// confirmed is what a list is worth that has not changed.
+func (a *listQuestion) confirmed(before crlValue) (outcome[crlValue], error) {
+	if before.verified == nil {
+		return outcome[crlValue]{}, errors.New("not modified, says the server, though it was not asked that")
+	}
+	now := a.checker.now()
+	if !now.Before(before.verified.NextUpdate) {
+		return outcome[crlValue]{}, fmt.Errorf("not modified, says the server, and past its nextUpdate of %s", stamp(before.verified.NextUpdate))
+	}
+	return outcome[crlValue]{value: before, got: true, same: true, known: now, until: before.verified.NextUpdate}, nil
+}
+
+// received reads a list from a response, and onto the disk.
+func (a *listQuestion) received(response *fetch.Response, before crlValue) (outcome[crlValue], error) {
+	c := a.checker
+	body := io.Reader(response.Body)
+	var disk *statedir.Writer
+	if c.options.State != nil {
+		if w, err := c.options.State.Create(statedir.CRL, statedir.Key(a.key)); err == nil {
+			disk = w
+			body = io.TeeReader(body, tolerant{w})
+		}
+	}
+	list, err := a.read(body, before)
+	if err != nil {
+		if disk != nil {
+			disk.Abort()
+		}
+		return outcome[crlValue]{}, err
+	}
+	value := crlValue{verified: list, etag: response.ETag, lastModified: response.LastModified}
+	now := c.now()
+	err = a.verify(list)
+	if disk != nil {
+		if err == nil || isKind(err, crl.Stale) {
+			disk.Commit(statedir.Meta{Fetched: now, ETag: response.ETag, LastModified: response.LastModified})
+		} else {
+			disk.Abort()
+		}
+	}
+	switch {
+	case err == nil, isKind(err, crl.Stale): // which may say who is revoked
+		return outcome[crlValue]{value: value, got: true, known: now, until: list.NextUpdate}, err
+	case isKind(err, crl.BadSignature, crl.WrongIssuer, crl.Unauthorized):
+		value = before
+		value.candidate = list
+		return outcome[crlValue]{value: value, got: true}, err
+	}
+	c.options.Memory.release(listSize(list))
+	return outcome[crlValue]{}, err
+}
+
+// tolerant is a writer whose failure fails nothing: Commit tells.
+type tolerant struct{ io.Writer }
+
+func (t tolerant) Write(b []byte) (int, error) {
+	t.Writer.Write(b)
+	return len(b), nil
+}
+
+// read reads a list that may take the place of what is known.
+func (a *listQuestion) read(body io.Reader, before crlValue) (*crl.List, error) {
+	memory := a.checker.options.Memory
+	var reserved int64
+	list, err := crl.Read(body, crl.ReadOptions{
+		MaxBytes: a.checker.options.MaxCRLSize,
+		Expect: func(h crl.Header) error {
+			if !slices.ContainsFunc(a.target.Issuers(), func(name []byte) bool { return string(name) == string(h.RawIssuer) }) {
+				return errors.New("it is another issuer's")
+			}
+			if !newer(h.ThisUpdate, before.verified) {
+				return fmt.Errorf("it is of %s, older than one of %s that is known", stamp(h.ThisUpdate), stamp(before.verified.ThisUpdate))
+			}
+			return nil
+		},
+		Reserve: func(n int) error {
+			for {
+				err := memory.reserve(int64(n))
+				if err == nil {
+					reserved += int64(n)
+					return nil
+				}
+				if !a.room() {
+					return err
+				}
+			}
+		},
+	})
+	// From now on it is what the list takes that counts.
+	memory.release(reserved)
+	if err != nil {
+		return nil, fmt.Errorf("reading the CRL: %w", err)
+	}
+	memory.used.Add(listSize(list))
+	return list, nil
+}
+
+// verify judges the list itself: who signed it, and when. What it covers is for
+// each certificate to see.
+func (a *listQuestion) verify(list *crl.List) error {
+	signers := signersOf{a.trust, a.anchorCert, nil}
+	_, err := a.target.Judge(list, crl.JudgeOptions{
+		Now: a.checker.now(), MinRSABits: a.checker.options.MinRSABits, Signers: signers.named,
+	})
+	if isKind(err, crl.WrongScope) {
+		err = a.signed(list, signers.named(list.RawIssuer))
+	}
+	if err != nil {
+		return fmt.Errorf("judging the CRL: %w", err)
+	}
+	if !a.checker.now().Before(list.NextUpdate) {
+		return &crl.Error{Kind: crl.Stale, Err: fmt.Errorf("past its nextUpdate of %s", stamp(list.NextUpdate))}
+	}
+	return nil
+}
+
+// signed reports by its error whether somebody signed the list who may.
+func (a *listQuestion) signed(list *crl.List, others []*x509.Certificate) error {
+	err := error(&crl.Error{Kind: crl.WrongIssuer, Err: errors.New("no certificate of the CRL's issuer is known")})
+	for _, signer := range append([]*x509.Certificate{a.issuerCert}, others...) {
+		if err = list.Verify(signer, a.checker.options.MinRSABits); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func isKind(err error, kinds ...crl.Kind) bool {
+	refused, ok := errors.AsType[*crl.Error](err)
+	return ok && slices.Contains(kinds, refused.Kind)
+}
+
+// fromDisk returns the list that is kept on disk, judged as if it had just
+// come. One whose time is over still says who is revoked.
+func (a *listQuestion) fromDisk() outcome[crlValue] {
+	c := a.checker
+	if c.options.State == nil {
+		return outcome[crlValue]{}
+	}
+	entry, err := c.options.State.Read(statedir.CRL, statedir.Key(a.key))
+	if err != nil {
+		return outcome[crlValue]{}
+	}
+	defer entry.Body.Close()
+	list, err := a.read(entry.Body, crlValue{})
+	if err != nil {
+		return outcome[crlValue]{}
+	}
+	err = a.verify(list)
+	if err != nil && !isKind(err, crl.Stale) {
+		c.options.Memory.release(listSize(list))
+		return outcome[crlValue]{}
+	}
+	value := crlValue{verified: list, etag: entry.ETag, lastModified: entry.LastModified}
+	return outcome[crlValue]{value: value, got: true, known: entry.Fetched, until: list.NextUpdate, err: err}
+}

@@ -1,0 +1,245 @@
+package revocation
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/revocation/fetch"
+)
+
+// coverage adds up what several CRLs say of one certificate: it is good when
+// they have spoken of all reasons (RFC 5280, section 6.3.3).
+type coverage struct {
+	finding
+	reasons crl.ReasonMask
+}
+
+// add takes in what a list says, and reports whether that is all.
+func (v *coverage) add(out crl.Outcome, f finding) bool {
+	v.reasons |= out.Reasons
+	v.until = earliest(earliest(v.until, f.until), out.Until)
+	v.basis = append(v.basis, f.basis...)
+	// The answer is as old as its oldest part.
+	v.thisUpdate = earliest(v.thisUpdate, out.ThisUpdate)
+	if v.reasons == crl.AllReasons {
+		v.state = good
+	}
+	return v.state == good
+}
+
+// folder asks the lists of -crl-dir, newest first. done says that they have
+// answered.
+func (i *inquiry) folder(p pair, target *crl.Target, key certKey, above []pair, v *coverage) (f finding, done bool) {
+	folder := i.checker.options.Folder
+	if folder == nil {
+		return finding{}, false
+	}
+	// Of lists that are about the same the latest counts.
+	answered := make(map[string]bool)
+	var err error
+	for _, name := range target.Issuers() {
+		deltas := folder.Deltas(name)
+		for _, list := range folder.Complete(name) {
+			scope := string(name) + string(scopeOf(list))
+			if answered[scope] {
+				continue
+			}
+			f := finding{}
+			out, refused := i.judge(p, target, list, deltas, above, &f)
+			if refused != nil {
+				err = join(err, refused)
+				continue
+			}
+			answered[scope] = true
+			if out.Revoked {
+				return i.listed(p, key, out, f, "-crl-dir"), true
+			}
+			if v.add(out, f) {
+				return v.finding, true
+			}
+		}
+	}
+	v.err = join(err, folder.Err())
+	return finding{}, false
+}
+
+// folderRead waits until the folder has been read for the first time.
+func (i *inquiry) folderRead() error {
+	folder := i.checker.options.Folder
+	if folder == nil {
+		return nil
+	}
+	select {
+	case <-folder.Ready():
+		return nil
+	case <-i.ctx.Done():
+		return errors.New("-crl-dir has not been read yet")
+	}
+}
+
+// points visits the distribution points that the certificate names. done says
+// that they have answered.
+func (i *inquiry) points(p pair, target *crl.Target, key certKey, above []pair, v *coverage, m *missing) (f finding, done bool) {
+	visited := make(map[string]bool)
+	for _, point := range target.Points {
+		if len(point.URLs) == 0 {
+			m.add("CRL distribution point", failed(errors.New("it has no http or https address")))
+		}
+		for _, address := range point.URLs {
+			if len(visited) == maxURLs {
+				m.add("CRL "+cut(address), failed(fmt.Errorf("not visited: the first %d addresses are", maxURLs)))
+				break
+			}
+			if visited[address] {
+				continue
+			}
+			visited[address] = true
+			f := finding{}
+			out, err := i.list(p, target, address, above, &f)
+			if err != nil {
+				if errors.Is(err, ErrLimit) {
+					f.state = limited
+				}
+				f.err = err
+				m.add("CRL "+cut(address), f)
+				continue
+			}
+			if out.Revoked {
+				return i.listed(p, key, out, f, cut(address)), true
+			}
+			if v.add(out, f) {
+				return v.finding, true
+			}
+			break // the other addresses of a point lead to the same list
+		}
+	}
+	return finding{}, false
+}
+
+// listed is the finding that a list has the certificate.
+func (i *inquiry) listed(p pair, key certKey, out crl.Outcome, f finding, where string) finding {
+	i.checker.revoked.add(key, revocationSeen{thisUpdate: out.ThisUpdate, until: lasting(p, out.Hold, out.Until)}, i.now())
+	f.state = revoked
+	f.err = fmt.Errorf("revoked (%s), says the CRL of %s from %s", out.Reason, stamp(out.ThisUpdate), where)
+	return f
+}
+
+// judge judges the certificate by a list, and whoever signed it.
+func (i *inquiry) judge(p pair, target *crl.Target, list *crl.List, deltas []*crl.List, above []pair, f *finding) (crl.Outcome, error) {
+	signers := signersOf{i.trust, p.anchor, nil}
+	out, err := target.Judge(list, crl.JudgeOptions{
+		Now: i.now(), MinRSABits: i.checker.options.MinRSABits, Deltas: deltas, Signers: signers.named,
+	})
+	if err != nil {
+		return crl.Outcome{}, err
+	}
+	if out.Signer != nil {
+		if err := i.vouchFor(signers.path(out.Signer), above, f); err != nil {
+			return crl.Outcome{}, err
+		}
+	}
+	return out, nil
+}
+
+// scopeOf tells lists apart that are about different certificates.
+func scopeOf(l *crl.List) string {
+	if l.IssuingDistributionPoint == nil {
+		return ""
+	}
+	return string(l.IssuingDistributionPoint.Raw)
+}
+
+// signersOf finds CRL signers and remembers their paths.
+type signersOf struct {
+	trust  Trust
+	anchor *x509.Certificate
+	paths  [][]*x509.Certificate
+}
+
+func (s *signersOf) named(name []byte) []*x509.Certificate {
+	var signers []*x509.Certificate
+	for _, path := range s.trust.CRLSigners(name, s.anchor) {
+		s.paths = append(s.paths, path)
+		signers = append(signers, path[0])
+	}
+	return signers
+}
+
+func (s *signersOf) path(signer *x509.Certificate) []pair {
+	for _, path := range s.paths {
+		if path[0].Equal(signer) {
+			return pairsOf(path)
+		}
+	}
+	return nil
+}
+
+// list judges the certificate by the list at an address.
+func (i *inquiry) list(p pair, target *crl.Target, address string, above []pair, f *finding) (crl.Outcome, error) {
+	if _, err := fetch.Origin(address); err != nil {
+		return crl.Outcome{}, err
+	}
+	c := i.checker
+	_, issuerID := c.issuers.of(p.issuer)
+	a := &listQuestion{
+		checker: c, visit: i.visit(p, issuerID, address),
+		target: target, trust: i.trust, issuerCert: p.issuer, anchorCert: p.anchor,
+		key: slotKey(digest([]byte("crl"), issuerID[:], []byte(address))),
+	}
+	slot := c.lists.get(a.key)
+	a.room = func() bool { return c.lists.dropOldest(slot) }
+	r := await(i, slot, question[crlValue]{
+		asked: a.asked, ttl: max(i.settings.CertCacheTTL, minCRLAge), patient: i.settings.Mode == Strict, exchange: a.exchange,
+	})
+	f.until, f.basis = r.until, Basis{r.mark}
+	err := r.err
+	for _, list := range r.value.both() {
+		out, refused := i.judge(p, target, list, nil, above, f)
+		// A list whose time is over still says who is revoked.
+		if refused == nil && (r.usable || out.Revoked || list == r.value.candidate) {
+			return out, nil
+		}
+		err = join(err, refused)
+	}
+	if err == nil {
+		err = errors.New("there is no list")
+	}
+	return crl.Outcome{}, err
+}
+
+// crlValue is what an address has as a CRL for an issuer.
+type crlValue struct {
+	// verified is a list whose signer was found.
+	verified *crl.List
+	// candidate is one that is later and whose signer was not among what the
+	// asking client had sent or the configuration names: others may have it.
+	candidate          *crl.List
+	etag, lastModified string
+}
+
+func (v crlValue) both() []*crl.List {
+	var lists []*crl.List
+	for _, l := range []*crl.List{v.candidate, v.verified} {
+		if l != nil {
+			lists = append(lists, l)
+		}
+	}
+	return lists
+}
+
+// releaseLists gives back the memory of lists that are not kept.
+func (c *Checker) releaseLists(old, kept crlValue) {
+	for _, l := range old.both() {
+		if l != kept.verified && l != kept.candidate {
+			c.options.Memory.release(listSize(l))
+		}
+	}
+}
+
+// newer reports whether a list may take the place of another.
+func newer(thisUpdate time.Time, known *crl.List) bool {
+	return known == nil || !thisUpdate.Before(known.ThisUpdate)
+}

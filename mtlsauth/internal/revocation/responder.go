@@ -1,0 +1,77 @@
+package revocation
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+)
+
+// responders are the addresses of OCSP responders that a certificate names
+// (RFC 5280, section 4.2.2.1), each once.
+func responders(cert *x509.Certificate) []string {
+	var list []string
+	for _, address := range cert.OCSPServer {
+		if !slices.Contains(list, address) {
+			list = append(list, address)
+		}
+	}
+	return list
+}
+
+// ocsp asks one responder.
+func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) finding {
+	if _, err := fetch.Origin(address); err != nil {
+		return failed(err)
+	}
+	c := i.checker
+	issuer, issuerID := c.issuers.of(p.issuer)
+	a := &statusQuestion{
+		checker: c, visit: i.visit(p, issuerID, address), ttl: i.settings.CertCacheTTL,
+		issuerCert: issuer, serial: p.cert.SerialNumber, notAfter: p.cert.NotAfter, cert: key,
+		key: slotKey(digest([]byte("ocsp"), issuerID[:], []byte(address), p.cert.SerialNumber.Bytes())),
+	}
+	r := await(i, c.answers.get(a.key), question[ocsp.Answer]{
+		asked: a.asked, ttl: a.ttl, patient: i.settings.Mode == Strict, current: true, exchange: a.exchange,
+	})
+	f := finding{until: r.until, basis: Basis{r.mark}, err: r.err}
+	if !r.usable {
+		if errors.Is(r.err, ErrLimit) {
+			f.state = limited
+		}
+		return f
+	}
+	if signer := r.value.Responder; signer != nil {
+		if err := i.vouchFor([]pair{{signer, p.issuer, p.anchor}}, above, &f); err != nil {
+			f.err = err
+			return f
+		}
+	}
+	switch r.value.Status {
+	case ocsp.Good:
+		f.state, f.thisUpdate = good, r.value.ThisUpdate
+	case ocsp.Revoked:
+		f.state, f.err = revoked, fmt.Errorf("revoked, says OCSP responder %s", cut(address))
+		c.revoked.add(key, seen(r.value, p.cert.NotAfter), i.now())
+	default:
+		f.state, f.err = unheardOf, errUnheardOf
+	}
+	return f
+}
+
+// seen is a revocation that an answer tells.
+func seen(a ocsp.Answer, notAfter time.Time) revocationSeen {
+	s := revocationSeen{thisUpdate: a.ThisUpdate, until: notAfter}
+	if !a.Final() {
+		s.until = a.Until
+	}
+	return s
+}
+
+func (i *inquiry) visit(p pair, issuer [32]byte, address string) visit {
+	return visit{asked{i.settings.HTTPTimeout, i.settings.How}, address, issuer, digest(p.anchor.Raw)}
+}

@@ -1,0 +1,124 @@
+package revocation
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/binary"
+	"sync"
+	"time"
+)
+
+// certKey tells certificates apart by who issued them, name and key, and by
+// their serial number: a certificate that is revoked is so under every
+// certificate of its issuer (RFC 5280, section 4.1.2.2, and cross-certificates).
+type certKey [sha256.Size]byte
+
+func certKeyOf(cert, issuer *x509.Certificate) certKey {
+	return digest(issuer.RawSubject, issuer.RawSubjectPublicKeyInfo, cert.SerialNumber.Bytes())
+}
+
+// digest hashes parts so that none can be moved into its neighbour.
+func digest(parts ...[]byte) [sha256.Size]byte {
+	h := sha256.New()
+	var length [8]byte
+	for _, part := range parts {
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		h.Write(length[:])
+		h.Write(part)
+	}
+	var sum [sha256.Size]byte
+	h.Sum(sum[:0])
+	return sum
+}
+
+// maxRevoked bounds how many revoked certificates are remembered, at some 120
+// bytes each. Only certificates that were shown, led to a trust anchor and
+// were revoked count, and they go with their notAfter.
+const maxRevoked = 100_000
+
+// revokedCertificates remembers whose revocation was verified: it outlives the
+// answer that said so, and the silence of whoever would have to say it again.
+type revokedCertificates struct {
+	groups *groups
+
+	mu     sync.Mutex
+	byCert map[certKey]revocationSeen
+}
+
+// revocationSeen is a verified revocation.
+type revocationSeen struct {
+	thisUpdate time.Time // of the answer that said so
+	until      time.Time // notAfter; of a certificate on hold the answer's end
+	reason     int
+}
+
+func newRevokedCertificates() *revokedCertificates {
+	return &revokedCertificates{groups: newGroups(), byCert: make(map[certKey]revocationSeen)}
+}
+
+// get returns what is remembered of a certificate at an instant.
+func (r *revokedCertificates) get(key certKey, now time.Time) (revocationSeen, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	seen, ok := r.byCert[key]
+	if ok && now.After(seen.until) {
+		delete(r.byCert, key)
+		return revocationSeen{}, false
+	}
+	return seen, ok
+}
+
+// add remembers a revocation. What is new ends the decisions about the
+// certificate that others have made.
+func (r *revokedCertificates) add(key certKey, seen revocationSeen, now time.Time) {
+	if now.After(seen.until) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before, known := r.byCert[key]
+	if known && !seen.thisUpdate.After(before.thisUpdate) {
+		return
+	}
+	if !known && len(r.byCert) >= maxRevoked {
+		r.makeRoom(now)
+	}
+	r.byCert[key] = seen
+	if !known {
+		r.groups.of(key).Add(1)
+	}
+}
+
+// makeRoom drops what has ended, else the one that ends first.
+func (r *revokedCertificates) makeRoom(now time.Time) {
+	var first certKey
+	var ends time.Time
+	for key, seen := range r.byCert {
+		switch {
+		case now.After(seen.until):
+			delete(r.byCert, key)
+		case ends.IsZero() || seen.until.Before(ends):
+			first, ends = key, seen.until
+		}
+	}
+	if len(r.byCert) >= maxRevoked {
+		delete(r.byCert, first)
+	}
+}
+
+// clear forgets a revocation that an answer from after it takes back, and
+// reports whether none is left: an answer that is not later proves nothing.
+func (r *revokedCertificates) clear(key certKey, thisUpdate time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	seen, ok := r.byCert[key]
+	if !ok {
+		return true
+	}
+	if !thisUpdate.After(seen.thisUpdate) {
+		return false
+	}
+	delete(r.byCert, key)
+	r.groups.of(key).Add(1)
+	return true
+}

@@ -1,0 +1,152 @@
+package revocation
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/revocation/crl"
+)
+
+const (
+	// maxURLs bounds the addresses of one certificate that are visited, of OCSP
+	// responders and of CRLs each. Certificates in use have one or two.
+	maxURLs = 4
+	// maxAbove bounds how far the status of those who sign answers is followed:
+	// a CRL signer, and whoever signs the CRL that it is not on.
+	maxAbove = 3
+)
+
+// status finds out about one certificate. above are those whose status hangs on
+// it: who signed an answer is asked about as well.
+func (i *inquiry) status(p pair, above []pair) finding {
+	c := i.checker
+	key := certKeyOf(p.cert, p.issuer)
+	mark := markOf(c.revoked.groups.of(key))
+	f := i.ask(p, key, append(slices.Clip(above), p))
+	f.basis = append(f.basis, mark)
+	if f.state == good {
+		if !c.revoked.clear(key, f.thisUpdate) {
+			f.state, f.err = revoked, errors.New("it was revoked, and no later answer takes that back")
+		}
+		return f
+	}
+	if f.state != revoked {
+		if _, ok := c.revoked.get(key, i.now()); ok {
+			f.state, f.err = revoked, join(errors.New("it has been revoked"), f.err)
+		}
+	}
+	return f
+}
+
+// ask goes through what can answer, in order.
+func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
+	if i.circular(p, above) {
+		return failed(errors.New("its status hangs on itself"))
+	}
+	target, err := crl.NewTarget(p.cert, p.issuer)
+	if err != nil {
+		// Nobody knows what it was to say.
+		target = nil
+	}
+	var m missing
+	var found coverage
+	if target != nil {
+		if f, done := i.folder(p, target, key, above, &found); done {
+			return f
+		}
+		m.add("-crl-dir", finding{err: found.err})
+	} else {
+		m.add("CRL distribution points", failed(err))
+	}
+	responders := responders(p.cert)
+	unheard := false
+	for n, address := range responders {
+		if n == maxURLs {
+			break
+		}
+		f := i.ocsp(p, key, address, above)
+		switch f.state {
+		case good, revoked:
+			return f
+		case unheardOf:
+			unheard = true
+		}
+		m.add("OCSP "+cut(address), f)
+	}
+	named := len(responders) > 0 || target == nil
+	if target != nil {
+		if f, done := i.points(p, target, key, above, &found, &m); done {
+			return f
+		}
+		named = named || len(target.Points) > 0
+	}
+	switch {
+	case m.limited:
+		return finding{state: limited, err: m.err}
+	case unheard:
+		return finding{state: unheardOf, until: m.until, basis: m.basis, err: join(errUnheardOf, m.err)}
+	case !named:
+		return finding{state: silent, basis: m.basis, err: join(errNoAddress, m.err)}
+	case m.err == nil:
+		m.err = errors.New("the CRLs do not speak of all reasons")
+	}
+	return finding{until: m.until, basis: m.basis, err: m.err}
+}
+
+// circular reports a certificate whose status is being asked already, or too
+// far from what was asked.
+func (i *inquiry) circular(p pair, above []pair) bool {
+	if len(above) > maxAbove+1 {
+		return true
+	}
+	for _, a := range above[:len(above)-1] {
+		if a.cert.Equal(p.cert) && a.issuer.Equal(p.issuer) {
+			return true
+		}
+	}
+	return false
+}
+
+// vouchFor reports by its error whether those who signed an answer may be
+// believed: by the table of modes, as if they were on the path. What it rests
+// on goes into f.
+func (i *inquiry) vouchFor(pairs []pair, above []pair, f *finding) error {
+	for _, p := range pairs {
+		s := i.status(p, above)
+		f.basis = append(f.basis, s.basis...)
+		f.until = earliest(f.until, s.until)
+		if s.verdict(i.settings.Mode, i.trust.Configured(p.cert)) != Passed {
+			return fmt.Errorf("its signer, %s: %w", describe(p.cert), s.err)
+		}
+	}
+	return nil
+}
+
+// await returns what a slot knows, once the exchange that it needs is over.
+func await[V any](i *inquiry, s *slot[V], q question[V]) reply[V] {
+	c := i.checker
+	r, f := s.look(q, i.now(), launch[V](c))
+	if f == nil {
+		return r
+	}
+	if !c.waiting.enter() {
+		return s.untried(limitError("requests that wait for certificate status", maxWaiting), i.now())
+	}
+	defer c.waiting.leave()
+	select {
+	case <-f.done:
+		return s.settle(q, f, i.now())
+	case <-i.ctx.Done():
+		return s.untried(errBudget, i.now())
+	}
+}
+
+// lasting is until when a revocation is remembered.
+func lasting(p pair, hold bool, until time.Time) time.Time {
+	if hold {
+		return until
+	}
+	return p.cert.NotAfter
+}

@@ -1,0 +1,137 @@
+package revocation
+
+import (
+	"crypto/x509"
+	"fmt"
+	"io"
+	"math/big"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+	"mtls-auth/mtlsauth/internal/revocation/statedir"
+)
+
+// statusQuestion is what it takes to ask a responder about one certificate
+// again and again. It holds no certificate of the client's.
+type statusQuestion struct {
+	checker *Checker
+	visit
+	ttl        time.Duration
+	issuerCert *x509.Certificate
+	serial     *big.Int
+	notAfter   time.Time
+	cert       certKey
+	key        slotKey
+}
+
+func (a *statusQuestion) options(now time.Time) ocsp.Options {
+	return ocsp.Options{Now: now, MinRSABits: a.checker.options.MinRSABits}
+}
+
+// exchange asks, and judges the answer. What the disk knows comes first.
+func (a *statusQuestion) exchange(before ocsp.Answer, has bool) outcome[ocsp.Answer] {
+	c := a.checker
+	var kept outcome[ocsp.Answer]
+	if !has {
+		if kept = a.fromDisk(); kept.got {
+			if before, has = kept.value, true; c.now().Before(kept.known.Add(a.ttl)) {
+				return kept
+			}
+		}
+	}
+	response, err := a.fetch()
+	if err != nil {
+		c.failed("certificate status can not be had from an OCSP responder", a.address, err)
+		kept.err = err
+		return kept
+	}
+	answer, err := ocsp.Judge(response, a.issuerCert, a.serial, a.options(c.now()))
+	if err == nil {
+		err = supersedes(answer, before, has)
+	} else {
+		a.remember(response, before, has)
+	}
+	if err != nil {
+		err = fmt.Errorf("judging the answer: %w", err)
+		c.failed("the answer of an OCSP responder can not be used", a.address, err)
+		kept.err = err
+		return kept
+	}
+	a.toDisk(response)
+	now := c.now()
+	return outcome[ocsp.Answer]{value: answer, got: true, same: has && !kept.got && equal(answer, before), known: now, until: answer.Until}
+}
+
+// supersedes refuses an answer that is older than the one that is known, or
+// takes a revocation back without being later.
+func supersedes(answer, before ocsp.Answer, has bool) error {
+	switch {
+	case !has, answer.ThisUpdate.After(before.ThisUpdate):
+		return nil
+	case answer.ThisUpdate.Before(before.ThisUpdate):
+		return fmt.Errorf("it is of %s, older than one of %s that is known", stamp(answer.ThisUpdate), stamp(before.ThisUpdate))
+	case before.Status == ocsp.Revoked && answer.Status != ocsp.Revoked:
+		return fmt.Errorf("it takes back a revocation of the same instant, %s", stamp(answer.ThisUpdate))
+	}
+	return nil
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// equal reports that two answers say the same.
+func equal(a, b ocsp.Answer) bool {
+	return a.Status == b.Status && a.ThisUpdate.Equal(b.ThisUpdate) && a.Until.Equal(b.Until) &&
+		(a.Responder == nil) == (b.Responder == nil) && (a.Responder == nil || a.Responder.Equal(b.Responder))
+}
+
+// remember keeps what a response whose time is over proves nevertheless: that
+// the certificate was revoked for good.
+func (a *statusQuestion) remember(response []byte, before ocsp.Answer, has bool) {
+	now := a.checker.now()
+	answer, err := ocsp.JudgeLasting(response, a.issuerCert, a.serial, a.options(now))
+	// With a signer of doubtful status it proves nothing any more.
+	if err != nil || answer.Responder != nil || supersedes(answer, before, has) != nil {
+		return
+	}
+	a.checker.revoked.add(a.cert, seen(answer, a.notAfter), now)
+}
+
+// fromDisk returns the answer that is kept on disk, judged as if it had just
+// come. A revocation counts though its time is over.
+func (a *statusQuestion) fromDisk() (out outcome[ocsp.Answer]) {
+	c := a.checker
+	if c.options.State == nil {
+		return out
+	}
+	entry, err := c.options.State.Read(statedir.OCSP, statedir.Key(a.key))
+	if err != nil {
+		return out
+	}
+	defer entry.Body.Close()
+	response, err := io.ReadAll(io.LimitReader(entry.Body, ocsp.MaxSize))
+	if err != nil {
+		return out
+	}
+	answer, err := ocsp.Judge(response, a.issuerCert, a.serial, a.options(c.now()))
+	if err != nil {
+		a.remember(response, answer, false)
+		return out
+	}
+	return outcome[ocsp.Answer]{value: answer, got: true, known: entry.Fetched, until: answer.Until}
+}
+
+func (a *statusQuestion) toDisk(response []byte) {
+	c := a.checker
+	if c.options.State == nil {
+		return
+	}
+	w, err := c.options.State.Create(statedir.OCSP, statedir.Key(a.key))
+	if err != nil {
+		return // statedir has logged it
+	}
+	if _, err := w.Write(response); err != nil {
+		w.Abort()
+		return
+	}
+	w.Commit(statedir.Meta{Fetched: c.now()})
+}
