@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"net/netip"
 	"syscall"
 )
@@ -50,6 +51,9 @@ func (c *Client) Gates() int {
 	defer c.gates.mu.Unlock()
 	return len(c.gates.gates)
 }
+
+// Transport returns that of a way of asking, as an exchange gets it.
+func (c *Client) Transport(how How) http.RoundTripper { return c.transports.get(how) }
 
 // Transports counts the ways of asking whose connections are kept.
 func (c *Client) Transports() int {

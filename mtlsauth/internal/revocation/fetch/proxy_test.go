@@ -2,7 +2,6 @@ package fetch_test
 
 import (
 	"bufio"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -186,12 +185,7 @@ func TestProxyFails(t *testing.T) {
 	}{
 		{"nobody there", "http://ocsp.invalid", closed, fetch.Connect},
 		{"nobody there for a tunnel", "https://ocsp.invalid", closed, fetch.Connect},
-		{"no tunnel", "https://ocsp.invalid", answers("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\nno"), fetch.Connect},
-		{"credentials wanted", "https://ocsp.invalid", answers("HTTP/1.1 407 Who Are You\r\nProxy-Authenticate: Basic\r\n\r\n"), fetch.Connect},
-		{"redirect of a tunnel", "https://ocsp.invalid", answers("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n"), fetch.Connect},
-		{"more than a tunnel", "https://ocsp.invalid", answers("HTTP/1.1 200 OK\r\n\r\nmore"), fetch.Connect},
-		{"rubbish", "https://ocsp.invalid", answers("SSH-2.0-x\r\n"), fetch.Connect},
-		{"endless header", "https://ocsp.invalid", answers("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", fetch.MaxHeader) + "\r\n\r\n"), fetch.Connect},
+		{"hangs up", "https://ocsp.invalid", answers(""), fetch.Connect},
 		{"a status of its own", "http://ocsp.invalid", answers("HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n"), fetch.Status},
 		{"no port", "http://ocsp.invalid", "127.0.0.1", fetch.BadAddress},
 		{"no host", "https://ocsp.invalid", ":3128", fetch.BadAddress},
@@ -202,26 +196,42 @@ func TestProxyFails(t *testing.T) {
 	}
 }
 
-// TestEnvironment: proxies are the plugin's configuration, and never those of
-// the process.
-func TestEnvironment(t *testing.T) {
-	p := newProxy(t, "127.0.0.1:1")
-	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
-		t.Setenv(name, "http://"+p.addr)
-	}
+// TestTunnelAnswers: a tunnel is one only after the right answer. Behind each of
+// these is a server that would take what follows.
+func TestTunnelAnswers(t *testing.T) {
 	ca := pkitest.NewCA("web")
-	empty := func(http.ResponseWriter, *http.Request) {}
-	plain, secure := serve(t, empty), startTLS(t, &tls.Config{Certificates: []tls.Certificate{webServer(ca).TLS()}}, empty)
-	c := newClient(t, fetch.Options{})
-	// net/http never asks for a proxy to loopback, so names count here.
-	c.UseResolver(dns(t, func(string) []string { return []string{"127.0.0.1"} }))
-	for _, url := range []string{named(t, "ocsp.test", plain), strings.Replace(secure.URL, "127.0.0.1", "ocsp.test", 1)} {
-		if _, err := get(t, c, url); err != nil {
-			t.Errorf("%s: %v", url, err)
+	s := serveTLS(t, ca, func(http.ResponseWriter, *http.Request) {})
+	for _, test := range []struct {
+		name, answer string
+		ok           bool
+	}{
+		{"established", "HTTP/1.1 200 Connection established\r\n\r\n", true},
+		{"HTTP/1.0", "HTTP/1.0 200 OK\r\nVia: x\r\n\r\n", true},
+		{"another success", "HTTP/1.1 202 Accepted\r\n\r\n", true},
+		{"bad gateway", "HTTP/1.1 502 Bad Gateway\r\n\r\n", false},
+		{"credentials wanted", "HTTP/1.1 407 Who Are You\r\nProxy-Authenticate: Basic\r\n\r\n", false},
+		{"redirect", "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n", false},
+		{"more than the answer", "HTTP/1.1 200 OK\r\n\r\nmore", false},
+		{"not HTTP", "SSH-2.0-x\r\n\r\n", false},
+		{"large header", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", fetch.MaxHeader) + "\r\n\r\n", false},
+	} {
+		p := answering(t, func(conn net.Conn) {
+			readHeader(conn)
+			io.WriteString(conn, test.answer)
+			server, err := net.Dial("tcp", addrPort(t, s).String())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			go func() { io.Copy(server, conn); server.Close() }()
+			io.Copy(conn, server)
+		})
+		err := read(soon(t), newClient(t, fetch.Options{}), "https://ocsp.invalid", fetch.How{HTTPSProxy: p})
+		if !test.ok {
+			wantKind(t, test.name, err, fetch.Connect)
+		} else if err != nil {
+			t.Errorf("%s: %v", test.name, err)
 		}
-	}
-	if got := p.requests(); len(got) > 0 {
-		t.Errorf("the proxy got %q", got)
 	}
 }
 

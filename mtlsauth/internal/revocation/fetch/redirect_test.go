@@ -42,7 +42,6 @@ func TestRedirectChains(t *testing.T) {
 }
 
 func TestRedirectStatuses(t *testing.T) {
-	question := "question"
 	for _, test := range []struct {
 		status   int
 		get      bool
@@ -55,7 +54,9 @@ func TestRedirectStatuses(t *testing.T) {
 		{302, false, false, ""}, {307, false, false, ""}, {308, false, false, "/%zz"},
 		{302, false, false, "/a b"}, {302, false, false, "/" + strings.Repeat("a", fetch.MaxURL)},
 	} {
+		var asked atomic.Int32
 		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
 			if r.URL.Path != "/there" {
 				if test.location != "" {
 					w.Header().Set("Location", strings.Replace(test.location, "HOST", r.Host, 1))
@@ -72,9 +73,13 @@ func TestRedirectStatuses(t *testing.T) {
 			ok              bool
 		}{{"GET", "GET  ", test.get}, {"POST", "POST question a/b", test.post}} {
 			name := fmt.Sprintf("%s, %d to %.20q", want.method, test.status, test.location)
-			_, content, err := do(t, c, fetch.Request{Method: want.method, URL: s.URL + "/here", Body: []byte(question), ContentType: "a/b"}, fetch.How{})
+			asked.Store(0)
+			_, content, err := do(t, c, fetch.Request{Method: want.method, URL: s.URL + "/here", Body: []byte("question"), ContentType: "a/b"}, fetch.How{})
 			if !want.ok {
 				wantKind(t, name, err, fetch.Redirect)
+				if n := asked.Load(); n != 1 {
+					t.Errorf("%s: got %d requests, want 1", name, n)
+				}
 			} else if err != nil || content != want.content {
 				t.Errorf("%s: got %q, %v, want %q", name, content, err, want.content)
 			}
@@ -172,7 +177,9 @@ func TestRedirectConditional(t *testing.T) {
 // TestRedirectToOwnListener: by a literal, judged before anything is sent.
 func TestRedirectToOwnListener(t *testing.T) {
 	kong := serve(t, unasked(t))
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, kong.URL, http.StatusPermanentRedirect) })
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, kong.URL, http.StatusPermanentRedirect)
+	})
 	c := newClient(t, fetch.Options{OwnListeners: func() []netip.AddrPort { return []netip.AddrPort{addrPort(t, kong)} }})
 	_, err := get(t, c, s.URL)
 	wantKind(t, "Kong", err, fetch.Redirect)
