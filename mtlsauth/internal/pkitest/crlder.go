@@ -55,6 +55,12 @@ type DistributionPoint struct {
 
 // DistributionPoints adds the extension with these points.
 func DistributionPoints(points ...DistributionPoint) Option {
+	return Extension(DistributionPointsExtension(points...))
+}
+
+// DistributionPointsExtension returns the extension itself: crypto/x509 does
+// not parse a certificate with a relative name in it.
+func DistributionPointsExtension(points ...DistributionPoint) pkix.Extension {
 	var content []byte
 	for _, p := range points {
 		point := pointName(p.URIs, p.Names, p.Relative)
@@ -70,7 +76,7 @@ func DistributionPoints(points ...DistributionPoint) Option {
 		}
 		content = append(content, element(asn1.SEQUENCE, point)...)
 	}
-	return Extension(idCE(31, false, element(asn1.SEQUENCE, content)))
+	return idCE(31, false, element(asn1.SEQUENCE, content))
 }
 
 // DirectoryName returns the GeneralName of a Name in DER.

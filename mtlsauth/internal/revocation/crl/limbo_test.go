@@ -1,0 +1,85 @@
+package crl_test
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/certpath"
+)
+
+// TestLimbo runs the cases of x509-limbo that come with CRLs.
+func TestLimbo(t *testing.T) {
+	var limbo struct {
+		Testcases []struct {
+			ID        string   `json:"id"`
+			Trusted   []string `json:"trusted_certs"`
+			Untrusted []string `json:"untrusted_intermediates"`
+			Peer      string   `json:"peer_certificate"`
+			CRLs      []string `json:"crls"`
+			Time      string   `json:"validation_time"`
+			Expected  string   `json:"expected_result"`
+		} `json:"testcases"`
+	}
+	readJSON(t, filepath.Join(suite(t, "x509-limbo"), "limbo-client.json"), &limbo)
+	want := map[string]string{
+		"crl::revoked-certificate-with-crl":         "revoked",
+		"crl::crlnumber-missing":                    "unknown: incomplete",
+		"crl::certificate-not-on-crl":               "good",
+		"crl::issuer-missing-crlsign":               "unknown: unauthorized",
+		"crl::issuer-no-keyusage-extension":         "good",
+		"crl::issuer-valid-crlsign-and-keycertsign": "good",
+	}
+	seen := 0
+	for _, c := range limbo.Testcases {
+		if len(c.CRLs) == 0 {
+			continue
+		}
+		seen++
+		w := &world{}
+		var err error
+		if w.now, err = time.Parse(time.RFC3339, c.Time); err != nil {
+			t.Fatal(err)
+		}
+		var trusted []*x509.Certificate
+		for _, text := range c.Trusted {
+			trusted = append(trusted, parsePEM(t, text))
+		}
+		w.certs, w.anchor = append(w.certs, trusted...), trusted[0]
+		for _, text := range c.Untrusted {
+			w.certs = append(w.certs, parsePEM(t, text))
+		}
+		for _, text := range c.CRLs {
+			w.add([]byte(text))
+		}
+		paths, err := certpath.NewTrust(trusted, certpath.TrustOptions{}).Validate(parsePEM(t, c.Peer), w.certs, w.now)
+		if err != nil {
+			t.Errorf("%s: no path: %v", c.ID, err)
+			continue
+		}
+		got, why := w.path(paths[0].Certificates)
+		if got == "unknown" {
+			got += ": " + kindOf(why)
+		}
+		if got != want[c.ID] || (got == "good") != (c.Expected == "SUCCESS") {
+			t.Errorf("%s: got %s (%v), want %q, and limbo %s", c.ID, got, why, want[c.ID], c.Expected)
+		}
+	}
+	if seen == 0 {
+		t.Error("no case has a CRL")
+	}
+	t.Logf("%d cases", seen)
+}
+
+func parsePEM(t *testing.T, text string) *x509.Certificate {
+	t.Helper()
+	block, _ := pem.Decode([]byte(strings.TrimSpace(text)))
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
