@@ -52,9 +52,10 @@ func (f finding) verdict(mode Mode, vouched bool) Verdict {
 }
 
 var (
-	errNoAddress = errors.New("it names no OCSP responder and no CRL")
-	errUnheardOf = errors.New("the OCSP responder does not know it")
-	errBudget    = errors.New("no answer within the time that a request may take")
+	errNoAddress  = errors.New("it names no OCSP responder and no CRL")
+	errUnheardOf  = errors.New("the OCSP responder does not know it")
+	errNotVisited = fmt.Errorf("not visited: the first %d addresses are", maxURLs)
+	errBudget     = errors.New("no answer within the time that a request may take")
 )
 
 // failed is the finding that there is nothing usable, or a limit of our own.

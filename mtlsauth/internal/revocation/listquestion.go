@@ -43,6 +43,9 @@ func (a *listQuestion) exchange(before crlValue, has bool) outcome[crlValue] {
 	if err != nil {
 		c.failed("a CRL can not be had", a.address, err)
 	}
+	if err == nil {
+		a.warnOfEnd(out.value.verified)
+	}
 	if !out.got {
 		// What the disk had serves until its time is over.
 		kept.err = err
@@ -77,6 +80,16 @@ func (a *listQuestion) fetch(before crlValue) (outcome[crlValue], error) {
 		return err
 	})
 	return out, err
+}
+
+// warnOfEnd warns of a list that is the latest there is and in the last quarter
+// of its life: whoever issues it is late.
+func (a *listQuestion) warnOfEnd(list *crl.List) {
+	now := a.checker.now()
+	if list.NextUpdate.Sub(now) < list.NextUpdate.Sub(list.ThisUpdate)/4 {
+		a.checker.warnings.warn(now, "a CRL is in the last quarter of its life, and there is no later one", a.address,
+			fmt.Errorf("its nextUpdate is %s", stamp(list.NextUpdate)))
+	}
 }
 
 // confirmed is what a list is worth that has not changed.

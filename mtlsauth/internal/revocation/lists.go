@@ -90,7 +90,7 @@ func (i *inquiry) points(p pair, target *crl.Target, key certKey, above []pair, 
 		}
 		for _, address := range point.URLs {
 			if len(visited) == maxURLs {
-				m.add("CRL "+cut(address), failed(fmt.Errorf("not visited: the first %d addresses are", maxURLs)))
+				m.add("CRL "+cut(address), failed(errNotVisited))
 				break
 			}
 			if visited[address] {

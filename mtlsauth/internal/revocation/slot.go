@@ -2,8 +2,6 @@ package revocation
 
 import (
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,17 +38,6 @@ type try[V any] struct {
 	question question[V]
 }
 
-// flight is an exchange under way.
-type flight struct {
-	done chan struct{}
-	err  error // when done
-	// awaited says that requests wait for it; else what was known before
-	// serves until it is over.
-	awaited bool
-	// retry says that it follows a failure closely.
-	retry bool
-}
-
 // question is what a slot has to know to ask.
 type question[V any] struct {
 	asked
@@ -62,17 +49,6 @@ type question[V any] struct {
 	current bool
 	// exchange asks; before is what is known, if anything.
 	exchange func(before V, has bool) outcome[V]
-}
-
-// outcome is what an exchange brought. There may be a value with an error: one
-// that is not good enough, yet tells more than what was known.
-type outcome[V any] struct {
-	value V
-	got   bool
-	same  bool      // the value that was known is confirmed
-	known time.Time // when it was confirmed
-	until time.Time // from when on it cannot be used; zero: as before
-	err   error
 }
 
 // reply is what a slot knows.
@@ -93,11 +69,17 @@ const soon = time.Second
 // out.
 func (s *slot[V]) due(ttl time.Duration) time.Time {
 	at := s.known.Add(ttl)
-	life := s.until.Sub(s.known)
-	if early := s.known.Add(max(life*3/4, min(life, 5*time.Second))); early.Before(at) {
+	life := s.until.Sub(s.known.Round(0))
+	if early := s.known.Add(max(life*3/4, min(life, soon/4))); early.Before(at) {
 		return early
 	}
 	return at
+}
+
+// usable reports a value whose time is not over, by the wall clock or by the
+// monotonic clock: one that was set back makes nothing live longer.
+func (s *slot[V]) usable(now time.Time) bool {
+	return s.has && now.Round(0).Before(s.until) && now.Sub(s.known) < s.until.Sub(s.known.Round(0))
 }
 
 // look returns what is known at an instant and the exchange to wait for, if
@@ -109,7 +91,7 @@ func (s *slot[V]) look(q question[V], now time.Time, start func(*slot[V], *try[V
 	// What is in use and about to be renewed by itself is not waited for.
 	kept := t.wanted && t.planned
 	t.wanted = true
-	usable := s.has && now.Before(s.until)
+	usable := s.usable(now)
 	due := s.due(q.ttl)
 	if usable && now.Before(due) {
 		return s.reply(nil, due, now), nil
@@ -159,7 +141,7 @@ func (s *slot[V]) untried(err error, now time.Time) reply[V] {
 }
 
 func (s *slot[V]) reply(err error, until, now time.Time) reply[V] {
-	r := reply[V]{value: s.value, has: s.has, usable: s.has && now.Before(s.until), until: until, err: err, mark: markOf(s.version)}
+	r := reply[V]{value: s.value, has: s.has, usable: s.usable(now), until: until, err: err, mark: markOf(s.version)}
 	if r.usable {
 		r.err = nil
 		if s.until.Before(r.until) {
@@ -193,101 +175,4 @@ func (s *slot[V]) try(q question[V]) *try[V] {
 	t := &try[V]{asked: q.asked, question: q}
 	s.tries = append(s.tries, t)
 	return t
-}
-
-// run carries out an exchange and keeps what came of it. It returns when the
-// try is due again, false for not by itself.
-func (s *slot[V]) run(t *try[V], f *flight, clock func() time.Time) (next time.Time, again bool) {
-	s.mu.Lock()
-	exchange, before, has := t.question.exchange, s.value, s.has
-	s.mu.Unlock()
-	out := guarded(exchange, before, has)
-	now := clock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.keep(out)
-	t.flight, f.err = nil, out.err
-	close(f.done)
-	switch {
-	case out.err == nil:
-		t.failures, t.err = 0, nil
-	case errors.Is(out.err, ErrLimit): // says nothing of the address
-	default:
-		t.err = out.err
-		if broken, ok := errors.AsType[*brokenError](out.err); ok {
-			t.failures, t.next = max(t.failures, 1), broken.next
-		} else {
-			t.failures++
-			t.next = now.Add(backoff(t.failures))
-		}
-	}
-	if s.gone || t.planned {
-		return time.Time{}, false
-	}
-	next, t.planned = s.next(t, now)
-	return next, t.planned
-}
-
-// keep keeps what an exchange brought.
-func (s *slot[V]) keep(out outcome[V]) {
-	if out.got && !out.same {
-		old, kept := s.value, out.value
-		if s.gone {
-			old, kept = kept, old
-		} else {
-			s.value, s.has = out.value, true
-			s.version.Add(1)
-		}
-		if s.release != nil {
-			s.release(old, kept)
-		}
-	}
-	if out.got && !out.until.IsZero() {
-		s.known, s.until = out.known, out.until
-	}
-}
-
-// next is when the try is to be renewed, if it is wanted then. What is asked
-// anew at each request is not.
-func (s *slot[V]) next(t *try[V], now time.Time) (time.Time, bool) {
-	if t.failures > 0 {
-		return t.next, true
-	}
-	at := s.due(t.question.ttl)
-	if at.Before(now) {
-		at = now.Add(soon)
-	}
-	return at, t.question.ttl >= soon
-}
-
-// guarded turns a panic into an error: it is of one exchange.
-func guarded[V any](exchange func(V, bool) outcome[V], before V, has bool) (out outcome[V]) {
-	defer func() {
-		if r := recover(); r != nil {
-			out = outcome[V]{err: fmt.Errorf("%w: %v\n%s", errPanic, r, debug.Stack())}
-		}
-	}()
-	return exchange(before, has)
-}
-
-var errPanic = errors.New("a fault in this program")
-
-// renew starts an exchange if the value is due and somebody wanted it since the
-// last time. It returns when to come again, if so.
-func (s *slot[V]) renew(t *try[V], now time.Time, start func(*slot[V], *try[V], *flight)) (time.Time, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t.planned = false
-	if s.gone || t.flight != nil || !t.wanted {
-		return time.Time{}, false
-	}
-	// A request may have had it renewed in between.
-	if at, again := s.next(t, now.Add(-soon)); again && at.After(now) {
-		t.planned = true
-		return at, true
-	}
-	t.wanted = false
-	t.flight = &flight{done: make(chan struct{}), retry: t.failures > 0}
-	start(s, t, t.flight)
-	return time.Time{}, false
 }

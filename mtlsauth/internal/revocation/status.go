@@ -64,6 +64,7 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 	unheard := false
 	for n, address := range responders {
 		if n == maxURLs {
+			m.add("OCSP "+cut(address), failed(errNotVisited))
 			break
 		}
 		f := i.ocsp(p, key, address, above)
