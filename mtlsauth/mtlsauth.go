@@ -4,9 +4,10 @@
 //
 // # How a request walks through it
 //
-//	Kong ─socket─▶ pluginserver ─▶ mtlsauth (Access) ─▶ authn.Policy ─▶ clientcert ▸ certpath ▸ consumer ─▶ Decision
-//	  ◀─ answer in one write ───── mtlsauth (Answer to PDK calls) ◀──────────────────────────────────────────────┘
+//	Kong ─socket─▶ pluginserver ─▶ mtlsauth (Access) ─▶ authn.Policy ─▶ clientcert ▸ certpath ▸ revocation ▸ consumer ─▶ Decision
+//	  ◀─ answer in one write ───── mtlsauth (Answer to PDK calls) ◀───────────────────────────────────────────────────────────┘
 //	cacert, in the background: -ca-dir ▸ declarative file ▸ Admin API ─▶ the current set of CA certificates
+//	revocation, in the background: renewals, -crl-dir, -state-dir ─▶ answers about certificates
 //
 // Authentication is a function: what was presented, a policy, the CA
 // certificates of the moment and an instant go in, a Decision comes out, and
@@ -21,6 +22,10 @@
 //   - internal/authn: Policy, Decision, Reason, Answer; the decision cache.
 //   - internal/clientcert: what the client presented.
 //   - internal/certpath: certification path validation (RFC 5280 §6).
+//   - internal/revocation: whether certificates are revoked: the checker. Below
+//     it ocsp and crl judge what was answered (RFC 6960; RFC 5280 §5, §6.3),
+//     fetch visits addresses, statedir and crldir are -state-dir and -crl-dir.
+//   - internal/signature: which algorithms and keys prove something.
 //   - internal/certname: names in certificates (RFC 4514; RFC 5280 §4.2.1.6).
 //   - internal/consumer: whose certificate it is: subject names, credentials,
 //     consumers and their lookup.
