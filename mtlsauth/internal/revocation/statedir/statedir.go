@@ -114,7 +114,7 @@ func open(dir, name string, o Options, uid int) (*Dir, error) {
 	d.root.Store(root)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.sweep(0)
+	d.sweep(0, "")
 	return d, nil
 }
 

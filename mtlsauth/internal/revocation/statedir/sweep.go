@@ -52,7 +52,7 @@ func (d *Dir) look() {
 		_ = d.failed(err) // the log has it
 		return
 	}
-	d.sweep(0)
+	d.sweep(0, "")
 }
 
 // found is a file of ours in the folder.
@@ -66,8 +66,9 @@ type found struct {
 // sweep counts the files, removes those that were left behind and, until there
 // is room for so many more bytes, those that were not used for longest. Where
 // there was too little room it makes a tenth more, so as not to be called for
-// every write. Dir.mu is held.
-func (d *Dir) sweep(room int64) {
+// every write. The entry newest, which was written just now, stays: others may
+// be of the same tick. Dir.mu is held.
+func (d *Dir) sweep(room int64, newest string) {
 	root := d.root.Load()
 	files := d.list(root)
 	now := time.Now()
@@ -100,8 +101,8 @@ func (d *Dir) sweep(room int64) {
 		if fits(1) {
 			return
 		}
-		if f.temp && f.idle(now) <= crowdedTempAge {
-			continue // somebody writes it
+		if f.name == newest || f.temp && f.idle(now) <= crowdedTempAge {
+			continue // or somebody writes it
 		}
 		if root.Remove(f.name) == nil {
 			d.bytes -= f.size

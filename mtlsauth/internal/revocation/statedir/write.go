@@ -37,6 +37,8 @@ type Writer struct {
 	hash hash.Hash
 	err  error // the first failure: nothing may be committed after it
 	done bool
+
+	reserved int64 // of Dir.writing
 }
 
 // Create begins an entry, under a temporary name with mode 0600. What is there
@@ -104,15 +106,16 @@ func (w *Writer) Write(p []byte) (int, error) {
 // for them. Dir.mu is held.
 func (w *Writer) reserve(n int64) error {
 	d := w.d
-	if headerSize+w.head.size+n > d.o.MaxBytes {
+	if w.reserved+n > d.o.MaxBytes {
 		return ErrTooLarge
 	}
 	if d.bytes+d.writing+n > d.o.MaxBytes {
-		if d.sweep(n); d.bytes+d.writing+n > d.o.MaxBytes {
+		if d.sweep(n, ""); d.bytes+d.writing+n > d.o.MaxBytes {
 			return errOver
 		}
 	}
 	d.writing += n
+	w.reserved += n
 	return nil
 }
 
@@ -145,7 +148,7 @@ func (w *Writer) Commit(m Meta) error {
 	}
 	w.d.succeeded()
 	if w.d.files > w.d.o.MaxFiles {
-		w.d.sweep(0)
+		w.d.sweep(0, w.name)
 	}
 	return nil
 }
@@ -192,7 +195,7 @@ func (w *Writer) discard() {
 // forget ends the counting of the temporary file. Dir.mu is held.
 func (w *Writer) forget() {
 	delete(w.d.temps, w.temp)
-	w.d.writing -= headerSize + w.head.size
+	w.d.writing -= w.reserved
 }
 
 func (w *Writer) fail(err error) error {

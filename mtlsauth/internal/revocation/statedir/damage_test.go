@@ -1,0 +1,234 @@
+package statedir_test
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/revocation/statedir"
+)
+
+// stored returns the path and the bytes of an entry.
+func stored(t *testing.T, d *statedir.Dir, kind statedir.Kind, n byte, body string) (string, []byte) {
+	t.Helper()
+	mustPut(t, d, kind, key(n), body)
+	path := filepath.Join(d.Path(), statedir.FileName(kind, key(n)))
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, data
+}
+
+func write(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantDropped is that what was wrong is a miss and gone.
+func wantDropped(t *testing.T, what string, d *statedir.Dir, path string) {
+	t.Helper()
+	wantMiss(t, what, d, statedir.OCSP, key(1))
+	if _, err := os.Lstat(path); err == nil {
+		t.Errorf("%s: the file is still there", what)
+	}
+}
+
+func TestEveryByteFlipped(t *testing.T) {
+	d := open(t, statedir.Options{})
+	path, good := stored(t, d, statedir.OCSP, 1, "an answer of a responder")
+	for i := range good {
+		for _, bit := range []byte{1, 0x80} {
+			bad := bytes.Clone(good)
+			bad[i] ^= bit
+			write(t, path, bad)
+			wantDropped(t, "byte "+string(good[i]), d, path)
+		}
+	}
+	write(t, path, good)
+	want(t, "as it was", d, statedir.OCSP, key(1), "an answer of a responder")
+}
+
+func TestEveryLength(t *testing.T) {
+	d := open(t, statedir.Options{})
+	path, good := stored(t, d, statedir.OCSP, 1, "an answer of a responder")
+	for n := range good {
+		write(t, path, good[:n])
+		wantDropped(t, "cut off", d, path)
+	}
+	for _, more := range []int{1, 1 << 20} {
+		write(t, path, append(bytes.Clone(good), make([]byte, more)...))
+		wantDropped(t, "longer", d, path)
+	}
+	// After a power cut, the blocks of the end may be those of nothing.
+	for n := range good {
+		bad := append(bytes.Clone(good[:n]), make([]byte, len(good)-n)...)
+		if !bytes.Equal(bad, good) {
+			write(t, path, bad)
+			wantDropped(t, "zeros", d, path)
+		}
+	}
+}
+
+// Who reads exactly as many bytes as the entry has, and not its end, does not
+// get the last of them if the checksum does not fit.
+func TestChecksumBeforeLastBytes(t *testing.T) {
+	d := open(t, statedir.Options{})
+	path, data := stored(t, d, statedir.OCSP, 1, strings.Repeat("x", 1000))
+	data[statedir.HeaderSize+1] ^= 1
+	write(t, path, data)
+	entry, err := d.Read(statedir.OCSP, key(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer entry.Body.Close()
+	all := make([]byte, entry.Size)
+	if n, err := io.ReadFull(entry.Body, all); err == nil || n == len(all) {
+		t.Errorf("got %d bytes that nobody wrote, and error %v", n, err)
+	}
+}
+
+// A file that shrinks while it is read, which no writer here does.
+func TestShrinkingFile(t *testing.T) {
+	d := open(t, statedir.Options{})
+	path, data := stored(t, d, statedir.OCSP, 1, "an answer of a responder")
+	entry, err := d.Read(statedir.OCSP, key(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer entry.Body.Close()
+	if err := os.Truncate(path, int64(len(data)-1)); err != nil {
+		t.Fatal(err)
+	}
+	if body, err := io.ReadAll(entry.Body); err == nil {
+		t.Errorf("got %q and no error", body)
+	}
+	wantMiss(t, "afterwards", d, statedir.OCSP, key(1))
+}
+
+func TestEntryUnderAnotherName(t *testing.T) {
+	d := open(t, statedir.Options{})
+	for name, write := range map[string]func() ([]byte, error){
+		"another key":  func() ([]byte, error) { return os.ReadFile(pathOf(d, statedir.OCSP, 2)) },
+		"another kind": func() ([]byte, error) { return os.ReadFile(pathOf(d, statedir.CRL, 1)) },
+	} {
+		mustPut(t, d, statedir.OCSP, key(2), "two")
+		mustPut(t, d, statedir.CRL, key(1), "a list")
+		data, err := write()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(pathOf(d, statedir.OCSP, 1), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		wantDropped(t, name, d, pathOf(d, statedir.OCSP, 1))
+	}
+}
+
+func pathOf(d *statedir.Dir, kind statedir.Kind, n byte) string {
+	return filepath.Join(d.Path(), statedir.FileName(kind, key(n)))
+}
+
+// What has the name of an entry and is no regular file of ours is a miss that
+// hangs nothing, and stays; a new entry takes its place where it can.
+func TestOddFiles(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "outside")
+	kinds := map[string]func(d *statedir.Dir, path string) error{
+		"a link to an entry": func(d *statedir.Dir, path string) error {
+			mustPut(t, d, statedir.OCSP, key(2), "two")
+			return os.Symlink(filepath.Base(pathOf(d, statedir.OCSP, 2)), path)
+		},
+		"a link to the same entry elsewhere": func(d *statedir.Dir, path string) error {
+			mustPut(t, d, statedir.OCSP, key(1), "one")
+			if err := os.Rename(path, outside); err != nil {
+				return err
+			}
+			return os.Symlink(outside, path)
+		},
+		"a link to a device": func(_ *statedir.Dir, path string) error { return os.Symlink("/dev/zero", path) },
+		"a link to nowhere":  func(_ *statedir.Dir, path string) error { return os.Symlink("absent", path) },
+		"a link to itself":   func(_ *statedir.Dir, path string) error { return os.Symlink(path, path) },
+		"a pipe":             func(_ *statedir.Dir, path string) error { return syscall.Mkfifo(path, 0o600) },
+		"a device":           func(_ *statedir.Dir, path string) error { return syscall.Mknod(path, syscall.S_IFCHR|0o600, 1<<8|5) },
+		"a directory":        func(_ *statedir.Dir, path string) error { return os.Mkdir(path, 0o700) },
+		"a file of others": func(d *statedir.Dir, path string) error {
+			mustPut(t, d, statedir.OCSP, key(1), "one")
+			d.SetUID(os.Geteuid() + 1)
+			return nil
+		},
+	}
+	for name, odd := range kinds {
+		t.Run(name, func(t *testing.T) {
+			d := open(t, statedir.Options{MaxFiles: 1})
+			path := pathOf(d, statedir.OCSP, 1)
+			if err := odd(d, path); err != nil {
+				t.Skip(err)
+			}
+			before, err := os.Lstat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			done := inBackground(func() {
+				wantMiss(t, "read", d, statedir.OCSP, key(1))
+				d.Remove(statedir.OCSP, key(1))
+				look(d)
+			})
+			select {
+			case <-done:
+			case <-time.After(10 * time.Second):
+				t.Fatal("it hangs")
+			}
+			if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
+				t.Errorf("it was touched: %v", err)
+			}
+			d.SetUID(os.Geteuid())
+			if err := put(d, statedir.OCSP, key(1), "new", statedir.Meta{}); (err != nil) != before.IsDir() {
+				t.Errorf("writing over it: %v", err)
+			}
+			if !before.IsDir() {
+				want(t, "written over", d, statedir.OCSP, key(1), "new")
+			}
+		})
+	}
+}
+
+// inBackground runs f and closes what it returns when that is over.
+func inBackground(f func()) <-chan struct{} {
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	return done
+}
+
+// Files with names that nothing here makes are nobody's business here.
+func TestForeignFiles(t *testing.T) {
+	d := open(t, statedir.Options{MaxFiles: 1, MaxBytes: 4096})
+	entry := statedir.FileName(statedir.CRL, key(1))
+	foreign := []string{
+		"README", ".tmp-x", ".tmp-" + strings.Repeat("A", 32), ".tmp-" + strings.Repeat("a", 34), "crl-", "crl-" + strings.Repeat("0", 62),
+		strings.ToUpper(entry), "ocsp" + entry, entry + ".bak", "crl-" + strings.Repeat("G", 64), "crl-" + strings.Repeat("AB", 32),
+	}
+	for _, name := range foreign {
+		path := filepath.Join(d.Path(), name)
+		write(t, path, make([]byte, 8192))
+		age(t, path, 1000*time.Hour)
+	}
+	mustPut(t, d, statedir.CRL, key(1), "one")
+	mustPut(t, d, statedir.CRL, key(2), "two")
+	look(d)
+	for _, name := range foreign {
+		if _, err := os.Stat(filepath.Join(d.Path(), name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	want(t, "beside foreign files", d, statedir.CRL, key(2), "two")
+	if bytes, files, _ := d.Counted(); bytes != statedir.HeaderSize+3 || files != 1 {
+		t.Errorf("counted %d bytes in %d files", bytes, files)
+	}
+}

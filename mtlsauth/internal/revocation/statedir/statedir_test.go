@@ -1,0 +1,259 @@
+package statedir_test
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/revocation/statedir"
+)
+
+func TestRoundTrip(t *testing.T) {
+	d := open(t, statedir.Options{})
+	fetched := time.Now().Add(-time.Minute)
+	for name, body := range map[string]string{
+		"an answer": "answer", "nothing": "", "a CRL": strings.Repeat("0123456789abcdef", 1<<16), "one byte": "x",
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, kind := range []statedir.Kind{statedir.OCSP, statedir.CRL} {
+				meta := statedir.Meta{Fetched: fetched, ETag: `W/"a"`, LastModified: "Mon, 02 Jan 2006 15:04:05 GMT"}
+				if err := put(d, kind, key(1), body, meta); err != nil {
+					t.Fatal(err)
+				}
+				got, entry, err := get(d, kind, key(1))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got != body || entry.Size != int64(len(body)) {
+					t.Errorf("got %d bytes of %d, want the %d that were written", len(got), entry.Size, len(body))
+				}
+				if !entry.Fetched.Equal(fetched) || entry.ETag != meta.ETag || entry.LastModified != meta.LastModified {
+					t.Errorf("got %v, want %v", entry.Meta, meta)
+				}
+				if past := time.Since(entry.ModTime); past < -time.Minute || past > time.Minute {
+					t.Errorf("it was last used %v ago", past)
+				}
+			}
+		})
+	}
+	// Bytes may come and go in any parts.
+	w, err := d.Create(statedir.CRL, key(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		if _, err := w.Write([]byte("0123456789")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Commit(statedir.Meta{}); err != nil {
+		t.Fatal(err)
+	}
+	entry, err := d.Read(statedir.CRL, key(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer entry.Body.Close()
+	if err := iotest.TestReader(entry.Body, []byte(strings.Repeat("0123456789", 1000))); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMisses(t *testing.T) {
+	d := open(t, statedir.Options{})
+	wantMiss(t, "empty", d, statedir.OCSP, key(1))
+	mustPut(t, d, statedir.OCSP, key(1), "one")
+	wantMiss(t, "another key", d, statedir.OCSP, key(2))
+	wantMiss(t, "another kind", d, statedir.CRL, key(1))
+	d.Remove(statedir.CRL, key(1))
+	d.Remove(statedir.OCSP, key(2))
+	want(t, "after other removals", d, statedir.OCSP, key(1), "one")
+	d.Remove(statedir.OCSP, key(1))
+	wantMiss(t, "removed", d, statedir.OCSP, key(1))
+	if got := names(t, d); len(got) != 0 {
+		t.Errorf("left over: %q", got)
+	}
+}
+
+// Until Commit, and after Abort, what was there is there.
+func TestCommitIsOneStep(t *testing.T) {
+	d := open(t, statedir.Options{})
+	mustPut(t, d, statedir.CRL, key(1), "old")
+	write := func() *statedir.Writer {
+		w, err := d.Create(statedir.CRL, key(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, "new"); err != nil {
+			t.Fatal(err)
+		}
+		want(t, "while writing", d, statedir.CRL, key(1), "old")
+		return w
+	}
+	w := write()
+	w.Abort()
+	w.Abort()
+	if err := w.Commit(statedir.Meta{}); err == nil {
+		t.Error("what was aborted was committed")
+	}
+	want(t, "aborted", d, statedir.CRL, key(1), "old")
+	w = write()
+	old, err := d.Read(statedir.CRL, key(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Body.Close()
+	if err := w.Commit(statedir.Meta{}); err != nil {
+		t.Fatal(err)
+	}
+	w.Abort()
+	if err := w.Commit(statedir.Meta{}); err == nil {
+		t.Error("committed twice")
+	}
+	want(t, "committed", d, statedir.CRL, key(1), "new")
+	if body, err := io.ReadAll(old.Body); err != nil || string(body) != "old" {
+		t.Errorf("who had begun to read got %q and error %v", body, err)
+	}
+	if got := names(t, d); len(got) != 1 {
+		t.Errorf("left over: %q", got)
+	}
+	bytes, files, writing := d.Counted()
+	if bytes != statedir.HeaderSize+3 || files != 1 || writing != 0 {
+		t.Errorf("counted %d bytes, %d files and %d being written", bytes, files, writing)
+	}
+}
+
+func TestFilesAreOurs(t *testing.T) {
+	d := open(t, statedir.Options{})
+	w, err := d.Create(statedir.CRL, key(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	modes := func(what string) {
+		for _, name := range names(t, d) {
+			info, err := os.Stat(filepath.Join(d.Path(), name))
+			if err != nil || info.Mode() != 0o600 {
+				t.Errorf("%s: mode %v, error %v; want 0600", what, info.Mode(), err)
+			}
+		}
+	}
+	modes("while writing")
+	if err := w.Commit(statedir.Meta{}); err != nil {
+		t.Fatal(err)
+	}
+	modes("committed")
+}
+
+// Validators without room are left out, the bytes are not.
+func TestLongValidators(t *testing.T) {
+	d := open(t, statedir.Options{})
+	longest := strings.Repeat("e", statedir.MaxETag)
+	for _, test := range []struct{ etag, want string }{{longest, longest}, {longest + "e", ""}, {strings.Repeat("e", 1<<16+1), ""}} {
+		if err := put(d, statedir.CRL, key(1), "crl", statedir.Meta{ETag: test.etag, LastModified: "then"}); err != nil {
+			t.Fatal(err)
+		}
+		body, entry, err := get(d, statedir.CRL, key(1))
+		if err != nil || body != "crl" || entry.ETag != test.want || entry.LastModified != "then" {
+			t.Errorf("ETag of %d bytes: got %q, %v and error %v", len(test.etag), body, entry, err)
+		}
+	}
+}
+
+// An entry of the future is one of unknown age.
+func TestFetchedInTheFuture(t *testing.T) {
+	d := open(t, statedir.Options{})
+	for _, ahead := range []time.Duration{time.Minute, 24 * 365 * time.Hour} {
+		if err := put(d, statedir.OCSP, key(1), "answer", statedir.Meta{Fetched: time.Now().Add(ahead)}); err != nil {
+			t.Fatal(err)
+		}
+		_, entry, err := get(d, statedir.OCSP, key(1))
+		if err != nil || !entry.Fetched.IsZero() {
+			t.Errorf("fetched in %v: got %v and error %v, want the zero time", ahead, entry.Fetched, err)
+		}
+	}
+}
+
+// The folder is gone: the next entry makes it anew.
+func TestFolderRemoved(t *testing.T) {
+	log, logger := newLog()
+	d := open(t, statedir.Options{Log: logger})
+	mustPut(t, d, statedir.OCSP, key(1), "one")
+	if err := os.RemoveAll(d.Path()); err != nil {
+		t.Fatal(err)
+	}
+	wantMiss(t, "gone", d, statedir.OCSP, key(1))
+	mustPut(t, d, statedir.OCSP, key(2), "two")
+	want(t, "made anew", d, statedir.OCSP, key(2), "two")
+
+	// Another one in its place is found by Run, unless others may write to it.
+	if err := os.Rename(d.Path(), d.Path()+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(d.Path(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	look(d)
+	wantMiss(t, "replaced", d, statedir.OCSP, key(2))
+	mustPut(t, d, statedir.OCSP, key(3), "three")
+	if got := has(d, statedir.OCSP, 3); got != "3" {
+		t.Errorf("replaced: the folder has %q", got)
+	}
+	log.want(t, "so far", 0, "level=WARN")
+	if err := os.RemoveAll(d.Path()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(d.Path(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(d.Path(), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	look(d)
+	if err := put(d, statedir.OCSP, key(4), "four", statedir.Meta{}); err == nil || has(d, statedir.OCSP, 4) != "" {
+		t.Errorf("a folder to which others may write: got error %v and entry %q", err, has(d, statedir.OCSP, 4))
+	}
+	log.want(t, "a folder to which others may write", 1, "level=WARN")
+}
+
+// An error of the disk leaves what was there, nothing half, and one line in the
+// log.
+func TestWriteFails(t *testing.T) {
+	log, logger := newLog()
+	d := open(t, statedir.Options{Log: logger})
+	mustPut(t, d, statedir.CRL, key(1), "old")
+	for _, during := range []string{"Write", "Commit"} {
+		w, err := d.Create(statedir.CRL, key(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if during == "Write" {
+			w.File().Close()
+		}
+		_, err = io.WriteString(w, "new")
+		if (err != nil) != (during == "Write") {
+			t.Errorf("%s: Write's error is %v", during, err)
+		}
+		w.File().Close()
+		if err := w.Commit(statedir.Meta{}); !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("%s: got error %v, want %v", during, err, fs.ErrClosed)
+		}
+		want(t, during, d, statedir.CRL, key(1), "old")
+		if got := names(t, d); len(got) != 1 {
+			t.Errorf("%s: left over: %q", during, got)
+		}
+		if _, _, writing := d.Counted(); writing != 0 {
+			t.Errorf("%s: %d bytes are said to be written", during, writing)
+		}
+	}
+	log.want(t, "two errors", 1, "level=WARN")
+	mustPut(t, d, statedir.CRL, key(1), "new")
+	log.want(t, "no error", 1, "level=INFO")
+	mustPut(t, d, statedir.CRL, key(1), "newer")
+	log.want(t, "no error again", 1, "level=INFO")
+}
