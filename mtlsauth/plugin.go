@@ -33,6 +33,7 @@ type pluginOptions struct {
 	store      *cacert.Store
 	files      []*consumer.File // of credentials
 	status     *statusServices
+	cold       *authn.Cold
 	log        *kongLog
 	minRSABits int
 }
@@ -120,6 +121,7 @@ func (p *Plugin) policy(c Config) (*sharedPolicy, error) {
 		MinRSABits:        p.minRSABits,
 		GroupBy:           c.AuthenticatedGroupBy,
 		Cache:             p.cache,
+		Cold:              p.cold,
 		Status:            c.status(p.status.checker),
 	})}
 	p.policies[key] = shared

@@ -14,6 +14,7 @@ import (
 
 	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
 
+	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
@@ -83,11 +84,12 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	for _, file := range files {
 		readCredentials(context.Background(), file, true, log.background)
 	}
-	status, err := openStatus(o, log.background)
+	memory := &memoryGuard{limit: limitMemory()}
+	status, err := openStatus(o, memory.limit, log.background)
 	if err != nil {
 		return err
 	}
-	plugin := newPlugin(pluginOptions{store: store, files: files, status: status, log: log, minRSABits: o.MinRSABits})
+	plugin := newPlugin(pluginOptions{store: store, files: files, status: status, cold: authn.NewCold(memory.isFull), log: log, minRSABits: o.MinRSABits})
 
 	path := socketPath(o.Name, o.Prefix)
 	ids, err := pluginserver.OpenIDs(path + ".ids")

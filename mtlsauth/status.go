@@ -64,10 +64,10 @@ const (
 	maxStateFiles = 100_000
 )
 
-// openStatus makes them. Its error is a -state-dir that can not be used.
-func openStatus(o ServerOptions, log *slog.Logger) (*statusServices, error) {
+// openStatus makes them; CRLs take at most half of the process's memory. Its error is a -state-dir that can not be used.
+func openStatus(o ServerOptions, limit int64, log *slog.Logger) (*statusServices, error) {
 	s := new(statusServices)
-	memory := revocation.NewMemory(max(crlMemory*o.MaxCRLSize, minCRLMemory))
+	memory := revocation.NewMemory(min(max(crlMemory*o.MaxCRLSize, minCRLMemory), limit/2))
 	if o.CRLDir != "" {
 		s.folder = crldir.Open(o.CRLDir, crldir.Options{MaxBytes: o.MaxCRLSize, Reserve: memory.Reserve, Log: log})
 	}

@@ -3,6 +3,7 @@ package authn
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"time"
@@ -46,9 +47,18 @@ func (p *Policy) Authenticate(ctx context.Context, presented Presented, dir cons
 	}
 	key := p.key(presented)
 	e := p.evidence()
-	if d := p.options.Cache.get(key, p.version(e), now); d != nil {
+	version := p.version(e)
+	if d := p.options.Cache.get(key, version, now); d != nil {
 		return d
 	}
+	return p.options.Cold.share(flightKey{key, version}, func() *Decision {
+		return p.decide(ctx, key, presented, e, dir, now)
+	})
+}
+
+// decide decides about what is not remembered.
+func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, e evidence, dir consumer.Directory, now time.Time) *Decision {
+	sent := len(presented.Leaf) > 0
 	if sent {
 		e.cas = p.options.CAs.Wait(ctx)
 	}
@@ -85,23 +95,10 @@ func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *cacer
 	if len(snapshot.CAs) == 0 {
 		return denyUnavailable(CANotLoaded, errors.New("none of the configured CA certificates could be had")), nil
 	}
-	leaf, err := clientcert.ParseLeaf(string(presented.Leaf))
-	if errors.Is(err, clientcert.ErrTooCostly) {
-		return deniedAt(now, Deny(TooCostly, err)), nil
-	}
-	if err != nil {
-		return deniedAt(now, Deny(Unreadable, err)), nil
-	}
-	chain := clientcert.ParseChain(string(presented.Chain), leaf)
 	trust := p.trustIn(snapshot)
-	paths, err := trust.Validate(leaf, chain, now)
-	if err != nil {
-		d := deniedAt(now, Deny(pathReason(err, snapshot), err))
-		d.Subject = subjectOf(leaf)
-		return d, nil
-	}
-	if len(paths) == 0 {
-		return Deny(Internal, errors.New("path validation returned no path and no error")), nil
+	paths, chain, denied := p.validate(ctx, presented, trust, snapshot, now)
+	if denied != nil {
+		return denied, nil
 	}
 	d := p.decided(paths[0].Certificates, now)
 	standing, denied := p.checkStatus(ctx, d, paths, statusTrust{trust, chain, now}, now)
@@ -110,6 +107,34 @@ func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *cacer
 		return denied, nil
 	}
 	return d, standing
+}
+
+// validate reads what was presented and finds the paths on which it is trusted,
+// when its turn has come. What it returns instead is a denial.
+func (p *Policy) validate(ctx context.Context, presented Presented, trust *certpath.Trust, snapshot *cacert.Snapshot, now time.Time) ([]certpath.Path, []*x509.Certificate, *Decision) {
+	release, err := p.options.Cold.turn(ctx)
+	if err != nil {
+		return nil, nil, Deny(Internal, err)
+	}
+	defer release()
+	leaf, err := clientcert.ParseLeaf(string(presented.Leaf))
+	if errors.Is(err, clientcert.ErrTooCostly) {
+		return nil, nil, deniedAt(now, Deny(TooCostly, err))
+	}
+	if err != nil {
+		return nil, nil, deniedAt(now, Deny(Unreadable, err))
+	}
+	chain := clientcert.ParseChain(string(presented.Chain), leaf)
+	paths, err := trust.Validate(leaf, chain, now)
+	if err != nil {
+		d := deniedAt(now, Deny(pathReason(err, snapshot), err))
+		d.Subject = subjectOf(leaf)
+		return nil, nil, d
+	}
+	if len(paths) == 0 {
+		return nil, nil, Deny(Internal, errors.New("path validation returned no path and no error"))
+	}
+	return paths, chain, nil
 }
 
 // complete completes the decision about a certificate that is trusted on these

@@ -40,6 +40,9 @@ type Options struct {
 	MinRSABits        int // 0 means 2048
 	GroupBy           GroupBy
 	Cache             *Cache
+	// Cold bounds what is not remembered, for all policies together; nil is the
+	// machine's default, for this one alone.
+	Cold *Cold
 
 	// Status says how it is found out whether certificates are revoked; nil for
 	// not at all.
@@ -76,6 +79,9 @@ var lastPolicy atomic.Uint64
 
 // NewPolicy returns a policy. Its CAs and Cache must be given.
 func NewPolicy(o Options) *Policy {
+	if o.Cold == nil {
+		o.Cold = NewCold(nil)
+	}
 	return &Policy{options: o, id: lastPolicy.Add(1)}
 }
 

@@ -1,0 +1,129 @@
+package authn_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/cacert"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// slow is a set of CA certificates that takes a second to be known.
+type slow struct {
+	snapshot *cacert.Snapshot
+	mu       sync.Mutex
+	waits    int
+}
+
+func (s *slow) Snapshot() *cacert.Snapshot { return s.snapshot }
+
+func (s *slow) Wait(context.Context) *cacert.Snapshot {
+	s.mu.Lock()
+	s.waits++
+	s.mu.Unlock()
+	time.Sleep(time.Second)
+	return s.snapshot
+}
+
+// Requests that present the same at the same time are decided once; what the
+// memory has no room for is not decided, and not remembered either.
+func TestEqualRequestsShareADecision(t *testing.T) {
+	root := pkitest.NewCA("root")
+	presented, other := sent(root.Client("a")), sent(root.Client("b"))
+	snapshot := trusting(root).set.Snapshot
+	synctest.Test(t, func(t *testing.T) {
+		c := &slow{snapshot: snapshot}
+		p := authn.NewPolicy(authn.Options{CAs: c, Cache: authn.NewCache()})
+		now := time.Now()
+		decisions := make([]*authn.Decision, 20)
+		var wg sync.WaitGroup
+		for i := range decisions {
+			wg.Go(func() {
+				sent := presented
+				if i == 0 {
+					sent = other
+				}
+				decisions[i] = p.Authenticate(t.Context(), sent, nil, now)
+			})
+		}
+		wg.Wait()
+		if c.waits != 2 {
+			t.Errorf("20 requests with two certificates were decided %d times, want twice", c.waits)
+		}
+		for i, d := range decisions[1:] {
+			if d != decisions[1] {
+				t.Errorf("request %d has a decision of its own", i+1)
+			}
+		}
+		if decisions[0] == decisions[1] {
+			t.Error("two certificates share a decision")
+		}
+	})
+}
+
+func TestNoRoomForNewCertificates(t *testing.T) {
+	root := pkitest.NewCA("root")
+	full := false
+	cold := authn.NewCold(func() bool { return full })
+	p := policyOf(trusting(root), func(o *authn.Options) { o.Cold = cold })
+	known, fresh := sent(root.Client("known")), sent(root.Client("new"))
+	if d := authenticate(p, known); !d.Passed() {
+		t.Fatal(d.Reason)
+	}
+	full = true
+	if d := authenticate(p, known); !d.Passed() {
+		t.Errorf("what was decided before: %v", d.Reason)
+	}
+	if d := authenticate(p, fresh); d.Reason != authn.Internal || d.Answer.Status != 500 {
+		t.Errorf("a new certificate: got %v and %d, want 500", d.Reason, d.Answer.Status)
+	}
+	full = false
+	if d := authenticate(p, fresh); !d.Passed() {
+		t.Errorf("with room again: %v", d.Reason)
+	}
+}
+
+// However many certificates are new, only so many are judged at once, and only
+// so many wait.
+func TestTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cold := authn.NewCold(nil)
+		release := make(chan struct{})
+		var mu sync.Mutex
+		running, most, refused := 0, 0, 0
+		for range 2000 {
+			go func() {
+				leave, err := cold.Turn(t.Context())
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					refused++
+					return
+				}
+				running++
+				most = max(most, running)
+				mu.Unlock()
+				<-release
+				mu.Lock()
+				running--
+				leave()
+			}()
+		}
+		synctest.Wait()
+		if most != cold.Turns() {
+			t.Errorf("%d at once, want %d", most, cold.Turns())
+		}
+		if want := 2000 - cold.Turns() - authn.MaxWaiting; refused != want {
+			t.Errorf("%d were refused, want %d", refused, want)
+		}
+		close(release)
+		synctest.Wait()
+		if running != 0 || most != cold.Turns() {
+			t.Errorf("%d are left, %d were there at once", running, most)
+		}
+	})
+}
