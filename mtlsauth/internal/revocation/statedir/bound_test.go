@@ -145,7 +145,7 @@ func TestLeftOverFiles(t *testing.T) {
 	d := open(t, statedir.Options{MaxBytes: 10_000})
 	ancient := leave(t, d, 1000, statedir.TempAge+time.Minute)
 	ahead := leave(t, d, 1000, -statedir.TempAge-time.Minute)
-	idle := leave(t, d, 1000, statedir.CrowdedTempAge+time.Minute)
+	idle := leave(t, d, 2500, statedir.CrowdedTempAge+time.Minute)
 	live := leave(t, d, 1000, time.Minute)
 	look(d)
 	for path, want := range map[string]bool{ancient: false, ahead: false, idle: true, live: true} {
@@ -153,11 +153,15 @@ func TestLeftOverFiles(t *testing.T) {
 			t.Errorf("%s: there %t, want %t", path, !want, want)
 		}
 	}
-	mustPut(t, d, statedir.CRL, key(1), strings.Repeat("x", 7500))
+	mustPut(t, d, statedir.CRL, key(2), strings.Repeat("x", 500))
+	age(t, pathOf(d, statedir.CRL, 2), 1000*time.Hour)
+	mustPut(t, d, statedir.CRL, key(1), strings.Repeat("x", 4000))
 	if there(idle) || !there(live) {
 		t.Errorf("room was wanted: idle there %t, want false; live there %t, want true", there(idle), there(live))
 	}
-	want(t, "room was wanted", d, statedir.CRL, key(1), strings.Repeat("x", 7500))
+	// An entry that nobody used for weeks is worth more than half of one.
+	want(t, "room was wanted", d, statedir.CRL, key(2), strings.Repeat("x", 500))
+	want(t, "room was wanted", d, statedir.CRL, key(1), strings.Repeat("x", 4000))
 }
 
 // Our own temporary file stays however long it takes.
@@ -199,6 +203,23 @@ func TestNarrowerBounds(t *testing.T) {
 	if _, err := statedir.Open(dir, "x", statedir.Options{MaxFiles: -1}); err == nil {
 		t.Error("a negative bound was taken")
 	}
+}
+
+// A process with wider bounds may write what is too large here.
+func TestEntryOfWiderBounds(t *testing.T) {
+	dir := t.TempDir()
+	narrow, err := statedir.Open(dir, "x", statedir.Options{MaxBytes: 5000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide, err := statedir.Open(dir, "x", statedir.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustPut(t, wide, statedir.CRL, key(1), strings.Repeat("x", 5000-statedir.HeaderSize))
+	mustPut(t, wide, statedir.CRL, key(2), strings.Repeat("x", 5001-statedir.HeaderSize))
+	want(t, "as large as may be", narrow, statedir.CRL, key(1), strings.Repeat("x", 5000-statedir.HeaderSize))
+	wantMiss(t, "larger", narrow, statedir.CRL, key(2))
 }
 
 // Reading marks an entry as used, once in an hour.

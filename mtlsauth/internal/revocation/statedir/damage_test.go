@@ -113,6 +113,24 @@ func TestShrinkingFile(t *testing.T) {
 	wantMiss(t, "afterwards", d, statedir.OCSP, key(1))
 }
 
+// Who finds an entry damaged does not remove the one that has taken its place.
+func TestDamagedEntryIsReplaced(t *testing.T) {
+	d := open(t, statedir.Options{})
+	path, data := stored(t, d, statedir.OCSP, 1, "an answer of a responder")
+	data[len(data)-1] ^= 1
+	write(t, path, data)
+	entry, err := d.Read(statedir.OCSP, key(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer entry.Body.Close()
+	mustPut(t, d, statedir.OCSP, key(1), "a later one")
+	if body, err := io.ReadAll(entry.Body); err == nil {
+		t.Errorf("got %q and no error", body)
+	}
+	want(t, "afterwards", d, statedir.OCSP, key(1), "a later one")
+}
+
 func TestEntryUnderAnotherName(t *testing.T) {
 	d := open(t, statedir.Options{})
 	for name, write := range map[string]func() ([]byte, error){
@@ -177,6 +195,10 @@ func TestOddFiles(t *testing.T) {
 			}
 			done := inBackground(func() {
 				wantMiss(t, "read", d, statedir.OCSP, key(1))
+				time.Sleep(20 * time.Millisecond) // what follows is younger
+				for i := byte(3); i <= 5; i++ {
+					put(d, statedir.OCSP, key(i), "more than there may be", statedir.Meta{})
+				}
 				d.Remove(statedir.OCSP, key(1))
 				look(d)
 			})

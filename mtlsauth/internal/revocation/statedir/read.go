@@ -56,7 +56,7 @@ func (d *Dir) Read(kind Kind, key Key) (*Entry, error) {
 		return nil, err
 	}
 	h, err := readHeader(f, kind, key)
-	if err == nil && (info.Size() != headerSize+h.size || h.size > d.o.MaxBytes) {
+	if err == nil && (info.Size() != headerSize+h.size || info.Size() > d.o.MaxBytes) {
 		err = fmt.Errorf("%d bytes are not those that the header tells of, or more than allowed", info.Size())
 	}
 	if err != nil {
