@@ -1,0 +1,76 @@
+//go:build !race
+
+package certpath_test
+
+import (
+	"crypto/elliptic"
+	"crypto/x509"
+	"fmt"
+	"testing"
+
+	"mtls-auth/mtlsauth/internal/cputime"
+
+	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// TestCostOfCRLSigners: what a client sends along under the name of its issuer
+// costs no more, all of it together, than half a validation.
+func TestCostOfCRLSigners(t *testing.T) {
+	root, self := pkitest.NewCA("root"), pkitest.NewCA("ca")
+	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
+	bogus := func(issuer *pkitest.Certificate, bits, exponent int) (out []*x509.Certificate) {
+		for i := range 10 {
+			out = append(out, rsaSigned(t, bogusRSA(t, issuer.Intermediate("ca").Certificate, bits, exponent, int64(i)), bits/8))
+		}
+		return out
+	}
+	// Each below a CA of its own that leads nowhere.
+	chained := func(key pkitest.Option) (out []*x509.Certificate) {
+		for i := range 5 {
+			up := self.Intermediate(fmt.Sprint("up ", i), key)
+			out = append(out, up.Certificate, up.Intermediate("ca", key).Certificate)
+		}
+		return out
+	}
+	// A SAN of its own keeps crypto/x509 from seeing a loop.
+	mutual := func(key pkitest.Option) (out []*x509.Certificate) {
+		ca := pkitest.NewCA("ca", key)
+		for i := range 10 {
+			out = append(out, ca.Intermediate("ca", pkitest.Key(ca.Key), pkitest.DNS(fmt.Sprintf("%d.org", i))).Certificate)
+		}
+		return out
+	}
+	for _, test := range []struct {
+		name      string
+		presented []*x509.Certificate
+	}{
+		{"RSA 190,000", bogus(root, 190000, 65537)},
+		{"RSA 8192 with a long exponent", bogus(root, 8192, 1<<31-1)},
+		{"RSA 8192 that name each other", bogus(self, 8192, 1<<31-1)},
+		{"RSA 4096 that name each other", bogus(self, 4096, 65537)},
+		{"P-521 that sign each other", mutual(curve(elliptic.P521()))},
+		{"P-384 that sign each other", mutual(curve(elliptic.P384()))},
+		{"P-256 that sign each other", mutual(curve(elliptic.P256()))},
+		{"P-521 in chains", chained(curve(elliptic.P521()))},
+		{"P-384 in chains", chained(curve(elliptic.P384()))},
+	} {
+		var n int
+		took := cputime.Of(func() {
+			n = len(trust.CRLSigners(self.RawSubject, root.Certificate, test.presented, now))
+		})
+		t.Logf("%s: %v", test.name, took)
+		if n != 0 {
+			t.Errorf("%s: %d signers, want none", test.name, n)
+		}
+		if took > limit(t)/2 {
+			t.Errorf("%s: took %v", test.name, took)
+		}
+	}
+	// The budget is one for all: a good signer among others is found while
+	// there is something left of it.
+	good := root.Intermediate("ca").Certificate
+	if n := len(trust.CRLSigners(self.RawSubject, root.Certificate, append(bogus(self, 2048, 65537)[:2], good), now)); n != 1 {
+		t.Errorf("a good signer beside two others: got %d", n)
+	}
+}

@@ -1,0 +1,183 @@
+package certpath_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/asn1"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// crlSigner makes of a client's certificate one that signs CRLs alone, of which
+// it has a usage that nobody asks for.
+var crlSigner = []pkitest.Option{usage(x509.KeyUsageCRLSign), pkitest.ExtKeyUsage(x509.ExtKeyUsageCodeSigning)}
+
+// TestCRLSigners asks for the signers with the name of ca. The party ca-crl is
+// another key with the name of ca, and leaf-crl is one that is no CA.
+func TestCRLSigners(t *testing.T) {
+	named := func(more ...pkitest.Option) []pkitest.Option {
+		return append([]pkitest.Option{pkitest.With(func(c *x509.Certificate) { c.Subject.CommonName = "ca" })}, more...)
+	}
+	onlyCRLs := named(usage(x509.KeyUsageCRLSign))
+	for _, test := range []struct {
+		name       string
+		edges      string
+		options    map[string][]pkitest.Option
+		configured string
+		presented  string
+		anchor     string
+		want       string
+	}{
+		{"configured", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": onlyCRLs}, "root root>ca-crl", "", "root", "root>ca-crl root"},
+		{"presented", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": onlyCRLs}, "root", "root>ca-crl", "root", "root>ca-crl root"},
+		{"configured and presented counts once", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": onlyCRLs}, "root root>ca-crl", "root>ca-crl", "root", "root>ca-crl root"},
+		{"neither", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": onlyCRLs}, "root", "", "root", ""},
+		{"no CA, and with another extended key usage", "root root>leaf-crl", map[string][]pkitest.Option{"root>leaf-crl": named(crlSigner...)}, "root", "root>leaf-crl", "root", "root>leaf-crl root"},
+		{"no CA, configured", "root root>leaf-crl", map[string][]pkitest.Option{"root>leaf-crl": named(crlSigner...)}, "root root>leaf-crl", "", "root", "root>leaf-crl root"},
+		{"below another CA", "root root>one one>ca-crl", map[string][]pkitest.Option{"one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", "one>ca-crl root>one root"},
+		{"the anchor itself", "ca ca>leaf", nil, "ca", "", "ca", "ca"},
+		{"the anchor itself, presented", "ca ca>leaf", nil, "ca", "ca", "ca", "ca"},
+		{"the anchor that may not sign CRLs", "ca", map[string][]pkitest.Option{"ca": {usage(x509.KeyUsageCertSign)}}, "ca", "", "ca", ""},
+		{"another anchor of the name", "ca root", nil, "ca root", "", "root", ""},
+		{"to another anchor", "root other other>ca-crl", map[string][]pkitest.Option{"other>ca-crl": onlyCRLs}, "root other", "other>ca-crl", "root", ""},
+		{"to the other anchor", "root other other>ca-crl", map[string][]pkitest.Option{"other>ca-crl": onlyCRLs}, "root other", "other>ca-crl", "other", "other>ca-crl other"},
+		{"to none", "root other other>ca-crl", map[string][]pkitest.Option{"other>ca-crl": onlyCRLs}, "root", "other>ca-crl", "root", ""},
+		{"an anchor that is presented alone", "root ca-crl", map[string][]pkitest.Option{"ca-crl": onlyCRLs}, "root", "ca-crl", "root", ""},
+		{"another name", "root root>other-crl", map[string][]pkitest.Option{"root>other-crl": {usage(x509.KeyUsageCRLSign)}}, "root root>other-crl", "root>other-crl", "root", ""},
+		{"expired", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": append(onlyCRLs, pkitest.Expired())}, "root root>ca-crl", "", "root", ""},
+		{"not yet valid", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": append(onlyCRLs, pkitest.NotYetValid())}, "root", "root>ca-crl", "root", ""},
+		{"below one that is expired", "root root>one one>ca-crl", map[string][]pkitest.Option{"root>one": {pkitest.Expired()}, "one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", ""},
+		{"the anchor itself, expired", "ca", map[string][]pkitest.Option{"ca": {pkitest.Expired()}}, "ca", "", "ca", ""},
+		{"without cRLSign", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": named(usage(x509.KeyUsageCertSign))}, "root root>ca-crl", "root>ca-crl", "root", ""},
+		{"without key usage", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": named(usage(0))}, "root", "root>ca-crl", "root", "root>ca-crl root"},
+		{"a weak key", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": append(onlyCRLs, curve(elliptic.P224()))}, "root root>ca-crl", "root>ca-crl", "root", ""},
+		{"an unknown critical extension", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": append(onlyCRLs, unknownCritical())}, "root", "root>ca-crl", "root", ""},
+		{"the anchor itself, with an unknown critical extension", "ca", map[string][]pkitest.Option{"ca": {unknownCritical()}}, "ca", "", "ca", ""},
+		{"against a name constraint", "root root>one one>ca-crl", map[string][]pkitest.Option{
+			"root>one": {constraints(t, true, permitted(dnBase(t, "CN=somebody else")))}, "one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", ""},
+		{"within a name constraint", "root root>one one>ca-crl", map[string][]pkitest.Option{
+			"root>one": {constraints(t, true, permitted(dnBase(t, "CN=ca")))}, "one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", "one>ca-crl root>one root"},
+		{"below one that may not issue", "root root>one one>ca-crl", map[string][]pkitest.Option{
+			"root>one": {notCA()}, "one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", ""},
+		{"configured before presented", "root root>ca-crl root>ca-more", map[string][]pkitest.Option{
+			"root>ca-crl": onlyCRLs, "root>ca-more": onlyCRLs}, "root root>ca-more", "root>ca-crl", "root", "root>ca-more root, root>ca-crl root"},
+	} {
+		g := newGraph(t, test.edges+" name name>ca", test.options)
+		trust := certpath.NewTrust(g.list(t, test.configured), certpath.TrustOptions{})
+		paths := trust.CRLSigners(g.certs["name>ca"].RawSubject, g.certs[test.anchor], g.list(t, test.presented), now)
+		if got := g.describe(paths); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// TestCRLSignersOfNothing: without something to go by there are none.
+func TestCRLSignersOfNothing(t *testing.T) {
+	ca := pkitest.NewCA("ca")
+	trust := certpath.NewTrust([]*x509.Certificate{ca.Certificate}, certpath.TrustOptions{})
+	if n := len(trust.CRLSigners(ca.RawSubject, ca.Certificate, []*x509.Certificate{nil, {}}, now)); n != 1 {
+		t.Fatalf("%d signers, want the CA: the test is void", n)
+	}
+	var none *certpath.Trust
+	for name, paths := range map[string][]certpath.Path{
+		"no trust":   none.CRLSigners(ca.RawSubject, ca.Certificate, nil, now),
+		"zero trust": new(certpath.Trust).CRLSigners(ca.RawSubject, ca.Certificate, []*x509.Certificate{ca.Certificate}, now),
+		"no anchor":  trust.CRLSigners(ca.RawSubject, nil, nil, now),
+		"no time":    trust.CRLSigners(ca.RawSubject, ca.Certificate, nil, time.Time{}),
+		"no name":    trust.CRLSigners(nil, ca.Certificate, []*x509.Certificate{nil, {}}, now),
+	} {
+		if len(paths) != 0 {
+			t.Errorf("%s: got %d signers", name, len(paths))
+		}
+	}
+}
+
+// TestCRLSignerOfVersionTwo: what its extensions forbid crypto/x509 does not
+// read.
+func TestCRLSignerOfVersionTwo(t *testing.T) {
+	root := pkitest.NewCA("root")
+	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
+	signer := root.Client("ca", usage(x509.KeyUsageCRLSign)).Certificate
+	for version, want := range map[byte]int{2: 0, 3: 1} {
+		var parts struct{ TBS, Algorithm, Signature asn1.RawValue }
+		if _, err := asn1.Unmarshal(signer.Raw, &parts); err != nil {
+			t.Fatal(err)
+		}
+		signed := bytes.Replace(parts.TBS.FullBytes, []byte{0xa0, 3, 2, 1, 2}, []byte{0xa0, 3, 2, 1, version - 1}, 1)
+		digest := sha256.Sum256(signed)
+		signature, err := root.Key.Sign(rand.Reader, digest[:], crypto.SHA256)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := x509.ParseCertificate(sequence(signed, parts.Algorithm.FullBytes, tlv(0, asn1.TagBitString, false, []byte{0}, signature)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(trust.CRLSigners(cert.RawSubject, root.Certificate, []*x509.Certificate{cert}, now)); got != want {
+			t.Errorf("version %d: got %d signers, want %d", cert.Version, got, want)
+		}
+	}
+}
+
+// TestCRLSignersAreBounded: four of one name are looked at, of ten presented
+// ones.
+func TestCRLSignersAreBounded(t *testing.T) {
+	root := pkitest.NewCA("root")
+	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
+	var signers, others []*x509.Certificate
+	for range 12 {
+		signers = append(signers, root.Intermediate("ca").Certificate)
+		others = append(others, root.Intermediate("another").Certificate)
+	}
+	find := func(presented ...*x509.Certificate) int {
+		return len(trust.CRLSigners(signers[0].RawSubject, root.Certificate, presented, now))
+	}
+	if got := find(signers...); got != 4 {
+		t.Errorf("of 12 signers %d were looked at, want 4", got)
+	}
+	if got := find(append(others[:9:9], signers[0])...); got != 1 {
+		t.Errorf("a signer as the tenth certificate: got %d, want 1", got)
+	}
+	if got := find(append(others[:10:10], signers[0])...); got != 0 {
+		t.Errorf("a signer as the eleventh certificate: got %d, want none", got)
+	}
+}
+
+// TestConfigured goes by the bytes.
+func TestConfigured(t *testing.T) {
+	g := newGraph(t, "root other root>one one>leaf", nil)
+	again := newGraph(t, "root", nil)
+	copied, err := x509.ParseCertificate(g.certs["root"].Raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak := pkitest.NewCA("weak", curve(elliptic.P224()))
+	trust := certpath.NewTrust(append(g.list(t, "root root>one"), weak.Certificate), certpath.TrustOptions{})
+	var none *certpath.Trust
+	for _, test := range []struct {
+		name  string
+		trust *certpath.Trust
+		cert  *x509.Certificate
+		want  bool
+	}{
+		{"an anchor", trust, g.certs["root"], true},
+		{"a copy of it", trust, copied, true},
+		{"an intermediate", trust, g.certs["root>one"], true},
+		{"one that is too weak to trust", trust, weak.Certificate, true},
+		{"another", trust, g.certs["other"], false},
+		{"another of the same name", trust, again.certs["root"], false},
+		{"what a configured one issued", trust, g.certs["one>leaf"], false},
+		{"no trust", none, g.certs["root"], false},
+	} {
+		if got := test.trust.Configured(test.cert); got != test.want {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
+		}
+	}
+}
