@@ -69,13 +69,10 @@ func appendString(out []byte, s string, limit int) []byte {
 
 var errHeader = errors.New("the header is none, or of another entry")
 
-// unmarshal undoes marshal and accepts nothing else.
+// unmarshal undoes marshal and accepts nothing else: magic, checksum and zeros
+// are right if the same bytes come out again.
 func (h *header) unmarshal(data []byte) error {
-	if len(data) != headerSize || !bytes.HasPrefix(data, []byte(magic)) {
-		return errHeader
-	}
-	sum := sha256.Sum256(data[:headerSize-sha256.Size])
-	if !bytes.Equal(sum[:], data[headerSize-sha256.Size:]) {
+	if len(data) != headerSize {
 		return errHeader
 	}
 	var got header
@@ -95,9 +92,7 @@ func (h *header) unmarshal(data []byte) error {
 	got.Fetched = time.Unix(0, int64(binary.BigEndian.Uint64(next(8))))
 	got.ETag = string(next(int(binary.BigEndian.Uint16(next(2)))))
 	got.LastModified = string(next(int(binary.BigEndian.Uint16(next(2)))))
-	// What another program made with a checksum that fits would not be the same
-	// bytes again.
-	if got.size < 0 || !bytes.Equal(got.marshal(), data) {
+	if !bytes.Equal(got.marshal(), data) {
 		return errHeader
 	}
 	*h = got
