@@ -83,6 +83,7 @@ func TestDeltas(t *testing.T) {
 		{"the later of two, first", nothing, "good", "good", nil, []pkitest.CRL{delta(removed, number(10, 12)), delta(hold, number(10, 11))}},
 		{"stale before a current one", nothing, "good", "good", nil, []pkitest.CRL{delta(revoked, number(10, 11), stale), delta(removed, number(10, 12))}},
 		{"stale after a current one", nothing, "revoked, stale", "revoked, stale", nil, []pkitest.CRL{delta(revoked, number(10, 12), stale), delta(removed, number(10, 11))}},
+		{"stale ones before and after a current one", nothing, "revoked, stale", "revoked, stale", nil, []pkitest.CRL{delta(revoked, number(10, 11), stale), delta(revoked, number(10, 13), stale), delta(removed, number(10, 12))}},
 		{"beside one that does not apply", hold, "good", "good", nil, []pkitest.CRL{delta(revoked, number(11, 12)), delta(removed)}},
 	} {
 		for _, isStale := range []bool{false, true} {

@@ -35,6 +35,9 @@ func TestIndexIsExact(t *testing.T) {
 				list.Entries = append(list.Entries, pkitest.CRLEntry{Serial: bigOf(serial)})
 			}
 			l := read(t, list.DER())
+			if !l.Bijective() {
+				t.Errorf("%d of %d bytes: a record leaves out what its bucket does not tell", entries, size)
+			}
 			if l.Len() != entries {
 				t.Errorf("%d of %d bytes: Len is %d", entries, size, l.Len())
 			}

@@ -77,6 +77,9 @@ func TestReadReserve(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if issuer == ed && asked < 2*len(der) {
+			t.Errorf("asked for %d bytes, but takes what is signed, of %d, twice", asked, len(der))
+		}
 		if kept := l.Size(); kept > asked+2048 || asked > 3*kept {
 			t.Errorf("%v: keeps %d bytes, asked for %d", issuer.Subject, kept, asked)
 		}
@@ -122,6 +125,20 @@ func TestReadReserveOfMany(t *testing.T) {
 		}
 		if kept > int64(l.Size())*3/2 {
 			t.Errorf("%s: keeps %d bytes, but says %d", name, kept, l.Size())
+		}
+	}
+}
+
+func TestReadManyIssuers(t *testing.T) {
+	ca := pkitest.NewCA("ca")
+	list := pkitest.CRL{Issuer: ca, IDP: &pkitest.IDP{Indirect: true}}
+	for n, want := range map[int]string{4096: "", 4097: "too_large"} {
+		list.Entries = nil
+		for range n {
+			list.Entries = append(list.Entries, pkitest.CRLEntry{Serial: bigOf([]byte{1}), Issuer: named(randomName())})
+		}
+		if _, err := crl.Read(bytes.NewReader(list.DER()), crl.ReadOptions{}); kindOf(err) != want {
+			t.Errorf("%d issuers: got %v, want %q", n, err, want)
 		}
 	}
 }

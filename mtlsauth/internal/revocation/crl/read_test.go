@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"errors"
 	"io"
 	"math/big"
@@ -69,6 +70,11 @@ func TestRead(t *testing.T) {
 		{"another algorithm inside", edited("\x2a\x86\x48\xce\x3d\x04\x03\x02", "\x2a\x86\x48\xce\x3d\x04\x03\x03"), "malformed"},
 		{"version 1", edited("\x02\x01\x01", ""), "malformed"},
 		{"version 3", edited("\x02\x01\x01", "\x02\x01\x02"), "malformed"},
+		{"issuer that is no Name", edited(string(ca.RawSubject), "\x30\x03\x02\x01\x01"), "malformed"},
+		{"empty issuer", edited(string(ca.RawSubject), "\x30\x00"), "malformed"},
+		{"length with an octet too many", append([]byte("\x30\x83\x00"), good.DER()[2:]...), "malformed"},
+		{"length in the long form", lengthened(good), "malformed"},
+		{"indefinite length", append([]byte("\x30\x80"), good.DER()[4:]...), "malformed"},
 		{"nothing", nil, "malformed"},
 		{"trailing byte", append(good.DER(), 0), "malformed"},
 		{"twice", append(good.DER(), good.DER()...), "malformed"},
@@ -84,6 +90,7 @@ func TestRead(t *testing.T) {
 		{"PEM with headers", bytes.Replace(good.PEM(), []byte("CRL-----\n"), []byte("CRL-----\nA: b\n\n"), 1), "malformed"},
 		{"PEM without an end", bytes.Split(good.PEM(), []byte("-----END"))[0], "malformed"},
 		{"PEM with another end", bytes.Replace(good.PEM(), []byte("END X509 CRL"), []byte("END CERTIFICATE"), 1), "malformed"},
+		{"PEM of two parts, each with padding", twoParts(pkitest.CRL{Issuer: ca, RawEntries: pkitest.Serials(40, 16)}.DER()), "malformed"},
 		{"PEM that goes on after padding", bytes.Replace(good.PEM(), []byte("\n-----END"), []byte("\n==AAAA\n-----END"), 1), "malformed"},
 		{"white space alone", bytes.Repeat([]byte(" "), 5000), "malformed"},
 		{"white space before DER", append([]byte("\n"), good.DER()...), "malformed"},
@@ -107,12 +114,13 @@ func TestRead(t *testing.T) {
 			c.Entries = entry(idCE(21, false, []byte{10, 1, 1}), idCE(21, false, []byte{10, 1, 1}))
 		}), "malformed"},
 		{"reason that is no ENUMERATED", with(func(c *pkitest.CRL) { c.Entries = entry(idCE(21, false, []byte{2, 1, 1})) }), "malformed"},
+		{"reason and more", with(func(c *pkitest.CRL) { c.Entries = entry(idCE(21, false, []byte{10, 1, 1, 0})) }), "malformed"},
 		{"entry with 33 extensions", with(func(c *pkitest.CRL) { c.Entries = entry(numbered(33)...) }), "too_large"},
 		{"entry of 20 KB", with(func(c *pkitest.CRL) {
 			c.Entries = entry(pkix.Extension{Id: []int{1, 2, 3}, Value: make([]byte, 20000)})
 		}), "too_large"},
 		{"extensions of 20 KB", extended(pkix.Extension{Id: []int{1, 2, 3}, Value: make([]byte, 20000)}), "too_large"},
-		{"certificate issuer in a list that is not indirect", with(func(c *pkitest.CRL) { c.Entries[1].Issuer = rsa }), "malformed"},
+		{"certificate issuer in a list that is not indirect", with(func(c *pkitest.CRL) { c.Entries = []pkitest.CRLEntry{{Serial: big.NewInt(1), Issuer: rsa}} }), "malformed"},
 		{"distribution point flag that is FALSE", extended(idCE(28, true, []byte("\x30\x03\x81\x01\x00"))), "malformed"},
 		{"distribution point flag that is 1", extended(idCE(28, true, []byte("\x30\x03\x81\x01\x01"))), "malformed"},
 		{"distribution point flags out of order", extended(idCE(28, true, []byte("\x30\x06\x82\x01\xff\x81\x01\xff"))), "malformed"},
@@ -135,6 +143,24 @@ func numbered(n int) (out []pkix.Extension) {
 		out = append(out, pkix.Extension{Id: []int{1, 2, 3, i}, Value: []byte{5, 0}})
 	}
 	return out
+}
+
+// lengthened writes the length of the entries, below 128, with an octet more.
+func lengthened(c pkitest.CRL) []byte {
+	c.Edit = func(content []byte) []byte {
+		// The first of them has serial number 1.
+		i := bytes.Index(content, []byte("\x30\x12\x02\x01\x01\x17")) - 1
+		return append(append(bytes.Clone(content[:i]), 0x81), content[i:]...)
+	}
+	return c.DER()
+}
+
+// twoParts encodes DER as base64 twice, so that the padding of the first part
+// ends a buffer of encoding/base64, which has 1024 bytes.
+func twoParts(der []byte) []byte {
+	const first = 1024/4*3 - 2
+	text := base64.StdEncoding.EncodeToString(der[:first]) + base64.StdEncoding.EncodeToString(der[first:])
+	return []byte("-----BEGIN X509 CRL-----\n" + text + "\n-----END X509 CRL-----\n")
 }
 
 // TestReadTimes gives the second time of the header, nextUpdate, other forms.

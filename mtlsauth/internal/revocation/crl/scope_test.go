@@ -144,6 +144,7 @@ func TestIndirect(t *testing.T) {
 		{"not indirect", client, &pkitest.IDP{URIs: []string{a}}, nil, lister, "wrong_issuer"},
 		{"without IDP", client, nil, nil, lister, "wrong_issuer"},
 		{"another distribution point", client, &pkitest.IDP{URIs: []string{b}, Indirect: true}, nil, lister, "wrong_scope"},
+		{"the certificate's issuer as distribution point", client, &pkitest.IDP{Names: [][]byte{pkitest.DirectoryName(ca.RawSubject)}, Indirect: true}, nil, lister, "wrong_scope"},
 		{"no name in the IDP", client, &pkitest.IDP{Indirect: true}, nil, lister, "good"},
 		{"no point names a CRL issuer", ca.Client("c"), indirect, nil, lister, "wrong_issuer"},
 		{"the point names another", ca.Client("c", by(third)), indirect, nil, lister, "wrong_issuer"},

@@ -129,6 +129,16 @@ func TestVerifyRemembers(t *testing.T) {
 	}
 }
 
+// TestVerifyAsksForTheName: the key alone is not enough.
+func TestVerifyAsksForTheName(t *testing.T) {
+	ca := pkitest.NewCA("ca")
+	l := read(t, pkitest.CRL{Issuer: ca}.DER())
+	renamed := pkitest.NewCA("renamed", pkitest.Key(ca.Key))
+	if err := l.Verify(renamed.Certificate, 0); kindOf(err) != "wrong_issuer" {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestNewTarget refuses what is not of its issuer, and serial numbers as x509
 // does.
 func TestNewTarget(t *testing.T) {

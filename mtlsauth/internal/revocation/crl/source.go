@@ -157,7 +157,7 @@ func (s *source) header(limit int64) (tag asn1.Tag, head int, length int64, err 
 			return malformed()
 		}
 	}
-	if tag&0x1f == 0x1f || s.pos+int64(head)+length > limit {
+	if s.pos+int64(head)+length > limit {
 		return malformed()
 	}
 	return tag, head, length, nil

@@ -36,7 +36,7 @@ func (l *List) Verify(signer *x509.Certificate, minRSABits int) error {
 }
 
 func (l *List) verify(signer *x509.Certificate, minRSABits int) *Error {
-	if len(l.RawIssuer) == 0 || !bytes.Equal(signer.RawSubject, l.RawIssuer) {
+	if !bytes.Equal(signer.RawSubject, l.RawIssuer) {
 		return refuse(WrongIssuer, "CRL is of another issuer")
 	}
 	if hasKeyUsage(signer) && signer.KeyUsage&x509.KeyUsageCRLSign == 0 {
