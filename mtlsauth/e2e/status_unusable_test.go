@@ -1,0 +1,153 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// trouble is a way in which an address gives nothing usable, by what is done to
+// a responder and to the host of a CRL; nil for what a CRL has no like of.
+type trouble struct {
+	name    string
+	ocsp    func(*pkitest.Responder)
+	crl     func(*pkitest.CRLHost, pkitest.CRL)
+	because string // in the log, of OCSP
+	listed  string // of the CRL
+}
+
+func troubles(stranger *pkitest.Certificate) []trouble {
+	change := func(f func(*pkitest.OCSPResponse)) func(*pkitest.Responder) {
+		return func(r *pkitest.Responder) { r.Change(f) }
+	}
+	list := func(f func(*pkitest.CRL)) func(*pkitest.CRLHost, pkitest.CRL) {
+		return func(h *pkitest.CRLHost, c pkitest.CRL) { f(&c); h.Set(c.DER()) }
+	}
+	both := func(name string, t pkitest.Trouble, because string) trouble {
+		return trouble{name, func(r *pkitest.Responder) { r.Trouble(t) }, func(h *pkitest.CRLHost, _ pkitest.CRL) { h.Trouble(t) }, because, because}
+	}
+	return []trouble{
+		both("500", pkitest.Trouble{Status: 500}, "status 500"),
+		both("404", pkitest.Trouble{Status: 404}, "status 404"),
+		{"empty", func(r *pkitest.Responder) { r.Trouble(pkitest.Trouble{Status: 200}) },
+			func(h *pkitest.CRLHost, _ pkitest.CRL) { h.Set(nil) }, "judging the answer", "reading the CRL"},
+		{"malformed", func(r *pkitest.Responder) { r.Trouble(pkitest.Trouble{Status: 200, Body: []byte("<html>")}) },
+			func(h *pkitest.CRLHost, _ pkitest.CRL) { h.Set([]byte("<html>")) }, "judging the answer", "reading the CRL"},
+		{"too large", func(r *pkitest.Responder) { r.Trouble(pkitest.Trouble{Status: 200, Body: make([]byte, 64<<10+1)}) },
+			list(func(c *pkitest.CRL) { c.RawEntries = pkitest.Serials(1000, 16) }), "larger than allowed", "larger than allowed"},
+		{"tryLater", change(func(r *pkitest.OCSPResponse) { r.ResponseStatus = 3 }), nil, "tryLater", ""},
+		{"unauthorized", change(func(r *pkitest.OCSPResponse) { r.ResponseStatus = 6 }), nil, "unauthorized", ""},
+		{"stale", change(func(r *pkitest.OCSPResponse) {
+			r.Singles[0].ThisUpdate, r.Singles[0].NextUpdate = inSeconds(-60), inSeconds(-1)
+		}), list(func(c *pkitest.CRL) { c.ThisUpdate, c.NextUpdate = inSeconds(-60), inSeconds(-1) }), "its time was over", "CRL is past its nextUpdate"},
+		{"wrongly signed", change(func(r *pkitest.OCSPResponse) { r.Signer = stranger }),
+			list(func(c *pkitest.CRL) { c.Signer = stranger }), "judging the answer", "judging the CRL"},
+		{"a bit flipped", change(func(r *pkitest.OCSPResponse) { r.CorruptSignature = true }),
+			list(func(c *pkitest.CRL) { c.CorruptSignature = true }), "signature", "signature"},
+	}
+}
+
+// A38, A39, A40, EE 10: what gives nothing usable says nothing, neither good nor
+// revoked. STRICT refuses, IGNORE_CA_ERROR passes with a notice; what a bad
+// answer claims is not believed.
+func TestNothingUsable(t *testing.T) {
+	t.Parallel()
+	root, stranger := pkitest.NewCA("root"), pkitest.NewCA("stranger")
+	r := newRig(t, cas{idA: root}, bothModes(), flags("-max-crl-size 8KiB"))
+	for _, trouble := range troubles(stranger) {
+		responder, host := newResponder(t, root), newCRLHost(t, pkitest.CRL{Issuer: root})
+		trouble.ocsp(responder)
+		by := map[string]string{"by OCSP": trouble.because}
+		certs := map[string]*pkitest.Certificate{"by OCSP": root.Client("client", pkitest.OCSPServer(responder.URL()))}
+		if trouble.crl != nil {
+			trouble.crl(host, pkitest.CRL{Issuer: root})
+			certs["by CRL"], by["by CRL"] = root.Client("client", pkitest.CRLDistributionPoint(host.URL())), trouble.listed
+			certs["by both"] = root.Client("client", pkitest.OCSPServer(responder.URL()), pkitest.CRLDistributionPoint(host.URL()))
+			by["by both"] = trouble.because
+		}
+		for how, cert := range certs {
+			responder.Good(cert)
+			what := "A38 " + trouble.name + ", " + how
+			r.expectStatus(what, "/strict", cert, isUnknown, by[how])
+			r.expectStatus(what, "/ignore", cert, passesNoted, by[how])
+		}
+		// The same of a revocation: a forged one keeps nobody out.
+		if trouble.name != "stale" {
+			cert := root.Client("revoked", pkitest.OCSPServer(responder.URL()))
+			responder.Revoke(cert, 1)
+			r.expectStatus("A39 a revocation, "+trouble.name, "/ignore", cert, passesNoted, trouble.because)
+		}
+		if trouble.crl != nil && trouble.name != "stale" {
+			cert := root.Client("revoked", pkitest.CRLDistributionPoint(host.URL()+"/other"))
+			trouble.crl(host, pkitest.CRL{Issuer: root, Entries: pkitest.Revoked(cert)})
+			r.expectStatus("A40 a revocation by CRL, "+trouble.name, "/ignore", cert, passesNoted, trouble.listed)
+		}
+	}
+
+	// One notice for one request, and no other line of it.
+	dead := root.Client("dead", pkitest.OCSPServer(newClosedPort(t).address))
+	before := len(r.pluginLines())
+	r.expectStatus("EE 10 a dead responder", "/ignore", dead, passesNoted, "connection refused")
+	notices := 0
+	for _, line := range r.pluginLines()[before:] {
+		if strings.HasPrefix(line, "[notice]") {
+			notices++
+		} else if !strings.Contains(line, "can not be had") { // the fault, for whoever runs the gateway
+			t.Errorf("EE 10 logged %s", line)
+		}
+	}
+	if notices != 1 {
+		t.Errorf("EE 10 a dead responder: %d notices, want 1", notices)
+	}
+	r.expectStatus("A38 a dead responder", "/strict", dead, isUnknown, "connection refused")
+	deadCRL := root.Client("dead", pkitest.CRLDistributionPoint(newClosedPort(t).address))
+	r.expectStatus("A38 a dead host of a CRL", "/ignore", deadCRL, passesNoted, "connection refused")
+	r.expectStatus("A38 a dead host of a CRL", "/strict", deadCRL, isUnknown, "connection refused")
+	deadBoth := root.Client("dead", pkitest.OCSPServer(newClosedPort(t).address), pkitest.CRLDistributionPoint(newClosedPort(t).address))
+	r.expectStatus("A38 both dead", "/ignore", deadBoth, passesNoted, "connection refused")
+	r.expectStatus("A38 both dead", "/strict", deadBoth, isUnknown, "connection refused")
+}
+
+// A43, EE 16: no exchange takes longer than http_timeout, and all those of one
+// request together no longer than twice that, whatever the certificate names.
+func TestTimeouts(t *testing.T) {
+	t.Parallel()
+	root := newAuthority(t, pkitest.NewCA("root"))
+	root.responder.Trouble(pkitest.Trouble{Hang: true})
+	root.host.Trouble(pkitest.Trouble{Hang: true})
+	const (
+		timeout = 600 * time.Millisecond
+		slack   = 900 * time.Millisecond // what a slow machine takes besides
+	)
+	r := newRig(t, cas{idA: root.Certificate}, bothModes(object{"http_timeout": timeout.Milliseconds()}))
+	for _, test := range []struct {
+		name       string
+		ocsp, crls int // addresses that hang
+		times      time.Duration
+	}{
+		{"EE 16 OCSP hangs", 1, 0, 1},
+		{"EE 16 the CRL hangs", 0, 1, 1},
+		{"A43 OCSP and the CRL hang", 1, 1, 2},
+		{"A43 everything hangs", 3, 3, 2},
+	} {
+		for path, want := range map[string]string{"/strict": isUnknown, "/ignore": passesNoted} {
+			// Addresses of its own: what was tried a moment ago is not tried again.
+			var options []pkitest.Option
+			for n := range test.ocsp {
+				options = append(options, pkitest.OCSPServer(fmt.Sprintf("%s/%s/%d/%d", root.responder.URL(), path[1:], test.crls, n)))
+			}
+			for n := range test.crls {
+				options = append(options, pkitest.CRLDistributionPoint(fmt.Sprintf("%s/%s/%d/%d", root.host.URL(), path[1:], test.ocsp, n)))
+			}
+			cert := root.Client("client", options...)
+			what := test.name + " on " + path
+			took := within(t, what, test.times*timeout+slack, func() { r.expectStatus(test.name, path, cert, want, "deadline exceeded") })
+			if took < test.times*timeout-50*time.Millisecond {
+				t.Errorf("%s took %v, which is no %d exchanges", what, took, test.times)
+			}
+		}
+	}
+}
