@@ -82,7 +82,7 @@ func New(o Options) *Checker {
 	c := &Checker{
 		options:     o,
 		log:         o.Log,
-		answers:     newTable[ocsp.Answer](maxAnswers, nil),
+		answers:     newTable(maxAnswers, nil, laterAnswer),
 		revoked:     newRevokedCertificates(),
 		permits:     newPermits(),
 		plan:        newPlan(),
@@ -93,7 +93,7 @@ func New(o Options) *Checker {
 		waiting:     counter{most: maxWaiting},
 		renewals:    counter{most: maxRenewals},
 	}
-	c.lists = newTable(maxLists, c.releaseLists)
+	c.lists = newTable(maxLists, c.releaseLists, laterList)
 	return c
 }
 

@@ -33,13 +33,13 @@ type outcome[V any] struct {
 // try is due again, false for not by itself.
 func (s *slot[V]) run(t *try[V], f *flight, clock func() time.Time) (next time.Time, again bool) {
 	s.mu.Lock()
-	exchange, before, has := t.question.exchange, s.value, s.has
+	exchange, before, has, was := t.question.exchange, s.value, s.has, s.version.Load()
 	s.mu.Unlock()
 	out := guarded(exchange, before, has)
 	now := clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.keep(out)
+	s.keep(out, before, was)
 	t.flight, f.err = nil, out.err
 	close(f.done)
 	switch {
@@ -58,26 +58,34 @@ func (s *slot[V]) run(t *try[V], f *flight, clock func() time.Time) (next time.T
 	if s.gone || t.planned {
 		return time.Time{}, false
 	}
-	next, t.planned = s.next(t, now)
-	return next, t.planned
+	t.at, t.planned = s.next(t, now)
+	return t.at, t.planned
 }
 
-// keep keeps what an exchange brought.
-func (s *slot[V]) keep(out outcome[V]) {
-	if out.got && !out.same {
-		old, kept := s.value, out.value
-		if s.gone {
-			old, kept = kept, old
-		} else {
-			s.value, s.has = out.value, true
-			s.version.Add(1)
-		}
-		if s.release != nil {
-			s.release(old, kept)
+// keep keeps what an exchange brought that began with a value before it, under
+// this version. Another exchange may have replaced the value since, asked in
+// another way; then only what is later than that counts.
+func (s *slot[V]) keep(out outcome[V], before V, was uint64) {
+	if !out.got {
+		return
+	}
+	old, kept := s.value, out.value
+	overtaken := s.version.Load() != was
+	switch {
+	case s.gone, overtaken && (out.same || s.later == nil || !s.later(out.value, s.value)):
+		// What was known before is not let go once more.
+		old, kept = out.value, before
+	case !out.same:
+		s.value, s.has = out.value, true
+		s.version.Add(1)
+		fallthrough
+	default:
+		if !out.until.IsZero() {
+			s.known, s.until = out.known, out.until
 		}
 	}
-	if out.got && !out.until.IsZero() {
-		s.known, s.until = out.known, out.until
+	if s.release != nil && !out.same {
+		s.release(old, kept)
 	}
 }
 
@@ -117,7 +125,7 @@ func (s *slot[V]) renew(t *try[V], now time.Time, start func(*slot[V], *try[V], 
 	}
 	// A request may have had it renewed in between.
 	if at, again := s.next(t, now.Add(-soon)); again && at.After(now) {
-		t.planned = true
+		t.at, t.planned = at, true
 		return at, true
 	}
 	t.wanted = false

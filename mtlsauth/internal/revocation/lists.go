@@ -243,3 +243,10 @@ func (c *Checker) releaseLists(old, kept crlValue) {
 func newer(thisUpdate time.Time, known *crl.List) bool {
 	return known == nil || !thisUpdate.Before(known.ThisUpdate)
 }
+
+// laterList reports whether a verified list is later than the one that is known,
+// or is that one, with another candidate.
+func laterList(value, known crlValue) bool {
+	return value.verified != nil && (known.verified == nil || value.verified == known.verified ||
+		value.verified.ThisUpdate.After(known.verified.ThisUpdate))
+}

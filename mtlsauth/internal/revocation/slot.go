@@ -16,6 +16,9 @@ type slot[V any] struct {
 	// release is told that a value is not kept any more, and of the one that
 	// still is; nil for who need not know.
 	release func(old, kept V)
+	// later reports whether a value may take the place of another that was not
+	// known when it was asked for; nil: never.
+	later func(value, known V) bool
 
 	mu    sync.Mutex
 	value V
@@ -35,6 +38,7 @@ type try[V any] struct {
 	err      error     // why the last one failed
 	wanted   bool      // by a request, since the last renewal
 	planned  bool      // in the plan of renewals
+	at       time.Time // when it is planned for
 	question question[V]
 }
 
@@ -88,8 +92,9 @@ func (s *slot[V]) look(q question[V], now time.Time, start func(*slot[V], *try[V
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.try(q)
-	// What is in use and about to be renewed by itself is not waited for.
-	kept := t.wanted && t.planned
+	// What is in use and about to be renewed by itself is not waited for. What
+	// is planned for later, by the ttl of another configuration, is.
+	kept := t.wanted && t.planned && !t.at.After(now.Add(soon))
 	t.wanted = true
 	usable := s.usable(now)
 	due := s.due(q.ttl)

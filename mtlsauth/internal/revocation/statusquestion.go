@@ -76,6 +76,8 @@ func supersedes(answer, before ocsp.Answer, has bool) error {
 	return nil
 }
 
+func laterAnswer(answer, known ocsp.Answer) bool { return supersedes(answer, known, true) == nil }
+
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // equal reports that two answers say the same.

@@ -13,7 +13,8 @@ type slotKey [32]byte
 // table finds slots. It is bounded; those not used for longest go first.
 type table[V any] struct {
 	most    int
-	release func(old, kept V) // see slot
+	release func(old, kept V)         // see slot
+	later   func(value, known V) bool // see slot
 
 	mu    sync.Mutex
 	byKey map[slotKey]*list.Element
@@ -25,8 +26,8 @@ type tableEntry[V any] struct {
 	slot *slot[V]
 }
 
-func newTable[V any](most int, release func(old, kept V)) *table[V] {
-	return &table[V]{most: most, release: release, byKey: make(map[slotKey]*list.Element), order: list.New()}
+func newTable[V any](most int, release func(old, kept V), later func(value, known V) bool) *table[V] {
+	return &table[V]{most: most, release: release, later: later, byKey: make(map[slotKey]*list.Element), order: list.New()}
 }
 
 // get returns the slot of a key, a new one if there is none.
@@ -37,7 +38,7 @@ func (t *table[V]) get(key slotKey) *slot[V] {
 		t.order.MoveToFront(element)
 		return element.Value.(tableEntry[V]).slot
 	}
-	s := &slot[V]{version: new(atomic.Uint64), release: t.release}
+	s := &slot[V]{version: new(atomic.Uint64), release: t.release, later: t.later}
 	t.byKey[key] = t.order.PushFront(tableEntry[V]{key, s})
 	for len(t.byKey) > t.most {
 		t.drop(t.order.Back())
