@@ -1,0 +1,142 @@
+package e2e
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// keepAsking makes requests on one connection until a time is over, each of
+// which must be answered with a status and take no longer than most.
+func (r *rig) keepAsking(what, path string, cert *pkitest.Certificate, status int, for_, most time.Duration) {
+	r.t.Helper()
+	c := r.client(cert)
+	defer c.CloseIdleConnections()
+	slowest := time.Duration(0)
+	for began := time.Now(); time.Since(began) < for_; time.Sleep(10 * time.Millisecond) {
+		asked := time.Now()
+		if got := r.ask(c, r.URLTLS()+path); got.status != status {
+			r.t.Errorf("%s: after %v got %d, want %d", what, time.Since(began), got.status, status)
+			return
+		}
+		slowest = max(slowest, time.Since(asked))
+	}
+	if slowest > most {
+		r.t.Errorf("%s: the slowest request took %v, want %v at most", what, slowest, most)
+	}
+}
+
+// statusBecomes waits for a certificate to get another status, until the
+// deadline.
+func (r *rig) statusBecomes(what, path string, cert *pkitest.Certificate, status int, deadline time.Time) {
+	r.t.Helper()
+	c := r.client(cert)
+	defer c.CloseIdleConnections()
+	for {
+		got := r.ask(c, r.URLTLS()+path)
+		if got.status == status {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Errorf("%s: still %d %q, want %d", what, got.status, got.message, status)
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// A41: within cert_cache_ttl one question, after it another.
+func TestCertCacheTTL(t *testing.T) {
+	t.Parallel()
+	root := newAuthority(t, pkitest.NewCA("root"))
+	r := newRig(t, cas{idA: root.Certificate}, routes{
+		"/long":  checked("STRICT", object{"cert_cache_ttl": 60_000}),
+		"/short": checked("STRICT", object{"cert_cache_ttl": 300}),
+		"/none":  checked("STRICT", object{"cert_cache_ttl": 0}),
+	})
+	count := func(what string, cert *pkitest.Certificate, want int) {
+		t.Helper()
+		if n := root.responder.Count(cert); n != want {
+			t.Errorf("%s: %d questions, want %d", what, n, want)
+		}
+	}
+	long, short, none := root.Client("long", root.byOCSP()), root.Client("short", root.byOCSP()), root.Client("none", root.byOCSP())
+	root.responder.Good(long, short, none)
+	r.expectStatus("A41 first", "/long", long, passes)
+	r.expectStatus("A41 first", "/short", short, passes)
+	for n := range 5 {
+		r.expectStatus("A41 again", "/long", long, passes)
+		r.expectStatus("ttl 0", "/none", none, passes)
+		count("ttl 0", none, n+1)
+	}
+	count("A41 within the ttl", long, 1)
+	time.Sleep(300 * time.Millisecond)
+	r.expectStatus("A41 after the ttl", "/short", short, passes)
+	if n := root.responder.Count(short); n < 2 {
+		t.Errorf("A41 after the ttl: %d questions, want 2", n)
+	}
+	// Who is revoked is refused once the ttl is over.
+	root.responder.Set(pkitest.OCSPSingle{Serial: none.SerialNumber, Status: pkitest.OCSPRevoked, ThisUpdate: inSeconds(0)})
+	root.responder.Set(pkitest.OCSPSingle{Serial: short.SerialNumber, Status: pkitest.OCSPRevoked, ThisUpdate: inSeconds(0)})
+	time.Sleep(300 * time.Millisecond)
+	r.expectStatus("revoked, ttl 0", "/none", none, isRevoked)
+	r.expectStatus("revoked, after the ttl", "/short", short, isRevoked)
+}
+
+// While a responder is down the answer that is known serves until its
+// nextUpdate, and not longer.
+func TestTheOldAnswerServes(t *testing.T) {
+	t.Parallel()
+	root := newAuthority(t, pkitest.NewCA("root"))
+	r := newRig(t, cas{idA: root.Certificate}, bothModes(object{"cert_cache_ttl": 500}))
+	ends := inSeconds(5)
+	cert := root.Client("client", root.byOCSP())
+	root.responder.Set(pkitest.OCSPSingle{Serial: cert.SerialNumber, ThisUpdate: inSeconds(-10), NextUpdate: ends})
+	r.expectStatus("first", "/strict", cert, passes)
+	root.responder.Trouble(pkitest.Trouble{Status: http.StatusServiceUnavailable})
+	before := len(root.responder.Requests())
+	r.keepAsking("the responder is down", "/strict", cert, 200, time.Until(ends)-200*time.Millisecond, time.Second)
+	if n := len(root.responder.Requests()) - before; n < 2 || n > 4 {
+		t.Errorf("the responder was asked %d times while it was down, want 2 or 3: after the ttl, a second later, every five", n)
+	}
+	r.statusBecomes("after nextUpdate", "/strict", cert, 401, ends.Add(time.Second))
+	r.expectStatus("after nextUpdate", "/strict", cert, isUnknown)
+	r.expectStatus("after nextUpdate", "/ignore", cert, passesNoted, "status 503")
+	root.responder.Trouble(pkitest.Trouble{})
+	root.responder.Set(pkitest.OCSPSingle{Serial: cert.SerialNumber, ThisUpdate: inSeconds(0)})
+	r.statusBecomes("the responder is back", "/strict", cert, 200, time.Now().Add(8*time.Second))
+}
+
+// What is in use is asked anew before a request has to wait for it, however long
+// the responder takes; what nobody uses is not.
+func TestRenewalInTheBackground(t *testing.T) {
+	t.Parallel()
+	root := newAuthority(t, pkitest.NewCA("root"))
+	slow := newAuthority(t, pkitest.NewCA("slow"))
+	r := newRig(t, cas{idA: root.Certificate, idB: slow.Certificate},
+		bothModes(object{"cert_cache_ttl": 1000, "ca_certificates": []string{idA, idB}}))
+	idle := root.Client("idle", root.byOCSP())
+	root.responder.Good(idle)
+	r.expectStatus("idle", "/strict", idle, passes)
+
+	busy := slow.Client("busy", slow.byOCSP())
+	slow.responder.Good(busy)
+	r.expectStatus("first", "/strict", busy, passes)
+	slow.responder.Trouble(pkitest.Trouble{Stall: 1500 * time.Millisecond})
+	r.keepAsking("the responder is slow", "/strict", busy, 200, 4*time.Second, time.Second)
+	if n := slow.responder.Count(busy); n < 3 {
+		t.Errorf("%d questions about a certificate in use within 4 ttl, want 3 at least", n)
+	}
+	if n := root.responder.Count(idle); n > 2 {
+		t.Errorf("%d questions about a certificate that is not in use, want 2 at most", n)
+	}
+	// By itself it finds out, too, who is revoked.
+	slow.responder.Trouble(pkitest.Trouble{})
+	r.expectStatus("in use", "/strict", busy, passes)
+	before := slow.responder.Count(busy)
+	slow.responder.Set(pkitest.OCSPSingle{Serial: busy.SerialNumber, Status: pkitest.OCSPRevoked, ThisUpdate: inSeconds(0)})
+	eventually(t, "the background asks", func() bool { return slow.responder.Count(busy) > before })
+	r.statusBecomes("the background has asked", "/ignore", busy, 401, time.Now().Add(time.Second))
+}
