@@ -1,0 +1,158 @@
+package e2e
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// story is a certificate whose status changes: what is answered about it first,
+// what then, and what becomes of it when the first answer's time is over.
+type story struct {
+	name        string
+	cert        *pkitest.Certificate
+	first       string
+	then        func()
+	after       string // in STRICT and
+	afterIgnore string // in the other mode
+}
+
+// expectStories tells them side by side: the first answers of all end at once.
+func (r *rig) expectStories(stories []story, ends time.Time) {
+	r.t.Helper()
+	for _, s := range stories {
+		r.expectStatus(s.name+", first", "/ignore", s.cert, s.first)
+		s.then()
+	}
+	if late := time.Since(ends); late > 0 {
+		r.t.Fatalf("the first answers ended %v ago: the machine is too slow for this test", late)
+	}
+	time.Sleep(time.Until(ends) + 100*time.Millisecond)
+	for _, s := range stories {
+		for path, want := range map[string]string{"/ignore": s.afterIgnore, "/strict": s.after} {
+			status := 200
+			if want == isRevoked || want == isUnknown {
+				status = 401
+			}
+			// What failed before is tried again five seconds later at the most.
+			r.statusBecomes(s.name+" on "+path, path, s.cert, status, time.Now().Add(6*time.Second))
+			r.expectStatus(s.name+", then", path, s.cert, want)
+		}
+	}
+}
+
+// Who was seen revoked stays so, whoever falls silent, until a later answer says
+// otherwise; who was on hold until nextUpdate. An earlier answer changes nothing.
+func TestRevokedByOCSPStaysRevoked(t *testing.T) {
+	t.Parallel()
+	root := pkitest.NewCA("root")
+	r := newRig(t, cas{idA: root}, bothModes(object{"cert_cache_ttl": 1000}))
+	ends, made := inSeconds(8), inSeconds(-100)
+	answer := func(cert *pkitest.Certificate, status pkitest.CertStatus, reason, age int) pkitest.OCSPSingle {
+		s := pkitest.Single(cert, status)
+		s.Reason, s.ThisUpdate, s.NextUpdate = reason, made.Add(-time.Duration(age)*time.Second), inSeconds(3600)
+		return s
+	}
+	var stories []story
+	add := func(name string, status pkitest.CertStatus, reason int, first, after, afterIgnore string, then func(*pkitest.Responder, *pkitest.Certificate)) {
+		responder := newResponder(t, root)
+		cert := root.Client(name, pkitest.OCSPServer(responder.URL()))
+		s := answer(cert, status, reason, 0)
+		s.NextUpdate = ends
+		responder.Set(s)
+		stories = append(stories, story{name, cert, first, func() { then(responder, cert) }, after, afterIgnore})
+	}
+	silence := func(r *pkitest.Responder, _ *pkitest.Certificate) { r.Trouble(pkitest.Trouble{Status: 503}) }
+	says := func(status pkitest.CertStatus, reason, age int) func(*pkitest.Responder, *pkitest.Certificate) {
+		return func(r *pkitest.Responder, c *pkitest.Certificate) { r.Set(answer(c, status, reason, age)) }
+	}
+	const keyCompromise, hold = 1, 6
+	revoked, good := pkitest.OCSPRevoked, pkitest.OCSPGood
+	add("revoked, then silence", revoked, keyCompromise, isRevoked, isRevoked, isRevoked, silence)
+	add("revoked for no reason, then silence", revoked, 0, isRevoked, isRevoked, isRevoked, silence)
+	add("revoked, then good from before", revoked, keyCompromise, isRevoked, isRevoked, isRevoked, says(good, 0, 10))
+	add("revoked, then good of the same instant", revoked, keyCompromise, isRevoked, isRevoked, isRevoked, says(good, 0, 0))
+	add("revoked, then good from later", revoked, keyCompromise, isRevoked, passes, passes, says(good, 0, -10))
+	add("revoked, then unknown from later", revoked, keyCompromise, isRevoked, isRevoked, isRevoked, says(pkitest.OCSPUnknown, 0, -10))
+	add("on hold, then silence", revoked, hold, isRevoked, isUnknown, passesNoted, silence)
+	add("on hold, then good from later", revoked, hold, isRevoked, passes, passes, says(good, 0, -10))
+	add("on hold, then revoked", revoked, hold, isRevoked, isRevoked, isRevoked, says(revoked, keyCompromise, -10))
+	add("good, then silence", good, 0, passes, isUnknown, passesNoted, silence)
+	add("good, then revoked from before", good, 0, passes, isUnknown, passesNoted, says(revoked, keyCompromise, 10))
+	add("good, then revoked from later", good, 0, passes, isRevoked, isRevoked, says(revoked, keyCompromise, -10))
+	r.expectStories(stories, ends)
+}
+
+// The same of CRLs.
+func TestRevokedByCRLStaysRevoked(t *testing.T) {
+	t.Parallel()
+	root := pkitest.NewCA("root")
+	r := newRig(t, cas{idA: root}, bothModes())
+	ends, made := inSeconds(8), inSeconds(-100)
+	var stories []story
+	add := func(name string, reason int, listed bool, first, after, afterIgnore string, then func(*pkitest.CRLHost, pkitest.CRL, *pkitest.Certificate)) {
+		list := pkitest.CRL{Issuer: root, ThisUpdate: made, NextUpdate: ends, Number: 10}
+		host := newCRLHost(t, list)
+		cert := root.Client(name, pkitest.CRLDistributionPoint(host.URL()))
+		if listed {
+			list.Entries = []pkitest.CRLEntry{{Serial: cert.SerialNumber, Reason: reason}}
+			host.Set(list.DER())
+		}
+		list.NextUpdate = inSeconds(3600)
+		stories = append(stories, story{name, cert, first, func() { then(host, list, cert) }, after, afterIgnore})
+	}
+	silence := func(h *pkitest.CRLHost, _ pkitest.CRL, _ *pkitest.Certificate) {
+		h.Trouble(pkitest.Trouble{Status: 503})
+	}
+	// next serves a list of another age, on which the certificate is or is not.
+	next := func(age int, on bool, reason int) func(*pkitest.CRLHost, pkitest.CRL, *pkitest.Certificate) {
+		return func(h *pkitest.CRLHost, list pkitest.CRL, cert *pkitest.Certificate) {
+			list.ThisUpdate, list.Number, list.Entries = made.Add(-time.Duration(age)*time.Second), int64(10-age), nil
+			if on {
+				list.Entries = []pkitest.CRLEntry{{Serial: cert.SerialNumber, Reason: reason}}
+			}
+			h.Set(list.DER())
+		}
+	}
+	const keyCompromise, hold, removed = 1, 6, false
+	add("listed, then silence", keyCompromise, true, isRevoked, isRevoked, isRevoked, silence)
+	add("listed, then a list from before", keyCompromise, true, isRevoked, isRevoked, isRevoked, next(5, removed, 0))
+	add("listed, then a later list without it", keyCompromise, true, isRevoked, passes, passes, next(-5, removed, 0))
+	add("on hold, then silence", hold, true, isRevoked, isUnknown, passesNoted, silence)
+	add("on hold, then a later list without it", hold, true, isRevoked, passes, passes, next(-5, removed, 0))
+	add("EE 27 not listed, then silence", 0, false, passes, isUnknown, passesNoted, silence)
+	add("not listed, then a list from before with it", 0, false, passes, isUnknown, passesNoted, next(5, true, keyCompromise))
+	add("EE 27 not listed, then a later list without it", 0, false, passes, passes, passes, next(-5, false, 0))
+	add("not listed, then a later list with it", 0, false, passes, isRevoked, isRevoked, next(-5, true, keyCompromise))
+	r.expectStories(stories, ends)
+}
+
+// A revocation counts for every certificate of the issuer's name and key: who
+// comes by another path to it is refused though nobody answers any more.
+func TestRevokedUnderACrossCertificate(t *testing.T) {
+	t.Parallel()
+	one, two := pkitest.NewCA("one"), pkitest.NewCA("two")
+	inter := one.Intermediate("inter")
+	cross := two.Intermediate("inter", pkitest.Key(inter.Key))
+	responder, host := newResponder(t, inter), newCRLHost(t, pkitest.CRL{Issuer: inter})
+	ocsp, crl := pkitest.OCSPServer(responder.URL()), pkitest.CRLDistributionPoint(host.URL())
+	bad, listed, held := inter.Client("bad", ocsp), inter.Client("listed", crl), inter.Client("held", ocsp)
+	responder.Revoke(bad, 1)
+	responder.Revoke(held, 6)
+	host.Set(pkitest.CRL{Issuer: inter, Entries: pkitest.Revoked(listed)}.DER())
+	by := func(id string, issuer string) object {
+		return checked("IGNORE_CA_ERROR", object{"ca_certificates": []string{id, issuer}})
+	}
+	const idCross = "dddddddd-0000-4000-8000-000000000004"
+	r := newRig(t, cas{idA: one, idB: two, idC: inter, idCross: cross}, routes{"/one": by(idA, idC), "/two": by(idB, idCross)})
+	for _, c := range []*pkitest.Certificate{bad, listed, held} {
+		r.expectStatus(c.Subject.CommonName, "/one", onlyLeaf(c), isRevoked)
+	}
+	responder.Trouble(pkitest.Trouble{Status: http.StatusServiceUnavailable})
+	host.Trouble(pkitest.Trouble{Status: http.StatusServiceUnavailable})
+	for _, c := range []*pkitest.Certificate{bad, listed, held} {
+		r.expectStatus(c.Subject.CommonName+", by the cross-certificate", "/two", onlyLeaf(c), isRevoked, "it has been revoked")
+	}
+}
