@@ -23,14 +23,6 @@ type IssuingDistributionPoint struct {
 	names generalNames // of the distribution point, in full; nil where absent
 }
 
-// URIs returns the addresses among the names of the distribution point.
-func (p *IssuingDistributionPoint) URIs() []string {
-	if p == nil {
-		return nil
-	}
-	return p.names.uris()
-}
-
 func (p *IssuingDistributionPoint) size() int {
 	if p == nil {
 		return 0

@@ -1,6 +1,7 @@
 package crl_test
 
 import (
+	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"slices"
@@ -145,4 +146,55 @@ func withPoints(c *pkitest.Certificate, value []byte) *x509.Certificate {
 	out := *c.Certificate
 	out.Extensions = append(slices.Clone(out.Extensions), pkix.Extension{Id: []int{2, 5, 29, 31}, Value: value})
 	return &out
+}
+
+// TestIssuers are who may have issued a list for a certificate.
+func TestIssuers(t *testing.T) {
+	ca, lister := pkitest.NewCA("ca"), pkitest.NewCA("lister")
+	named := pkitest.DistributionPoint{URIs: []string{a}, CRLIssuer: []*pkitest.Certificate{lister, ca, lister}}
+	for name, c := range map[string]struct {
+		of   []pkitest.Option
+		want []*pkitest.Certificate
+	}{
+		"no points":        {nil, []*pkitest.Certificate{ca}},
+		"a point":          {opts(pkitest.DistributionPoints(pkitest.DistributionPoint{URIs: []string{a}})), []*pkitest.Certificate{ca}},
+		"named CRL issuer": {opts(pkitest.DistributionPoints(named, named)), []*pkitest.Certificate{ca, lister}},
+	} {
+		got := target(t, ca.Client("client", c.of...), ca).Issuers()
+		if !slices.EqualFunc(got, c.want, func(name []byte, want *pkitest.Certificate) bool { return bytes.Equal(name, want.RawSubject) }) {
+			t.Errorf("%s: got %x", name, got)
+		}
+	}
+}
+
+// FuzzPoints: what cannot be read has no points, and what can be judges without
+// a panic, never good by a list that names another distribution point.
+func FuzzPoints(f *testing.F) {
+	ca, lister := pkitest.NewCA("ca"), pkitest.NewCA("lister")
+	for _, p := range []pkitest.DistributionPoint{
+		{URIs: []string{a, "ldap://x/"}, Reasons: []int{1, 8}},
+		{Relative: relativeName("part"), CRLIssuer: []*pkitest.Certificate{lister}},
+		{CRLIssuer: []*pkitest.Certificate{lister, ca}},
+	} {
+		f.Add(pkitest.DistributionPointsExtension(p, p).Value)
+	}
+	client := ca.Client("client")
+	const elsewhere = "http://elsewhere.example/unlikely.crl"
+	l := read(f, pkitest.CRL{Issuer: ca, IDP: &pkitest.IDP{URIs: []string{elsewhere}}}.DER())
+	f.Fuzz(func(t *testing.T, value []byte) {
+		of, err := crl.NewTarget(withPoints(client, value), ca.Certificate)
+		if err != nil {
+			if of != nil {
+				t.Error("a target with an error")
+			}
+			return
+		}
+		if len(of.Points) == 0 {
+			t.Error("no points, and no error")
+		}
+		out, err := of.Judge(l, crl.JudgeOptions{Now: now()})
+		if err == nil && !bytes.Contains(value, []byte(elsewhere)) {
+			t.Errorf("got %+v", out)
+		}
+	})
 }
