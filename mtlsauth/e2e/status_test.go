@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -130,9 +131,14 @@ const (
 // are words of the line in the log.
 func (r *rig) expectStatus(what, path string, cert *pkitest.Certificate, want string, because ...string) {
 	r.t.Helper()
-	what += " on " + path
+	r.expectAnswer(what+" on "+path, func() answer { return r.get(path, cert) }, want, because...)
+}
+
+// expectAnswer is expectStatus for a request that is made otherwise.
+func (r *rig) expectAnswer(what string, ask func() answer, want string, because ...string) {
+	r.t.Helper()
 	before := len(r.pluginLines())
-	got := r.get(path, cert)
+	got := ask()
 	verify := "FAILED:" + want
 	switch want {
 	case passes, passesNoted:
@@ -160,6 +166,17 @@ func (r *rig) expectStatus(what, path string, cert *pkitest.Certificate, want st
 	default:
 		r.expectLog(what, append([]string{"[notice]", `[mtls-auth] reason="` + want + `"`, `subject="CN=`}, because...)...)
 	}
+}
+
+// sending is a client that sends further certificates with its chain.
+func (r *rig) sending(cert *pkitest.Certificate, more ...*pkitest.Certificate) *http.Client {
+	c := r.client(cert)
+	pair := cert.TLS()
+	for _, m := range more {
+		pair.Certificate = append(pair.Certificate, m.Raw)
+	}
+	c.Transport.(*http.Transport).TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	return c
 }
 
 // status is what a request with the certificate is answered with, for those who
