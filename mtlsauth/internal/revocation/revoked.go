@@ -49,7 +49,12 @@ type revokedCertificates struct {
 type revocationSeen struct {
 	thisUpdate time.Time // of the answer that said so
 	until      time.Time // notAfter; of a certificate on hold the answer's end
-	reason     int
+}
+
+// supersedes reports a later revocation. Of two of the same instant that for
+// good counts, not that on hold.
+func (s revocationSeen) supersedes(before revocationSeen) bool {
+	return s.thisUpdate.After(before.thisUpdate) || s.thisUpdate.Equal(before.thisUpdate) && s.until.After(before.until)
 }
 
 func newRevokedCertificates() *revokedCertificates {
@@ -77,7 +82,7 @@ func (r *revokedCertificates) add(key certKey, seen revocationSeen, now time.Tim
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before, known := r.byCert[key]
-	if known && !seen.thisUpdate.After(before.thisUpdate) {
+	if known && !now.After(before.until) && !seen.supersedes(before) {
 		return
 	}
 	if !known && len(r.byCert) >= maxRevoked {
@@ -107,15 +112,16 @@ func (r *revokedCertificates) makeRoom(now time.Time) {
 }
 
 // clear forgets a revocation that an answer from after it takes back, and
-// reports whether none is left: an answer that is not later proves nothing.
-func (r *revokedCertificates) clear(key certKey, thisUpdate time.Time) bool {
+// reports whether none is left at an instant: an answer that is not later proves
+// nothing.
+func (r *revokedCertificates) clear(key certKey, thisUpdate, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seen, ok := r.byCert[key]
 	if !ok {
 		return true
 	}
-	if !thisUpdate.After(seen.thisUpdate) {
+	if !thisUpdate.After(seen.thisUpdate) && !now.After(seen.until) {
 		return false
 	}
 	delete(r.byCert, key)

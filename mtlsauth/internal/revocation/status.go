@@ -27,7 +27,7 @@ func (i *inquiry) status(p pair, above []pair) finding {
 	f := i.ask(p, key, append(slices.Clip(above), p))
 	f.basis = append(f.basis, mark)
 	if f.state == good {
-		if !c.revoked.clear(key, f.thisUpdate) {
+		if !c.revoked.clear(key, f.thisUpdate, i.now()) {
 			f.state, f.err = revoked, errors.New("it was revoked, and no later answer takes that back")
 		}
 		return f
