@@ -1,0 +1,97 @@
+package revocation
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// One anchor's exchanges take half of the permits, so that others go on.
+func TestPermitsOfAnAnchor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPermits()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		take := func(anchor byte, n int) (got int, releases []func()) {
+			for range n {
+				short, cancel := context.WithTimeout(ctx, time.Second)
+				release, err := p.acquire(short, [32]byte{anchor})
+				cancel()
+				if err != nil {
+					if !errors.Is(err, ErrLimit) {
+						t.Errorf("got %v, want ErrLimit", err)
+					}
+					return got, releases
+				}
+				got++
+				releases = append(releases, release)
+			}
+			return got, releases
+		}
+		one, ofOne := take(1, maxExchanges)
+		two, ofTwo := take(2, maxExchanges)
+		three, _ := take(3, 1)
+		if held := len(p.byAnchor); held != 2 {
+			t.Errorf("%d anchors hold or wait, want 2", held)
+		}
+		if one != maxExchanges/2 || two != maxExchanges/2 || three != 0 {
+			t.Errorf("anchors got %d, %d and %d permits, want %d, %[4]d and none", one, two, three, maxExchanges/2)
+		}
+		// What is given back is for the next, of whichever anchor.
+		var got atomic.Int64
+		go func() {
+			release, err := p.acquire(ctx, [32]byte{3})
+			if err == nil {
+				got.Add(1)
+				release()
+			}
+		}()
+		synctest.Wait()
+		if got.Load() != 0 {
+			t.Error("a permit too many")
+		}
+		ofOne[0]()
+		synctest.Wait()
+		if got.Load() != 1 {
+			t.Error("who waited did not get what was given back")
+		}
+		for _, release := range append(ofOne[1:], ofTwo...) {
+			release()
+		}
+		if len(p.byAnchor) != 0 || len(p.all) != 0 {
+			t.Errorf("%d anchors are remembered and %d permits held after all is given back", len(p.byAnchor), len(p.all))
+		}
+	})
+}
+
+func TestMemory(t *testing.T) {
+	m := NewMemory(100)
+	release, err := m.Reserve(60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Reserve(41); !errors.Is(err, ErrLimit) {
+		t.Errorf("over the limit: got %v, want ErrLimit", err)
+	}
+	if _, err := m.Reserve(40); err != nil {
+		t.Errorf("up to the limit: %v", err)
+	}
+	release()
+	if _, err := m.Reserve(60); err != nil {
+		t.Errorf("after some was given back: %v", err)
+	}
+}
+
+func TestCounter(t *testing.T) {
+	c := counter{most: 2}
+	if !c.enter() || !c.enter() || c.enter() {
+		t.Error("not two entered")
+	}
+	c.leave()
+	if !c.enter() || c.enter() {
+		t.Error("not one more entered")
+	}
+}
