@@ -9,9 +9,11 @@ import (
 
 // Cache keeps decisions, bounded in number and in bytes, least recently used
 // out first. Denials have a part of their own, so that no number of refused
-// certificates pushes out one that is let in.
+// certificates pushes out one that is let in. It also keeps what path validation
+// made of the CA certificates that policies have in common.
 type Cache struct {
 	passed, denied lru
+	trusts         trusts
 }
 
 // Limits of a cache. A decision takes 1 to 2 KiB; see Decision.size.
@@ -25,6 +27,7 @@ func NewCache() *Cache {
 	return &Cache{
 		passed: newLRU(maxPassed, maxPassedBytes),
 		denied: newLRU(maxDenied, maxDeniedBytes),
+		trusts: newTrusts(),
 	}
 }
 

@@ -2,7 +2,6 @@ package authn
 
 import (
 	"context"
-	"crypto/x509"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,15 +63,8 @@ type Options struct {
 type Policy struct {
 	options Options
 	id      uint64 // tells policies apart in the cache
-	trust   atomic.Pointer[trust]
 	seen    atomic.Pointer[version]
-	mu      sync.Mutex // held while trust or seen is renewed
-}
-
-// trust is a snapshot with what path validation made of it.
-type trust struct {
-	snapshot *cacert.Snapshot
-	*certpath.Trust
+	mu      sync.Mutex // held while seen is renewed
 }
 
 var lastPolicy atomic.Uint64
@@ -94,30 +86,12 @@ func (p *Policy) Known() consumer.Ref {
 	return p.options.Anonymous
 }
 
-// trustIn returns what path validation makes of a snapshot, made once each.
+// trustIn returns what path validation makes of a snapshot.
 func (p *Policy) trustIn(snapshot *cacert.Snapshot) *certpath.Trust {
-	if t := p.trust.Load(); t != nil && t.snapshot == snapshot {
-		return t.Trust
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if t := p.trust.Load(); t != nil && t.snapshot == snapshot {
-		return t.Trust
-	}
-	t := &trust{snapshot, certpath.NewTrust(certificates(snapshot), certpath.TrustOptions{
+	return p.options.Cache.trusts.of(snapshot, certpath.TrustOptions{
 		AllowPartialChain: p.options.AllowPartialChain,
 		MinRSABits:        p.options.MinRSABits,
-	})}
-	p.trust.Store(t)
-	return t.Trust
-}
-
-func certificates(snapshot *cacert.Snapshot) []*x509.Certificate {
-	certs := make([]*x509.Certificate, len(snapshot.CAs))
-	for i, ca := range snapshot.CAs {
-		certs[i] = ca.Certificate
-	}
-	return certs
+	})
 }
 
 var _ CASet = (*cacert.Set)(nil)

@@ -1,0 +1,54 @@
+package authn
+
+import (
+	"testing"
+
+	"mtls-auth/mtlsauth/internal/cacert"
+	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// snapshotOf has one CA certificate so many times, under as many ids.
+func snapshotOf(ca *pkitest.Certificate, times int) *cacert.Snapshot {
+	s := new(cacert.Snapshot)
+	for range times {
+		s.CAs = append(s.CAs, cacert.CA{Certificate: ca.Certificate})
+	}
+	return s
+}
+
+func TestTrustIsMadeOnceForASnapshot(t *testing.T) {
+	root, other := pkitest.NewCA("root"), pkitest.NewCA("other")
+	held := newTrusts()
+	snapshot := snapshotOf(root, 1)
+	strict := held.of(snapshot, certpath.TrustOptions{})
+	if held.of(snapshot, certpath.TrustOptions{}) != strict {
+		t.Error("made anew for the same snapshot")
+	}
+	if held.of(snapshot, certpath.TrustOptions{AllowPartialChain: true}) == strict {
+		t.Error("shared by policies that trust differently")
+	}
+	if next := held.of(snapshotOf(other, 1), certpath.TrustOptions{}); next.Configured(root.Certificate) || !next.Configured(other.Certificate) {
+		t.Error("that of another snapshot trusts what the first one had")
+	}
+}
+
+func TestTrustsAreBounded(t *testing.T) {
+	root := pkitest.NewCA("root")
+	held := newTrusts()
+	used := snapshotOf(root, 100)
+	first := held.of(used, certpath.TrustOptions{})
+	for range 300 {
+		held.of(snapshotOf(root, 100), certpath.TrustOptions{})
+		if held.of(used, certpath.TrustOptions{}) != first {
+			t.Fatal("the one that is used went before those that are not")
+		}
+	}
+	if n := held.order.Len(); n != maxTrusted/(100+trustOverhead) || n != len(held.byKey) {
+		t.Errorf("%d trusts of a hundred certificates are kept, under %d keys", n, len(held.byKey))
+	}
+	large := snapshotOf(root, maxTrusted+1)
+	if trust := held.of(large, certpath.TrustOptions{}); held.of(large, certpath.TrustOptions{}) != trust || held.order.Len() != 1 {
+		t.Errorf("one over the bound: %d trusts are kept, want it alone", held.order.Len())
+	}
+}
