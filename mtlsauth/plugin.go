@@ -115,7 +115,7 @@ func (p *Plugin) policy(c Config) (*sharedPolicy, error) {
 		Anonymous:         c.anonymous(),
 		Lookups:           p.lookups,
 		MaxAge:            c.maxAge(),
-		CAIDs:             c.CACertificates,
+		CAIDs:             cas.IDs(), // not the configuration's own: many name the same
 		CAs:               cas,
 		AllowPartialChain: c.AllowPartialChain,
 		MinRSABits:        p.minRSABits,

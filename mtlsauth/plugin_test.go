@@ -34,6 +34,9 @@ func TestInstancesOfOneConfigurationShareAPolicy(t *testing.T) {
 	if n := len(p.policies); n != 2 {
 		t.Errorf("%d policies, want 2", n)
 	}
+	if a, b := one.policy.cas.IDs(), other.policy.cas.IDs(); len(a) != 1 || &a[0] != &b[0] {
+		t.Errorf("configurations with the same CA certificates have lists of their own: %q and %q", a, b)
+	}
 	one.Close()
 	if n := len(p.policies); n != 2 {
 		t.Errorf("a policy in use is gone: %d are left, want 2", n)

@@ -51,6 +51,7 @@ type sharedSet struct {
 	deadline time.Time     // when waiting for the first round ends
 
 	key      string
+	ids      []string // sorted
 	entries  []*entry // sorted by id
 	refs     int
 	pending  int // entries that have not been asked for yet
@@ -63,6 +64,10 @@ type sharedSet struct {
 func (set *Set) Snapshot() *Snapshot {
 	return set.shared.current.Load()
 }
+
+// IDs returns the ids, sorted, in lower case, each once. The slice is shared by
+// all sets of equal ids, and nobody may change it.
+func (set *Set) IDs() []string { return set.shared.ids }
 
 // Wait returns what is known once the first round of questions about the ids
 // is over, or after 3 s counted from [Store.Want], or when ctx ends. All

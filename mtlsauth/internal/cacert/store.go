@@ -138,7 +138,7 @@ func normalize(ids []string) []string {
 // lock.
 func (s *Store) newShared(key string, ids []string) *sharedSet {
 	now := time.Now()
-	shared := &sharedSet{key: key, done: make(chan struct{}), deadline: now.Add(firstRoundWait)}
+	shared := &sharedSet{key: key, ids: ids, done: make(chan struct{}), deadline: now.Add(firstRoundWait)}
 	for _, id := range ids {
 		e := s.entries[id]
 		if e == nil {

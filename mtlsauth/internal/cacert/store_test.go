@@ -3,6 +3,7 @@ package cacert_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,6 +102,9 @@ func TestWant(t *testing.T) {
 		same := s.Want([]string{uuid(0xa), uuid(3)})
 		if same.Snapshot() != got {
 			t.Error("sets of equal ids have different snapshots")
+		}
+		if ids := same.IDs(); !slices.Equal(ids, []string{uuid(3), uuid(0xa)}) || &ids[0] != &first.IDs()[0] {
+			t.Errorf("ids: got %q, want both, sorted, in the slice of the other set", ids)
 		}
 		other := s.Want([]string{uuid(2)}).Wait(t.Context())
 		if other.CAs[0].Certificate != got.CAs[0].Certificate {
