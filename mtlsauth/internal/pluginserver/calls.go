@@ -1,6 +1,7 @@
 package pluginserver
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func Record(fn func(kong *pdk.PDK) error) (Calls, error) {
 	if err := fn(pdk.Init(tape)); err != nil {
 		return Calls{}, fmt.Errorf("recording PDK calls: %w", err)
 	}
-	calls := Calls{frames: tape.written}
+	calls := Calls{frames: bytes.Clone(tape.written)} // kept for long: without the room to grow
 	for rest := tape.written; len(rest) > 0; {
 		if calls.exits {
 			return Calls{}, fmt.Errorf("recording PDK calls: %w", errAfterExit)
