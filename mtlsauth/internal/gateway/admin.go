@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -190,6 +191,14 @@ func (g *Gateway) writeEnv() error {
 	if g.admin != nil {
 		settings["admin_listen"] = g.admin.Addr().String()
 	}
+	var proxies []string
+	if g.plain != nil {
+		proxies = append(proxies, g.plain.Addr().String())
+	}
+	if g.tls != nil {
+		proxies = append(proxies, g.tls.Addr().String()+" http2 ssl")
+	}
+	settings["proxy_listen"] = cmp.Or(strings.Join(proxies, ", "), "off")
 	if len(g.opts.Config) > 0 {
 		settings["declarative_config_string"] = string(g.opts.Config)
 		delete(settings, "declarative_config")
