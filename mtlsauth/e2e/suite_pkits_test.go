@@ -4,37 +4,12 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 )
-
-// suite returns the folder of a third-party suite, which lies beside the
-// repository. Without it the test is skipped.
-func suite(t *testing.T, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	folder := filepath.Join(dir, "..", "shared", "suites", name)
-	if _, err := os.Stat(folder); err != nil {
-		t.Skipf("SUITE NOT RUN: %s is absent, so the program goes without its third-party vectors", folder)
-	}
-	return folder
-}
 
 // pkitsDeviations are vectors that are refused although they are valid.
 var pkitsDeviations = map[string]string{
@@ -135,48 +110,21 @@ func comparePKITS(t *testing.T, v pkitsVector, got string) string {
 // judgePKITS returns passed, or the reason of the refusal.
 func judgePKITS(t *testing.T, folder string, v pkitsVector) string {
 	t.Helper()
-	dir := t.TempDir()
-	cas, crls := filepath.Join(dir, "cas"), filepath.Join(dir, "crls")
+	read := func(kind, name string) []byte {
+		der, err := os.ReadFile(filepath.Join(folder, kind, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
 	var chain []string
 	for _, name := range v.CertPath {
-		der, err := os.ReadFile(filepath.Join(folder, "certs", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		chain = append(chain, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+		chain = append(chain, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: read("certs", name)})))
 	}
-	for _, made := range []string{cas, crls} {
-		if err := os.Mkdir(made, 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	writeFile(t, filepath.Join(cas, idA+".pem"), chain[0])
+	crls := map[string]string{}
 	for _, name := range v.CRLPath {
-		der, err := os.ReadFile(filepath.Join(folder, "crls", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		writeFile(t, filepath.Join(crls, name), string(der))
+		crls[name] = string(read("crls", name))
 	}
-	server := exec.Command(program(t), "-kong-prefix", dir, "-ca-dir", cas, "-crl-dir", crls)
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		server.Process.Kill()
-		server.Wait()
-	}()
-	r := &rig{t: t, socket: awaitSocket(t, filepath.Join(dir, "mtls-auth.socket"))}
 	last := len(chain) - 1
-	got := r.made(t, chain[last], strings.Join(chain[1:last], ""), checked("STRICT"))
-	verdict, _ := got.Ctx["CLIENT_VERIFY_OVERRIDE"].(string)
-	reason, refused := strings.CutPrefix(verdict, "FAILED:")
-	switch {
-	case got.Exit == nil && verdict == "SUCCESS":
-		return "passed"
-	case got.Exit != nil && got.Exit.Status == 401 && refused:
-		return reason
-	}
-	t.Fatalf("neither a pass nor a 401: %+v, %q", got.Exit, verdict)
-	return ""
+	return judgeByFolder(t, chain[0], crls, chain[last], strings.Join(chain[1:last], ""))
 }

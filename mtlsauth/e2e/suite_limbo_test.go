@@ -1,0 +1,62 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestLimboCRLs has the program judge the cases of x509-limbo that come with
+// CRLs, as TestPKITS does. Their certificates and lists are from 1970 to 2969,
+// so that it makes no difference that it judges them now instead of at the time
+// that the case names.
+func TestLimboCRLs(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(suite(t, "x509-limbo"), "limbo-client.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var limbo struct {
+		Testcases []struct {
+			ID        string   `json:"id"`
+			Trusted   []string `json:"trusted_certs"`
+			Untrusted []string `json:"untrusted_intermediates"`
+			Peer      string   `json:"peer_certificate"`
+			CRLs      []string `json:"crls"`
+			Expected  string   `json:"expected_result"`
+		} `json:"testcases"`
+	}
+	if err := json.Unmarshal(data, &limbo); err != nil {
+		t.Fatal(err)
+	}
+	reasons := map[string]string{
+		"crl::revoked-certificate-with-crl": "revoked",
+		"crl::crlnumber-missing":            "status_unknown",
+		"crl::issuer-missing-crlsign":       "status_unknown",
+	}
+	counted := map[string]int{}
+	for _, c := range limbo.Testcases {
+		if len(c.CRLs) == 0 {
+			continue
+		}
+		t.Run(c.ID, func(t *testing.T) {
+			if len(c.Trusted) != 1 {
+				t.Fatalf("%d trusted certificates, want 1", len(c.Trusted))
+			}
+			got := judgeByFolder(t, c.Trusted[0], map[string]string{"list.pem": strings.Join(c.CRLs, "")}, c.Peer, strings.Join(c.Untrusted, ""))
+			counted[got]++
+			want, refused := reasons[c.ID]
+			if !refused {
+				want = "passed"
+			}
+			if got != want || refused != (c.Expected == "FAILURE") {
+				t.Errorf("got %s, want %s, and limbo %s", got, want, c.Expected)
+			}
+		})
+	}
+	if len(counted) == 0 {
+		t.Error("no case has a CRL")
+	}
+	t.Log(counted)
+}
