@@ -24,10 +24,10 @@ type visit struct {
 	anchor  [32]byte
 }
 
-// connect runs an exchange, when it may: there are limits, and what does not
+// connect runs the exchange of a flight, when it may: there are limits, and what does not
 // work for anybody is not tried again at once. An error is ErrLimit where that
 // was in the way.
-func (c *Checker) connect(v visit, do func(ctx context.Context) error) error {
+func (c *Checker) connect(f *flight, v visit, do func(ctx context.Context) error) error {
 	at, err := fetch.Origin(v.address)
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (c *Checker) connect(v visit, do func(ctx context.Context) error) error {
 	}
 	waiting, cancel := context.WithTimeout(context.Background(), maxBudget)
 	defer cancel()
-	release, err := c.permits.acquire(waiting, v.anchor)
+	release, err := c.permits.acquire(waiting, v.anchor, func() { f.queued.Store(true) })
 	if err != nil {
 		return err
 	}

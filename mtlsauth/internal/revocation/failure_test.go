@@ -167,7 +167,7 @@ func TestExchangesThatOverlap(t *testing.T) {
 			bring := func(after time.Duration, out outcome[int], until int) func(*question[int]) {
 				made := false // retries fail
 				return func(q *question[int]) {
-					q.exchange = func(int, bool) outcome[int] {
+					q.exchange = func(*flight, int, bool) outcome[int] {
 						if made {
 							return outcome[int]{err: errDown}
 						}

@@ -55,6 +55,7 @@ var (
 	errNoAddress  = errors.New("it names no OCSP responder and no CRL")
 	errUnheardOf  = errors.New("the OCSP responder does not know it")
 	errNotVisited = fmt.Errorf("not visited: the first %d addresses are", maxURLs)
+	errQueued     = fmt.Errorf("%w: no exchange may run within the time that a request may take", ErrLimit)
 	errBudget     = errors.New("no answer within the time that a request may take")
 )
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,9 @@ type flight struct {
 	awaited bool
 	// retry says that it follows a failure closely.
 	retry bool
+	// queued says that it had to wait for a permit: who has no time left for it
+	// has met a limit of ours, not a responder that is slow.
+	queued atomic.Bool
 }
 
 // outcome is what an exchange brought. There may be a value with an error: one
@@ -35,7 +39,7 @@ func (s *slot[V]) run(t *try[V], f *flight, clock func() time.Time) (next time.T
 	s.mu.Lock()
 	exchange, before, has, was := t.question.exchange, s.value, s.has, s.version.Load()
 	s.mu.Unlock()
-	out := guarded(exchange, before, has)
+	out := guarded(exchange, f, before, has)
 	now := clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,13 +107,13 @@ func (s *slot[V]) next(t *try[V], now time.Time) (time.Time, bool) {
 }
 
 // guarded turns a panic into an error: it is of one exchange.
-func guarded[V any](exchange func(V, bool) outcome[V], before V, has bool) (out outcome[V]) {
+func guarded[V any](exchange func(*flight, V, bool) outcome[V], f *flight, before V, has bool) (out outcome[V]) {
 	defer func() {
 		if r := recover(); r != nil {
 			out = outcome[V]{err: fmt.Errorf("%w: %v\n%s", errPanic, r, debug.Stack())}
 		}
 	}()
-	return exchange(before, has)
+	return exchange(f, before, has)
 }
 
 var errPanic = errors.New("a fault in this program")

@@ -66,9 +66,10 @@ func newPermits() *permits {
 	return &permits{all: make(chan struct{}, maxExchanges), byAnchor: make(map[[32]byte]*anchorPermits)}
 }
 
-// acquire waits until an exchange for this trust anchor may run; release gives
-// the right back. Its error is ErrLimit.
-func (p *permits) acquire(ctx context.Context, anchor [32]byte) (release func(), err error) {
+// acquire waits until an exchange for this trust anchor may run, and calls
+// queued where that is not at once; release gives the right back. Its error is
+// ErrLimit.
+func (p *permits) acquire(ctx context.Context, anchor [32]byte, queued func()) (release func(), err error) {
 	p.mu.Lock()
 	own := p.byAnchor[anchor]
 	if own == nil {
@@ -84,15 +85,11 @@ func (p *permits) acquire(ctx context.Context, anchor [32]byte) (release func(),
 			delete(p.byAnchor, anchor)
 		}
 	}
-	select {
-	case own.held <- struct{}{}:
-	case <-ctx.Done():
+	if !enter(ctx, own.held, queued) {
 		leave()
 		return nil, limitError("exchanges of one trust anchor", maxPerAnchor)
 	}
-	select {
-	case p.all <- struct{}{}:
-	case <-ctx.Done():
+	if !enter(ctx, p.all, queued) {
 		<-own.held
 		leave()
 		return nil, limitError("exchanges", maxExchanges)
@@ -102,6 +99,22 @@ func (p *permits) acquire(ctx context.Context, anchor [32]byte) (release func(),
 		<-own.held
 		leave()
 	}, nil
+}
+
+// enter takes a place, or waits for one until ctx ends.
+func enter(ctx context.Context, places chan<- struct{}, queued func()) bool {
+	select {
+	case places <- struct{}{}:
+		return true
+	default:
+	}
+	queued()
+	select {
+	case places <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // Memory is what CRLs may take in all, in bytes: fetched ones, those of a

@@ -18,7 +18,7 @@ func TestPermitsOfAnAnchor(t *testing.T) {
 		take := func(anchor byte, n int) (got int, releases []func()) {
 			for range n {
 				short, cancel := context.WithTimeout(ctx, time.Second)
-				release, err := p.acquire(short, [32]byte{anchor})
+				release, err := p.acquire(short, [32]byte{anchor}, func() {})
 				cancel()
 				if err != nil {
 					if !errors.Is(err, ErrLimit) {
@@ -43,7 +43,7 @@ func TestPermitsOfAnAnchor(t *testing.T) {
 		// What is given back is for the next, of whichever anchor.
 		var got atomic.Int64
 		go func() {
-			release, err := p.acquire(ctx, [32]byte{3})
+			release, err := p.acquire(ctx, [32]byte{3}, func() {})
 			if err == nil {
 				got.Add(1)
 				release()

@@ -29,7 +29,7 @@ type listQuestion struct {
 
 // exchange fetches the list, if it has changed. What the disk knows comes
 // first.
-func (a *listQuestion) exchange(before crlValue, has bool) outcome[crlValue] {
+func (a *listQuestion) exchange(f *flight, before crlValue, has bool) outcome[crlValue] {
 	c := a.checker
 	var kept outcome[crlValue]
 	if !has {
@@ -39,7 +39,7 @@ func (a *listQuestion) exchange(before crlValue, has bool) outcome[crlValue] {
 			}
 		}
 	}
-	out, err := a.fetch(before)
+	out, err := a.fetch(f, before)
 	if err != nil {
 		c.failed("a CRL can not be had", a.address, err)
 	}
@@ -59,10 +59,10 @@ func (a *listQuestion) exchange(before crlValue, has bool) outcome[crlValue] {
 	return out
 }
 
-func (a *listQuestion) fetch(before crlValue) (outcome[crlValue], error) {
+func (a *listQuestion) fetch(f *flight, before crlValue) (outcome[crlValue], error) {
 	c := a.checker
 	var out outcome[crlValue]
-	err := c.connect(a.visit, func(ctx context.Context) error {
+	err := c.connect(f, a.visit, func(ctx context.Context) error {
 		r := fetch.Request{Method: http.MethodGet, URL: a.address, Accept: "application/pkix-crl"}
 		if before.verified != nil {
 			r.IfNoneMatch, r.IfModifiedSince = before.etag, before.lastModified

@@ -58,7 +58,7 @@ func TestManyRenewals(t *testing.T) {
 		go c.Run(ctx)
 		const many = 10 * maxRenewals
 		var running, most, renewed atomic.Int64
-		q := question[int]{ttl: time.Minute, exchange: func(int, bool) outcome[int] {
+		q := question[int]{ttl: time.Minute, exchange: func(*flight, int, bool) outcome[int] {
 			most.Store(max(most.Load(), running.Add(1)))
 			time.Sleep(time.Second)
 			running.Add(-1)

@@ -15,11 +15,11 @@ import (
 
 // fetch gets the response: by GET where that is short enough for caches on the
 // way (RFC 5019, section 5), else by POST.
-func (a *statusQuestion) fetch() ([]byte, error) {
+func (a *statusQuestion) fetch(f *flight) ([]byte, error) {
 	c := a.checker
 	request := ocsp.Request(a.issuerCert, a.serial)
 	var response []byte
-	err := c.connect(a.visit, func(ctx context.Context) error {
+	err := c.connect(f, a.visit, func(ctx context.Context) error {
 		_, posts := c.postOnly.Load(a.address)
 		if address, ok := getAddress(a.address, request); ok && !posts {
 			var err error

@@ -51,8 +51,8 @@ type question[V any] struct {
 	// current requests wait where a value is past its ttl and nobody has kept
 	// it up to date, rather than use it once more.
 	current bool
-	// exchange asks; before is what is known, if anything.
-	exchange func(before V, has bool) outcome[V]
+	// exchange asks, as this flight; before is what is known, if anything.
+	exchange func(f *flight, before V, has bool) outcome[V]
 }
 
 // reply is what a slot knows.

@@ -140,6 +140,9 @@ func await[V any](i *inquiry, s *slot[V], q question[V]) reply[V] {
 	case <-f.done:
 		return s.settle(q, f, i.now())
 	case <-i.ctx.Done():
+		if f.queued.Load() {
+			return s.untried(errQueued, i.now())
+		}
 		return s.untried(errBudget, i.now())
 	}
 }

@@ -29,7 +29,7 @@ func (a *statusQuestion) options(now time.Time) ocsp.Options {
 }
 
 // exchange asks, and judges the answer. What the disk knows comes first.
-func (a *statusQuestion) exchange(before ocsp.Answer, has bool) outcome[ocsp.Answer] {
+func (a *statusQuestion) exchange(f *flight, before ocsp.Answer, has bool) outcome[ocsp.Answer] {
 	c := a.checker
 	var kept outcome[ocsp.Answer]
 	if !has {
@@ -39,7 +39,7 @@ func (a *statusQuestion) exchange(before ocsp.Answer, has bool) outcome[ocsp.Ans
 			}
 		}
 	}
-	response, err := a.fetch()
+	response, err := a.fetch(f)
 	if err != nil {
 		c.failed("certificate status can not be had from an OCSP responder", a.address, err)
 		kept.err = err

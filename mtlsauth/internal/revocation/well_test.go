@@ -54,7 +54,7 @@ func (w *well) drawn() int {
 	return w.exchanges
 }
 
-func (w *well) exchange(before int, has bool) outcome[int] {
+func (w *well) exchange(_ *flight, before int, has bool) outcome[int] {
 	w.mu.Lock()
 	w.exchanges++
 	w.began = append(w.began, time.Now())

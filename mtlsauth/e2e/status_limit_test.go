@@ -1,0 +1,85 @@
+package e2e
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// A limit of our own is neither an answer nor the lack of one: 500 in both
+// modes, with anonymous too. A responder that hangs holds all exchanges that the
+// certificates of one CA may have at once; who comes then could wait only less
+// long than they do.
+func TestLimitsOfOurOwn(t *testing.T) {
+	t.Parallel()
+	root, other := newAuthority(t, pkitest.NewCA("root")), newAuthority(t, pkitest.NewCA("other"))
+	hold, asked := make(chan struct{}), atomic.Int64{}
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		asked.Add(1)
+		<-hold
+		path, _, _ := strings.Cut(request.URL.EscapedPath()[1:], "/")
+		http.StripPrefix("/"+path, root.responder).ServeHTTP(w, request)
+	}))
+	t.Cleanup(host.Close)
+	release := sync.OnceFunc(func() { close(hold) })
+	t.Cleanup(release)
+	both := object{"ca_certificates": []string{idA, idB}, "anonymous": "nobody"}
+	// More than those who hold the exchanges may wait for the first of them to
+	// end, and far less than it takes.
+	brief := object{"http_timeout": 400}
+	r := newRig(t, cas{idA: root.Certificate, idB: other.Certificate}, routes{
+		"/long":   checked("STRICT", both, object{"http_timeout": 40_000}),
+		"/strict": checked("STRICT", both, brief), "/ignore": checked("IGNORE_CA_ERROR", both, brief),
+	}, with(t, consumers(consumer(idNobo, "nobody"))))
+	const exchanges = 32 // of one CA, and of one host
+	held := make(chan error, exchanges)
+	for n := range exchanges {
+		// An address of its own for each: three that hang hold back all others
+		// of an address.
+		cert := root.Client("held", pkitest.OCSPServer(host.URL+"/held"+strconv.Itoa(n)))
+		root.responder.Good(cert)
+		c := r.client(cert)
+		go func() {
+			got, err := fetch(c, r.URLTLS()+"/long")
+			if err == nil && got.seen.Get("X-Anonymous-Consumer") != "" {
+				err = errors.New("went on as anonymous")
+			}
+			held <- err
+		}()
+	}
+	eventually(t, "the exchanges of the CA are all under way", func() bool { return asked.Load() == exchanges })
+
+	for _, test := range []struct {
+		name string
+		cert *pkitest.Certificate
+	}{
+		{"one exchange too many of a CA", root.Client("late", pkitest.OCSPServer(host.URL+"/late"))},
+		{"one exchange too many of a CA, by CRL", root.Client("late", root.byCRL())},
+		{"one exchange too many with a host", other.Client("late", pkitest.OCSPServer(host.URL+"/late"))},
+	} {
+		for _, path := range []string{"/strict", "/ignore"} {
+			within(t, test.name, 5*time.Second, func() { r.expectStatus(test.name, path, test.cert, isOurs, "limit reached") })
+		}
+	}
+	// Others are served meanwhile.
+	good := other.Client("good", other.byOCSP())
+	other.responder.Good(good)
+	r.expectStatus("another CA at another host", "/strict", good, passes)
+	r.expectStatus("another CA at another host", "/ignore", good, passes)
+
+	// And so are those who held them, in the end.
+	release()
+	for range exchanges {
+		if err := <-held; err != nil {
+			t.Error(err)
+		}
+	}
+}
