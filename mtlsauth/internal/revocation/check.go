@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -60,8 +62,11 @@ func (i *inquiry) all(paths [][]*x509.Certificate) map[pair]finding {
 	}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for p := range found {
-		if len(found) == 1 {
+	// The keys are listed before: a map must not be written to while it is
+	// ranged over.
+	pairs := slices.Collect(maps.Keys(found))
+	for _, p := range pairs {
+		if len(pairs) == 1 {
 			found[p] = i.status(p, nil)
 			break
 		}
