@@ -25,7 +25,7 @@ func (r *rig) expectRefusedAddress(what string, ca *pkitest.Certificate, address
 func TestAddressesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, pkitest.NewCA("root"))
-	r := newRig(t, cas{idA: root.Certificate}, bothModes())
+	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes())
 	for _, test := range []struct{ name, address, because string }{
 		{"metadata", "http://169.254.169.254/latest/meta-data/", "169.254.169.254, which is link-local"},
 		{"metadata, IPv4 in IPv6", "http://[::ffff:169.254.169.254]/", "169.254.169.254, which is link-local"},
@@ -64,7 +64,7 @@ func TestAddressesThatAreRefused(t *testing.T) {
 func TestRedirects(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, pkitest.NewCA("root"))
-	r := newRig(t, cas{idA: root.Certificate}, bothModes(object{"ssl_verify": false}))
+	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(object{"ssl_verify": false}))
 	secured := httptest.NewTLSServer(root.responder)
 	defer secured.Close()
 	redirecting := func(hops int, end string) http.HandlerFunc {
@@ -106,7 +106,7 @@ func TestRedirects(t *testing.T) {
 func TestDenyPrivate(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, pkitest.NewCA("root"))
-	r := newRig(t, cas{idA: root.Certificate}, bothModes(), flags("-deny-private"))
+	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(), flags("-deny-private"))
 	port := root.responder.URL()[strings.LastIndex(root.responder.URL(), ":"):]
 	for _, test := range []struct{ name, address string }{
 		{"loopback", root.responder.URL()}, {"loopback by name", "http://localhost" + port}, {"private", "http://10.0.0.1/"},

@@ -35,7 +35,7 @@ func TestLimitsOfOurOwn(t *testing.T) {
 	// More than those who hold the exchanges may wait for the first of them to
 	// end, and far less than it takes.
 	brief := object{"http_timeout": 400}
-	r := newRig(t, cas{idA: root.Certificate, idB: other.Certificate}, routes{
+	r := newStatusRig(t, cas{idA: root.Certificate, idB: other.Certificate}, routes{
 		"/long":   checked("STRICT", both, object{"http_timeout": 40_000}),
 		"/strict": checked("STRICT", both, brief), "/ignore": checked("IGNORE_CA_ERROR", both, brief),
 	}, with(t, consumers(consumer(idNobo, "nobody"))))

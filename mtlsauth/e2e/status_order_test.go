@@ -17,7 +17,7 @@ func TestWhatIsVisited(t *testing.T) {
 	skip := object{"revocation_check_mode": "SKIP"}
 	plugins := bothModes(object{"ca_certificates": []string{idA, idB}})
 	plugins["/skip"], plugins["/root"] = trusted([]string{idA, idB}, skip), checked("STRICT")
-	r := newRig(t, cas{idA: root.Certificate, idB: inter.Certificate}, plugins)
+	r := newStatusRig(t, cas{idA: root.Certificate, idB: inter.Certificate}, plugins)
 
 	bad := root.Client("bad", root.byOCSP(), root.byCRL())
 	root.responder.Revoke(bad, 1)
@@ -82,7 +82,7 @@ func TestWhatIsVisited(t *testing.T) {
 func TestWhatAnswersAreKeptBy(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, pkitest.NewCA("root"))
-	r := newRig(t, cas{idA: root.Certificate}, bothModes())
+	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes())
 	one := root.Client("one", root.byOCSP(), pkitest.Serial(7))
 	renewed := root.Client("one, made again", root.byOCSP(), pkitest.Serial(7))
 	elsewhere := root.Client("one at another address", pkitest.OCSPServer(root.responder.URL()+"/"), pkitest.Serial(7))
@@ -109,7 +109,7 @@ func TestTwoCAsOfOneName(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ca, twin := newAuthority(t, pkitest.NewCA("twin")), newAuthority(t, pkitest.NewCA("twin"))
 			both := object{"ca_certificates": []string{idA, idB}}
-			r := newRig(t, cas{idA: ca.Certificate, idB: twin.Certificate}, bothModes(both))
+			r := newStatusRig(t, cas{idA: ca.Certificate, idB: twin.Certificate}, bothModes(both))
 			serial := pkitest.Serial
 			good, bad := ca.Client("good", ca.byOCSP(), serial(1)), ca.Client("bad", ca.byOCSP(), serial(2))
 			listed, unlisted := ca.Client("listed", ca.byCRL(), serial(3)), ca.Client("unlisted", ca.byCRL(), serial(4))
@@ -164,7 +164,7 @@ func TestRequestsShareAnExchange(t *testing.T) {
 		arrived <- struct{}{}
 		<-hold
 	})
-	r := newRig(t, cas{idA: root.Certificate}, bothModes())
+	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes())
 	var wg sync.WaitGroup
 	for _, path := range []string{"/strict", "/ignore", "/strict", "/ignore"} {
 		leaf := inter.Client("leaf", inter.byOCSP())

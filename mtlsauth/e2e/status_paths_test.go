@@ -13,7 +13,7 @@ import (
 func TestStatusOnSeveralPaths(t *testing.T) {
 	t.Parallel()
 	one, two := newAuthority(t, pkitest.NewCA("one")), newAuthority(t, pkitest.NewCA("two"))
-	r := newRig(t, cas{idA: one.Certificate, idB: two.Certificate}, bothModes(object{"ca_certificates": []string{idA, idB}}))
+	r := newStatusRig(t, cas{idA: one.Certificate, idB: two.Certificate}, bothModes(object{"ca_certificates": []string{idA, idB}}))
 	// What is said of both certificates of the intermediate, each by its issuer.
 	revoke := func(a *authority, c *pkitest.Certificate) { a.responder.Revoke(c, 2) }
 	good := func(a *authority, c *pkitest.Certificate) { a.responder.Good(c) }
@@ -64,7 +64,7 @@ func TestLeafRevokedUnderOneOfItsIssuers(t *testing.T) {
 	cross := two.Intermediate("inter", pkitest.Key(inter.Key))
 	responder := newResponder(t, inter)
 	const idOne, idTwo = "dddddddd-0000-4000-8000-000000000004", "eeeeeeee-0000-4000-8000-000000000005"
-	r := newRig(t, cas{idA: one, idB: two, idOne: inter, idTwo: cross}, routes{"/echo": checked("IGNORE_CA_ERROR",
+	r := newStatusRig(t, cas{idA: one, idB: two, idOne: inter, idTwo: cross}, routes{"/echo": checked("IGNORE_CA_ERROR",
 		object{"ca_certificates": []string{idA, idB, idOne, idTwo}})})
 	for _, revokedFirst := range []bool{true, false} {
 		var n atomic.Int64

@@ -15,7 +15,7 @@ import (
 func TestAFailureIsNotKept(t *testing.T) {
 	t.Parallel()
 	root := pkitest.NewCA("root")
-	r := newRig(t, cas{idA: root}, bothModes())
+	r := newStatusRig(t, cas{idA: root}, bothModes())
 	responder, host := pkitest.NewResponder(root), pkitest.NewCRLHost(pkitest.CRL{Issuer: root}.DER())
 	defer responder.Close()
 	defer host.Close()
@@ -47,7 +47,7 @@ func TestRetriesAreFew(t *testing.T) {
 	unavailable := pkitest.Trouble{Status: http.StatusServiceUnavailable}
 	root.responder.Trouble(unavailable)
 	root.host.Trouble(unavailable)
-	r := newRig(t, cas{idA: root.Certificate}, bothModes())
+	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes())
 	cert := root.Client("client", root.byOCSP(), root.byCRL())
 	began := time.Now()
 	r.keepAsking("unavailable", "/strict", cert, 401, 4500*time.Millisecond, 2*time.Second)
@@ -67,7 +67,7 @@ func TestRetriesAreFew(t *testing.T) {
 func TestADeadHostIsFoundOutOnce(t *testing.T) {
 	t.Parallel()
 	root, slow := newAuthority(t, pkitest.NewCA("root")), newAuthority(t, pkitest.NewCA("slow"))
-	r := newRig(t, cas{idA: root.Certificate, idB: slow.Certificate},
+	r := newStatusRig(t, cas{idA: root.Certificate, idB: slow.Certificate},
 		bothModes(object{"ca_certificates": []string{idA, idB}, "http_timeout": 500}))
 	// TLS does not come about: to the client that is no connection, and the
 	// attempts can be counted.

@@ -48,7 +48,7 @@ func (r *rig) expectStories(stories []story, ends time.Time) {
 func TestRevokedByOCSPStaysRevoked(t *testing.T) {
 	t.Parallel()
 	root := pkitest.NewCA("root")
-	r := newRig(t, cas{idA: root}, bothModes(object{"cert_cache_ttl": 1000}))
+	r := newStatusRig(t, cas{idA: root}, bothModes(object{"cert_cache_ttl": 1000}))
 	ends, made := inSeconds(8), inSeconds(-100)
 	answer := func(cert *pkitest.Certificate, status pkitest.CertStatus, reason, age int) pkitest.OCSPSingle {
 		s := pkitest.Single(cert, status)
@@ -89,7 +89,7 @@ func TestRevokedByOCSPStaysRevoked(t *testing.T) {
 func TestRevokedByCRLStaysRevoked(t *testing.T) {
 	t.Parallel()
 	root := pkitest.NewCA("root")
-	r := newRig(t, cas{idA: root}, bothModes())
+	r := newStatusRig(t, cas{idA: root}, bothModes())
 	ends, made := inSeconds(8), inSeconds(-100)
 	var stories []story
 	add := func(name string, reason int, listed bool, first, after, afterIgnore string, then func(*pkitest.CRLHost, pkitest.CRL, *pkitest.Certificate)) {
@@ -146,7 +146,7 @@ func TestRevokedUnderACrossCertificate(t *testing.T) {
 		return checked("IGNORE_CA_ERROR", object{"ca_certificates": []string{id, issuer}})
 	}
 	const idCross = "dddddddd-0000-4000-8000-000000000004"
-	r := newRig(t, cas{idA: one, idB: two, idC: inter, idCross: cross}, routes{"/one": by(idA, idC), "/two": by(idB, idCross)})
+	r := newStatusRig(t, cas{idA: one, idB: two, idC: inter, idCross: cross}, routes{"/one": by(idA, idC), "/two": by(idB, idCross)})
 	for _, c := range []*pkitest.Certificate{bad, listed, held} {
 		r.expectStatus(c.Subject.CommonName, "/one", onlyLeaf(c), isRevoked)
 	}

@@ -83,7 +83,7 @@ func TestStatusTable(t *testing.T) {
 
 	ids := object{"ca_certificates": []string{idA, idB, idVouched, idDead}}
 	anonymous := object{"anonymous": "nobody"}
-	r := newRig(t, cas{idA: root.Certificate, idB: offline, idVouched: vouched.Certificate, idDead: vouchedDead.Certificate}, routes{
+	r := newStatusRig(t, cas{idA: root.Certificate, idB: offline, idVouched: vouched.Certificate, idDead: vouchedDead.Certificate}, routes{
 		"/strict": checked("STRICT", ids), "/ignore": checked("IGNORE_CA_ERROR", ids),
 		"/strict-or": checked("STRICT", ids, anonymous), "/ignore-or": checked("IGNORE_CA_ERROR", ids, anonymous),
 	}, flags("-crl-dir "+lists), with(t, consumers(consumer(idNobo, "nobody"))))

@@ -117,6 +117,23 @@ func (p *closedPort) open(handler http.Handler) {
 	p.t.Cleanup(server.Close)
 }
 
+// newStatusRig is newRig, and expects that the program comes to no grief. With
+// the race detector that is a data race, too.
+func newStatusRig(t testing.TB, authorities cas, plugins routes, change ...func(*gateway.Options)) *rig {
+	t.Helper()
+	r := newRig(t, authorities, plugins, change...)
+	t.Cleanup(func() {
+		for _, line := range r.Log().Lines() {
+			for _, grief := range []string{"DATA RACE", "fatal error: ", "panic: ", "goroutine ", "a fault in this program"} {
+				if strings.Contains(line.Text, grief) {
+					t.Errorf("logged: %s", line.Text)
+				}
+			}
+		}
+	})
+	return r
+}
+
 // What a request comes to: a reason of the log, or one of these.
 const (
 	passes       = ""               // with nothing in the log

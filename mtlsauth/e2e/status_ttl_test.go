@@ -51,7 +51,7 @@ func (r *rig) statusBecomes(what, path string, cert *pkitest.Certificate, status
 func TestCertCacheTTL(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, pkitest.NewCA("root"))
-	r := newRig(t, cas{idA: root.Certificate}, routes{
+	r := newStatusRig(t, cas{idA: root.Certificate}, routes{
 		"/long":  checked("STRICT", object{"cert_cache_ttl": 60_000}),
 		"/short": checked("STRICT", object{"cert_cache_ttl": 300}),
 		"/none":  checked("STRICT", object{"cert_cache_ttl": 0}),
@@ -90,7 +90,7 @@ func TestCertCacheTTL(t *testing.T) {
 func TestTheOldAnswerServes(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, pkitest.NewCA("root"))
-	r := newRig(t, cas{idA: root.Certificate}, bothModes(object{"cert_cache_ttl": 500}))
+	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(object{"cert_cache_ttl": 500}))
 	ends := inSeconds(5)
 	cert := root.Client("client", root.byOCSP())
 	root.responder.Set(pkitest.OCSPSingle{Serial: cert.SerialNumber, ThisUpdate: inSeconds(-10), NextUpdate: ends})
@@ -115,7 +115,7 @@ func TestRenewalInTheBackground(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, pkitest.NewCA("root"))
 	slow := newAuthority(t, pkitest.NewCA("slow"))
-	r := newRig(t, cas{idA: root.Certificate, idB: slow.Certificate},
+	r := newStatusRig(t, cas{idA: root.Certificate, idB: slow.Certificate},
 		bothModes(object{"cert_cache_ttl": 1000, "ca_certificates": []string{idA, idB}}))
 	idle := root.Client("idle", root.byOCSP())
 	root.responder.Good(idle)

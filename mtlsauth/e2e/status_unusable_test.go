@@ -56,7 +56,7 @@ func troubles(stranger *pkitest.Certificate) []trouble {
 func TestNothingUsable(t *testing.T) {
 	t.Parallel()
 	root, stranger := pkitest.NewCA("root"), pkitest.NewCA("stranger")
-	r := newRig(t, cas{idA: root}, bothModes(), flags("-max-crl-size 8KiB"))
+	r := newStatusRig(t, cas{idA: root}, bothModes(), flags("-max-crl-size 8KiB"))
 	for _, trouble := range troubles(stranger) {
 		responder, host := newResponder(t, root), newCRLHost(t, pkitest.CRL{Issuer: root})
 		trouble.ocsp(responder)
@@ -122,7 +122,7 @@ func TestTimeouts(t *testing.T) {
 		timeout = 600 * time.Millisecond
 		slack   = 900 * time.Millisecond // what a slow machine takes besides
 	)
-	r := newRig(t, cas{idA: root.Certificate}, bothModes(object{"http_timeout": timeout.Milliseconds()}))
+	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(object{"http_timeout": timeout.Milliseconds()}))
 	for _, test := range []struct {
 		name       string
 		ocsp, crls int // addresses that hang
