@@ -16,6 +16,9 @@ const maxBroken = 1000
 type origin struct {
 	address fetch.Address
 	proxy   string
+	// verified says that a connection needs a certificate that verifies: it
+	// fails for those who ask for that, and for nobody else.
+	verified bool
 }
 
 // silence is an address that gives one issuer's certificates no answer in time.

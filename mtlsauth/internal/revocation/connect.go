@@ -32,7 +32,7 @@ func (c *Checker) connect(f *flight, v visit, do func(ctx context.Context) error
 	if err != nil {
 		return err
 	}
-	host := origin{at, v.how.Proxy(at)}
+	host := origin{at, v.how.Proxy(at), at.Scheme == "https" && v.how.SSLVerify}
 	quiet := silence{v.issuer, v.address, v.how}
 	// Not to wait for a permit that will not be used.
 	if err := join(c.unreachable.check(host, v.timeout, c.now()), c.silent.check(quiet, v.timeout, c.now())); err != nil {
