@@ -57,6 +57,7 @@ func (a *statusQuestion) exchange(f *flight, before ocsp.Answer, has bool) outco
 		kept.err = err
 		return kept
 	}
+	a.note(answer)
 	a.toDisk(response)
 	now := c.now()
 	return outcome[ocsp.Answer]{value: answer, got: true, same: has && !kept.got && equal(answer, before), known: now, until: answer.Until}
@@ -91,11 +92,17 @@ func equal(a, b ocsp.Answer) bool {
 func (a *statusQuestion) remember(response []byte, before ocsp.Answer, has bool) {
 	now := a.checker.now()
 	answer, err := ocsp.JudgeLasting(response, a.issuerCert, a.serial, a.options(now))
-	// With a signer of doubtful status it proves nothing any more.
-	if err != nil || answer.Responder != nil || supersedes(answer, before, has) != nil {
-		return
+	if err == nil && supersedes(answer, before, has) == nil {
+		a.note(answer)
 	}
-	a.checker.revoked.add(a.cert, seen(answer, a.notAfter), now)
+}
+
+// note remembers a revocation at once: no request may be there to do so before
+// the answer is over. With a signer of doubtful status it proves nothing yet.
+func (a *statusQuestion) note(answer ocsp.Answer) {
+	if answer.Status == ocsp.Revoked && answer.Responder == nil {
+		a.checker.revoked.add(a.cert, seen(answer, a.notAfter), a.checker.now())
+	}
 }
 
 // fromDisk returns the answer that is kept on disk, judged as if it had just
@@ -119,6 +126,7 @@ func (a *statusQuestion) fromDisk() (out outcome[ocsp.Answer]) {
 		a.remember(response, answer, false)
 		return out
 	}
+	a.note(answer)
 	return outcome[ocsp.Answer]{value: answer, got: true, known: entry.Fetched, until: answer.Until}
 }
 
