@@ -1,0 +1,206 @@
+package e2e
+
+import (
+	"bytes"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/gateway"
+	"mtls-auth/mtlsauth/internal/gateway/errlog"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// stateFiles are the entries of a state folder, by name.
+func stateFiles(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	entries, err := os.ReadDir(filepath.Join(dir, "mtls-auth"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		if files[entry.Name()], err = os.ReadFile(filepath.Join(dir, "mtls-auth", entry.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+// killed ends the plugin server with SIGKILL, and waits for the next one.
+func (r *rig) killed() {
+	r.t.Helper()
+	pid := r.Process().PID()
+	r.Process().Kill()
+	for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(20 * time.Millisecond) {
+		if next := r.Process().PID(); next != 0 && next != pid && r.get("/skip", nil).message == noneSent {
+			return
+		}
+	}
+	r.t.Fatal("no next server within 20 s")
+}
+
+// remembered is a rig with a state folder, and certificates by OCSP and CRL.
+type remembered struct {
+	*rig
+	root, cross *authority
+	dir         string
+	cas         cas
+	plugins     routes
+	good, bad   *pkitest.Certificate // by OCSP
+	listed      *pkitest.Certificate // by CRL
+	unlisted    *pkitest.Certificate
+}
+
+func newRemembered(t *testing.T) *remembered {
+	t.Helper()
+	m := &remembered{root: newAuthority(t, pkitest.NewCA("root")), dir: t.TempDir()}
+	m.good, m.bad = m.root.Client("good", m.root.byOCSP()), m.root.Client("bad", m.root.byOCSP())
+	m.listed, m.unlisted = m.root.Client("listed", m.root.byCRL()), m.root.Client("unlisted", m.root.byCRL())
+	m.root.responder.Good(m.good)
+	m.root.responder.Revoke(m.bad, 1)
+	m.root.host.Set(pkitest.CRL{Issuer: m.root.Certificate, Entries: pkitest.Revoked(m.listed)}.DER())
+	m.cas, m.plugins = cas{idA: m.root.Certificate}, bothModes()
+	m.plugins["/skip"] = trusted([]string{idA})
+	m.rig = m.another(t)
+	return m
+}
+
+// another starts a gateway on the same folder.
+func (m *remembered) another(t *testing.T, change ...func(*gateway.Options)) *rig {
+	t.Helper()
+	return newStatusRig(t, m.cas, m.plugins, append(change, flags("-state-dir "+m.dir))...)
+}
+
+// silence ends all answers.
+func (m *remembered) silence() {
+	m.root.responder.Trouble(pkitest.Trouble{Status: http.StatusServiceUnavailable})
+	m.root.host.Trouble(pkitest.Trouble{Status: http.StatusServiceUnavailable})
+}
+
+// all are the certificates and what is known of them.
+func (m *remembered) all() map[*pkitest.Certificate]string {
+	return map[*pkitest.Certificate]string{m.good: passes, m.bad: isRevoked, m.listed: isRevoked, m.unlisted: passes}
+}
+
+func (m *remembered) expectAll(what string, r *rig) {
+	m.t.Helper()
+	for cert, want := range m.all() {
+		for _, path := range []string{"/strict", "/ignore"} {
+			r.expectStatus(what+", "+cert.Subject.CommonName, path, cert, want)
+		}
+	}
+}
+
+// What was answered outlives the program, killed or not, and the silence of
+// everybody; a second program may use it at the same time.
+func TestStateOutlivesTheProgram(t *testing.T) {
+	t.Parallel()
+	m := newRemembered(t)
+	m.expectAll("before", m.rig)
+	// Two answers about certificates, and one list.
+	eventually(t, "the answers are on disk", func() bool { return len(stateFiles(t, m.dir)) == 3 })
+	m.silence()
+	m.killed()
+	m.expectAll("killed", m.rig)
+	if info, err := os.Stat(filepath.Join(m.dir, "mtls-auth")); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder: %v, %v, want mode 0700", info.Mode(), err)
+	}
+	second := m.another(t)
+	m.expectAll("a second program", second)
+	m.expectAll("the first beside it", m.rig)
+
+	// What one learns the other has after a restart, too.
+	m.root.responder.Trouble(pkitest.Trouble{})
+	late := m.root.Client("late", m.root.byOCSP())
+	m.root.responder.Good(late)
+	second.expectStatus("learnt by the second", "/strict", late, passes)
+	eventually(t, "it is on disk", func() bool { return len(stateFiles(t, m.dir)) == 4 })
+	m.silence()
+	m.rig.expectStatus("learnt by the second, asked of the first", "/strict", late, passes)
+}
+
+// A revocation outlives its answer's time and a restart; a good answer does not.
+func TestStateOfWhatIsOver(t *testing.T) {
+	t.Parallel()
+	m := newRemembered(t)
+	ends := inSeconds(4)
+	for cert, status := range map[*pkitest.Certificate]pkitest.CertStatus{m.good: pkitest.OCSPGood, m.bad: pkitest.OCSPRevoked} {
+		m.root.responder.Set(pkitest.OCSPSingle{Serial: cert.SerialNumber, Status: status, ThisUpdate: inSeconds(-60), NextUpdate: ends})
+	}
+	m.root.host.Set(pkitest.CRL{Issuer: m.root.Certificate, NextUpdate: ends, Entries: pkitest.Revoked(m.listed)}.DER())
+	m.expectAll("before", m.rig)
+	eventually(t, "the answers are on disk", func() bool { return len(stateFiles(t, m.dir)) == 3 })
+	m.silence()
+	time.Sleep(time.Until(ends))
+	m.killed()
+	for cert, want := range m.all() {
+		strict, ignore := want, want
+		if want == passes {
+			strict, ignore = isUnknown, passesNoted
+		}
+		m.expectStatus("over, "+cert.Subject.CommonName, "/ignore", cert, ignore)
+		m.expectStatus("over, "+cert.Subject.CommonName, "/strict", cert, strict)
+	}
+}
+
+// What is on disk is believed no more than what is fetched: whoever can write
+// there gains nothing, and breaks nothing.
+func TestStateThatWasTamperedWith(t *testing.T) {
+	t.Parallel()
+	m := newRemembered(t)
+	m.expectAll("before", m.rig)
+	eventually(t, "the answers are on disk", func() bool { return len(stateFiles(t, m.dir)) == 3 })
+	m.silence()
+	for name, tamper := range map[string]func(name string, data []byte) []byte{
+		"truncated": func(_ string, data []byte) []byte { return data[:len(data)/2] },
+		"empty":     func(string, []byte) []byte { return nil },
+		"flipped":   func(_ string, data []byte) []byte { data[len(data)-1] ^= 1; return data },
+		"foreign":   func(string, []byte) []byte { return bytes.Repeat([]byte("not ours\n"), 100) },
+	} {
+		dir := t.TempDir()
+		if err := os.Mkdir(filepath.Join(dir, "mtls-auth"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for file, data := range stateFiles(t, m.dir) {
+			writeFile(t, filepath.Join(dir, "mtls-auth", file), string(tamper(file, data)))
+		}
+		writeFile(t, filepath.Join(dir, "mtls-auth", "README"), "not ours")
+		r := newStatusRig(t, m.cas, m.plugins, flags("-state-dir "+dir))
+		for cert := range m.all() {
+			r.expectStatus(name+", "+cert.Subject.CommonName, "/strict", cert, isUnknown, "status 503")
+			r.expectStatus(name+", "+cert.Subject.CommonName, "/ignore", cert, passesNoted, "status 503")
+		}
+		r.Close()
+	}
+}
+
+// A folder that others may write to is refused at the start, and says why.
+func TestStateFolderOfOthers(t *testing.T) {
+	t.Parallel()
+	m := newRemembered(t)
+	m.expectStatus("before", "/strict", m.good, passes)
+	folder := filepath.Join(m.dir, "mtls-auth")
+	if err := os.Chmod(folder, 0o770); err != nil {
+		t.Fatal(err)
+	}
+	m.Process().Kill()
+	eventually(t, "the next server ends", func() bool { return m.Log().Count(errlog.Notice, "terminated: exit 1") > 0 })
+	if m.Log().Count(errlog.Info, "must not be writable by group or others") == 0 {
+		t.Error("the log does not say why")
+	}
+	if got := m.status("/strict", m.good); got != 500 {
+		t.Errorf("without a server: got %d, want 500", got)
+	}
+	if err := os.Chmod(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m.silence()
+	eventually(t, "a server starts", func() bool { return m.status("/strict", m.good) == 200 })
+}
