@@ -48,6 +48,9 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 	if signer := r.value.Responder; signer != nil {
 		if err := i.vouchFor([]pair{{signer, p.issuer, p.anchor}}, above, &f); err != nil {
 			f.err = err
+			if errors.Is(err, ErrLimit) {
+				f.state = limited
+			}
 			return f
 		}
 	}

@@ -56,7 +56,7 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 		if f, done := i.folder(p, target, key, above, &found); done {
 			return f
 		}
-		m.add("-crl-dir", finding{err: found.err})
+		m.add("-crl-dir", failed(found.err))
 	} else {
 		m.add("CRL distribution points", failed(err))
 	}

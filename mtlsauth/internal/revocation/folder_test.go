@@ -1,0 +1,141 @@
+package revocation_test
+
+import (
+	"context"
+	"crypto/x509"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/revocation"
+	"mtls-auth/mtlsauth/internal/revocation/crldir"
+	"mtls-auth/mtlsauth/internal/revocation/fetch"
+)
+
+// withFolder returns a world with these lists in -crl-dir, which is read.
+func withFolder(t *testing.T, lists ...pkitest.CRL) (*world, string) {
+	t.Helper()
+	dir := t.TempDir()
+	for n, c := range lists {
+		writeList(t, dir, string(rune('a'+n)), c)
+	}
+	folder := crldir.Open(dir, crldir.Options{Every: 5 * time.Millisecond})
+	go folder.Run(t.Context())
+	<-folder.Ready()
+	return newWorld(t, func(o *revocation.Options) { o.Folder = folder }), dir
+}
+
+func writeList(t *testing.T, dir, name string, c pkitest.CRL) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), c.DER(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A list of the folder answers before any address is visited, also for a
+// certificate that names none.
+func TestFolderComesFirst(t *testing.T) {
+	root := pkitest.NewCA("root")
+	good, bad, silent := root.Client("good", ocsp("ocsp"), crl("crl")), root.Client("bad", ocsp("ocsp")), root.Client("silent")
+	stranger := pkitest.NewCA("root")
+	for name, mode := range both {
+		w, _ := withFolder(t, pkitest.CRL{Issuer: root, Entries: pkitest.Revoked(bad)})
+		w.settings.Mode = mode
+		w.responder("ocsp", root).Good(bad)
+		for range 2 {
+			w.expect(name+": good", "passed", good, root)
+			w.expect(name+": revoked, though a responder would say good", "revoked", bad, root)
+			w.expect(name+": names no address", "passed", silent, root)
+		}
+		if n := w.count(); n != 0 {
+			t.Errorf("%s: %d addresses were visited", name, n)
+		}
+		// It is another issuer's, though of one name.
+		w.settings.Mode = revocation.Strict
+		w.expect(name+": of another CA of the name", "unknown", stranger.Client("leaf"), stranger)
+	}
+}
+
+// Of lists about the same the latest counts; what cannot be used does not stand
+// in its way.
+func TestFolderWithSeveralLists(t *testing.T) {
+	root := pkitest.NewCA("root")
+	leaf := root.Client("leaf")
+	revoked := pkitest.Revoked(leaf)
+	hours := func(n int) time.Time { return time.Now().Add(time.Duration(n) * time.Hour) }
+	for _, test := range []struct {
+		name  string
+		lists []pkitest.CRL
+		want  string
+	}{
+		{"the earlier has it", []pkitest.CRL{{Issuer: root, ThisUpdate: hours(-2), Entries: revoked}, {Issuer: root, ThisUpdate: hours(-1), Number: 2}}, "passed"},
+		{"the later has it", []pkitest.CRL{{Issuer: root, ThisUpdate: hours(-2)}, {Issuer: root, ThisUpdate: hours(-1), Number: 2, Entries: revoked}}, "revoked"},
+		{"the later is tampered with", []pkitest.CRL{{Issuer: root, ThisUpdate: hours(-2), Entries: revoked}, {Issuer: root, ThisUpdate: hours(-1), CorruptSignature: true}}, "revoked"},
+		{"a delta takes it off hold", []pkitest.CRL{{Issuer: root, ThisUpdate: hours(-2), Entries: []pkitest.CRLEntry{{Serial: leaf.SerialNumber, Reason: 6}}},
+			{Issuer: root, ThisUpdate: hours(-1), BaseNumber: 1, Number: 2, Entries: []pkitest.CRLEntry{{Serial: leaf.SerialNumber, Reason: 8}}}}, "passed"},
+		{"a delta has it", []pkitest.CRL{{Issuer: root, ThisUpdate: hours(-2)}, {Issuer: root, ThisUpdate: hours(-1), BaseNumber: 1, Number: 2, Entries: revoked}}, "revoked"},
+		{"all are over", []pkitest.CRL{{Issuer: root, ThisUpdate: hours(-2), NextUpdate: hours(-1)}}, "unknown"},
+		{"all are over, and it is on one", []pkitest.CRL{{Issuer: root, ThisUpdate: hours(-2), NextUpdate: hours(-1), Entries: revoked}}, "revoked"},
+		{"it is for CA certificates", []pkitest.CRL{{Issuer: root, IDP: &pkitest.IDP{OnlyCACerts: true}}}, "unknown"},
+		{"one for each kind", []pkitest.CRL{{Issuer: root, IDP: &pkitest.IDP{OnlyCACerts: true}}, {Issuer: root, IDP: &pkitest.IDP{OnlyUserCerts: true}, Entries: revoked}}, "revoked"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w, _ := withFolder(t, test.lists...)
+			w.expect("first", test.want, leaf, root)
+		})
+	}
+}
+
+// What the folder holds next counts from the next reading on.
+func TestFolderThatChanges(t *testing.T) {
+	root := pkitest.NewCA("root")
+	leaf := root.Client("leaf")
+	w, dir := withFolder(t, pkitest.CRL{Issuer: root})
+	w.expect("first", "passed", leaf, root)
+	before := w.checker.Generation()
+	writeList(t, dir, "b", pkitest.CRL{Issuer: root, Number: 2, ThisUpdate: time.Now().Add(-time.Minute), Entries: pkitest.Revoked(leaf)})
+	for began := time.Now(); w.checker.Generation() == before; time.Sleep(time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("the folder is not read again")
+		}
+	}
+	w.expect("after the new list", "revoked", leaf, root)
+}
+
+// Nothing is judged before the folder has been read.
+func TestFolderThatIsNotRead(t *testing.T) {
+	root := pkitest.NewCA("root")
+	folder := crldir.Open(t.TempDir(), crldir.Options{})
+	w := newWorld(t, func(o *revocation.Options) { o.Folder = folder })
+	w.settings.Mode = revocation.IgnoreCAError
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	leaf := root.Client("leaf")
+	if r := w.checker.Check(ctx, [][]*x509.Certificate{path(leaf, root)}, w.trust, w.settings, time.Now()); r.Verdict != revocation.Unjudged || r.Err == nil {
+		t.Errorf("got %s, %v, want unjudged", verdicts[r.Verdict], r.Err)
+	}
+	go folder.Run(t.Context())
+	w.expect("when it is read", "passed", leaf, root)
+}
+
+// The status of who signed a list of the folder is in the way of a limit of our
+// own.
+func TestFolderAndLimits(t *testing.T) {
+	root := pkitest.NewCA("root")
+	inter := root.Intermediate("inter", pkitest.With(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign }))
+	signer := root.Client("", crlKey(inter), ocsp("busy"))
+	for name, mode := range both {
+		w, _ := withFolder(t, pkitest.CRL{Issuer: inter, Signer: signer})
+		w.settings.Mode = mode
+		w.trust = known{configured: []*pkitest.Certificate{inter}, signers: [][]*x509.Certificate{path(signer, root)}}
+		r := w.responder("busy", root)
+		r.Good(signer)
+		w.fails("busy", int(fetch.Busy))
+		leaf := inter.Client("leaf")
+		w.expect(name+": a limit", "unjudged", leaf, inter, root)
+		w.fails("busy", -1)
+		w.expect(name+": none", "passed", leaf, inter, root)
+	}
+}

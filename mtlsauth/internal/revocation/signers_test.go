@@ -1,0 +1,168 @@
+package revocation_test
+
+import (
+	"crypto/x509"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/revocation"
+	"mtls-auth/mtlsauth/internal/revocation/fetch"
+)
+
+// crlKey has a certificate be of another key with the name of ca, that signs
+// CRLs.
+func crlKey(ca *pkitest.Certificate) pkitest.Option {
+	return pkitest.With(func(c *x509.Certificate) {
+		c.Subject, c.RawSubject = ca.Subject, ca.RawSubject
+		c.KeyUsage = x509.KeyUsageCRLSign
+	})
+}
+
+// TestCRLSigner: a CA signs its CRLs with another key, whose certificate is from
+// the root, and whose status is asked like that of any other on the path.
+func TestCRLSigner(t *testing.T) {
+	type parties struct {
+		*world
+		inter, signer, leaf *pkitest.Certificate
+		ofRoot              *pkitest.Responder
+	}
+	for _, test := range []struct {
+		name           string
+		signer         []pkitest.Option
+		change         func(p *parties)
+		strict, ignore string
+	}{
+		{"good", []pkitest.Option{ocsp("root")}, func(p *parties) { p.ofRoot.Good(p.signer) }, "passed", "passed"},
+		{"good, and the leaf is revoked", []pkitest.Option{ocsp("root")}, func(p *parties) {
+			p.ofRoot.Good(p.signer)
+			p.list("crl", pkitest.CRL{Issuer: p.inter, Signer: p.signer, Entries: pkitest.Revoked(p.leaf)})
+		}, "revoked", "revoked"},
+		{"nobody knows the signer", []pkitest.Option{ocsp("root")}, func(p *parties) {
+			p.ofRoot.Good(p.signer)
+			p.trust.signers = nil
+		}, "unknown", "passed"},
+		{"it leads to another anchor", []pkitest.Option{ocsp("root")}, func(p *parties) {
+			p.ofRoot.Good(p.signer)
+			p.trust.signers = [][]*x509.Certificate{path(p.signer, pkitest.NewCA("root"))}
+		}, "unknown", "passed"},
+		{"revoked", []pkitest.Option{ocsp("root")}, func(p *parties) { p.ofRoot.Revoke(p.signer, 1) }, "unknown", "passed"},
+		{"revoked, and it says so of the leaf", []pkitest.Option{ocsp("root")}, func(p *parties) {
+			p.ofRoot.Revoke(p.signer, 1)
+			p.list("crl", pkitest.CRL{Issuer: p.inter, Signer: p.signer, Entries: pkitest.Revoked(p.leaf)})
+		}, "unknown", "passed"},
+		{"its responder is down", []pkitest.Option{ocsp("nowhere")}, func(p *parties) {}, "unknown", "passed"},
+		{"it names no address", nil, func(p *parties) {}, "unknown", "passed"},
+		{"it names no address, and is configured", nil, func(p *parties) { p.trust.configured = append(p.trust.configured, p.signer) }, "passed", "passed"},
+		{"a limit of our own for its status", []pkitest.Option{ocsp("busy")}, func(p *parties) {
+			p.responder("busy", p.root)
+			p.fails("busy", int(fetch.Busy))
+		}, "unjudged", "unjudged"},
+		{"its status is on a list of its own", []pkitest.Option{crl("own")}, func(p *parties) {
+			p.list("own", pkitest.CRL{Issuer: p.root, Signer: p.signer})
+		}, "unknown", "passed"},
+	} {
+		for name, mode := range both {
+			want := test.strict
+			if mode == revocation.IgnoreCAError {
+				want = test.ignore
+			}
+			bubble(t, test.name+", "+name, func(t *testing.T) {
+				w := inBubble(t)
+				w.settings.Mode = mode
+				p := &parties{world: w, inter: w.root.Intermediate("inter", pkitest.With(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign }))}
+				p.signer = w.root.Client("", append(test.signer, crlKey(p.inter))...)
+				p.leaf = p.inter.Client("leaf", crl("crl"))
+				p.ofRoot = w.responder("root", w.root)
+				w.list("crl", pkitest.CRL{Issuer: p.inter, Signer: p.signer})
+				w.trust = known{configured: []*pkitest.Certificate{p.inter}, signers: [][]*x509.Certificate{path(p.signer, w.root)}}
+				test.change(p)
+				w.expect("first", want, p.leaf, p.inter, w.root)
+				w.expect("again", want, p.leaf, p.inter, w.root)
+			})
+		}
+	}
+}
+
+// Two signers vouch for each other, each by a list on which the other is not:
+// that ends, and proves nothing.
+func TestCRLSignersOfEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := inBubble(t)
+		noCRLs := pkitest.With(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign })
+		one, two := w.root.Intermediate("one", noCRLs), w.root.Intermediate("two", noCRLs)
+		signerOne := two.Client("", crlKey(one), crl("two"))
+		signerTwo := one.Client("", crlKey(two), crl("one"))
+		w.list("one", pkitest.CRL{Issuer: one, Signer: signerOne})
+		w.list("two", pkitest.CRL{Issuer: two, Signer: signerTwo})
+		w.trust = known{
+			configured: []*pkitest.Certificate{one, two},
+			signers:    [][]*x509.Certificate{path(signerOne, two, w.root), path(signerTwo, one, w.root)},
+		}
+		w.expect("in a circle", "unknown", one.Client("leaf", crl("one")), one, w.root)
+		if n := w.count(); n > 2 {
+			t.Errorf("%d exchanges, want one for each list", n)
+		}
+	})
+}
+
+// TestDelegatedResponder: one with neither nocheck nor an address is good until
+// its notAfter; one that names an address is asked about.
+func TestDelegatedResponder(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		options        []pkitest.Option
+		tell           func(*pkitest.Responder, *pkitest.Certificate)
+		strict, ignore string // of one that is good, it says
+		believed       bool   // in IGNORE_CA_ERROR, of one that is revoked, it says
+	}{
+		{"nocheck", nil, func(r *pkitest.Responder, d *pkitest.Certificate) {}, "passed", "passed", true},
+		{"nocheck, and revoked where nobody asks", []pkitest.Option{ocsp("ca")}, func(r *pkitest.Responder, d *pkitest.Certificate) { r.Revoke(d, 1) }, "passed", "passed", true},
+		{"no address", []pkitest.Option{checked}, func(r *pkitest.Responder, d *pkitest.Certificate) {}, "passed", "passed", true},
+		{"good", []pkitest.Option{checked, ocsp("ca")}, func(r *pkitest.Responder, d *pkitest.Certificate) { r.Good(d) }, "passed", "passed", true},
+		{"revoked", []pkitest.Option{checked, ocsp("ca")}, func(r *pkitest.Responder, d *pkitest.Certificate) { r.Revoke(d, 1) }, "unknown", "passed", false},
+		{"not known", []pkitest.Option{checked, ocsp("ca")}, func(r *pkitest.Responder, d *pkitest.Certificate) {}, "unknown", "passed", false},
+		{"its responder is down", []pkitest.Option{checked, ocsp("nowhere")}, func(r *pkitest.Responder, d *pkitest.Certificate) {}, "unknown", "passed", true},
+		{"a limit of our own for its status", []pkitest.Option{checked, ocsp("busy")}, func(r *pkitest.Responder, d *pkitest.Certificate) {}, "unjudged", "unjudged", false},
+		{"it speaks for itself", []pkitest.Option{checked, ocsp("ocsp")}, func(r *pkitest.Responder, d *pkitest.Certificate) {}, "unknown", "passed", true},
+		{"it is on a CRL", []pkitest.Option{checked, crl("crl")}, func(r *pkitest.Responder, d *pkitest.Certificate) {}, "unknown", "passed", false},
+	} {
+		for name, mode := range both {
+			want := test.strict
+			if mode == revocation.IgnoreCAError {
+				want = test.ignore
+			}
+			bubble(t, test.name+", "+name, func(t *testing.T) {
+				w := inBubble(t)
+				w.settings.Mode = mode
+				delegate := w.root.OCSPSigner("delegate", test.options...)
+				leaf, bad := w.root.Client("leaf", ocsp("ocsp")), w.root.Client("bad", ocsp("ocsp"))
+				r := w.responder("ocsp", w.root)
+				r.Good(leaf, delegate)
+				r.Revoke(bad, 1)
+				r.Change(func(response *pkitest.OCSPResponse) { response.Signer = delegate })
+				test.tell(w.responder("ca", w.root), delegate)
+				w.list("crl", pkitest.CRL{Issuer: w.root, Entries: pkitest.Revoked(delegate)})
+				w.responder("busy", w.root)
+				w.fails("busy", int(fetch.Busy))
+				for range 2 {
+					w.expect("good, it says", want, leaf, w.root)
+				}
+				// Whom nobody believes revokes nobody either, now or later.
+				said := want
+				if want == "passed" && (test.strict == "passed" || test.believed) {
+					said = "revoked"
+				}
+				for range 2 {
+					w.expect("revoked, it says", said, bad, w.root)
+				}
+				time.Sleep(5 * time.Minute)
+				w.expect("revoked, it says, later", said, bad, w.root)
+			})
+		}
+	}
+}
+
+// checked takes nocheck out of what OCSPSigner makes.
+var checked = pkitest.With(func(c *x509.Certificate) { c.ExtraExtensions = nil })
