@@ -1,7 +1,6 @@
 package pluginserver
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,20 +15,14 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// keptBuffer is how much memory a connection between events keeps for the
-// next one: enough for a certificate and its chain.
-const keptBuffer = 16 << 10
-
 // conn is one connection of a Kong worker. It carries one call at a time.
 type conn struct {
 	net.Conn
 	server *Server
-	reader *bufio.Reader
 	state  atomic.Int32
 
-	event   Event  // the one that runs
-	frame   []byte // the call that is read
-	replies []byte // what Ask returned
+	*buffers
+	event Event // the one that runs
 }
 
 // The states of a connection. Only an idle one is hung up on; a busy one sees
@@ -41,7 +34,7 @@ const (
 )
 
 func newConn(s *Server, c net.Conn) *conn {
-	return &conn{Conn: c, server: s, reader: bufio.NewReaderSize(c, 4096)}
+	return &conn{Conn: c, server: s}
 }
 
 // linger is how long a connection that was hung up on is still read. nginx
@@ -65,6 +58,8 @@ func (c *conn) hangUp() {
 // names an unknown instance, or the server drains.
 func (c *conn) serve() {
 	defer c.Close()
+	c.buffers = borrow(c.Conn)
+	defer c.giveBack()
 	for {
 		var err error
 		c.frame, err = appendFrame(c.frame[:0], c.reader)
@@ -116,20 +111,11 @@ func (c *conn) discardRest(most time.Duration) {
 	io.Copy(io.Discard, c.reader)
 }
 
-func (c *conn) shrink() {
-	if cap(c.frame) > keptBuffer {
-		c.frame = nil
-	}
-	if cap(c.replies) > keptBuffer {
-		c.replies = nil
-	}
-	if cap(c.event.out) > keptBuffer {
-		c.event.out = nil
-	}
-}
-
 // call carries out the call in c.frame. An error closes the connection.
 func (c *conn) call() error {
+	if sequence, id, ok := accessCall(c.frame); ok {
+		return c.handle(sequence, id, access)
+	}
 	var call kong_plugin_protocol.RpcCall
 	if err := proto.Unmarshal(c.frame, &call); err != nil {
 		return fmt.Errorf("reading a call: %w", err)
@@ -138,7 +124,7 @@ func (c *conn) call() error {
 	instances := &c.server.instances
 	switch cmd := call.Call.(type) {
 	case *kong_plugin_protocol.RpcCall_CmdHandleEvent:
-		return c.handle(call.Sequence, cmd.CmdHandleEvent)
+		return c.handle(call.Sequence, cmd.CmdHandleEvent.GetInstanceId(), cmd.CmdHandleEvent.GetEventName())
 	case *kong_plugin_protocol.RpcCall_CmdStartInstance:
 		name := cmd.CmdStartInstance.GetName()
 		if name != c.server.options.Info.Name {
@@ -190,14 +176,15 @@ func (c *conn) status(id int32, in *instance) *kong_plugin_protocol.RpcReturn_In
 }
 
 // handle runs one event to its end.
-func (c *conn) handle(sequence int64, cmd *kong_plugin_protocol.CmdHandleEvent) error {
+func (c *conn) handle(sequence int64, id int32, phase string) error {
 	now := time.Now()
-	in := c.server.instances.use(cmd.GetInstanceId(), now)
+	in := c.server.instances.use(id, now)
 	if in == nil {
-		return fmt.Errorf("handling an event of instance %d: %w", cmd.GetInstanceId(), errUnknownInstance)
+		return fmt.Errorf("handling an event of instance %d: %w", id, errUnknownInstance)
 	}
 	e := &c.event
-	*e = Event{phase: cmd.GetEventName(), time: now, conn: c, out: e.out[:0]}
+	*e = Event{phase: phase, time: now, conn: c}
+	c.out = c.out[:0]
 	err := run(in.Instance, e)
 	if e.broken {
 		return err

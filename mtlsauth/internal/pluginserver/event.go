@@ -19,9 +19,8 @@ type Event struct {
 	time  time.Time
 	conn  *conn
 
-	out      []byte // statements that were not written yet
-	queued   int    // replies that out will bring
-	owed     int    // replies that are still to be read off
+	queued   int // replies that the connection's out will bring
+	owed     int // replies that are still to be read off
 	answered bool
 	exits    bool
 	broken   bool // the connection can not be used any more
@@ -47,14 +46,14 @@ func (e *Event) Ask(calls Calls) ([][]byte, error) {
 	if e.broken {
 		return nil, errors.New("asking Kong: the connection is gone")
 	}
-	e.out = append(e.out, calls.frames...)
+	e.conn.out = append(e.conn.out, calls.frames...)
 	if err := e.flush(); err != nil {
 		return nil, err
 	}
 	if err := e.readOwed(); err != nil {
 		return nil, err
 	}
-	return e.readReplies(calls.count)
+	return e.readReplies(int(calls.count))
 }
 
 // Tell states calls whose answers do not matter. They are sent with whatever
@@ -63,8 +62,8 @@ func (e *Event) Tell(calls Calls) {
 	if calls.exits || e.answered {
 		return
 	}
-	e.out = append(e.out, calls.frames...)
-	e.queued += calls.count
+	e.conn.out = append(e.conn.out, calls.frames...)
+	e.queued += int(calls.count)
 }
 
 // Pass ends the event with the calls and the request going on to Kong's next
@@ -88,8 +87,8 @@ func (e *Event) answer(calls Calls) {
 	if e.answered {
 		return
 	}
-	e.out = append(e.out, calls.frames...)
-	e.queued += calls.count
+	e.conn.out = append(e.conn.out, calls.frames...)
+	e.queued += int(calls.count)
 	e.answered, e.exits = true, calls.exits
 }
 
@@ -101,7 +100,7 @@ var plainFault = MustRecord(func(kong *pdk.PDK) error {
 
 // instead replaces whatever was not sent yet by an answer that exits.
 func (e *Event) instead(calls Calls) {
-	e.out, e.queued, e.answered = e.out[:0], 0, false
+	e.conn.out, e.queued, e.answered = e.conn.out[:0], 0, false
 	e.Exit(calls)
 	e.Exit(plainFault)
 }
@@ -111,8 +110,8 @@ func (e *Event) instead(calls Calls) {
 // connection owes.
 func (e *Event) end(sequence int64) error {
 	if !e.exits {
-		e.out = append(e.out, 0, 0, 0, 0)
-		e.out = appendReturn(e.out, sequence)
+		e.conn.out = append(e.conn.out, 0, 0, 0, 0)
+		e.conn.out = appendReturn(e.conn.out, sequence)
 	}
 	if err := e.flush(); err != nil {
 		return err
@@ -121,11 +120,11 @@ func (e *Event) end(sequence int64) error {
 }
 
 func (e *Event) flush() error {
-	if len(e.out) == 0 {
+	if len(e.conn.out) == 0 {
 		return nil
 	}
-	_, err := e.conn.Write(e.out)
-	e.out = e.out[:0]
+	_, err := e.conn.Write(e.conn.out)
+	e.conn.out = e.conn.out[:0]
 	e.owed, e.queued = e.owed+e.queued, 0
 	if err != nil {
 		e.broken = true

@@ -1,0 +1,4 @@
+package pluginserver
+
+// AccessCall opens accessCall to tests.
+var AccessCall = accessCall
