@@ -87,12 +87,12 @@ func (b *bench) goPDK(plugin string) (*role.Process, string, error) {
 	return b.server("StartServer", server.GoPDK{Prefix: prefix, Plugin: plugin, Naive: server.Naive{Roots: b.root.PEM(), Intermediates: b.inter.PEM()}})
 }
 
-func (b *bench) bytes() (*role.Process, string, error) {
+func (b *bench) bytes(exits bool) (*role.Process, string, error) {
 	prefix, err := b.folder()
 	if err != nil {
 		return nil, "", err
 	}
-	return b.server("bytes", server.Bytes{Prefix: prefix})
+	return b.server("bytes", server.Bytes{Prefix: prefix, Exits: exits})
 }
 
 func (b *bench) server(name string, o any) (*role.Process, string, error) {

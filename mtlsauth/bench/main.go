@@ -63,6 +63,7 @@ type options struct {
 	quick            bool
 	only             string
 	svg              string
+	profile          string
 	soak             time.Duration
 }
 
@@ -80,6 +81,7 @@ func run(args []string, out, errOut io.Writer) int {
 	set.BoolVar(&o.quick, "quick", false, "see in less than a minute that all of it works; the figures mean little")
 	set.StringVar(&o.only, "only", "", "measure nothing but `NAME`: "+strings.Join(names, ", "))
 	set.StringVar(&o.svg, "svg", "", "draw how cost grows to `FILE`")
+	set.StringVar(&o.profile, "profile", "", "write a profile of each process to `DIR`")
 	set.DurationVar(&o.soak, "soak", 0, "instead, mix all kinds of requests for this `DURATION` and check every answer")
 	err := set.Parse(args)
 	switch {
@@ -102,6 +104,11 @@ func run(args []string, out, errOut io.Writer) int {
 }
 
 func measure(o options, out io.Writer) error {
+	if o.profile != "" {
+		if err := role.Profile(o.profile); err != nil {
+			return err
+		}
+	}
 	b, err := newBench(o, out)
 	if err != nil {
 		return err

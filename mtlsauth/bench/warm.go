@@ -34,6 +34,7 @@ const (
 	twoCalls     = "StartServer, two calls"
 	naive        = "StartServer, two calls, verifies"
 	byHand       = "hand-written bytes"
+	byHandExit   = "hand-written bytes, 401"
 )
 
 func (b *bench) contenders() []*contender {
@@ -45,6 +46,9 @@ func (b *bench) contenders() []*contender {
 	plugin := func(name string) func() (*role.Process, string, error) {
 		return func() (*role.Process, string, error) { return b.goPDK(name) }
 	}
+	bytes := func(exits bool) func() (*role.Process, string, error) {
+		return func() (*role.Process, string, error) { return b.bytes(exits) }
+	}
 	return []*contender{
 		{name: oursWarm, start: ours, evidence: client},
 		{name: oursConsumer, start: ours, evidence: known, config: config("skip_consumer_lookup", false)},
@@ -53,7 +57,8 @@ func (b *bench) contenders() []*contender {
 		{name: sixCalls, start: plugin("six"), evidence: client},
 		{name: twoCalls, start: plugin("two"), evidence: client},
 		{name: naive, start: plugin("naive"), evidence: client},
-		{name: byHand, start: b.bytes, evidence: client},
+		{name: byHand, start: bytes(false), evidence: client},
+		{name: byHandExit, start: bytes(true), evidence: bad},
 	}
 }
 

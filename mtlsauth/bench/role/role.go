@@ -49,7 +49,8 @@ func Main(roles map[string]Start) {
 	if name == "" {
 		return
 	}
-	if err := play(roles[name], os.Stdin, os.Stdout); err != nil {
+	err := profiled(name, func() error { return play(roles[name], os.Stdin, os.Stdout) })
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		os.Exit(1)
 	}

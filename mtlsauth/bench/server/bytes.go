@@ -15,14 +15,18 @@ import (
 	"mtls-auth/mtlsauth/bench/role"
 )
 
-// Bytes says where the server of hand-written bytes listens.
-type Bytes struct{ Prefix string }
+// Bytes says where the server of hand-written bytes listens, and whether it
+// refuses each request.
+type Bytes struct {
+	Prefix string
+	Exits  bool
+}
 
 // startBytes runs the least that a server can do: it writes bytes that were made
 // beforehand, the two questions at once and the four statements with the end of
 // the event, and looks at nothing that it gets but how long it is.
 func startBytes(o Bytes) (role.Part, error) {
-	s, err := newByteServer()
+	s, err := newByteServer(o.Exits)
 	if err != nil {
 		return nil, err
 	}
@@ -40,10 +44,13 @@ func startBytes(o Bytes) (role.Part, error) {
 }
 
 // byteServer has the bytes.
-type byteServer struct{ questions, statements []byte }
+type byteServer struct {
+	questions, statements []byte
+	exits                 bool
+}
 
-func newByteServer() (*byteServer, error) {
-	var s byteServer
+func newByteServer(exits bool) (*byteServer, error) {
+	s := byteServer{exits: exits}
 	ask, err := recorded(func(kong *pdk.PDK) error {
 		kong.Nginx.GetVar("ssl_client_raw_cert")
 		kong.Ctx.GetSharedAny("mtls_auth_client_chain")
@@ -52,9 +59,26 @@ func newByteServer() (*byteServer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if exits {
+		s.questions = ask
+		s.statements, err = recorded(refuse)
+		return &s, err
+	}
 	state, err := recorded(answerInFull)
 	s.questions, s.statements = ask, append(state, 0, 0, 0, 0) // and the end of the event
 	return &s, err
+}
+
+// refuse makes the two calls of a refusal, after which Kong closes the
+// connection.
+func refuse(kong *pdk.PDK) error {
+	if err := kong.Nginx.SetCtx("CLIENT_VERIFY_OVERRIDE", "FAILED:expired"); err != nil {
+		return err
+	}
+	kong.Response.Exit(401, []byte(`{"message":"TLS certificate failed verification"}`), map[string][]string{
+		"Content-Type": {"application/json; charset=utf-8"},
+	})
+	return nil
 }
 
 // recorded returns what go-pdk sends for PDK calls.
@@ -122,6 +146,13 @@ func (s *byteServer) connection(c net.Conn) error {
 			return err
 		}
 		if err := discardFrames(r, questions); err != nil {
+			return err
+		}
+		if s.exits {
+			if _, err := c.Write(s.statements); err != nil {
+				return err
+			}
+			_, err := io.Copy(io.Discard, r) // until Kong closes
 			return err
 		}
 		out = appendReturn(append(out[:0], s.statements...), sequence, nil)
@@ -196,4 +227,4 @@ func (t *tape) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-var _ io.ReadWriter = (*tape)(nil)
+func (t *tape) Close() error { return nil }
