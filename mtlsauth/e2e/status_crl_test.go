@@ -17,7 +17,7 @@ func TestCRLIsRevalidated(t *testing.T) {
 	root.host.Set(pkitest.CRL{Issuer: root.Certificate, NextUpdate: ends}.DER())
 	cert := root.Client("client", root.byCRL())
 	r.expectStatus("first", "/strict", cert, passes)
-	r.keepAsking("before its end", "/strict", cert, 200, time.Until(ends)-300*time.Millisecond, time.Second)
+	r.keepAsking("before its end", "/strict", cert, 200, time.Until(ends)-300*time.Millisecond, 2*time.Second)
 	requests := root.host.Requests()
 	if n := root.host.Count(200); n != 1 {
 		t.Errorf("the CRL was sent %d times, want once", n)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -49,13 +50,13 @@ func (r *rig) killed() {
 // remembered is a rig with a state folder, and certificates by OCSP and CRL.
 type remembered struct {
 	*rig
-	root, cross *authority
-	dir         string
-	cas         cas
-	plugins     routes
-	good, bad   *pkitest.Certificate // by OCSP
-	listed      *pkitest.Certificate // by CRL
-	unlisted    *pkitest.Certificate
+	root      *authority
+	dir       string
+	cas       cas
+	plugins   routes
+	good, bad *pkitest.Certificate // by OCSP
+	listed    *pkitest.Certificate // by CRL
+	unlisted  *pkitest.Certificate
 }
 
 func newRemembered(t *testing.T) *remembered {
@@ -155,29 +156,38 @@ func TestStateOfWhatIsOver(t *testing.T) {
 func TestStateThatWasTamperedWith(t *testing.T) {
 	t.Parallel()
 	m := newRemembered(t)
-	m.expectAll("before", m.rig)
-	eventually(t, "the answers are on disk", func() bool { return len(stateFiles(t, m.dir)) == 3 })
+	tampers := []func(data []byte) []byte{
+		func(data []byte) []byte { return data[:len(data)/2] },
+		func([]byte) []byte { return nil },
+		func(data []byte) []byte { data[len(data)-1] ^= 1; return data },
+		func(data []byte) []byte { data[len(data)/3] ^= 1; return data },
+		func([]byte) []byte { return bytes.Repeat([]byte("not ours\n"), 100) },
+	}
+	// An answer and a list for each.
+	var certs []*pkitest.Certificate
+	for n := range tampers {
+		certs = append(certs, m.root.Client("by OCSP", m.root.byOCSP()),
+			m.root.Client("by CRL", pkitest.CRLDistributionPoint(fmt.Sprintf("%s/%d", m.root.host.URL(), n))))
+	}
+	m.root.responder.Good(certs...)
+	for _, cert := range certs {
+		m.expectStatus("before", "/strict", cert, passes)
+	}
+	eventually(t, "the answers are on disk", func() bool { return len(stateFiles(t, m.dir)) == len(certs) })
 	m.silence()
-	for name, tamper := range map[string]func(name string, data []byte) []byte{
-		"truncated": func(_ string, data []byte) []byte { return data[:len(data)/2] },
-		"empty":     func(string, []byte) []byte { return nil },
-		"flipped":   func(_ string, data []byte) []byte { data[len(data)-1] ^= 1; return data },
-		"foreign":   func(string, []byte) []byte { return bytes.Repeat([]byte("not ours\n"), 100) },
-	} {
-		dir := t.TempDir()
-		if err := os.Mkdir(filepath.Join(dir, "mtls-auth"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		for file, data := range stateFiles(t, m.dir) {
-			writeFile(t, filepath.Join(dir, "mtls-auth", file), string(tamper(file, data)))
-		}
-		writeFile(t, filepath.Join(dir, "mtls-auth", "README"), "not ours")
-		r := newStatusRig(t, m.cas, m.plugins, flags("-state-dir "+dir))
-		for cert := range m.all() {
-			r.expectStatus(name+", "+cert.Subject.CommonName, "/strict", cert, isUnknown, "status 503")
-			r.expectStatus(name+", "+cert.Subject.CommonName, "/ignore", cert, passesNoted, "status 503")
-		}
-		r.Close()
+	tampered := map[string]int{}
+	for file, data := range stateFiles(t, m.dir) {
+		kind, _, _ := strings.Cut(file, "-")
+		writeFile(t, filepath.Join(m.dir, "mtls-auth", file), string(tampers[tampered[kind]](data)))
+		tampered[kind]++
+	}
+	writeFile(t, filepath.Join(m.dir, "mtls-auth", "README"), "not ours")
+	m.killed()
+	for _, cert := range certs {
+		m.expectStatus("tampered with, "+cert.Subject.CommonName, "/ignore", cert, passesNoted, "status 503")
+	}
+	for _, cert := range certs {
+		m.expectStatus("tampered with, "+cert.Subject.CommonName, "/strict", cert, isUnknown, "status 503")
 	}
 }
 

@@ -49,7 +49,7 @@ func TestRevokedByOCSPStaysRevoked(t *testing.T) {
 	t.Parallel()
 	root := pkitest.NewCA("root")
 	r := newStatusRig(t, cas{idA: root}, bothModes(object{"cert_cache_ttl": 1000}))
-	ends, made := inSeconds(8), inSeconds(-100)
+	ends, made := inSeconds(6), inSeconds(-100)
 	answer := func(cert *pkitest.Certificate, status pkitest.CertStatus, reason, age int) pkitest.OCSPSingle {
 		s := pkitest.Single(cert, status)
 		s.Reason, s.ThisUpdate, s.NextUpdate = reason, made.Add(-time.Duration(age)*time.Second), inSeconds(3600)
@@ -90,7 +90,7 @@ func TestRevokedByCRLStaysRevoked(t *testing.T) {
 	t.Parallel()
 	root := pkitest.NewCA("root")
 	r := newStatusRig(t, cas{idA: root}, bothModes())
-	ends, made := inSeconds(8), inSeconds(-100)
+	ends, made := inSeconds(6), inSeconds(-100)
 	var stories []story
 	add := func(name string, reason int, listed bool, first, after, afterIgnore string, then func(*pkitest.CRLHost, pkitest.CRL, *pkitest.Certificate)) {
 		list := pkitest.CRL{Issuer: root, ThisUpdate: made, NextUpdate: ends, Number: 10}

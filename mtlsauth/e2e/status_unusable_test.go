@@ -130,7 +130,6 @@ func TestTimeouts(t *testing.T) {
 	}{
 		{"EE 16 OCSP hangs", 1, 0, 1},
 		{"EE 16 the CRL hangs", 0, 1, 1},
-		{"A43 OCSP and the CRL hang", 1, 1, 2},
 		{"A43 everything hangs", 3, 3, 2},
 	} {
 		for path, want := range map[string]string{"/strict": isUnknown, "/ignore": passesNoted} {
