@@ -150,17 +150,24 @@ func inBubble(t *testing.T, change ...func(*revocation.Options)) *world {
 	return w
 }
 
+// put puts a handler on the network.
+func (n *network) put(host string, handler http.Handler) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.hosts[host] = handler
+}
+
 // responder puts one for the issuer on the network.
 func (w *world) responder(host string, issuer *pkitest.Certificate) *pkitest.Responder {
 	r := pkitest.NewResponder(issuer)
-	w.hosts[host] = r
+	w.put(host, r)
 	return r
 }
 
 // list puts a host of a CRL on the network.
 func (w *world) list(host string, c pkitest.CRL) *pkitest.CRLHost {
 	h := pkitest.NewCRLHost(c.DER())
-	w.hosts[host] = h
+	w.put(host, h)
 	return h
 }
 

@@ -64,7 +64,7 @@ func (a *listQuestion) fetch(f *flight, before crlValue) (outcome[crlValue], err
 	var out outcome[crlValue]
 	err := c.connect(f, a.visit, func(ctx context.Context) error {
 		r := fetch.Request{Method: http.MethodGet, URL: a.address, Accept: "application/pkix-crl"}
-		if before.verified != nil {
+		if before.verified != nil && a.covers(before.verified) {
 			r.IfNoneMatch, r.IfModifiedSince = before.etag, before.lastModified
 		}
 		response, err := c.options.Fetcher.Do(ctx, r, a.how, c.options.MaxCRLSize)
@@ -125,6 +125,10 @@ func (a *listQuestion) received(response *fetch.Response, before crlValue) (outc
 	value := crlValue{verified: list, etag: response.ETag, lastModified: response.LastModified}
 	now := c.now()
 	err = a.verify(list)
+	if err == nil && !a.covers(list) && before.verified != nil && now.Before(before.verified.NextUpdate) && a.covers(before.verified) {
+		// What somebody put in the place of the right list.
+		err = &crl.Error{Kind: crl.WrongScope, Err: errors.New("it says nothing of the certificate, as the one that is known does")}
+	}
 	if disk != nil {
 		if err == nil || isKind(err, crl.Stale) {
 			disk.Commit(statedir.Meta{Fetched: now, ETag: response.ETag, LastModified: response.LastModified})
@@ -155,6 +159,10 @@ func (t tolerant) Write(b []byte) (int, error) {
 // read reads a list that may take the place of what is known.
 func (a *listQuestion) read(body io.Reader, before crlValue) (*crl.List, error) {
 	memory := a.checker.options.Memory
+	known := before.verified
+	if known != nil && !a.covers(known) {
+		known = nil // it is another list, whose time says nothing
+	}
 	var reserved int64
 	list, err := crl.Read(body, crl.ReadOptions{
 		MaxBytes: a.checker.options.MaxCRLSize,
@@ -162,8 +170,8 @@ func (a *listQuestion) read(body io.Reader, before crlValue) (*crl.List, error) 
 			if !slices.ContainsFunc(a.target.Issuers(), func(name []byte) bool { return string(name) == string(h.RawIssuer) }) {
 				return errors.New("it is another issuer's")
 			}
-			if !newer(h.ThisUpdate, before.verified) {
-				return fmt.Errorf("it is of %s, older than one of %s that is known", stamp(h.ThisUpdate), stamp(before.verified.ThisUpdate))
+			if !newer(h.ThisUpdate, known) {
+				return fmt.Errorf("it is of %s, older than one of %s that is known", stamp(h.ThisUpdate), stamp(known.ThisUpdate))
 			}
 			return nil
 		},
@@ -187,41 +195,6 @@ func (a *listQuestion) read(body io.Reader, before crlValue) (*crl.List, error) 
 	}
 	memory.used.Add(listSize(list))
 	return list, nil
-}
-
-// verify judges the list itself: who signed it, and when. What it covers is for
-// each certificate to see.
-func (a *listQuestion) verify(list *crl.List) error {
-	signers := signersOf{a.trust, a.anchorCert, nil}
-	_, err := a.target.Judge(list, crl.JudgeOptions{
-		Now: a.checker.now(), MinRSABits: a.checker.options.MinRSABits, Signers: signers.named,
-	})
-	if isKind(err, crl.WrongScope) {
-		err = a.signed(list, signers.named(list.RawIssuer))
-	}
-	if err != nil {
-		return fmt.Errorf("judging the CRL: %w", err)
-	}
-	if !a.checker.now().Before(list.NextUpdate) {
-		return &crl.Error{Kind: crl.Stale, Err: fmt.Errorf("past its nextUpdate of %s", stamp(list.NextUpdate))}
-	}
-	return nil
-}
-
-// signed reports by its error whether somebody signed the list who may.
-func (a *listQuestion) signed(list *crl.List, others []*x509.Certificate) error {
-	err := error(&crl.Error{Kind: crl.WrongIssuer, Err: errors.New("no certificate of the CRL's issuer is known")})
-	for _, signer := range append([]*x509.Certificate{a.issuerCert}, others...) {
-		if err = list.Verify(signer, a.checker.options.MinRSABits); err == nil {
-			return nil
-		}
-	}
-	return err
-}
-
-func isKind(err error, kinds ...crl.Kind) bool {
-	refused, ok := errors.AsType[*crl.Error](err)
-	return ok && slices.Contains(kinds, refused.Kind)
 }
 
 // fromDisk returns the list that is kept on disk, judged as if it had just
