@@ -199,7 +199,7 @@ func TestTwoIssuersOfOneName(t *testing.T) {
 			r.Good(good)
 			second := pkitest.NewResponder(two)
 			second.Revoke(bad, 1)
-			w.hosts["shared"] = http.HandlerFunc(func(rw http.ResponseWriter, request *http.Request) {
+			w.put("shared", http.HandlerFunc(func(rw http.ResponseWriter, request *http.Request) {
 				answer := &recorded{header: http.Header{}}
 				r.ServeHTTP(answer, request)
 				if len(answer.body) < 20 { // unauthorized: it is about the other's
@@ -207,13 +207,13 @@ func TestTwoIssuersOfOneName(t *testing.T) {
 					return
 				}
 				rw.Write(answer.body)
-			})
+			}))
 			for range 3 {
 				w.expect("the first issuer's", "passed", good, one, w.root)
 				w.expect("the second's of the same serial number", "revoked", bad, two, w.root)
 			}
 			// One of them is not answered for.
-			w.hosts["shared"] = second
+			w.put("shared", second)
 			another := one.Client("another", ocsp("shared"))
 			second.Good(two.Client("third", pkitest.Serial(9)))
 			third := two.Client("third", pkitest.Serial(9), ocsp("shared"))

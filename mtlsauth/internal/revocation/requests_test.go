@@ -36,13 +36,13 @@ func TestMethods(t *testing.T) {
 			leaf, another := w.root.Client("leaf", pkitest.OCSPServer(test.address)), w.root.Client("another", pkitest.OCSPServer(test.address))
 			r := pkitest.NewResponder(w.root)
 			r.Good(leaf, another)
-			w.hosts["ocsp"] = http.HandlerFunc(func(rw http.ResponseWriter, request *http.Request) {
+			w.put("ocsp", http.HandlerFunc(func(rw http.ResponseWriter, request *http.Request) {
 				if test.status != 0 && request.Method == http.MethodGet {
 					rw.WriteHeader(test.status)
 					return
 				}
 				r.ServeHTTP(rw, request)
-			})
+			}))
 			want := "passed"
 			if test.want == "GET" && test.status != 0 {
 				want = "unknown"
@@ -90,7 +90,7 @@ func TestBreakersAreUsed(t *testing.T) {
 	} {
 		bubble(t, test.name, func(t *testing.T) {
 			w := inBubble(t)
-			w.responder("ocsp", w.root)
+			r := w.responder("ocsp", w.root)
 			w.fails("ocsp", int(test.kind))
 			for range 8 {
 				w.expect("one of many", "unknown", w.root.Client("leaf", ocsp("ocsp")), w.root)
@@ -107,7 +107,7 @@ func TestBreakersAreUsed(t *testing.T) {
 			w.fails("ocsp", -1)
 			time.Sleep(2 * time.Second)
 			good := w.root.Client("good", ocsp("ocsp"))
-			w.hosts["ocsp"].(*pkitest.Responder).Good(good)
+			r.Good(good)
 			w.expect("when it is up again", "passed", good, w.root)
 		})
 	}

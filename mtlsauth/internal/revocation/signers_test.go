@@ -164,5 +164,34 @@ func TestDelegatedResponder(t *testing.T) {
 	}
 }
 
+// A result rests on the status of who signed an answer, and ends with it.
+func TestResultRestsOnSigners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := inBubble(t)
+		delegate := w.root.OCSPSigner("delegate", checked, ocsp("ca"))
+		leaf := w.root.Client("leaf", ocsp("ocsp"))
+		ca := w.responder("ca", w.root)
+		ca.Good(delegate)
+		r := w.responder("ocsp", w.root)
+		r.Set(pkitest.OCSPSingle{Serial: leaf.SerialNumber, NextUpdate: time.Now().Add(24 * time.Hour)})
+		r.Change(func(response *pkitest.OCSPResponse) { response.Signer = delegate })
+		w.settings.CertCacheTTL = 12 * time.Hour
+		short := pkitest.Single(delegate, pkitest.OCSPGood)
+		short.NextUpdate = time.Now().Add(10 * time.Minute)
+		ca.Set(short)
+		first := w.expect("first", "passed", leaf, w.root)
+		if got := time.Until(first.Until); got > 10*time.Minute {
+			t.Errorf("to check again in %v, which the signer's status does not last for", got)
+		}
+		ca.Revoke(delegate, 1)
+		time.Sleep(15 * time.Minute)
+		synctest.Wait()
+		if first.Basis.Stands() {
+			t.Error("a result stands though its signer was revoked")
+		}
+		w.expect("when the signer is revoked", "unknown", leaf, w.root)
+	})
+}
+
 // checked takes nocheck out of what OCSPSigner makes.
 var checked = pkitest.With(func(c *x509.Certificate) { c.ExtraExtensions = nil })

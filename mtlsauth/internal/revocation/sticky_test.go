@@ -179,3 +179,33 @@ func TestRollback(t *testing.T) {
 		w.expect("a good answer from later", "passed", leaf, w.root)
 	})
 }
+
+// A responder said that the certificate is revoked, and is gone; a CRL does not
+// have it. The later of the two counts.
+func TestRevokedByOneGoodByTheOther(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		made time.Duration // the CRL, after the answer
+		want string
+	}{
+		{"the CRL is earlier", -time.Minute, "revoked"},
+		{"the CRL is of the same instant", 0, "revoked"},
+		{"the CRL is later", time.Minute, "passed"},
+	} {
+		for name, mode := range both {
+			bubble(t, test.name+", "+name, func(t *testing.T) {
+				w := inBubble(t)
+				w.settings.Mode = mode
+				leaf := w.root.Client("leaf", ocsp("ocsp"), crl("crl"))
+				said := time.Now().Add(-10 * time.Minute)
+				w.responder("ocsp", w.root).Set(at(pkitest.Single(leaf, pkitest.OCSPRevoked), said))
+				w.list("crl", pkitest.CRL{Issuer: w.root, ThisUpdate: said.Add(test.made)})
+				w.expect("at first", "revoked", leaf, w.root)
+				w.fails("ocsp", int(fetch.Connect))
+				time.Sleep(2 * time.Hour)
+				w.expect("by the CRL", test.want, leaf, w.root)
+				w.expect("by the CRL, again", test.want, leaf, w.root)
+			})
+		}
+	}
+}
