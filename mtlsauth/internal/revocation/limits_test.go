@@ -87,11 +87,15 @@ func TestMemory(t *testing.T) {
 
 func TestCounter(t *testing.T) {
 	c := counter{most: 2}
-	if !c.enter() || !c.enter() || c.enter() {
-		t.Error("not two entered")
+	for n, want := range []bool{true, true, false, false} {
+		if got := c.enter(); got != want {
+			t.Errorf("number %d entered: %v", n+1, got)
+		}
 	}
 	c.leave()
-	if !c.enter() || c.enter() {
-		t.Error("not one more entered")
+	for _, want := range []bool{true, false} {
+		if got := c.enter(); got != want {
+			t.Errorf("after one left, the next entered: %v", got)
+		}
 	}
 }
