@@ -49,16 +49,21 @@ func (in *instance) Handle(e *pluginserver.Event) error {
 // answer gives the decision's answer, and no other: only one that goes on ends
 // in a pass.
 func answer(e *pluginserver.Event, d *authn.Decision) error {
-	calls, err := prepared(d)
-	if err != nil {
-		return err
+	// Made once for all requests that share the decision.
+	switch p := d.FormBy(prepare).(type) {
+	case *noAnswer:
+		return p.err
+	case *preparedAnswer:
+		if p.verified {
+			e.Tell(tellVerified)
+		}
+		if d.GoesOn() {
+			e.Pass(p.calls)
+		} else {
+			e.Exit(p.calls)
+		}
 	}
-	if d.GoesOn() {
-		e.Pass(calls)
-	} else {
-		e.Exit(calls)
-	}
-	return nil
+	return nil // without an answer the event is a fault
 }
 
 // Close gives the policy back when Kong does not know the instance any more.

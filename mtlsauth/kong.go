@@ -80,9 +80,9 @@ func stringField(message []byte, field protowire.Number) ([]byte, error) {
 	return value, nil
 }
 
-// carryOut makes the PDK calls that carry out an answer.
+// carryOut makes the PDK calls that carry out an answer, but for tellVerified.
 func carryOut(a *authn.Answer, kong *pdk.PDK) error {
-	if a.ClientVerify != "" {
+	if a.ClientVerify != "" && a.ClientVerify != verified {
 		if err := kong.Nginx.SetCtx("CLIENT_VERIFY_OVERRIDE", a.ClientVerify); err != nil {
 			return err
 		}
@@ -141,22 +141,47 @@ func authenticate(kong *pdk.PDK, a *authn.Answer) error {
 
 // preparedAnswer is what a decision's answer becomes for Kong.
 type preparedAnswer struct {
-	calls pluginserver.Calls
-	err   error // it can not be put into calls
+	calls    pluginserver.Calls
+	verified bool // tellVerified comes first
 }
 
-// prepared returns the calls that carry out a decision, made once for all
-// requests that share it.
-func prepared(d *authn.Decision) (pluginserver.Calls, error) {
-	p := d.Form(func(d *authn.Decision) any {
-		calls, err := pluginserver.Record(func(kong *pdk.PDK) error { return carryOut(&d.Answer, kong) })
-		return preparedAnswer{calls, err}
-	}).(preparedAnswer)
-	return p.calls, p.err
+// noAnswer is what becomes of one that can not be put into calls.
+type noAnswer struct{ err error }
+
+var (
+	_ authn.Form = (*preparedAnswer)(nil)
+	_ authn.Form = (*noAnswer)(nil)
+)
+
+// Size implements authn.Form.
+func (p *preparedAnswer) Size() int { return 48 + p.calls.Size() }
+
+// Size implements authn.Form.
+func (p *noAnswer) Size() int { return 16 }
+
+// verified is the verdict for Kong's log serializer on all who pass by their
+// certificate. What tells it is the same for all of them, so that no remembered
+// decision holds it.
+const verified = "SUCCESS"
+
+var tellVerified = pluginserver.MustRecord(func(kong *pdk.PDK) error {
+	return kong.Nginx.SetCtx("CLIENT_VERIFY_OVERRIDE", verified)
+})
+
+// prepare makes the calls that carry out a decision.
+func prepare(d *authn.Decision) authn.Form {
+	if d.Answer == nil {
+		return &noAnswer{errors.New("a decision without an answer")}
+	}
+	calls, err := pluginserver.Record(func(kong *pdk.PDK) error { return carryOut(d.Answer, kong) })
+	if err != nil {
+		return &noAnswer{err}
+	}
+	return &preparedAnswer{calls, d.Answer.ClientVerify == verified}
 }
 
 // The answer to a request that has no other.
 var (
 	faultAnswer = authn.Deny(authn.Internal, nil).Answer
-	faultCalls  = pluginserver.MustRecord(func(kong *pdk.PDK) error { return carryOut(&faultAnswer, kong) })
+	faultCalls  = pluginserver.MustRecord(func(kong *pdk.PDK) error { return carryOut(faultAnswer, kong) })
 )

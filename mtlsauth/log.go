@@ -84,7 +84,7 @@ func (l *kongLog) decision(e *pluginserver.Event, d *authn.Decision, chain bool)
 	if d.Detail != "" {
 		line.add("error", strings.ReplaceAll(d.Detail, "\n", "; "))
 	}
-	if c := d.Answer.Consumer; c != nil {
+	if c := d.Consumer; c != nil {
 		line.add("consumer", c.ID)
 	}
 	if d.Anonymous {
@@ -98,7 +98,7 @@ func (l *kongLog) decision(e *pluginserver.Event, d *authn.Decision, chain bool)
 
 func levelOf(d *authn.Decision) slog.Level {
 	switch {
-	case d.Answer.Status >= 500:
+	case d.Status() >= 500:
 		return slog.LevelError
 	case d.Reason == authn.NoneSent, d.Anonymous: // who goes on was not refused
 		return slog.LevelInfo
@@ -142,7 +142,7 @@ func (l *kongLog) fault(err error) pluginserver.Calls {
 				return err
 			}
 		}
-		return carryOut(&faultAnswer, kong)
+		return carryOut(faultAnswer, kong)
 	})
 	if err != nil {
 		return faultCalls

@@ -34,10 +34,10 @@ func TestLevels(t *testing.T) {
 		{authn.Deny(authn.Expired, nil), levelNotice},
 		{authn.Deny(authn.CANotLoaded, nil), levelNotice},
 		{authn.Deny(authn.BadConfig, nil), slog.LevelError},
-		{new(authn.Decision), levelNotice},
+		{new(authn.Decision), slog.LevelError}, // no answer is a fault
 	} {
 		if got := levelOf(test.d); got != test.want {
-			t.Errorf("%v with status %d: got level %v, want %v", test.d.Reason, test.d.Answer.Status, got, test.want)
+			t.Errorf("%v with status %d: got level %v, want %v", test.d.Reason, test.d.Status(), got, test.want)
 		}
 	}
 }

@@ -121,6 +121,7 @@ func (p *Plugin) policy(c Config) (*sharedPolicy, error) {
 		MinRSABits:        p.minRSABits,
 		GroupBy:           c.AuthenticatedGroupBy,
 		Cache:             p.cache,
+		Form:              prepare,
 		Cold:              p.cold,
 		Status:            c.status(p.status.checker),
 	})}

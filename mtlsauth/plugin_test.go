@@ -53,7 +53,7 @@ func TestInstancesOfOneConfigurationShareAPolicy(t *testing.T) {
 	}
 	refused := p.Start([]byte(`{}`)).(*instance)
 	refused.Close()
-	if refused.denied == nil || refused.denied.Answer.Status != 500 {
+	if refused.denied == nil || refused.denied.Status() != 500 {
 		t.Error("a refused configuration does not answer 500")
 	}
 }

@@ -79,7 +79,7 @@ func Deny(r Reason, err error) *Decision {
 	if err != nil {
 		detail = cut(err.Error())
 	}
-	return &Decision{Reason: r, Detail: detail, Answer: Answer{
+	return &Decision{Reason: r, Detail: detail, Answer: &Answer{
 		Status:       status,
 		Body:         body(message),
 		ClientVerify: verify,

@@ -78,10 +78,11 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 	if sent {
 		d.Missing = e.cas.Missing
 	}
-	if d.Answer.Status == 401 && p.AsksCredential() {
+	if d.Status() == 401 && p.AsksCredential() {
 		d = p.asAnonymous(ctx, d, dir, now)
 	}
-	if d.Answer.Status != 500 {
+	d.settle(p.options.Form)
+	if d.Status() != 500 {
 		p.options.Cache.put(key, judged, d)
 	}
 	return d
@@ -177,7 +178,7 @@ func (p *Policy) key(presented Presented) cacheKey {
 	h.Write(header[:])
 	h.Write(presented.Leaf)
 	h.Write(presented.Chain)
-	var key cacheKey
-	h.Sum(key[:0])
-	return key
+	var sum [sha256.Size]byte
+	h.Sum(sum[:0])
+	return cacheKey(sum[:])
 }

@@ -1,8 +1,9 @@
 package authn
 
 import (
-	"container/list"
 	"crypto/sha256"
+	"encoding/binary"
+	"math"
 	"sync"
 	"time"
 )
@@ -12,13 +13,14 @@ import (
 // certificates pushes out one that is let in. It also keeps what path validation
 // made of the CA certificates that policies have in common.
 type Cache struct {
-	passed, denied lru
+	passed, denied *lru
 	trusts         trusts
 }
 
-// Limits of a cache. A decision takes 1 to 2 KiB; see Decision.size.
+// Limits of a cache. A pass takes some 900 bytes, a denial 1 to 2 KiB; see
+// Decision.size.
 const (
-	maxPassed, maxPassedBytes = 100_000, 64 << 20
+	maxPassed, maxPassedBytes = 100_000, 92 << 20
 	maxDenied, maxDeniedBytes = 4_096, 4 << 20
 )
 
@@ -31,8 +33,9 @@ func NewCache() *Cache {
 	}
 }
 
-// cacheKey is a digest of a policy and of what was presented to it.
-type cacheKey [sha256.Size]byte
+// cacheKey is a digest of a policy and of what was presented to it: SHA-256, of
+// which 224 bits leave an entry at 64 bytes.
+type cacheKey [sha256.Size224]byte
 
 // get returns a decision that still stands at now and was reached with this
 // version of the evidence, or nil.
@@ -51,63 +54,79 @@ func (c *Cache) put(key cacheKey, version uint64, d *Decision) {
 	}
 }
 
+// lru is bounded in number and in bytes, least recently used out first. Its
+// entries are their own list: there are a hundred thousand of them.
 type lru struct {
 	maxEntries, maxBytes int
 
-	mu    sync.Mutex
-	byKey map[cacheKey]*list.Element
-	order *list.List // of entry, the most recently used first
-	bytes int
+	mu sync.Mutex
+	// byPrefix finds an entry by the first bytes of its key, which half the
+	// memory of a map holds. Of two keys that begin alike the later one stays.
+	byPrefix map[uint64]*entry
+	ends     entry // of the list: next is the most recently used, prev the least
+	bytes    int
 }
 
 type entry struct {
-	key      cacheKey
-	decision *Decision
-	version  uint64
-	size     int
+	prev, next *entry
+	decision   *Decision
+	version    uint64
+	key        cacheKey
+	size       uint32
 }
 
-func newLRU(maxEntries, maxBytes int) lru {
-	return lru{
-		maxEntries: maxEntries,
-		maxBytes:   maxBytes,
-		byKey:      make(map[cacheKey]*list.Element),
-		order:      list.New(),
-	}
+func newLRU(maxEntries, maxBytes int) *lru {
+	l := &lru{maxEntries: maxEntries, maxBytes: maxBytes, byPrefix: make(map[uint64]*entry)}
+	l.ends.prev, l.ends.next = &l.ends, &l.ends
+	return l
 }
+
+// prefix is spread evenly: a key is a digest.
+func (k *cacheKey) prefix() uint64 { return binary.LittleEndian.Uint64(k[:]) }
 
 func (l *lru) get(key cacheKey, version uint64, now time.Time) *Decision {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	element, ok := l.byKey[key]
-	if !ok {
+	e := l.byPrefix[key.prefix()]
+	if e == nil || e.key != key {
 		return nil
 	}
-	e := element.Value.(*entry)
 	if e.version != version || !e.decision.fresh(now) {
-		l.remove(element)
+		l.remove(e)
 		return nil
 	}
-	l.order.MoveToFront(element)
+	e.unlink()
+	e.linkAfter(&l.ends)
 	return e.decision
 }
 
 func (l *lru) put(key cacheKey, version uint64, d *Decision) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if element, ok := l.byKey[key]; ok {
-		l.remove(element)
+	if old := l.byPrefix[key.prefix()]; old != nil {
+		l.remove(old)
 	}
-	e := &entry{key: key, decision: d, version: version, size: d.size()}
-	l.byKey[key] = l.order.PushFront(e)
-	l.bytes += e.size
-	for len(l.byKey) > l.maxEntries || l.bytes > l.maxBytes {
-		l.remove(l.order.Back())
+	e := &entry{key: key, decision: d, version: version, size: uint32(min(d.size(), math.MaxUint32))}
+	e.linkAfter(&l.ends)
+	l.byPrefix[key.prefix()] = e
+	l.bytes += int(e.size)
+	for l.ends.prev != &l.ends && (len(l.byPrefix) > l.maxEntries || l.bytes > l.maxBytes) {
+		l.remove(l.ends.prev)
 	}
 }
 
-func (l *lru) remove(element *list.Element) {
-	e := l.order.Remove(element).(*entry)
-	delete(l.byKey, e.key)
-	l.bytes -= e.size
+func (l *lru) remove(e *entry) {
+	e.unlink()
+	delete(l.byPrefix, e.key.prefix())
+	l.bytes -= int(e.size)
+}
+
+func (e *entry) unlink() {
+	e.prev.next, e.next.prev = e.next, e.prev
+}
+
+func (e *entry) linkAfter(at *entry) {
+	e.prev, e.next = at, at.next
+	at.next.prev = e
+	at.next = e
 }

@@ -80,16 +80,61 @@ func TestCacheIsBounded(t *testing.T) {
 		t.Error("the least recently used decision should have gone, and no other")
 	}
 	big := lasting(Passed, time.Minute)
-	big.Answer.Headers = []Header{{"X", string(make([]byte, 1<<20))}}
+	big.Answer = &Answer{Headers: []Header{{"X", string(make([]byte, 1<<20))}}}
 	l.put(keyOf(5), snapshot, big)
-	if has(5) || l.bytes != 0 || len(l.byKey) != 0 {
-		t.Errorf("a decision over the bound: %d entries of %d bytes are kept", len(l.byKey), l.bytes)
+	if has(5) || l.bytes != 0 || len(l.byPrefix) != 0 {
+		t.Errorf("a decision over the bound: %d entries of %d bytes are kept", len(l.byPrefix), l.bytes)
 	}
 	for n := range 100 {
 		put(n % 2) // again and again the same
 	}
-	if len(l.byKey) != 2 || l.bytes != 2*lasting(Passed, 0).size() {
-		t.Errorf("%d entries of %d bytes, want 2", len(l.byKey), l.bytes)
+	if len(l.byPrefix) != 2 || l.bytes != 2*lasting(Passed, 0).size() {
+		t.Errorf("%d entries of %d bytes, want 2", len(l.byPrefix), l.bytes)
+	}
+}
+
+// Entries are found by the beginning of their key, and are whose they are.
+func TestKeysThatBeginAlike(t *testing.T) {
+	l := newLRU(3, 1<<20)
+	one, other := keyOf(1), keyOf(1)
+	other[len(other)-1] = 1
+	first, second := lasting(Passed, time.Minute), lasting(Passed, time.Minute)
+	l.put(one, 1, first)
+	if l.get(other, 1, midnight) != nil {
+		t.Error("a decision was found under a key that only begins as its own")
+	}
+	if l.get(one, 1, midnight) != first {
+		t.Error("looking for another key took the decision away")
+	}
+	l.put(other, 1, second)
+	if l.get(one, 1, midnight) != nil || l.get(other, 1, midnight) != second {
+		t.Error("want the later one, and it alone")
+	}
+	if l.bytes != second.size() || l.ends.next != l.ends.prev {
+		t.Errorf("%d bytes are counted for one decision of %d", l.bytes, second.size())
+	}
+}
+
+// A decision as it is remembered of an ordinary client: names of some length, a
+// form of what Kong is told.
+type fakeForm []byte
+
+func (f fakeForm) Size() int { return len(f) }
+
+func TestAHundredThousandAreRemembered(t *testing.T) {
+	c := NewCache()
+	const clients = 100_000
+	for n := range clients {
+		d := lasting(Passed, time.Minute)
+		d.Subject = Subject{Name: "CN=client 12345", Issuer: "CN=issuer", Serial: "0123456789abcdef0123456789abcdef"}
+		d.FormBy(func(*Decision) Form { return make(fakeForm, 48+448) })
+		c.put(keyOf(n), 1, d)
+	}
+	if n := len(c.passed.byPrefix); n != clients {
+		t.Errorf("%d of %d are remembered", n, clients)
+	}
+	if c.passed.bytes > maxPassedBytes || c.passed.bytes < 80<<20 {
+		t.Errorf("they count as %d bytes, of which at most %d are kept", c.passed.bytes, maxPassedBytes)
 	}
 }
 
@@ -103,7 +148,7 @@ func TestDenialsNeverPushOutWhoIsLetIn(t *testing.T) {
 	if c.get(keyOf(0), snapshot, midnight) == nil {
 		t.Error("a flood of denials pushed out the one who is let in")
 	}
-	if n := len(c.denied.byKey); n > maxDenied {
+	if n := len(c.denied.byPrefix); n > maxDenied {
 		t.Errorf("%d denials are kept, at most %d should be", n, maxDenied)
 	}
 }

@@ -88,7 +88,7 @@ func (c *Cold) share(key flightKey, decide func() *Decision) *Decision {
 	if f, ok := c.flights[key]; ok {
 		c.mu.Unlock()
 		<-f.done
-		if d := f.decision; d != nil && d.Answer.Status != 500 {
+		if d := f.decision; d != nil && d.Status() != 500 {
 			return d
 		}
 		return decide()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/revocation"
 )
 
@@ -23,14 +24,24 @@ type Decision struct {
 	// spite of Reason.
 	Anonymous bool
 	Notes     []string // what else an operator should know
-	Answer    Answer
+	// Answer is what the gateway is to do. It is nil where a door has its own
+	// form of it (Options.Form), and in the zero decision.
+	Answer *Answer
+	// Consumer is whom the request goes on as; nil for nobody.
+	Consumer *consumer.Consumer
 
 	// lifetime: see fresh.
 	made    time.Time
 	expires time.Time
 	basis   revocation.Basis
 
-	form atomic.Pointer[any] // see Form
+	form atomic.Value // of one door's Form; see FormBy
+}
+
+// Form is what a door makes of a decision's answer.
+type Form interface {
+	// Size is the memory that it holds, in bytes.
+	Size() int
 }
 
 // Subject tells a certificate apart in the log. Its texts are cut.
@@ -48,15 +59,36 @@ func (d *Decision) Passed() bool { return d.Reason == Passed }
 // anonymous consumer.
 func (d *Decision) GoesOn() bool { return d.Passed() || d.Anonymous }
 
-// Form returns what a door made of the decision, making it at the first call.
+// Status is the HTTP status that ends the request, 0 for one that goes on. It
+// fails closed: a decision with no answer is a fault.
+func (d *Decision) Status() int {
+	switch {
+	case d.GoesOn():
+		return 0
+	case d.Answer == nil || d.Answer.Status == 0:
+		return 500
+	}
+	return d.Answer.Status
+}
+
+// FormBy returns what a door made of the decision, making it at the first call.
 // There is one door to a process, so one form to a decision.
-func (d *Decision) Form(make func(*Decision) any) any {
-	if form := d.form.Load(); form != nil {
-		return *form
+func (d *Decision) FormBy(make func(*Decision) Form) Form {
+	if form, ok := d.form.Load().(Form); ok {
+		return form
 	}
 	form := make(d)
-	d.form.CompareAndSwap(nil, &form)
+	d.form.CompareAndSwap(nil, form)
 	return form
+}
+
+// settle gives a pass its form while nobody else has the decision, and lets the
+// answer go: of what is remembered by the hundred thousand it is the larger part.
+func (d *Decision) settle(make func(*Decision) Form) {
+	if make != nil && d.Passed() {
+		d.FormBy(make)
+		d.Answer = nil
+	}
 }
 
 // fresh tells whether the decision still stands at an instant. It ends with the
@@ -71,22 +103,37 @@ func (d *Decision) fresh(now time.Time) bool {
 // size estimates the memory that the decision holds, its form included, in
 // bytes.
 func (d *Decision) size() int {
-	const fixed = 512 // the structures, the map's and the list's share, the key
-	n := len(d.Subject.Name) + len(d.Subject.Issuer) + len(d.Subject.Serial)
-	// A header is held by the answer and once more in its form.
-	for _, h := range d.Answer.Headers {
-		n += 2 * (len(h.Name) + len(h.Value) + 16)
+	const (
+		fixed = 288 + 64 + 24 // the decision, the cache's entry, the map's share
+		slack = 4             // of a text: memory comes in steps
+	)
+	n := fixed + 16*len(d.basis) + len(d.Detail)
+	for _, text := range [...]string{d.Subject.Name, d.Subject.Issuer, d.Subject.Serial} {
+		n += len(text) + slack
 	}
-	for _, g := range d.Answer.Groups {
-		n += 2 * len(g)
+	for _, note := range d.Notes {
+		n += 16 + len(note) + slack
 	}
-	if c := d.Answer.Consumer; c != nil { // which others may share
-		n += 2 * (len(c.Username) + len(c.CustomID) + len(c.ID))
+	if c := d.Consumer; c != nil { // which others may share
+		n += 112 + len(c.Username) + len(c.CustomID) + len(c.ID)
 		for _, tag := range c.Tags {
-			n += 2 * len(tag)
+			n += 16 + len(tag)
 		}
 	}
-	return fixed + n + len(d.Detail) + 16*len(d.basis)
+	if a := d.Answer; a != nil {
+		n += 128 + len(a.Body) + len(a.ClientVerify) + len(a.CredentialID)
+		// A header is held by the answer and, later, once more in its form.
+		for _, h := range a.Headers {
+			n += 2 * (len(h.Name) + len(h.Value) + 16)
+		}
+		for _, g := range a.Groups {
+			n += 2 * len(g)
+		}
+	}
+	if form, ok := d.form.Load().(Form); ok {
+		n += form.Size()
+	}
+	return n
 }
 
 // subjectOf describes a certificate. crypto/x509 has read both names, so that

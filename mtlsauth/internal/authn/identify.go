@@ -114,8 +114,8 @@ func casOn(paths []certpath.Path, e evidence) []consumer.CA {
 
 // consumer tells the upstream and later plugins who it is.
 func (d *Decision) consumer(c *consumer.Consumer, credential string) {
-	a := &d.Answer
-	a.Consumer, a.CredentialID = c, credential
+	d.Consumer = c
+	d.Answer.Consumer, d.Answer.CredentialID = c, credential
 	d.header(headerConsumerID, c.ID)
 	d.header(headerConsumerCustomID, c.CustomID)
 	d.header(headerConsumerUsername, c.Username)
@@ -142,7 +142,7 @@ func (d *Decision) lastsFor(since time.Time, age time.Duration) {
 
 // authenticated is the decision about a request that an earlier plugin has
 // authenticated, where that is enough: it goes on as it is.
-var authenticated = &Decision{Reason: Passed, Answer: Answer{Headers: []Header{{HeaderCertDN, ""}, {HeaderCertSAN, ""}}}}
+var authenticated = &Decision{Reason: Passed, Answer: &Answer{Headers: []Header{{HeaderCertDN, ""}, {HeaderCertSAN, ""}}}}
 
 // asAnonymous turns a denial of the client's making into going on as the
 // anonymous consumer. Only that consumer is set: no credential, and no group.
@@ -161,8 +161,8 @@ func (p *Policy) asAnonymous(ctx context.Context, denied *Decision, dir consumer
 	d := deniedAt(now, &Decision{
 		Reason: denied.Reason, Detail: denied.Detail, Subject: denied.Subject,
 		CAIDs: denied.CAIDs, Missing: denied.Missing, Anonymous: true,
+		Answer: &Answer{ClientVerify: denied.Answer.ClientVerify},
 	})
-	d.Answer.ClientVerify = denied.Answer.ClientVerify
 	d.basis = denied.basis
 	if !denied.expires.IsZero() && denied.expires.Before(d.expires) {
 		d.expires = denied.expires

@@ -17,7 +17,7 @@ const maxHeader = 8 << 10
 // decided begins the decision for a leaf whose path validated. It has all that
 // is said of a certificate alone and ends with the path.
 func (p *Policy) decided(path []*x509.Certificate, now time.Time) *Decision {
-	d := &Decision{Reason: Passed, Subject: subjectOf(path[0]), made: now, expires: path[0].NotAfter}
+	d := &Decision{Reason: Passed, Subject: subjectOf(path[0]), Answer: new(Answer), made: now, expires: path[0].NotAfter}
 	for _, c := range path {
 		if c.NotAfter.Before(d.expires) {
 			d.expires = c.NotAfter

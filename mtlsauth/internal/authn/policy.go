@@ -39,6 +39,9 @@ type Options struct {
 	MinRSABits        int // 0 means 2048
 	GroupBy           GroupBy
 	Cache             *Cache
+	// Form makes of a decision that passes what the door answers with. Such a
+	// decision has that, and no Answer any more. With nil it keeps its Answer.
+	Form func(*Decision) Form
 	// Cold bounds what is not remembered, for all policies together; nil is the
 	// machine's default, for this one alone.
 	Cold *Cold

@@ -15,8 +15,8 @@ import (
 // value is no call. Calls are immutable.
 type Calls struct {
 	frames []byte
-	count  int  // calls in frames, an exit not counted: it is not answered
-	exits  bool // the last call is kong.response.exit
+	count  int32 // calls in frames, an exit not counted: it is not answered
+	exits  bool  // the last call is kong.response.exit
 }
 
 const exitMethod = "kong.response.exit"
@@ -59,6 +59,9 @@ func MustRecord(fn func(kong *pdk.PDK) error) Calls {
 
 // Exits tells whether the calls end the request with kong.response.exit.
 func (c Calls) Exits() bool { return c.exits }
+
+// Size is the memory that the calls hold besides their own structure, in bytes.
+func (c Calls) Size() int { return cap(c.frames) }
 
 // cutFrame splits a tape, whose frames are whole, behind its first frame.
 func cutFrame(frames []byte) (frame, rest []byte) {
