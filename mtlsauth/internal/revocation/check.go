@@ -139,6 +139,9 @@ func earliest(a, b time.Time) time.Time {
 // path is what the findings mean for one path (the table of modes).
 func (i *inquiry) path(path []*x509.Certificate, found map[pair]finding) standing {
 	s := standing{verdict: Passed}
+	if len(path) == 0 {
+		return standing{err: errors.New("a path without certificates")}
+	}
 	for n, p := range pairsOf(path) {
 		f := found[p]
 		s.until = earliest(s.until, f.until)

@@ -25,6 +25,9 @@ type finding struct {
 	until      time.Time // when to look again; zero for no need
 	basis      Basis
 	err        error // why it is not good
+	// doubtful says that the status of who signed the answer could not be had:
+	// enough for IGNORE_CA_ERROR, not to take a revocation back.
+	doubtful bool
 }
 
 // verdict is the table of modes: what a state means for the request. vouched

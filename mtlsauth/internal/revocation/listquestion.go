@@ -219,5 +219,5 @@ func (a *listQuestion) fromDisk() outcome[crlValue] {
 		return outcome[crlValue]{}
 	}
 	value := crlValue{verified: list, etag: entry.ETag, lastModified: entry.LastModified}
-	return outcome[crlValue]{value: value, got: true, known: entry.Fetched, until: list.NextUpdate, err: err}
+	return outcome[crlValue]{value: value, got: true, known: knownSince(entry, minCRLAge, c.now()), until: list.NextUpdate, err: err}
 }

@@ -22,6 +22,7 @@ func (v *coverage) add(out crl.Outcome, f finding) bool {
 	v.reasons |= out.Reasons
 	v.until = earliest(earliest(v.until, f.until), out.Until)
 	v.basis = append(v.basis, f.basis...)
+	v.doubtful = v.doubtful || f.doubtful
 	// The answer is as old as its oldest part.
 	v.thisUpdate = earliest(v.thisUpdate, out.ThisUpdate)
 	if v.reasons == crl.AllReasons {

@@ -1,6 +1,7 @@
 package revocation_test
 
 import (
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"testing"
@@ -230,6 +231,7 @@ func TestNothingToCheck(t *testing.T) {
 	w := newWorld(t)
 	w.settings.Mode = revocation.IgnoreCAError
 	w.expectAll("no path", "unjudged")
+	w.expectAll("a path of nothing", "unjudged", []*x509.Certificate{})
 	var r revocation.Result
 	var s revocation.Settings
 	if r.Verdict == revocation.Passed || s.Mode != revocation.Strict {

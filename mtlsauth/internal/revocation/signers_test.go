@@ -195,3 +195,24 @@ func TestResultRestsOnSigners(t *testing.T) {
 
 // checked takes nocheck out of what OCSPSigner makes.
 var checked = pkitest.With(func(c *x509.Certificate) { c.ExtraExtensions = nil })
+
+// A delegate of whom nobody knows whether it is revoked may let in where nobody
+// asks for more, but takes no revocation back.
+func TestADoubtfulDelegateTakesNothingBack(t *testing.T) {
+	bubble(t, "ignore", func(t *testing.T) {
+		w := inBubble(t)
+		w.settings.Mode = revocation.IgnoreCAError
+		delegate := w.root.OCSPSigner("delegate", checked, ocsp("nowhere"))
+		leaf := w.root.Client("leaf", ocsp("ocsp"))
+		r := w.responder("ocsp", w.root)
+		r.Revoke(leaf, 1)
+		w.expect("by the CA itself", "revoked", leaf, w.root)
+		r.Good(leaf)
+		r.Change(func(response *pkitest.OCSPResponse) { response.Signer = delegate })
+		time.Sleep(5 * time.Minute)
+		w.expect("good, says the delegate", "revoked", leaf, w.root)
+		r.Change(nil)
+		time.Sleep(5 * time.Minute)
+		w.expect("good, says the CA itself", "passed", leaf, w.root)
+	})
+}

@@ -156,3 +156,23 @@ func TestStateThatIsOver(t *testing.T) {
 		second.expect("by CRL", "revoked", listed, root)
 	}
 }
+
+// A responder that does not know a certificate any more says nothing against
+// what it said of it before, on the disk neither.
+func TestTheDiskKeepsARevocation(t *testing.T) {
+	dir := t.TempDir()
+	first := process(t, dir)
+	first.settings.CertCacheTTL = 0
+	root := first.root
+	leaf := root.Client("leaf", ocsp("ocsp"))
+	r := first.responder("ocsp", root)
+	r.Revoke(leaf, 1)
+	first.expect("revoked", "revoked", leaf, root)
+	r.Forget(leaf)
+	first.expect("not known", "revoked", leaf, root)
+	if n := r.Count(leaf); n != 2 {
+		t.Fatalf("the responder was asked %d times, want twice: the test is void", n)
+	}
+	second := process(t, dir) // with no network
+	second.expect("after a restart", "revoked", leaf, root)
+}

@@ -16,6 +16,9 @@ const (
 	// maxAbove bounds how far the status of those who sign answers is followed:
 	// a CRL signer, and whoever signs the CRL that it is not on.
 	maxAbove = 3
+	// folderAgain is when a list of -crl-dir that is of no use now is looked at
+	// again, though the folder has not changed.
+	folderAgain = time.Minute
 )
 
 // status finds out about one certificate. above are those whose status hangs on
@@ -26,13 +29,13 @@ func (i *inquiry) status(p pair, above []pair) finding {
 	mark := markOf(c.revoked.groups.of(key))
 	f := i.ask(p, key, append(slices.Clip(above), p))
 	f.basis = append(f.basis, mark)
-	if f.state == good {
+	switch {
+	case f.state == revoked:
+	case f.state == good && !f.doubtful:
 		if !c.revoked.clear(key, f.thisUpdate, i.now()) {
 			f.state, f.err = revoked, errors.New("it was revoked, and no later answer takes that back")
 		}
-		return f
-	}
-	if f.state != revoked {
+	default:
 		if _, ok := c.revoked.get(key, i.now()); ok {
 			f.state, f.err = revoked, join(errors.New("it has been revoked"), f.err)
 		}
@@ -56,7 +59,11 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 		if f, done := i.folder(p, target, key, above, &found); done {
 			return f
 		}
-		m.add("-crl-dir", failed(found.err))
+		f := failed(found.err)
+		if found.err != nil {
+			f.until = i.now().Add(folderAgain) // a list's time may come
+		}
+		m.add("-crl-dir", f)
 	} else {
 		m.add("CRL distribution points", failed(err))
 	}
@@ -121,6 +128,7 @@ func (i *inquiry) vouchFor(pairs []pair, above []pair, f *finding) error {
 		if s.verdict(i.settings.Mode, i.trust.Configured(p.cert)) != Passed {
 			return fmt.Errorf("its signer, %s: %w", describe(p.cert), s.err)
 		}
+		f.doubtful = f.doubtful || s.state == unusable || s.doubtful
 	}
 	return nil
 }
@@ -128,6 +136,9 @@ func (i *inquiry) vouchFor(pairs []pair, above []pair, f *finding) error {
 // await returns what a slot knows, once the exchange that it needs is over.
 func await[V any](i *inquiry, s *slot[V], q question[V]) reply[V] {
 	c := i.checker
+	if i.ctx.Err() != nil { // nobody would wait for what is asked now
+		return s.untried(errBudget, i.now())
+	}
 	r, f := s.look(q, i.now(), launch[V](c))
 	if f == nil {
 		return r

@@ -58,7 +58,9 @@ func (a *statusQuestion) exchange(f *flight, before ocsp.Answer, has bool) outco
 		return kept
 	}
 	a.note(answer)
-	a.toDisk(response)
+	if !a.contradicted(answer) {
+		a.toDisk(response)
+	}
 	now := c.now()
 	return outcome[ocsp.Answer]{value: answer, got: true, same: has && !kept.got && equal(answer, before), known: now, until: answer.Until}
 }
@@ -105,6 +107,13 @@ func (a *statusQuestion) note(answer ocsp.Answer) {
 	}
 }
 
+// contradicted reports an answer that does not take back a revocation that is
+// remembered: the disk keeps what the memory may have to learn again from it.
+func (a *statusQuestion) contradicted(answer ocsp.Answer) bool {
+	seen, revoked := a.checker.revoked.get(a.cert, a.checker.now())
+	return revoked && answer.Status != ocsp.Revoked && (answer.Status != ocsp.Good || !answer.ThisUpdate.After(seen.thisUpdate))
+}
+
 // fromDisk returns the answer that is kept on disk, judged as if it had just
 // come. A revocation counts though its time is over.
 func (a *statusQuestion) fromDisk() (out outcome[ocsp.Answer]) {
@@ -127,7 +136,16 @@ func (a *statusQuestion) fromDisk() (out outcome[ocsp.Answer]) {
 		return out
 	}
 	a.note(answer)
-	return outcome[ocsp.Answer]{value: answer, got: true, known: entry.Fetched, until: answer.Until}
+	return outcome[ocsp.Answer]{value: answer, got: true, known: knownSince(entry, a.ttl, c.now()), until: answer.Until}
+}
+
+// knownSince is when an entry was fetched. One of unknown age is asked for anew,
+// and serves until then.
+func knownSince(entry *statedir.Entry, ttl time.Duration, now time.Time) time.Time {
+	if entry.Fetched.IsZero() {
+		return now.Add(-ttl)
+	}
+	return entry.Fetched
 }
 
 func (a *statusQuestion) toDisk(response []byte) {

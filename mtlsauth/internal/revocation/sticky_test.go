@@ -1,6 +1,8 @@
 package revocation_test
 
 import (
+	"context"
+	"crypto/x509"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,15 +126,22 @@ func TestRevokedAfterTheRequestEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := inBubble(t)
 		w.settings.Mode = revocation.IgnoreCAError
-		leaf := w.root.Client("leaf", ocsp("slow"), ocsp("slow/again"), ocsp("late"))
-		r := w.responder("slow", w.root)
-		r.Trouble(pkitest.Trouble{Hang: true})
+		leaf := w.root.Client("leaf", ocsp("late"), ocsp("never"))
 		late := w.responder("late", w.root)
 		late.Revoke(leaf, 1)
 		late.Trouble(pkitest.Trouble{Stall: 5 * time.Second})
-		w.expect("before the answer", "passed", leaf, w.root)
+		never := w.responder("never", w.root)
+		never.Good(leaf)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if got := w.checker.Check(ctx, [][]*x509.Certificate{path(leaf, w.root)}, w.trust, w.settings, time.Now()); got.Verdict != revocation.Passed {
+			t.Errorf("before the answer: got %v (%v), want a pass", got.Verdict, got.Err)
+		}
+		if n := never.Count(leaf); n != 0 {
+			t.Errorf("a responder was asked %d times when nobody waited any more", n)
+		}
 		time.Sleep(10 * time.Second)
-		for _, host := range []string{"slow", "late"} {
+		for _, host := range []string{"late", "never"} {
 			w.fails(host, int(fetch.Connect))
 		}
 		time.Sleep(5 * time.Hour)
