@@ -41,6 +41,9 @@ func (in *instance) Handle(e *pluginserver.Event) error {
 	if err != nil {
 		return err
 	}
+	if in.policy.asks {
+		in.plugin.first.wait()
+	}
 	d := in.policy.Authenticate(context.Background(), evidence, directory{in.plugin, e, in.policy.Known()}, e.Time())
 	in.plugin.log.decision(e, d, len(evidence.Chain) > 0)
 	return answer(e, d)

@@ -43,8 +43,45 @@ func readCredentials(ctx context.Context, file *consumer.File, force bool, log *
 	}
 }
 
-// refreshCredentials reads the files when they have changed, until ctx ends.
-func refreshCredentials(ctx context.Context, files []*consumer.File, every time.Duration, log *slog.Logger) {
+// firstReadingWait is how long requests wait, together, for the first reading of
+// the files: longer than that of the largest takes, far shorter than the minute
+// after which Kong gives up.
+const firstReadingWait = 5 * time.Second
+
+// firstReading is that of the files of credentials, which the server does not
+// wait for before it listens: requests whose mappings it may hold do.
+type firstReading struct {
+	done     chan struct{} // closed when it is over
+	deadline time.Time
+}
+
+func newFirstReading(now time.Time) *firstReading {
+	return &firstReading{done: make(chan struct{}), deadline: now.Add(firstReadingWait)}
+}
+
+// wait returns when the reading is over, or has taken too long: then nobody knows
+// whom a file would have mapped, and lookups fail.
+func (r *firstReading) wait() {
+	select {
+	case <-r.done:
+		return
+	default:
+	}
+	timer := time.NewTimer(time.Until(r.deadline)) // at once when that is past
+	defer timer.Stop()
+	select {
+	case <-r.done:
+	case <-timer.C:
+	}
+}
+
+// refreshCredentials reads the files, at first with force, and when they have
+// changed, until ctx ends.
+func refreshCredentials(ctx context.Context, files []*consumer.File, first *firstReading, every time.Duration, log *slog.Logger) {
+	for _, file := range files {
+		readCredentials(ctx, file, true, log)
+	}
+	close(first.done)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {

@@ -32,6 +32,7 @@ type Plugin struct {
 type pluginOptions struct {
 	store      *cacert.Store
 	files      []*consumer.File // of credentials
+	first      *firstReading    // of files
 	status     *statusServices
 	cold       *authn.Cold
 	log        *kongLog
@@ -42,6 +43,7 @@ type pluginOptions struct {
 type sharedPolicy struct {
 	*authn.Policy
 	cas   *cacert.Set
+	asks  bool // whom the files of credentials map
 	key   [sha256.Size]byte
 	users int
 }
@@ -110,7 +112,7 @@ func (p *Plugin) policy(c Config) (*sharedPolicy, error) {
 		return nil, err
 	}
 	cas := p.store.Want(c.CACertificates)
-	shared := &sharedPolicy{key: key, users: 1, cas: cas, Policy: authn.NewPolicy(authn.Options{
+	shared := &sharedPolicy{key: key, users: 1, cas: cas, asks: consumers != nil && len(p.files) > 0, Policy: authn.NewPolicy(authn.Options{
 		Consumers:         consumers,
 		Anonymous:         c.anonymous(),
 		Lookups:           p.lookups,

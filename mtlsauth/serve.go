@@ -80,16 +80,15 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 		return &UsageError{err}
 	}
 	store := cacert.NewStore(cacert.Options{Sources: sources, Refresh: o.Refresh, Log: log.background})
-	files := credentialsFiles(o)
-	for _, file := range files {
-		readCredentials(context.Background(), file, true, log.background)
-	}
+	// Nothing that may take long, such as reading certificates or credentials,
+	// comes before the listener: until then Kong answers requests with 500.
+	files, first := credentialsFiles(o), newFirstReading(time.Now())
 	memory := &memoryGuard{limit: limitMemory()}
 	status, err := openStatus(o, memory.limit, log.background)
 	if err != nil {
 		return err
 	}
-	plugin := newPlugin(pluginOptions{store: store, files: files, status: status, cold: authn.NewCold(memory.isFull), log: log, minRSABits: o.MinRSABits})
+	plugin := newPlugin(pluginOptions{store: store, files: files, first: first, status: status, cold: authn.NewCold(memory.isFull), log: log, minRSABits: o.MinRSABits})
 
 	path := socketPath(o.Name, o.Prefix)
 	ids, err := pluginserver.OpenIDs(path + ".ids")
@@ -121,7 +120,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 		store.Run(ctx)
 	}()
 	status.run(ctx)
-	go refreshCredentials(ctx, files, o.Refresh, log.background)
+	go refreshCredentials(ctx, files, first, o.Refresh, log.background)
 	err = server.Run(listener, stdin, func() { go plugin.reload(ctx) }) // which a file may hold up
 	cancel()
 	select {
