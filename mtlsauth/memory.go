@@ -18,8 +18,17 @@ const (
 	// this side process of a gateway takes at most.
 	memoryShare = 4
 	// minMemory is what it needs to be of use, maxMemory more than it has use
-	// for: a hundred thousand remembered decisions take below 100 MiB.
+	// for: a hundred thousand remembered decisions take below 96 MiB.
 	minMemory, maxMemory = 128 << 20, 4 << 30
+)
+
+// What is remembered takes at most a part of the limit each, so that a small
+// machine remembers less and no cache fills the memory for good: CRLs a half (see
+// openStatus), decisions an eighth, consumers a sixteenth. The guard's three
+// fourths leave room for what can not be bounded so, configurations above all.
+const (
+	decisionShare = 8
+	lookupShare   = 16
 )
 
 // limitMemory sets Go's memory limit, unless GOMEMLIMIT has, and returns it.

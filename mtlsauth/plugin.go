@@ -37,6 +37,7 @@ type pluginOptions struct {
 	cold       *authn.Cold
 	log        *kongLog
 	minRSABits int
+	memory     int64 // the limit, in bytes
 }
 
 // sharedPolicy is a policy with the number of instances that use it.
@@ -53,8 +54,8 @@ var _ pluginserver.Plugin = (*Plugin)(nil)
 func newPlugin(o pluginOptions) *Plugin {
 	return &Plugin{
 		pluginOptions: o,
-		cache:         authn.NewCache(),
-		lookups:       consumer.NewLookups(),
+		cache:         authn.NewCacheWithin(o.memory / decisionShare),
+		lookups:       consumer.NewLookupsWithin(o.memory / lookupShare),
 		policies:      make(map[[sha256.Size]byte]*sharedPolicy),
 	}
 }

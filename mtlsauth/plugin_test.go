@@ -15,7 +15,7 @@ import (
 
 func newTestPlugin() *Plugin {
 	log := newKongLog("mtls-auth", slog.LevelInfo, slog.NewTextHandler(io.Discard, nil))
-	return newPlugin(pluginOptions{store: cacert.NewStore(cacert.Options{Log: log.background}), status: new(statusServices), log: log})
+	return newPlugin(pluginOptions{store: cacert.NewStore(cacert.Options{Log: log.background}), status: new(statusServices), log: log, memory: minMemory})
 }
 
 // Kong starts an instance of an equal configuration in each worker and at each

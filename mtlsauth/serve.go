@@ -88,7 +88,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	plugin := newPlugin(pluginOptions{store: store, files: files, first: first, status: status, cold: authn.NewCold(memory.isFull), log: log, minRSABits: o.MinRSABits})
+	plugin := newPlugin(pluginOptions{store: store, files: files, first: first, status: status, cold: authn.NewCold(memory.isFull), log: log, minRSABits: o.MinRSABits, memory: memory.limit})
 
 	path := socketPath(o.Name, o.Prefix)
 	ids, err := pluginserver.OpenIDs(path + ".ids")

@@ -25,10 +25,16 @@ const (
 )
 
 // NewCache returns an empty cache.
-func NewCache() *Cache {
+func NewCache() *Cache { return NewCacheWithin(maxPassedBytes + maxDeniedBytes) }
+
+// NewCacheWithin returns an empty cache whose decisions take at most so many
+// bytes, a 24th of them for denials, and at most what NewCache's do.
+func NewCacheWithin(bytes int64) *Cache {
+	bytes = min(bytes, maxPassedBytes+maxDeniedBytes)
+	denied := bytes / ((maxPassedBytes + maxDeniedBytes) / maxDeniedBytes)
 	return &Cache{
-		passed: newLRU(maxPassed, maxPassedBytes),
-		denied: newLRU(maxDenied, maxDeniedBytes),
+		passed: newLRU(maxPassed, int(bytes-denied)),
+		denied: newLRU(maxDenied, int(denied)),
 		trusts: newTrusts(),
 	}
 }

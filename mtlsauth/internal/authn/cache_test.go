@@ -138,6 +138,23 @@ func TestAHundredThousandAreRemembered(t *testing.T) {
 	}
 }
 
+func TestASmallMachineRemembersLess(t *testing.T) {
+	c := NewCacheWithin(1 << 20)
+	for n := range 10_000 {
+		c.put(keyOf(2*n), 1, lasting(Passed, time.Minute))
+		c.put(keyOf(2*n+1), 1, lasting(Expired, time.Minute))
+	}
+	if sum := c.passed.bytes + c.denied.bytes; sum > 1<<20 || sum < 1<<20-1<<10 {
+		t.Errorf("%d bytes are kept, want all of a MiB and no more", sum)
+	}
+	if n := len(c.denied.byPrefix); n == 0 || n > 1<<20/24/lasting(Expired, 0).size() {
+		t.Errorf("%d denials are kept", n)
+	}
+	if huge := NewCacheWithin(1 << 40); huge.passed.maxBytes != maxPassedBytes || huge.denied.maxBytes != maxDeniedBytes {
+		t.Errorf("with much memory %d and %d bytes are kept", huge.passed.maxBytes, huge.denied.maxBytes)
+	}
+}
+
 func TestDenialsNeverPushOutWhoIsLetIn(t *testing.T) {
 	c := NewCache()
 	const snapshot = 1

@@ -33,8 +33,12 @@ type cache struct {
 	found, absent lru
 }
 
-func newCache() cache {
-	return cache{newLRU(maxFound, maxFoundBytes), newLRU(maxAbsent, maxAbsentBytes)}
+// newCache returns a cache within so many bytes: a ninth of them, as of the whole,
+// for those that are absent.
+func newCache(within int64) cache {
+	within = min(within, maxFoundBytes+maxAbsentBytes)
+	absent := within / 9
+	return cache{newLRU(maxFound, int(within-absent)), newLRU(maxAbsent, int(absent))}
 }
 
 // get returns an answer that is young enough; an older one stays for those who

@@ -35,13 +35,18 @@ type Ask struct {
 type Lookups struct {
 	mu         sync.Mutex
 	cache      cache
+	within     int64 // bytes, for the cache
 	flying     map[Query]*flight
 	generation atomic.Uint64 // counts Forget
 }
 
 // NewLookups returns an empty cache.
-func NewLookups() *Lookups {
-	return &Lookups{cache: newCache(), flying: make(map[Query]*flight)}
+func NewLookups() *Lookups { return NewLookupsWithin(maxFoundBytes + maxAbsentBytes) }
+
+// NewLookupsWithin returns an empty cache of at most so many bytes, and at most
+// what NewLookups has.
+func NewLookupsWithin(bytes int64) *Lookups {
+	return &Lookups{cache: newCache(bytes), within: bytes, flying: make(map[Query]*flight)}
 }
 
 // Forget drops all answers. Those of lookups that are running reach whoever
@@ -49,7 +54,7 @@ func NewLookups() *Lookups {
 func (l *Lookups) Forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cache = newCache()
+	l.cache = newCache(l.within)
 	l.flying = make(map[Query]*flight)
 	l.generation.Add(1)
 }
