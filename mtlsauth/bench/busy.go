@@ -31,7 +31,7 @@ func (b *bench) busy() error {
 	before := len(b.running)
 	entries, lasts, rounds := 1_000_000, 6*time.Second, 3
 	if b.quick {
-		entries, lasts, rounds = 10_000, time.Second, 1
+		entries, lasts, rounds = 10_000, 500*time.Millisecond, 1
 	}
 	lists, err := b.newLists(entries)
 	if err != nil {

@@ -18,7 +18,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -31,17 +30,12 @@ import (
 )
 
 func main() {
-	role.Main(roles())
+	role.Main(ownRoles, server.Roles, kong.Roles)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// roles are what this program's own processes do.
-func roles() map[string]role.Start {
-	all := map[string]role.Start{"cold": role.Of(startCold)}
-	maps.Copy(all, server.Roles)
-	maps.Copy(all, kong.Roles)
-	return all
-}
+// ownRoles are those of this package's own processes.
+var ownRoles = map[string]role.Start{"cold": role.Of(startCold)}
 
 // section is a part of the report.
 type section struct {

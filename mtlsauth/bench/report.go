@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 )
 
 // goal is a ratio, or a count, that a figure should not exceed.
@@ -73,9 +72,7 @@ func median(values []float64) float64 {
 	return (v[m-1] + v[m]) / 2
 }
 
-// micro writes a duration in microseconds.
-func micro(d time.Duration) string { return microseconds(float64(d.Nanoseconds())) }
-
+// microseconds writes nanoseconds as such.
 func microseconds(nanoseconds float64) string { return fmt.Sprintf("%.1f", nanoseconds/1000) }
 
 func decimal(v float64) string { return fmt.Sprintf("%.1f", v) }

@@ -7,16 +7,14 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	benchkong "mtls-auth/mtlsauth/bench/kong"
+	"mtls-auth/mtlsauth/bench/role"
+	benchserver "mtls-auth/mtlsauth/bench/server"
 )
 
 func TestMain(m *testing.M) {
-	if arguments := os.Getenv(driverVariable); arguments != "" {
-		if err := runDriver(arguments); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
+	role.Main(benchserver.Roles, benchkong.Roles) // the processes of the benchmarks
 	code := m.Run()
 	os.RemoveAll(binaries)
 	os.Exit(code)

@@ -42,14 +42,20 @@ func Of[T any](start func(T) (Part, error)) Start {
 	}
 }
 
-// Main plays the role that this process was started with, until stdin ends, and
-// does not return. In a process without a role it does nothing.
-func Main(roles map[string]Start) {
+// Main plays the role that this process was started with, one of these, until
+// stdin ends, and does not return. In a process without a role it does nothing.
+func Main(roles ...map[string]Start) {
 	name := os.Getenv(variable)
 	if name == "" {
 		return
 	}
-	err := profiled(name, func() error { return play(roles[name], os.Stdin, os.Stdout) })
+	var start Start
+	for _, some := range roles {
+		if s := some[name]; s != nil {
+			start = s
+		}
+	}
+	err := profiled(name, func() error { return play(start, os.Stdin, os.Stdout) })
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		os.Exit(1)
