@@ -61,7 +61,10 @@ func (c *Cache) put(key cacheKey, version uint64, d *Decision) {
 }
 
 // lru is bounded in number and in bytes, least recently used out first. Its
-// entries are their own list: there are a hundred thousand of them.
+// entries are their own list: there are a hundred thousand of them. It is our own
+// because hashicorp/golang-lru v2.0.7 has no bound in bytes and took a third
+// longer to find one of those, 0.67 against 0.52 µs, and half as long again to
+// put one in the place of another.
 type lru struct {
 	maxEntries, maxBytes int
 
