@@ -67,11 +67,11 @@ func (i *inquiry) all(paths [][]*x509.Certificate) map[pair]finding {
 	pairs := slices.Collect(maps.Keys(found))
 	for _, p := range pairs {
 		if len(pairs) == 1 {
-			found[p] = i.status(p, nil)
+			found[p] = i.guarded(p)
 			break
 		}
 		wg.Go(func() {
-			f := i.status(p, nil)
+			f := i.guarded(p)
 			mu.Lock()
 			defer mu.Unlock()
 			found[p] = f
@@ -79,6 +79,17 @@ func (i *inquiry) all(paths [][]*x509.Certificate) map[pair]finding {
 	}
 	wg.Wait()
 	return found
+}
+
+// guarded is status, whose panic is a fault of this one request.
+func (i *inquiry) guarded(p pair) (f finding) {
+	defer func() {
+		if r := recover(); r != nil {
+			f = failed(panicked(r))
+			i.checker.log.Error("checking certificate status", "panic", f.err)
+		}
+	}()
+	return i.status(p, nil)
 }
 
 // standing is what a path's certificates come to.

@@ -2,15 +2,12 @@ package revocation
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/x509"
-	"fmt"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/revocation/crl"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
@@ -124,7 +121,11 @@ func launch[V any](c *Checker) func(*slot[V], *try[V], *flight) {
 		}
 		go func() {
 			defer c.flights.leave()
-			if next, again := s.run(t, f, c.now); again {
+			next, again := s.run(t, f, c.now)
+			if errors.Is(f.err, errPanic) {
+				c.log.Error("asking for certificate status", "panic", f.err)
+			}
+			if again {
 				renewAt(c, s, t, next)
 			}
 		}()
@@ -155,76 +156,4 @@ func renewAt[V any](c *Checker, s *slot[V], t *try[V], at time.Time) {
 			renewAt(c, s, t, next)
 		}
 	})
-}
-
-// interned keeps one parsed certificate of those that are equal: an issuer that
-// clients send along is parsed anew with each of them.
-type interned struct {
-	mu    sync.Mutex
-	certs map[[sha256.Size]byte]*x509.Certificate
-}
-
-// maxInterned bounds them. What is dropped stays with who uses it.
-const maxInterned = 1000
-
-// of returns the certificate to keep, and its digest.
-func (i *interned) of(cert *x509.Certificate) (*x509.Certificate, [sha256.Size]byte) {
-	id := sha256.Sum256(cert.Raw)
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if known, ok := i.certs[id]; ok {
-		return known, id
-	}
-	if i.certs == nil || len(i.certs) >= maxInterned {
-		i.certs = make(map[[sha256.Size]byte]*x509.Certificate)
-	}
-	i.certs[id] = cert
-	return cert, id
-}
-
-// warnings writes what goes wrong with an address, once a minute at most.
-type warnings struct {
-	log *slog.Logger
-
-	mu   sync.Mutex
-	last map[string]time.Time
-}
-
-// maxWarned bounds the addresses that are remembered.
-const maxWarned = 1000
-
-func newWarnings(log *slog.Logger) *warnings {
-	return &warnings{log: log, last: make(map[string]time.Time)}
-}
-
-func (w *warnings) warn(now time.Time, what, address string, err error) {
-	w.mu.Lock()
-	last, known := w.last[address]
-	if known && now.Sub(last) < time.Minute {
-		w.mu.Unlock()
-		return
-	}
-	if !known && len(w.last) >= maxWarned {
-		clear(w.last)
-	}
-	w.last[address] = now
-	w.mu.Unlock()
-	w.log.Warn(what, "address", cut(address), "error", cut(err.Error()))
-}
-
-// cut shortens a text whose length others choose.
-func cut(s string) string {
-	const most = 300
-	if len(s) <= most {
-		return s
-	}
-	return fmt.Sprintf("%.300s…", s)
-}
-
-// listSize is what a list takes of it.
-func listSize(l *crl.List) int64 {
-	if l == nil {
-		return 0
-	}
-	return int64(l.Size())
 }

@@ -15,7 +15,7 @@ const (
 	revoked                // an answer says so, or has said so
 	unheardOf              // the responder does not know it, and no CRL says otherwise
 	silent                 // it names no address
-	limited                // a limit of our own was reached
+	limited                // a limit of our own was reached, or this program is at fault
 )
 
 // finding is what is known of one certificate, and what that rests on.
@@ -64,7 +64,7 @@ var (
 
 // failed is the finding that there is nothing usable, or a limit of our own.
 func failed(err error) finding {
-	if errors.Is(err, ErrLimit) {
+	if isOurs(err) {
 		return finding{state: limited, err: err}
 	}
 	return finding{err: err}

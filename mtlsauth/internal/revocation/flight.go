@@ -110,13 +110,15 @@ func (s *slot[V]) next(t *try[V], now time.Time) (time.Time, bool) {
 func guarded[V any](exchange func(*flight, V, bool) outcome[V], f *flight, before V, has bool) (out outcome[V]) {
 	defer func() {
 		if r := recover(); r != nil {
-			out = outcome[V]{err: fmt.Errorf("%w: %v\n%s", errPanic, r, debug.Stack())}
+			out = outcome[V]{err: panicked(r)}
 		}
 	}()
 	return exchange(f, before, has)
 }
 
 var errPanic = errors.New("a fault in this program")
+
+func panicked(r any) error { return fmt.Errorf("%w: %v\n%s", errPanic, r, debug.Stack()) }
 
 // renew starts an exchange if the value is due and somebody wanted it since the
 // last time. It returns when to come again, if so.

@@ -28,6 +28,10 @@ const (
 // never lets anybody in, in no mode.
 var ErrLimit = errors.New("limit reached")
 
+// isOurs reports an error that says nothing of a certificate or an address: a
+// limit of our own, or a fault in this program.
+func isOurs(err error) bool { return errors.Is(err, ErrLimit) || errors.Is(err, errPanic) }
+
 func limitError(what string, most int) error {
 	return fmt.Errorf("%w: %s, at most %d", ErrLimit, what, most)
 }

@@ -24,7 +24,8 @@ type listQuestion struct {
 	// The issuer and the trust anchor of the path.
 	issuerCert, anchorCert *x509.Certificate
 	key                    slotKey
-	room                   func() bool // makes room for a list
+	stored                 statedir.Key // on disk
+	room                   func() bool  // makes room for a list
 }
 
 // exchange fetches the list, if it has changed. What the disk knows comes
@@ -110,7 +111,7 @@ func (a *listQuestion) received(response *fetch.Response, before crlValue) (outc
 	body := io.Reader(response.Body)
 	var disk *statedir.Writer
 	if c.options.State != nil {
-		if w, err := c.options.State.Create(statedir.CRL, statedir.Key(a.key)); err == nil {
+		if w, err := c.options.State.Create(statedir.CRL, a.stored); err == nil {
 			disk = w
 			body = io.TeeReader(body, tolerant{w})
 		}
@@ -204,7 +205,7 @@ func (a *listQuestion) fromDisk() outcome[crlValue] {
 	if c.options.State == nil {
 		return outcome[crlValue]{}
 	}
-	entry, err := c.options.State.Read(statedir.CRL, statedir.Key(a.key))
+	entry, err := c.options.State.Read(statedir.CRL, a.stored)
 	if err != nil {
 		return outcome[crlValue]{}
 	}

@@ -4,10 +4,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"time"
 
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/revocation/statedir"
 )
 
 // coverage adds up what several CRLs say of one certificate: it is good when
@@ -91,7 +91,7 @@ func (i *inquiry) points(p pair, target *crl.Target, key certKey, above []pair, 
 		}
 		for _, address := range point.URLs {
 			if len(visited) == maxURLs {
-				m.add("CRL "+cut(address), failed(errNotVisited))
+				m.add("CRL "+shown(address), failed(errNotVisited))
 				break
 			}
 			if visited[address] {
@@ -101,15 +101,15 @@ func (i *inquiry) points(p pair, target *crl.Target, key certKey, above []pair, 
 			f := finding{}
 			out, err := i.list(p, target, address, above, &f)
 			if err != nil {
-				if errors.Is(err, ErrLimit) {
+				if isOurs(err) {
 					f.state = limited
 				}
 				f.err = err
-				m.add("CRL "+cut(address), f)
+				m.add("CRL "+shown(address), f)
 				continue
 			}
 			if out.Revoked {
-				return i.listed(p, key, out, f, cut(address)), true
+				return i.listed(p, key, out, f, shown(address)), true
 			}
 			if v.add(out, f) {
 				return v.finding, true
@@ -189,6 +189,9 @@ func (i *inquiry) list(p pair, target *crl.Target, address string, above []pair,
 		checker: c, visit: i.visit(p, issuerID, address),
 		target: target, trust: i.trust, issuerCert: p.issuer, anchorCert: p.anchor,
 		key: slotKey(digest([]byte("crl"), issuerID[:], []byte(address))),
+		// Whoever holds the key of the issuer is the one who signs, whichever of
+		// its certificates leads there.
+		stored: statedir.Key(digest([]byte("crl"), p.issuer.RawSubject, p.issuer.RawSubjectPublicKeyInfo, []byte(address))),
 	}
 	slot := c.lists.get(a.key)
 	a.room = func() bool { return c.lists.dropOldest(slot) }
@@ -209,45 +212,4 @@ func (i *inquiry) list(p pair, target *crl.Target, address string, above []pair,
 		err = errors.New("there is no list")
 	}
 	return crl.Outcome{}, err
-}
-
-// crlValue is what an address has as a CRL for an issuer.
-type crlValue struct {
-	// verified is a list whose signer was found.
-	verified *crl.List
-	// candidate is one that is later and whose signer was not among what the
-	// asking client had sent or the configuration names: others may have it.
-	candidate          *crl.List
-	etag, lastModified string
-}
-
-func (v crlValue) both() []*crl.List {
-	var lists []*crl.List
-	for _, l := range []*crl.List{v.candidate, v.verified} {
-		if l != nil {
-			lists = append(lists, l)
-		}
-	}
-	return lists
-}
-
-// releaseLists gives back the memory of lists that are not kept.
-func (c *Checker) releaseLists(old, kept crlValue) {
-	for _, l := range old.both() {
-		if l != kept.verified && l != kept.candidate {
-			c.options.Memory.release(listSize(l))
-		}
-	}
-}
-
-// newer reports whether a list may take the place of another.
-func newer(thisUpdate time.Time, known *crl.List) bool {
-	return known == nil || !thisUpdate.Before(known.ThisUpdate)
-}
-
-// laterList reports whether a verified list is later than the one that is known,
-// or is that one, with another candidate.
-func laterList(value, known crlValue) bool {
-	return value.verified != nil && (known.verified == nil || value.verified == known.verified ||
-		value.verified.ThisUpdate.After(known.verified.ThisUpdate))
 }

@@ -2,7 +2,6 @@ package revocation
 
 import (
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -40,7 +39,7 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 	})
 	f := finding{until: r.until, basis: Basis{r.mark}, err: r.err}
 	if !r.usable {
-		if errors.Is(r.err, ErrLimit) {
+		if isOurs(r.err) {
 			f.state = limited
 		}
 		return f
@@ -48,7 +47,7 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 	if signer := r.value.Responder; signer != nil {
 		if err := i.vouchFor([]pair{{signer, p.issuer, p.anchor}}, above, &f); err != nil {
 			f.err = err
-			if errors.Is(err, ErrLimit) {
+			if isOurs(err) {
 				f.state = limited
 			}
 			return f
@@ -58,7 +57,7 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 	case ocsp.Good:
 		f.state, f.thisUpdate = good, r.value.ThisUpdate
 	case ocsp.Revoked:
-		f.state, f.err = revoked, fmt.Errorf("revoked, says OCSP responder %s", cut(address))
+		f.state, f.err = revoked, fmt.Errorf("revoked, says OCSP responder %s", shown(address))
 		c.revoked.add(key, seen(r.value, p.cert.NotAfter), i.now())
 	default:
 		f.state, f.err = unheardOf, errUnheardOf

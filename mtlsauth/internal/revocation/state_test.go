@@ -176,3 +176,23 @@ func TestTheDiskKeepsARevocation(t *testing.T) {
 	second := process(t, dir) // with no network
 	second.expect("after a restart", "revoked", leaf, root)
 }
+
+// Who was revoked stays so after a restart, by whichever certificate of the
+// issuer it comes.
+func TestARevocationOutlivesTheProcessForAllOfTheIssuersCertificates(t *testing.T) {
+	dir := t.TempDir()
+	first := process(t, dir)
+	self := pkitest.NewCA("issuer")
+	cross := first.root.Intermediate("issuer", pkitest.Key(self.Key))
+	other := first.root.Intermediate("issuer")
+	byOCSP, byCRL := self.Client("a", ocsp("ocsp")), self.Client("b", crl("crl"))
+	first.responder("ocsp", self).Revoke(byOCSP, 1)
+	first.list("crl", pkitest.CRL{Issuer: self, Entries: pkitest.Revoked(byCRL)})
+	first.expect("by OCSP", "revoked", byOCSP, self)
+	first.expect("by CRL", "revoked", byCRL, self)
+	second := process(t, dir) // with no network
+	second.expect("by OCSP, under the cross-certificate", "revoked", byOCSP, cross)
+	second.expect("by CRL, under the cross-certificate", "revoked", byCRL, cross)
+	second.expect("by OCSP, under one with another key", "passed", byOCSP, other)
+	second.expect("by CRL, under one with another key", "passed", byCRL, other)
+}

@@ -71,7 +71,7 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 	unheard := false
 	for n, address := range responders {
 		if n == maxURLs {
-			m.add("OCSP "+cut(address), failed(errNotVisited))
+			m.add("OCSP "+shown(address), failed(errNotVisited))
 			break
 		}
 		f := i.ocsp(p, key, address, above)
@@ -81,7 +81,7 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 		case unheardOf:
 			unheard = true
 		}
-		m.add("OCSP "+cut(address), f)
+		m.add("OCSP "+shown(address), f)
 	}
 	named := len(responders) > 0 || target == nil
 	if target != nil {

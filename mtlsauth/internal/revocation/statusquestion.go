@@ -59,7 +59,10 @@ func (a *statusQuestion) exchange(f *flight, before ocsp.Answer, has bool) outco
 	}
 	a.note(answer)
 	if !a.contradicted(answer) {
-		a.toDisk(response)
+		a.toDisk(a.key, response)
+	}
+	if answer.Final() {
+		a.toDisk(a.revokedKey(), response)
 	}
 	now := c.now()
 	return outcome[ocsp.Answer]{value: answer, got: true, same: has && !kept.got && equal(answer, before), known: now, until: answer.Until}
@@ -117,26 +120,35 @@ func (a *statusQuestion) contradicted(answer ocsp.Answer) bool {
 // fromDisk returns the answer that is kept on disk, judged as if it had just
 // come. A revocation counts though its time is over.
 func (a *statusQuestion) fromDisk() (out outcome[ocsp.Answer]) {
-	c := a.checker
-	if c.options.State == nil {
+	if a.checker.options.State == nil {
 		return out
 	}
-	entry, err := c.options.State.Read(statedir.OCSP, statedir.Key(a.key))
-	if err != nil {
+	if _, response, ok := a.stored(a.revokedKey()); ok {
+		a.remember(response, ocsp.Answer{}, false)
+	}
+	entry, response, ok := a.stored(a.key)
+	if !ok {
 		return out
 	}
-	defer entry.Body.Close()
-	response, err := io.ReadAll(io.LimitReader(entry.Body, ocsp.MaxSize))
-	if err != nil {
-		return out
-	}
-	answer, err := ocsp.Judge(response, a.issuerCert, a.serial, a.options(c.now()))
+	now := a.checker.now()
+	answer, err := ocsp.Judge(response, a.issuerCert, a.serial, a.options(now))
 	if err != nil {
 		a.remember(response, answer, false)
 		return out
 	}
 	a.note(answer)
-	return outcome[ocsp.Answer]{value: answer, got: true, known: knownSince(entry, a.ttl, c.now()), until: answer.Until}
+	return outcome[ocsp.Answer]{value: answer, got: true, known: knownSince(entry, a.ttl, now), until: answer.Until}
+}
+
+// stored reads an entry of the disk.
+func (a *statusQuestion) stored(key slotKey) (*statedir.Entry, []byte, bool) {
+	entry, err := a.checker.options.State.Read(statedir.OCSP, statedir.Key(key))
+	if err != nil {
+		return nil, nil, false
+	}
+	defer entry.Body.Close()
+	response, err := io.ReadAll(io.LimitReader(entry.Body, ocsp.MaxSize))
+	return entry, response, err == nil
 }
 
 // knownSince is when an entry was fetched. One of unknown age is asked for anew,
@@ -148,12 +160,16 @@ func knownSince(entry *statedir.Entry, ttl time.Duration, now time.Time) time.Ti
 	return entry.Fetched
 }
 
-func (a *statusQuestion) toDisk(response []byte) {
+// revokedKey is where a revocation for good lies besides: under the name and key
+// of the issuer, for whoever comes by another certificate of it.
+func (a *statusQuestion) revokedKey() slotKey { return slotKey(digest([]byte("revoked"), a.cert[:])) }
+
+func (a *statusQuestion) toDisk(key slotKey, response []byte) {
 	c := a.checker
 	if c.options.State == nil {
 		return
 	}
-	w, err := c.options.State.Create(statedir.OCSP, statedir.Key(a.key))
+	w, err := c.options.State.Create(statedir.OCSP, statedir.Key(key))
 	if err != nil {
 		return // statedir has logged it
 	}

@@ -1,0 +1,56 @@
+package revocation
+
+import (
+	"time"
+
+	"mtls-auth/mtlsauth/internal/revocation/crl"
+)
+
+// crlValue is what an address has as a CRL for an issuer.
+type crlValue struct {
+	// verified is a list whose signer was found.
+	verified *crl.List
+	// candidate is one that is later and whose signer was not among what the
+	// asking client had sent or the configuration names: others may have it.
+	candidate          *crl.List
+	etag, lastModified string
+}
+
+func (v crlValue) both() []*crl.List {
+	var lists []*crl.List
+	for _, l := range []*crl.List{v.candidate, v.verified} {
+		if l != nil {
+			lists = append(lists, l)
+		}
+	}
+	return lists
+}
+
+// releaseLists gives back the memory of lists that are not kept.
+func (c *Checker) releaseLists(old, kept crlValue) {
+	for _, l := range old.both() {
+		if l != kept.verified && l != kept.candidate {
+			c.options.Memory.release(listSize(l))
+		}
+	}
+}
+
+// newer reports whether a list may take the place of another.
+func newer(thisUpdate time.Time, known *crl.List) bool {
+	return known == nil || !thisUpdate.Before(known.ThisUpdate)
+}
+
+// laterList reports whether a verified list is later than the one that is known,
+// or is that one, with another candidate.
+func laterList(value, known crlValue) bool {
+	return value.verified != nil && (known.verified == nil || value.verified == known.verified ||
+		value.verified.ThisUpdate.After(known.verified.ThisUpdate))
+}
+
+// listSize is what a list takes of it.
+func listSize(l *crl.List) int64 {
+	if l == nil {
+		return 0
+	}
+	return int64(l.Size())
+}

@@ -1,0 +1,54 @@
+package revocation_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/revocation"
+	"mtls-auth/mtlsauth/internal/revocation/fetch"
+)
+
+// broken is a fetcher with a fault of its own.
+type broken struct{}
+
+func (broken) Do(context.Context, fetch.Request, fetch.How, int64) (*fetch.Response, error) {
+	panic("a fault")
+}
+
+// A fault in this program lets nobody in, and ends no more than the request.
+func TestFaultsLetNobodyIn(t *testing.T) {
+	var log bytes.Buffer
+	w := newWorld(t, func(o *revocation.Options) {
+		o.Fetcher = broken{}
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	inter := w.root.Intermediate("inter", crl("crl"))
+	byOCSP, byCRL, plain := w.root.Client("a", ocsp("ocsp")), w.root.Client("b", crl("crl")), inter.Client("c", ocsp("ocsp"))
+	for name, mode := range both {
+		w.settings.Mode = mode
+		w.expect(name+": in an exchange with a responder", "unjudged", byOCSP, w.root)
+		w.expect(name+": in an exchange for a CRL", "unjudged", byCRL, w.root)
+		w.expect(name+": at two levels", "unjudged", plain, inter, w.root)
+		// An issuer that is none: what is asked of it goes wrong.
+		hollow := &pkitest.Certificate{Certificate: nil}
+		w.expect(name+": while checking", "unjudged", byOCSP, hollow, w.root)
+	}
+	if !strings.Contains(log.String(), "a fault") {
+		t.Errorf("the log does not tell: %s", log.String())
+	}
+}
+
+// What a certificate names may be a secret of somebody's.
+func TestNoPasswordIsLogged(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.root.Client("leaf", pkitest.OCSPServer("http://user:secret@ocsp/"), pkitest.CRLDistributionPoint("http://user:secret@crl/ca.crl"),
+		pkitest.OCSPServer("http://user:secret@[ocsp/"))
+	r := w.expect("an address with a password", "unknown", leaf, w.root)
+	if r.Err == nil || strings.Contains(r.Err.Error(), "secret") || !strings.Contains(r.Err.Error(), "http://ocsp/") {
+		t.Errorf("got %v, want the address without the password", r.Err)
+	}
+}
