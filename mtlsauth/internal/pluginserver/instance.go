@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,15 +64,30 @@ func (t *instances) sweep(now time.Time) {
 	var gone []*instance
 	age := now.Sub(t.epoch)
 	t.mu.Lock()
+	keep := t.keep(age)
 	for id, in := range t.byID {
 		unused := age - time.Duration(in.used.Load())
-		if unused > unusedFor || in.closed.Load() && unused > closedFor {
+		if unused > keep || in.closed.Load() && unused > closedFor {
 			delete(t.byID, id)
 			gone = append(gone, in)
 		}
 	}
 	t.mu.Unlock()
 	t.close(gone)
+}
+
+// keep is how long an instance is remembered unused: less than unusedFor where
+// there are over maxInstances. The lock is held.
+func (t *instances) keep(age time.Duration) time.Duration {
+	if len(t.byID) <= maxInstances {
+		return unusedFor
+	}
+	unused := make([]time.Duration, 0, len(t.byID))
+	for _, in := range t.byID {
+		unused = append(unused, age-time.Duration(in.used.Load()))
+	}
+	slices.Sort(unused)
+	return min(max(unused[maxInstances-1], closedFor), unusedFor)
 }
 
 // closeAll forgets them all.

@@ -59,3 +59,35 @@ func TestInstancesAreGivenUpLate(t *testing.T) {
 		t.Errorf("%d instances were closed in the end, want 3", n)
 	}
 }
+
+// Kong may start any number of them: an hour's worth of reloads of a large
+// configuration is not kept.
+func TestInstancesAreBounded(t *testing.T) {
+	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	table := instances{log: slog.New(slog.DiscardHandler), epoch: now, byID: map[int32]*instance{}}
+	add := func(n int, age time.Duration) {
+		for range n {
+			in := &instance{Instance: failed{}, started: now}
+			in.used.Store(int64(30*time.Minute - age))
+			table.byID[int32(len(table.byID))] = in
+		}
+	}
+	add(1000, 20*time.Minute)
+	add(1000, 10*time.Minute)
+	add(maxInstances-1000, 5*time.Minute)
+	table.sweep(now.Add(30 * time.Minute))
+	if n := len(table.byID); n != maxInstances {
+		t.Errorf("%d instances are left, want %d", n, maxInstances)
+	}
+	if table.byID[0] != nil || table.byID[1000] == nil || table.byID[maxInstances] == nil {
+		t.Error("want those gone that were not used for the longest time, and no other")
+	}
+	// Kong would start anew whatever it is in the midst of using.
+	table.byID = map[int32]*instance{}
+	add(1000, 40*time.Second)
+	add(maxInstances, 10*time.Second)
+	table.sweep(now.Add(30 * time.Minute))
+	if n := len(table.byID); n != maxInstances+1000 {
+		t.Errorf("%d of %d instances that are in use are left", n, maxInstances+1000)
+	}
+}

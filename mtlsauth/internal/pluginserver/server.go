@@ -52,6 +52,11 @@ const (
 	unusedFor  = time.Hour
 	closedFor  = time.Minute
 	sweepEvery = time.Minute
+
+	// maxInstances is how many are remembered in any case: twenty times ten
+	// thousand configurations, in 50 MiB. Beyond it those that were not used for
+	// the longest time go earlier, but none that was used within closedFor.
+	maxInstances = 200_000
 )
 
 // Server serves Kong's workers.
