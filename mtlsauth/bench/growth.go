@@ -39,7 +39,7 @@ func (b *bench) growth() error {
 		{"CA certificates", 1000, (*grower).authorities},
 		{"names in a certificate", 1000, (*grower).names},
 	} {
-		g := &grower{bench: b, series: series{name: grow.name}, requests: b.requests, fresh: 500}
+		g := &grower{bench: b, series: series{name: grow.name}, requests: b.requests, fresh: 300}
 		if b.quick {
 			grow.most, g.fresh = 10, 20
 		}
@@ -62,8 +62,8 @@ func (b *bench) growth() error {
 		}
 	}
 	t.flush()
-	b.printf("\nprocessor time of the server's process for one request, each figure from one measurement: of requests in no\n" +
-		"order among those that were decided before, and of certificates that were never seen.\n")
+	b.printf("\nprocessor time of the server's process for one request, medians of %d: of requests in no order among those\n"+
+		"that were decided before, and of certificates that were never seen.\n", pointRounds)
 	if b.svg == "" {
 		return nil
 	}
@@ -76,7 +76,7 @@ type grower struct {
 	series
 	steps    []int
 	requests int // of a measurement of warm ones
-	fresh    int // certificates of a measurement of cold ones
+	fresh    int // certificates of a measurement of cold ones, never seen before
 
 	server *role.Process
 	kong   *kong.Driver
@@ -92,26 +92,42 @@ func (g *grower) start(o server.Ours, config map[string]any) error {
 	return err
 }
 
+// pointRounds is how often each point is measured.
+const pointRounds = 3
+
 // measure adds a point: warm requests with the evidence that was read under
 // "warm", all of which was presented before, and cold ones with that of "cold".
 func (g *grower) measure(n int, configs ...string) error {
-	job := kong.Job{Configs: configs, Evidence: "warm", Shuffle: true, Requests: g.requests}
-	warm, err := usedBy(g.server, func() error { _, err := g.kong.Run(job); return err })
-	if err != nil {
-		return err
+	var warm, cold []float64
+	at := point{n: n}
+	for round := range pointRounds {
+		used, err := g.used(kong.Job{Configs: configs, Evidence: "warm", Shuffle: true, Requests: g.requests})
+		if err != nil {
+			return err
+		}
+		warm = append(warm, float64(used.CPU.Nanoseconds())/float64(g.requests))
+		used, err = g.used(kong.Job{Configs: configs, Evidence: "cold", From: round * g.fresh, Requests: g.fresh})
+		if err != nil {
+			return err
+		}
+		cold = append(cold, float64(used.CPU.Nanoseconds())/float64(g.fresh))
+		at.memory = used.Memory
 	}
-	job = kong.Job{Configs: configs, Evidence: "cold", Requests: g.fresh}
-	cold, err := usedBy(g.server, func() error { _, err := g.kong.Run(job); return err })
-	if err != nil {
-		return err
-	}
-	g.points = append(g.points, point{
-		n:      n,
-		warm:   float64(warm.CPU.Nanoseconds()) / float64(g.requests),
-		cold:   float64(cold.CPU.Nanoseconds()) / float64(g.fresh),
-		memory: cold.Memory,
-	})
+	at.warm, at.cold = median(warm), median(cold)
+	g.points = append(g.points, at)
 	return nil
+}
+
+func (g *grower) used(j kong.Job) (role.Usage, error) {
+	return usedBy(g.server, func() error {
+		_, err := g.kong.Run(j)
+		return err
+	})
+}
+
+// unseen makes the certificates of a point's cold requests.
+func (g *grower) unseen(ca *pkitest.Certificate, change ...pkitest.Option) []kong.Evidence {
+	return freshOf(ca, pointRounds*g.fresh, change...)
 }
 
 // prepare makes the evidence for a point: what was presented, and what was not.
@@ -133,7 +149,7 @@ func (g *grower) certificates() error {
 	var presented []kong.Evidence
 	for _, n := range g.steps {
 		presented = append(presented, freshOf(g.root, n-len(presented))...)
-		if err := g.prepare(presented, freshOf(g.root, g.fresh), ""); err != nil {
+		if err := g.prepare(presented, g.unseen(g.root), ""); err != nil {
 			return err
 		}
 		if err := g.measure(n, ""); err != nil {
@@ -158,7 +174,7 @@ func (g *grower) configurations() error {
 			}
 			names = append(names, name)
 		}
-		if err := g.prepare(one, freshOf(g.root, g.fresh), names...); err != nil {
+		if err := g.prepare(one, g.unseen(g.root), names...); err != nil {
 			return err
 		}
 		if err := g.measure(n, names...); err != nil {
@@ -191,7 +207,7 @@ func (g *grower) authorities() error {
 		if err := g.kong.Load(name, config("__plugin_id", name, "ca_certificates", ids[most-n:])); err != nil {
 			return err
 		}
-		if err := g.prepare(freshOf(last, 1), freshOf(last, g.fresh), name); err != nil {
+		if err := g.prepare(freshOf(last, 1), g.unseen(last), name); err != nil {
 			return err
 		}
 		if err := g.measure(n, name); err != nil {
@@ -212,7 +228,7 @@ func (g *grower) names() error {
 			names[i] = "n" + strconv.Itoa(i) + ".x"
 		}
 		san := pkitest.DNS(names...)
-		if err := g.prepare(freshOf(g.root, 1, san), freshOf(g.root, g.fresh, san), ""); err != nil {
+		if err := g.prepare(freshOf(g.root, 1, san), g.unseen(g.root, san), ""); err != nil {
 			return err
 		}
 		if err := g.measure(n, ""); err != nil {
