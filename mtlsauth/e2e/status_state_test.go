@@ -105,8 +105,9 @@ func TestStateOutlivesTheProgram(t *testing.T) {
 	t.Parallel()
 	m := newRemembered(t)
 	m.expectAll("before", m.rig)
-	// Two answers about certificates, and one list.
-	eventually(t, "the answers are on disk", func() bool { return len(stateFiles(t, m.dir)) == 3 })
+	// Two answers about certificates, the revocation once more for whoever comes by
+	// another certificate of the issuer, and one list.
+	eventually(t, "the answers are on disk", func() bool { return len(stateFiles(t, m.dir)) == 4 })
 	m.silence()
 	m.killed()
 	m.expectAll("killed", m.rig)
@@ -122,7 +123,7 @@ func TestStateOutlivesTheProgram(t *testing.T) {
 	late := m.root.Client("late", m.root.byOCSP())
 	m.root.responder.Good(late)
 	second.expectStatus("learnt by the second", "/strict", late, passes)
-	eventually(t, "it is on disk", func() bool { return len(stateFiles(t, m.dir)) == 4 })
+	eventually(t, "it is on disk", func() bool { return len(stateFiles(t, m.dir)) == 5 })
 	m.silence()
 	m.rig.expectStatus("learnt by the second, asked of the first", "/strict", late, passes)
 }
@@ -137,7 +138,7 @@ func TestStateOfWhatIsOver(t *testing.T) {
 	}
 	m.root.host.Set(pkitest.CRL{Issuer: m.root.Certificate, NextUpdate: ends, Entries: pkitest.Revoked(m.listed)}.DER())
 	m.expectAll("before", m.rig)
-	eventually(t, "the answers are on disk", func() bool { return len(stateFiles(t, m.dir)) == 3 })
+	eventually(t, "the answers are on disk", func() bool { return len(stateFiles(t, m.dir)) == 4 })
 	m.silence()
 	time.Sleep(time.Until(ends))
 	m.killed()
