@@ -108,10 +108,10 @@ func measure(o options, out io.Writer) error {
 		return err
 	}
 	defer b.close()
-	fmt.Fprintf(out, "%d processors, %s, %d rounds of %d requests\n", runtime.GOMAXPROCS(0), runtime.Version(), o.rounds, o.requests)
 	if o.soak > 0 {
 		return b.soak(o.soak)
 	}
+	fmt.Fprintf(out, "%d processors, %s, %d rounds of %d requests\n", runtime.GOMAXPROCS(0), runtime.Version(), o.rounds, o.requests)
 	for _, s := range sections {
 		if o.only != "" && o.only != s.name {
 			continue
