@@ -57,6 +57,7 @@ var policy = map[string][]string{
 	"handshake":   {},
 	"pkitest":     {"golang.org/x/crypto/ocsp", "golang.org/x/crypto/cryptobyte"},
 	"cputime":     {},
+	"suites":      {},
 }
 
 // noStd are packages of the standard library that a room must do without:

@@ -34,6 +34,7 @@
 //   - internal/handshake: the Lua code by which Kong asks for a certificate.
 //   - internal/gateway: Kong's side of all this, for the demo and the tests.
 //   - internal/pkitest: certificates in memory, for the demo and the tests.
+//   - internal/suites: where third-party test vectors lie, for the tests.
 //   - internal/cputime: what code costs, for the tests.
 //
 // imports_test.go holds who may import whom.

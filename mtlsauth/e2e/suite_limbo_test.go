@@ -1,11 +1,11 @@
 package e2e
 
 import (
-	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mtls-auth/mtlsauth/internal/suites"
 )
 
 // TestLimboCRLs has the program judge the cases of x509-limbo that come with
@@ -13,10 +13,6 @@ import (
 // so that it makes no difference that it judges them now instead of at the time
 // that the case names.
 func TestLimboCRLs(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(suite(t, "x509-limbo"), "limbo-client.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var limbo struct {
 		Testcases []struct {
 			ID        string   `json:"id"`
@@ -27,9 +23,7 @@ func TestLimboCRLs(t *testing.T) {
 			Expected  string   `json:"expected_result"`
 		} `json:"testcases"`
 	}
-	if err := json.Unmarshal(data, &limbo); err != nil {
-		t.Fatal(err)
-	}
+	suites.ReadJSON(t, filepath.Join(suites.Folder(t, "x509-limbo", "the program goes"), "limbo-client.json"), &limbo)
 	reasons := map[string]string{
 		"crl::revoked-certificate-with-crl": "revoked",
 		"crl::crlnumber-missing":            "status_unknown",

@@ -1,14 +1,14 @@
 package e2e
 
 import (
-	"encoding/json"
 	"encoding/pem"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"mtls-auth/mtlsauth/internal/suites"
 )
 
 // pkitsDeviations are vectors that are refused although they are valid.
@@ -38,35 +38,19 @@ var pkitsReasons = map[string]string{
 	"4.15.1": "status_unknown", "4.15.4": "revoked", "4.15.9": "revoked", "4.15.10": "status_unknown",
 }
 
-// pkitsVector is a vector in the suite's vectors.json.
-type pkitsVector struct {
-	Name                                                                        string
-	CertPath, CRLPath                                                           []string
-	ShouldValidate                                                              bool
-	InitialPolicySet                                                            []string
-	InitialPolicyMappingInhibit, InitialExplicitPolicy, InitialAnyPolicyInhibit bool
-}
-
 // TestPKITS has the program judge each vector in STRICT mode, in a process of
 // its own: the vector's CRLs are all that -crl-dir has, its first certificate is
 // the trust anchor, and the client sends the rest.
 func TestPKITS(t *testing.T) {
-	folder := suite(t, "pkits")
-	data, err := os.ReadFile(filepath.Join(folder, "vectors.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var vectors []pkitsVector
-	if err := json.Unmarshal(data, &vectors); err != nil {
-		t.Fatal(err)
-	}
+	folder := suites.Folder(t, "pkits", "the program goes")
+	vectors := suites.ReadPKITS(t, folder)
 	program(t)
 
 	counted := map[string]int{}
 	var mu sync.Mutex
 	t.Run("vectors", func(t *testing.T) {
 		for _, v := range vectors {
-			if v.InitialPolicyMappingInhibit || v.InitialExplicitPolicy || v.InitialAnyPolicyInhibit || !slices.Equal(v.InitialPolicySet, []string{"anyPolicy"}) {
+			if !v.AnyPolicy() {
 				mu.Lock()
 				counted["not applicable: another initial policy than any"]++
 				mu.Unlock()
@@ -85,7 +69,7 @@ func TestPKITS(t *testing.T) {
 }
 
 // comparePKITS says what a verdict is to be counted as.
-func comparePKITS(t *testing.T, v pkitsVector, got string) string {
+func comparePKITS(t *testing.T, v suites.PKITS, got string) string {
 	id, _, _ := strings.Cut(v.Name, " ")
 	if want, listed := pkitsReasons[id]; listed && got != want {
 		t.Errorf("got %s, want %s", got, want)
@@ -108,7 +92,7 @@ func comparePKITS(t *testing.T, v pkitsVector, got string) string {
 }
 
 // judgePKITS returns passed, or the reason of the refusal.
-func judgePKITS(t *testing.T, folder string, v pkitsVector) string {
+func judgePKITS(t *testing.T, folder string, v suites.PKITS) string {
 	t.Helper()
 	read := func(kind, name string) []byte {
 		der, err := os.ReadFile(filepath.Join(folder, kind, name))

@@ -8,30 +8,6 @@ import (
 	"testing"
 )
 
-// suite returns the folder of a third-party suite, which lies beside the
-// repository. Without it the test is skipped.
-func suite(t *testing.T, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	folder := filepath.Join(dir, "..", "shared", "suites", name)
-	if _, err := os.Stat(folder); err != nil {
-		t.Skipf("SUITE NOT RUN: %s is absent, so the program goes without its third-party vectors", folder)
-	}
-	return folder
-}
-
 // judgeByFolder has a process of the program judge what a client sends, as PEM,
 // in STRICT mode: the trust anchor is all that -ca-dir has, the CRLs are all that
 // -crl-dir has. It returns passed, or the reason of the refusal.

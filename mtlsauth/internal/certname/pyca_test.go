@@ -9,15 +9,16 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/suites"
 )
 
 // TestOddCertificates reads the names of third-party certificates, most of them
 // odd in one way, which lie beside the repository.
 func TestOddCertificates(t *testing.T) {
-	folder := filepath.Join("..", "..", "..", "..", "shared", "suites", "pyca", "cert")
+	folder := filepath.Join(suites.Folder(t, "pyca", "names go"), "cert")
 	files, err := os.ReadDir(folder)
 	if err != nil {
-		t.Skipf("SUITE NOT RUN: %s is absent, so names go without third-party vectors", folder)
+		t.Fatal(err)
 	}
 	// What Join makes of some of them.
 	want := map[string]string{

@@ -2,7 +2,6 @@ package certpath_test
 
 import (
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"os"
 	"path/filepath"
@@ -12,42 +11,8 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/suites"
 )
-
-// suite returns the folder of a third-party suite, which lies beside the
-// repository. Without it the test is skipped.
-func suite(t *testing.T, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	folder := filepath.Join(dir, "..", "shared", "suites", name)
-	if _, err := os.Stat(folder); err != nil {
-		t.Skipf("SUITE NOT RUN: %s is absent, so path validation goes without its third-party vectors", folder)
-	}
-	return folder
-}
-
-func readJSON(t *testing.T, path string, into any) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-}
 
 func parsePEM(text string) (*x509.Certificate, error) {
 	block, _ := pem.Decode([]byte(text))
@@ -67,7 +32,7 @@ var limboDeviations = map[string]string{
 }
 
 func TestLimbo(t *testing.T) {
-	folder := suite(t, "x509-limbo")
+	folder := suites.Folder(t, "x509-limbo", "path validation goes")
 	var limbo struct {
 		Testcases []struct {
 			ID        string   `json:"id"`
@@ -78,9 +43,9 @@ func TestLimbo(t *testing.T) {
 			Expected  string   `json:"expected_result"`
 		} `json:"testcases"`
 	}
-	readJSON(t, filepath.Join(folder, "limbo-client.json"), &limbo)
+	suites.ReadJSON(t, filepath.Join(folder, "limbo-client.json"), &limbo)
 	var classes map[string]struct{ Class string }
-	readJSON(t, filepath.Join(folder, "applicability.json"), &classes)
+	suites.ReadJSON(t, filepath.Join(folder, "applicability.json"), &classes)
 
 	counted := map[string]int{}
 	for _, c := range limbo.Testcases {
@@ -168,24 +133,14 @@ var pkitsDeviations = map[string]string{
 var revocationSections = []string{"4.4.", "4.14.", "4.15."}
 
 func TestPKITS(t *testing.T) {
-	folder := suite(t, "pkits")
-	type vector struct {
-		Name                        string
-		CertPath                    []string
-		ShouldValidate              bool
-		InitialPolicySet            []string
-		InitialPolicyMappingInhibit bool
-		InitialExplicitPolicy       bool
-		InitialAnyPolicyInhibit     bool
-	}
-	var vectors []vector
-	readJSON(t, filepath.Join(folder, "vectors.json"), &vectors)
+	folder := suites.Folder(t, "pkits", "path validation goes")
+	vectors := suites.ReadPKITS(t, folder)
 	now := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
 	counted := map[string]int{}
 	for _, v := range vectors {
 		id, _, _ := strings.Cut(v.Name, " ")
-		if v.InitialPolicyMappingInhibit || v.InitialExplicitPolicy || v.InitialAnyPolicyInhibit || !slices.Equal(v.InitialPolicySet, []string{"anyPolicy"}) {
+		if !v.AnyPolicy() {
 			counted["not applicable: another initial policy than any"]++
 			continue
 		}

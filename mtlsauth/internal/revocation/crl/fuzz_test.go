@@ -14,6 +14,7 @@ import (
 
 	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/suites"
 )
 
 // FuzzRead compares with crypto/x509: either both read the same entries, or
@@ -105,7 +106,7 @@ func fuzzSeeds() [][]byte {
 }
 
 func suiteSeeds(f *testing.F) (seeds [][]byte) {
-	folder, _ := suiteFolder(f, ".")
+	folder, _ := suites.Find(f, ".")
 	for _, pattern := range []string{"pyca/crl/*", "boulder-crl/*/*.pem", "pkits/crls/*"} {
 		names, _ := filepath.Glob(filepath.Join(folder, pattern))
 		for _, name := range names {

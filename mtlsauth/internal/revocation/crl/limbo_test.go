@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/suites"
 )
 
 // TestLimbo runs the cases of x509-limbo that come with CRLs.
@@ -24,7 +25,7 @@ func TestLimbo(t *testing.T) {
 			Expected  string   `json:"expected_result"`
 		} `json:"testcases"`
 	}
-	readJSON(t, filepath.Join(suite(t, "x509-limbo"), "limbo-client.json"), &limbo)
+	suites.ReadJSON(t, filepath.Join(suites.Folder(t, "x509-limbo", "CRLs go"), "limbo-client.json"), &limbo)
 	want := map[string]string{
 		"crl::revoked-certificate-with-crl":         "revoked",
 		"crl::crlnumber-missing":                    "unknown: incomplete",

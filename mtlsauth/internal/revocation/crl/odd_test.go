@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/suites"
 )
 
 // oddRefused are the lists of the suites that are not read. All the others are.
@@ -57,7 +58,7 @@ var oddIncomplete = map[string]bool{
 func TestOddLists(t *testing.T) {
 	counted := map[string]int{}
 	for _, pattern := range []string{"pyca/crl/*", "boulder-crl/*/*.pem"} {
-		folder := suite(t, ".")
+		folder := suites.Folder(t, ".", "CRLs go")
 		names, err := filepath.Glob(filepath.Join(folder, pattern))
 		if err != nil || len(names) == 0 {
 			t.Fatalf("%s: %d lists, %v", pattern, len(names), err)

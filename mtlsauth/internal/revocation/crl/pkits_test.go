@@ -3,12 +3,12 @@ package crl_test
 import (
 	"crypto/x509"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/suites"
 )
 
 // pkitsDeviations are vectors that are refused although they are valid. None is
@@ -63,26 +63,16 @@ var pkitsWhy = map[string]string{
 	"4.15.10": "unknown: stale", // the delta CRL goes on from a later list
 }
 
-// pkitsVector is a vector in the suite's vectors.json.
-type pkitsVector struct {
-	Name                                                                        string
-	CertPath, CRLPath                                                           []string
-	ShouldValidate                                                              bool
-	InitialPolicySet                                                            []string
-	InitialPolicyMappingInhibit, InitialExplicitPolicy, InitialAnyPolicyInhibit bool
-}
-
 // TestPKITS validates the path of each vector and then asks for the status of
 // each certificate on it.
 func TestPKITS(t *testing.T) {
-	folder := suite(t, "pkits")
-	var vectors []pkitsVector
-	readJSON(t, filepath.Join(folder, "vectors.json"), &vectors)
+	folder := suites.Folder(t, "pkits", "CRLs go")
+	vectors := suites.ReadPKITS(t, folder)
 
 	counted := map[string]int{}
 	for _, v := range vectors {
 		id, _, _ := strings.Cut(v.Name, " ")
-		if v.InitialPolicyMappingInhibit || v.InitialExplicitPolicy || v.InitialAnyPolicyInhibit || !slices.Equal(v.InitialPolicySet, []string{"anyPolicy"}) {
+		if !v.AnyPolicy() {
 			counted["not applicable: another initial policy than any"]++
 			continue
 		}
@@ -112,7 +102,7 @@ func TestPKITS(t *testing.T) {
 }
 
 // pkitsStatus returns good, revoked, unknown or no path.
-func pkitsStatus(t *testing.T, folder string, v pkitsVector) (string, error) {
+func pkitsStatus(t *testing.T, folder string, v suites.PKITS) (string, error) {
 	t.Helper()
 	w := &world{now: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)}
 	for _, name := range v.CertPath {

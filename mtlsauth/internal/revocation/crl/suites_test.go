@@ -3,54 +3,14 @@ package crl_test
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 )
-
-// suite returns the folder of a third-party suite, which lies beside the
-// repository. Without it the test is skipped.
-func suite(t testing.TB, name string) string {
-	t.Helper()
-	folder, present := suiteFolder(t, name)
-	if !present {
-		t.Skipf("SUITE NOT RUN: %s is absent, so CRLs go without their third-party vectors", folder)
-	}
-	return folder
-}
-
-func suiteFolder(t testing.TB, name string) (folder string, present bool) {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	folder = filepath.Join(dir, "..", "shared", "suites", name)
-	_, err = os.Stat(folder)
-	return folder, err == nil
-}
-
-func readJSON(t *testing.T, path string, into any) {
-	t.Helper()
-	if err := json.Unmarshal(readFile(t, path), into); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
-}
 
 func readFile(t testing.TB, path string) []byte {
 	t.Helper()

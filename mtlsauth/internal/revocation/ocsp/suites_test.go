@@ -16,18 +16,8 @@ import (
 
 	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+	"mtls-auth/mtlsauth/internal/suites"
 )
-
-// suite returns the folder of a third-party suite, which lies beside the
-// repository. Without it the test is skipped.
-func suite(t *testing.T, name string) string {
-	t.Helper()
-	folder := filepath.Join("..", "..", "..", "..", "..", "shared", "suites", name)
-	if _, err := os.Stat(folder); err != nil {
-		t.Skipf("SUITE NOT RUN: %s is absent, so OCSP goes without its third-party vectors", folder)
-	}
-	return folder
-}
 
 func readFile(t *testing.T, path ...string) []byte {
 	t.Helper()
@@ -85,7 +75,7 @@ func opensslVectors() []vector {
 // has them good, which is said of nothing that does not verify, and good when
 // they were produced.
 func TestOpenSSL(t *testing.T) {
-	folder := suite(t, "openssl-ocsp")
+	folder := suites.Folder(t, "openssl-ocsp", "OCSP goes")
 	checkTime := time.Unix(1355875200, 0)
 	right := 0
 	vectors := opensslVectors()
@@ -156,7 +146,7 @@ var oddResponses = map[string]string{
 }
 
 func TestOddResponses(t *testing.T) {
-	folder := filepath.Join(suite(t, "pyca"), "ocsp")
+	folder := filepath.Join(suites.Folder(t, "pyca", "OCSP goes"), "ocsp")
 	files, err := os.ReadDir(folder)
 	if err != nil {
 		t.Fatal(err)
