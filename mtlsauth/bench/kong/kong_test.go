@@ -127,6 +127,10 @@ func TestAWrongAnswerIsAnError(t *testing.T) {
 	if _, err := d.Run(job); err == nil || !strings.Contains(err.Error(), "status 0, want 401") {
 		t.Errorf("a pass that should be a refusal: got %v", err)
 	}
+	second := kong.Job{Configs: []string{"one"}, Evidence: "some", From: 1, Requests: 1}
+	if _, err := d.Run(second); err == nil {
+		t.Error("from the second on, which should be a refusal: no error")
+	}
 	d = driven(t, server.Bytes{Exits: true}, kong.Evidence{Want: kong.Want{Status: 401}}, kong.Evidence{})
 	if _, err := d.Run(job); err == nil || !strings.Contains(err.Error(), "status 401, want 0") {
 		t.Errorf("a refusal that should be a pass: got %v", err)
