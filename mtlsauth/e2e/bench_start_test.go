@@ -41,7 +41,7 @@ func BenchmarkStart(b *testing.B) {
 				p := startProgram(b, prefix, nil, strings.Fields(with.flags)...)
 				awaitAccept(b, socket)
 				accepted += time.Since(begin)
-				k := kongAt(b, socket, 1)
+				k := workersAt(b, socket, 1)
 				config := k.load(0, ids, map[string]any{"skip_consumer_lookup": false, "consumer_by": []string{"username"}})
 				k.expect("the first request", config, leaf, 0)
 				answered += time.Since(begin)

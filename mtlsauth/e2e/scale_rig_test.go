@@ -68,15 +68,15 @@ func (s *server) addCAs(authorities cas) {
 }
 
 // kong is the server as the workers of one Kong see it.
-func (s *server) kong(workers int) *kong { return kongAt(s.t, s.socket, workers) }
+func (s *server) kong(n int) *workers { return workersAt(s.t, s.socket, n) }
 
-type kong struct {
+type workers struct {
 	*rpc.Client
 	t testing.TB
 }
 
-func kongAt(t testing.TB, socket string, workers int) *kong {
-	k := &kong{rpc.New(rpc.Options{Socket: socket, Plugin: "mtls-auth", Workers: workers, Consumers: everybody{}}), t}
+func workersAt(t testing.TB, socket string, n int) *workers {
+	k := &workers{rpc.New(rpc.Options{Socket: socket, Plugin: "mtls-auth", Workers: n, Consumers: everybody{}}), t}
 	t.Cleanup(k.Close)
 	return k
 }
@@ -91,7 +91,7 @@ func (everybody) ConsumerByUsername(name string) map[string]any {
 
 // load loads a configuration: of the plugin of this number, with fields beside
 // or instead of the usual ones.
-func (k *kong) load(plugin int, ids []string, fields map[string]any) *rpc.Config {
+func (k *workers) load(plugin int, ids []string, fields map[string]any) *rpc.Config {
 	k.t.Helper()
 	all := map[string]any{
 		"__plugin_id": strconv.Itoa(plugin), "ca_certificates": ids, "skip_consumer_lookup": true, "revocation_check_mode": "SKIP",
@@ -120,7 +120,7 @@ func request(pem string) *rpc.Request {
 }
 
 // present has a certificate judged and returns the status: 0 for a pass.
-func (k *kong) present(config *rpc.Config, pem string) int {
+func (k *workers) present(config *rpc.Config, pem string) int {
 	r := request(pem)
 	k.Access(r, config)
 	r.End()
@@ -131,7 +131,7 @@ func (k *kong) present(config *rpc.Config, pem string) int {
 }
 
 // expect has a certificate judged and expects the status.
-func (k *kong) expect(what string, config *rpc.Config, pem string, status int) {
+func (k *workers) expect(what string, config *rpc.Config, pem string, status int) {
 	k.t.Helper()
 	if got := k.present(config, pem); got != status {
 		k.t.Fatalf("%s: got status %d, want %d (0 is a pass)", what, got, status)

@@ -21,7 +21,7 @@ func TestTheFirstRequestKnowsItsMapping(t *testing.T) {
 	startProgram(t, prefix, nil, "-ca-dir", cas, "-credentials", mappings)
 	socket := filepath.Join(prefix, "mtls-auth.socket")
 	awaitAccept(t, socket)
-	k := kongAt(t, socket, 1)
+	k := workersAt(t, socket, 1)
 	config := k.load(0, ids, map[string]any{"skip_consumer_lookup": false, "consumer_by": []string{"username"}})
 	r := request(authorities[ids[0]].Client("mapped19999.example").PEM())
 	k.Access(r, config)
