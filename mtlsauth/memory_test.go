@@ -37,7 +37,9 @@ func TestMemoryGuard(t *testing.T) {
 	}
 	runtime.GC() // whose result it goes by
 	full := &memoryGuard{limit: 1}
-	if !full.isFull() || !full.isFull() {
-		t.Error("with a limit of one byte there is room")
+	for range 2 { // measured, and as measured before
+		if !full.isFull() {
+			t.Error("with a limit of one byte there is room")
+		}
 	}
 }
