@@ -60,6 +60,8 @@ const (
 	minCRLMemory = 256 << 20
 	// stateCRLs is how many of the largest CRLs the state folder holds.
 	stateCRLs = 8
+	// maxAnswers OCSP answers are kept at most, in an eighth of the memory.
+	maxAnswers, answersShare, answerSize = 100_000, 8, 1 << 10
 	// maxStateFiles is an answer for each client that the checker remembers.
 	maxStateFiles = 100_000
 )
@@ -89,6 +91,7 @@ func openStatus(o ServerOptions, limit int64, log *slog.Logger) (*statusServices
 		Folder:     s.folder,
 		State:      s.state,
 		MaxCRLSize: o.MaxCRLSize,
+		MaxAnswers: int(min(maxAnswers, limit/answersShare/answerSize)),
 		Memory:     memory,
 		MinRSABits: o.MinRSABits,
 		Log:        log,

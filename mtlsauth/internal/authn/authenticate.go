@@ -107,6 +107,7 @@ func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *cacer
 		denied.Subject = d.Subject
 		return denied, nil
 	}
+	d.endsWith(standing)
 	return d, standing
 }
 

@@ -81,14 +81,14 @@ func (c *Cold) turn(ctx context.Context) (release func(), err error) {
 }
 
 // share has decide make a decision, or waits for a request with the same
-// question that is doing so. A fault is not shared: it may be of the one
-// request, so each finds out for itself.
+// question that is doing so. A lookup that failed is not shared: it may have been
+// the one request's, so each asks for itself.
 func (c *Cold) share(key flightKey, decide func() *Decision) *Decision {
 	c.mu.Lock()
 	if f, ok := c.flights[key]; ok {
 		c.mu.Unlock()
 		<-f.done
-		if d := f.decision; d != nil && d.Status() != 500 {
+		if d := f.decision; d != nil && d.Reason != LookupFailed {
 			return d
 		}
 		return decide()

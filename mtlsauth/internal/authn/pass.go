@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/certpath"
 )
 
 // maxHeader is the longest header value that is sent upstream, in bytes: what
@@ -15,17 +16,24 @@ import (
 const maxHeader = 8 << 10
 
 // decided begins the decision for a leaf whose path validated. It has all that
-// is said of a certificate alone and ends with the path.
+// is said of a certificate alone; see endsWith.
 func (p *Policy) decided(path []*x509.Certificate, now time.Time) *Decision {
 	d := &Decision{Reason: Passed, Subject: subjectOf(path[0]), Answer: new(Answer), made: now, expires: path[0].NotAfter}
-	for _, c := range path {
-		if c.NotAfter.Before(d.expires) {
-			d.expires = c.NotAfter
-		}
-	}
 	d.Answer.CredentialID = hex.EncodeToString(d.Subject.Fingerprint[:])
 	d.Answer.ClientVerify = "SUCCESS"
 	return d
+}
+
+// endsWith ends the decision with the first certificate of the paths that it
+// rests on, whichever they are.
+func (d *Decision) endsWith(paths []certpath.Path) {
+	for _, path := range paths {
+		for _, c := range path.Certificates {
+			if c.NotAfter.Before(d.expires) {
+				d.expires = c.NotAfter
+			}
+		}
+	}
 }
 
 // certificateHeaders tells the upstream about the certificate, and of no

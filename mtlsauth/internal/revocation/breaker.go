@@ -118,10 +118,13 @@ func (b *breaker[K]) report(key K, patience time.Duration, err error, began, now
 		b.broken[key] = state
 	}
 	state.trying = false
-	state.patience, state.err = max(patience, state.patience), err
 	if began.Before(state.failed) && state.failures >= b.threshold {
+		state.patience = max(patience, state.patience)
 		return
 	}
+	// Only the last failure counts for how long others would wait: else one of
+	// the patient would have them wait for the impatient ever after.
+	state.patience, state.err = patience, err
 	state.failures++
 	state.failed = now
 	state.next = now.Add(backoff(state.failures - b.threshold + 1))

@@ -102,3 +102,27 @@ func TestBreakerIsBounded(t *testing.T) {
 		t.Errorf("%d are remembered, want at most %d", len(b.broken), maxBroken)
 	}
 }
+
+// Who waits for long is not held back by who does not, though he failed once.
+func TestBreakerOfPatientAndImpatient(t *testing.T) {
+	b := newBreaker[string](1)
+	start := time.Now()
+	long, short := 30*time.Second, 50*time.Millisecond
+	if err := b.allow("host", long, start); err != nil {
+		t.Fatal(err)
+	}
+	b.report("host", long, errors.New("refused"), start, start)
+	held := 0
+	for second := range 600 {
+		now := start.Add(time.Duration(second+1) * time.Second)
+		if b.allow("host", short, now) == nil {
+			b.report("host", short, errors.New("too late"), now, now.Add(short))
+		}
+		if b.check("host", long, now.Add(500*time.Millisecond)) != nil {
+			held++
+		}
+	}
+	if held > 10 {
+		t.Errorf("held back in %d of 600 seconds", held)
+	}
+}

@@ -20,7 +20,7 @@ import (
 func (c *Checker) Check(ctx context.Context, paths [][]*x509.Certificate, trust Trust, s Settings, now time.Time) Result {
 	ctx, cancel := context.WithTimeout(ctx, s.budget())
 	defer cancel()
-	i := &inquiry{checker: c, ctx: ctx, settings: s, trust: trust, began: now, clock: c.now()}
+	i := &inquiry{checker: c, ctx: ctx, settings: s, trust: trust, memo: &trustMemo{Trust: trust}, began: now, clock: c.now()}
 	if err := i.folderRead(); err != nil {
 		return Result{Err: err}
 	}
@@ -34,6 +34,7 @@ type inquiry struct {
 	ctx      context.Context
 	settings Settings
 	trust    Trust
+	memo     *trustMemo
 	began    time.Time // the request's instant
 	clock    time.Time // what the clock said then
 }

@@ -29,6 +29,9 @@ type Options struct {
 	State  *statedir.Dir
 	// MaxCRLSize bounds a fetched CRL, in bytes.
 	MaxCRLSize int64
+	// MaxAnswers bounds the OCSP answers that are kept, at up to 1 KiB each; 0 is
+	// 100,000.
+	MaxAnswers int
 	// Memory is shared with Folder: what all CRLs may take.
 	Memory *Memory
 	// MinRSABits is the least size of RSA keys that sign; 0 means 2048.
@@ -37,7 +40,6 @@ type Options struct {
 }
 
 const (
-	// maxAnswers bounds the OCSP answers that are kept, at up to 1 KiB each.
 	maxAnswers = 100_000
 	// maxLists bounds the CRLs by their number; Memory does by their size.
 	maxLists = 2_000
@@ -58,13 +60,16 @@ type Checker struct {
 	plan     *plan
 	warnings *warnings
 	issuers  interned
-	postOnly sync.Map // addresses of responders that do not take GET
-	posts    atomic.Int64
+	// committed is how late the lists on disk are, at the least.
+	committed latest
+	postOnly  sync.Map // of postKey: responders that do not take GET
+	posts     atomic.Int64
 
 	unreachable *breaker[origin]
 	silent      *breaker[silence]
 
-	flights, waiting, renewals counter
+	flights           shares
+	waiting, renewals counter
 }
 
 // maxSilent is how many exchanges with an address may end without an answer in
@@ -76,17 +81,20 @@ func New(o Options) *Checker {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.MaxAnswers == 0 {
+		o.MaxAnswers = maxAnswers
+	}
 	c := &Checker{
 		options:     o,
 		log:         o.Log,
-		answers:     newTable(maxAnswers, nil, laterAnswer),
+		answers:     newTable(o.MaxAnswers, nil, laterAnswer),
 		revoked:     newRevokedCertificates(),
 		permits:     newPermits(),
 		plan:        newPlan(),
 		warnings:    newWarnings(o.Log),
 		unreachable: newBreaker[origin](1),
 		silent:      newBreaker[silence](maxSilent),
-		flights:     counter{most: maxFlights},
+		flights:     shares{most: maxFlights},
 		waiting:     counter{most: maxWaiting},
 		renewals:    counter{most: maxRenewals},
 	}
@@ -113,14 +121,15 @@ func (c *Checker) Generation() uint64 {
 // does not wait.
 func launch[V any](c *Checker) func(*slot[V], *try[V], *flight) {
 	return func(s *slot[V], t *try[V], f *flight) {
-		if !c.flights.enter() {
+		anchor := t.question.anchor
+		if !c.flights.enter(anchor) {
 			t.flight = nil
 			f.err = limitError("exchanges that run or wait", maxFlights)
 			close(f.done)
 			return
 		}
 		go func() {
-			defer c.flights.leave()
+			defer c.flights.leave(anchor)
 			next, again := s.run(t, f, c.now)
 			if errors.Is(f.err, errPanic) {
 				c.log.Error("asking for certificate status", "panic", f.err)
@@ -137,7 +146,7 @@ func renewAt[V any](c *Checker, s *slot[V], t *try[V], at time.Time) {
 	c.plan.add(at, func() {
 		now := c.now()
 		if !c.renewals.enter() {
-			renewAt(c, s, t, now.Add(soon/10))
+			renewAt(c, s, t, now.Add(soon))
 			return
 		}
 		started := false

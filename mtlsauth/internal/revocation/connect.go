@@ -40,11 +40,12 @@ func (c *Checker) connect(f *flight, v visit, do func(ctx context.Context) error
 	}
 	waiting, cancel := context.WithTimeout(context.Background(), maxBudget)
 	defer cancel()
-	release, err := c.permits.acquire(waiting, v.anchor, func() { f.queued.Store(true) })
+	release, err := c.permits.acquire(waiting, v.anchor, func() { f.held.Store(true) })
 	if err != nil {
 		return err
 	}
 	defer release()
+	f.held.Store(false)
 	began := c.now()
 	if err := c.unreachable.allow(host, v.timeout, began); err != nil {
 		return err

@@ -12,8 +12,18 @@ type crlValue struct {
 	verified *crl.List
 	// candidate is one that is later and whose signer was not among what the
 	// asking client had sent or the configuration names: others may have it.
-	candidate          *crl.List
-	etag, lastModified string
+	candidate *crl.List
+	// What the server calls each of them (RFC 9110, section 8.8).
+	etag, lastModified         string
+	candidateETag, candidateAt string
+}
+
+// promoted makes a candidate the verified list once somebody knows its signer.
+func promoted(list *crl.List, now time.Time) func(crlValue) (value crlValue, known, until time.Time, ok bool) {
+	return func(v crlValue) (crlValue, time.Time, time.Time, bool) {
+		ok := v.candidate == list && newer(list.ThisUpdate, v.verified)
+		return crlValue{verified: list, etag: v.candidateETag, lastModified: v.candidateAt}, now, list.NextUpdate, ok
+	}
 }
 
 func (v crlValue) both() []*crl.List {

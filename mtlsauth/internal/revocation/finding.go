@@ -58,7 +58,7 @@ var (
 	errNoAddress  = errors.New("it names no OCSP responder and no CRL")
 	errUnheardOf  = errors.New("the OCSP responder does not know it")
 	errNotVisited = fmt.Errorf("not visited: the first %d addresses are", maxURLs)
-	errQueued     = fmt.Errorf("%w: no exchange may run within the time that a request may take", ErrLimit)
+	errHeld       = fmt.Errorf("%w: no permit for an exchange, or no answer of the disk, within the time that a request may take", ErrLimit)
 	errBudget     = errors.New("no answer within the time that a request may take")
 )
 

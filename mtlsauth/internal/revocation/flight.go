@@ -17,9 +17,9 @@ type flight struct {
 	awaited bool
 	// retry says that it follows a failure closely.
 	retry bool
-	// queued says that it had to wait for a permit: who has no time left for it
-	// has met a limit of ours, not a responder that is slow.
-	queued atomic.Bool
+	// held says that it waits for something of ours, a permit or the disk: who
+	// has no time left has met a limit of ours, not a responder that is slow.
+	held atomic.Bool
 }
 
 // outcome is what an exchange brought. There may be a value with an error: one

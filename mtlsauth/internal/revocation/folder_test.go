@@ -3,6 +3,7 @@ package revocation_test
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -138,4 +139,36 @@ func TestFolderAndLimits(t *testing.T) {
 		w.fails("busy", -1)
 		w.expect(name+": none", "passed", leaf, inter, root)
 	}
+}
+
+// A list whose time has not come is not forgotten: what is decided by the one
+// before lasts a minute.
+func TestAListOfTheFolderThatIsAhead(t *testing.T) {
+	root := pkitest.NewCA("root")
+	bad := root.Client("bad")
+	w, _ := withFolder(t, pkitest.CRL{Issuer: root, NextUpdate: time.Now().Add(24 * time.Hour)},
+		pkitest.CRL{Issuer: root, Number: 2, ThisUpdate: time.Now().Add(6 * time.Minute), NextUpdate: time.Now().Add(48 * time.Hour), Entries: pkitest.Revoked(bad)})
+	r := w.expect("now", "passed", bad, root)
+	if r.Until.IsZero() || time.Until(r.Until) > time.Minute {
+		t.Errorf("the pass is to last until %v, in %v", r.Until, time.Until(r.Until))
+	}
+	later := w.checker.Check(t.Context(), [][]*x509.Certificate{path(bad, root)}, w.trust, w.settings, time.Now().Add(2*time.Minute))
+	if later.Verdict != revocation.Revoked {
+		t.Errorf("in two minutes: got %s (%v), want revoked", verdicts[later.Verdict], later.Err)
+	}
+}
+
+// More distribution points than are read are no way past the folder.
+func TestAFolderAndPointsThatCanNotBeRead(t *testing.T) {
+	root := pkitest.NewCA("root")
+	var points []pkitest.DistributionPoint
+	for n := range 17 {
+		points = append(points, pkitest.DistributionPoint{URIs: []string{fmt.Sprintf("http://crl/%d", n)}})
+	}
+	bad, good := root.Client("bad", pkitest.DistributionPoints(points...)), root.Client("good", pkitest.DistributionPoints(points...))
+	w, _ := withFolder(t, pkitest.CRL{Issuer: root, Entries: pkitest.Revoked(bad)})
+	w.expect("STRICT, not on the list", "unknown", good, root)
+	w.settings.Mode = revocation.IgnoreCAError
+	w.expect("on the list", "revoked", bad, root)
+	w.expect("not on the list", "passed", good, root)
 }

@@ -4,6 +4,9 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"sync"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/revocation/statedir"
 )
 
 // interned keeps one parsed certificate of those that are equal: an issuer that
@@ -29,4 +32,26 @@ func (i *interned) of(cert *x509.Certificate) (*x509.Certificate, [sha256.Size]b
 	}
 	i.certs[id] = cert
 	return cert, id
+}
+
+// latest remembers the latest instant for each of some keys, so that of two who
+// write to one place the one that is behind does not.
+type latest struct {
+	mu sync.Mutex
+	at map[statedir.Key]time.Time
+}
+
+// later reports an instant that is not before the one that is remembered, which
+// it then is.
+func (l *latest) later(key statedir.Key, at time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at.Before(l.at[key]) {
+		return false
+	}
+	if l.at == nil || len(l.at) >= maxLists {
+		l.at = make(map[statedir.Key]time.Time)
+	}
+	l.at[key] = at
+	return true
 }

@@ -17,7 +17,8 @@ const (
 	// however slow they are, so that others are served. It is no more than
 	// fetch lets through to one host.
 	maxPerAnchor = maxExchanges / 2
-	// maxFlights bounds the exchanges that run or wait to, a goroutine each.
+	// maxFlights bounds the exchanges that run or wait to, a goroutine each. Half
+	// of them may be for one trust anchor.
 	maxFlights = 4096
 	// maxWaiting bounds the requests that wait for an answer. Kong holds a
 	// connection for each.
@@ -51,6 +52,38 @@ func (c *counter) enter() bool {
 }
 
 func (c *counter) leave() { c.n.Add(-1) }
+
+// shares counts what may be no more than so many at once, and no more than half
+// of that for one trust anchor.
+type shares struct {
+	mu       sync.Mutex
+	most     int
+	all      int
+	byAnchor map[[32]byte]int
+}
+
+func (s *shares) enter(anchor [32]byte) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all >= s.most || s.byAnchor[anchor] >= (s.most+1)/2 {
+		return false
+	}
+	if s.byAnchor == nil {
+		s.byAnchor = make(map[[32]byte]int)
+	}
+	s.all++
+	s.byAnchor[anchor]++
+	return true
+}
+
+func (s *shares) leave(anchor [32]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if s.byAnchor[anchor]--; s.byAnchor[anchor] == 0 {
+		delete(s.byAnchor, anchor)
+	}
+}
 
 // permits hands out the right to run an exchange. Trust anchors are known by
 // their digest.

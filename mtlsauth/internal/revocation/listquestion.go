@@ -34,7 +34,10 @@ func (a *listQuestion) exchange(f *flight, before crlValue, has bool) outcome[cr
 	c := a.checker
 	var kept outcome[crlValue]
 	if !has {
-		if kept = a.fromDisk(); kept.got {
+		f.held.Store(true)
+		kept = a.fromDisk()
+		f.held.Store(false)
+		if kept.got {
 			if before = kept.value; kept.err == nil && c.now().Before(kept.known.Add(minCRLAge)) {
 				return kept
 			}
@@ -77,7 +80,7 @@ func (a *listQuestion) fetch(f *flight, before crlValue) (outcome[crlValue], err
 			out, err = a.confirmed(before)
 			return err
 		}
-		out, err = a.received(response, before)
+		out, err = a.received(f, response, before)
 		return err
 	})
 	return out, err
@@ -106,18 +109,26 @@ func (a *listQuestion) confirmed(before crlValue) (outcome[crlValue], error) {
 }
 
 // received reads a list from a response, and onto the disk.
-func (a *listQuestion) received(response *fetch.Response, before crlValue) (outcome[crlValue], error) {
+func (a *listQuestion) received(f *flight, response *fetch.Response, before crlValue) (outcome[crlValue], error) {
 	c := a.checker
 	body := io.Reader(response.Body)
 	var disk *statedir.Writer
 	if c.options.State != nil {
 		if w, err := c.options.State.Create(statedir.CRL, a.stored); err == nil {
 			disk = w
-			body = io.TeeReader(body, tolerant{w})
+			body = io.TeeReader(body, tolerant{w, f})
 		}
 	}
 	list, err := a.read(body, before)
 	if err != nil {
+		if disk != nil {
+			disk.Abort()
+		}
+		return outcome[crlValue]{}, err
+	}
+	if known := before.verified; known != nil && scopeOf(list) == scopeOf(known) && !newer(list.ThisUpdate, known) {
+		err = fmt.Errorf("it is of %s, older than one of %s that is known", stamp(list.ThisUpdate), stamp(known.ThisUpdate))
+		c.options.Memory.release(listSize(list))
 		if disk != nil {
 			disk.Abort()
 		}
@@ -131,7 +142,7 @@ func (a *listQuestion) received(response *fetch.Response, before crlValue) (outc
 		err = &crl.Error{Kind: crl.WrongScope, Err: errors.New("it says nothing of the certificate, as the one that is known does")}
 	}
 	if disk != nil {
-		if err == nil || isKind(err, crl.Stale) {
+		if (err == nil || isKind(err, crl.Stale)) && c.committed.later(a.stored, list.ThisUpdate) {
 			disk.Commit(statedir.Meta{Fetched: now, ETag: response.ETag, LastModified: response.LastModified})
 		} else {
 			disk.Abort()
@@ -142,7 +153,7 @@ func (a *listQuestion) received(response *fetch.Response, before crlValue) (outc
 		return outcome[crlValue]{value: value, got: true, known: now, until: list.NextUpdate}, err
 	case isKind(err, crl.BadSignature, crl.WrongIssuer, crl.Unauthorized):
 		value = before
-		value.candidate = list
+		value.candidate, value.candidateETag, value.candidateAt = list, response.ETag, response.LastModified
 		return outcome[crlValue]{value: value, got: true}, err
 	}
 	c.options.Memory.release(listSize(list))
@@ -150,10 +161,15 @@ func (a *listQuestion) received(response *fetch.Response, before crlValue) (outc
 }
 
 // tolerant is a writer whose failure fails nothing: Commit tells.
-type tolerant struct{ io.Writer }
+type tolerant struct {
+	io.Writer
+	flight *flight
+}
 
 func (t tolerant) Write(b []byte) (int, error) {
+	t.flight.held.Store(true)
 	t.Writer.Write(b)
+	t.flight.held.Store(false)
 	return len(b), nil
 }
 
@@ -219,6 +235,7 @@ func (a *listQuestion) fromDisk() outcome[crlValue] {
 		c.options.Memory.release(listSize(list))
 		return outcome[crlValue]{}
 	}
+	c.committed.later(a.stored, list.ThisUpdate)
 	value := crlValue{verified: list, etag: entry.ETag, lastModified: entry.LastModified}
 	return outcome[crlValue]{value: value, got: true, known: knownSince(entry, minCRLAge, c.now()), until: list.NextUpdate, err: err}
 }

@@ -52,6 +52,9 @@ func (i *inquiry) folder(p pair, target *crl.Target, key certKey, above []pair, 
 			out, refused := i.judge(p, target, list, deltas, above, &f)
 			if refused != nil {
 				err = join(err, refused)
+				// Its time may come, though the folder does not change.
+				v.until = earliest(v.until, earliest(f.until, i.now().Add(folderAgain)))
+				v.basis = append(v.basis, f.basis...)
 				continue
 			}
 			answered[scope] = true
@@ -122,7 +125,9 @@ func (i *inquiry) points(p pair, target *crl.Target, key certKey, above []pair, 
 
 // listed is the finding that a list has the certificate.
 func (i *inquiry) listed(p pair, key certKey, out crl.Outcome, f finding, where string) finding {
-	i.checker.revoked.add(key, revocationSeen{thisUpdate: out.ThisUpdate, until: lasting(p, out.Hold, out.Until)}, i.now())
+	if !f.doubtful {
+		i.checker.revoked.add(key, revocationSeen{thisUpdate: out.ThisUpdate, until: lasting(p, out.Hold, out.Until)}, i.now())
+	}
 	f.state = revoked
 	f.err = fmt.Errorf("revoked (%s), says the CRL of %s from %s", out.Reason, stamp(out.ThisUpdate), where)
 	return f
@@ -130,7 +135,7 @@ func (i *inquiry) listed(p pair, key certKey, out crl.Outcome, f finding, where 
 
 // judge judges the certificate by a list, and whoever signed it.
 func (i *inquiry) judge(p pair, target *crl.Target, list *crl.List, deltas []*crl.List, above []pair, f *finding) (crl.Outcome, error) {
-	signers := signersOf{i.trust, p.anchor, nil}
+	signers := signersOf{i.memo, p.anchor, nil}
 	out, err := target.Judge(list, crl.JudgeOptions{
 		Now: i.now(), MinRSABits: i.checker.options.MinRSABits, Deltas: deltas, Signers: signers.named,
 	})
@@ -196,7 +201,7 @@ func (i *inquiry) list(p pair, target *crl.Target, address string, above []pair,
 	slot := c.lists.get(a.key)
 	a.room = func() bool { return c.lists.dropOldest(slot) }
 	r := await(i, slot, question[crlValue]{
-		asked: a.asked, ttl: max(i.settings.CertCacheTTL, minCRLAge), patient: i.settings.Mode == Strict, exchange: a.exchange,
+		asked: a.asked, anchor: a.anchor, ttl: max(i.settings.CertCacheTTL, minCRLAge), patient: i.settings.Mode == Strict, exchange: a.exchange,
 	})
 	f.until, f.basis = r.until, Basis{r.mark}
 	err := r.err
@@ -204,6 +209,9 @@ func (i *inquiry) list(p pair, target *crl.Target, address string, above []pair,
 		out, refused := i.judge(p, target, list, nil, above, f)
 		// A list whose time is over still says who is revoked.
 		if refused == nil && (r.usable || out.Revoked || list == r.value.candidate) {
+			if list == r.value.candidate {
+				slot.amend(promoted(list, i.now()))
+			}
 			return out, nil
 		}
 		err = join(err, refused)

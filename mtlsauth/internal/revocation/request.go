@@ -20,22 +20,35 @@ func (a *statusQuestion) fetch(f *flight) ([]byte, error) {
 	request := ocsp.Request(a.issuerCert, a.serial)
 	var response []byte
 	err := c.connect(f, a.visit, func(ctx context.Context) error {
-		_, posts := c.postOnly.Load(a.address)
-		if address, ok := getAddress(a.address, request); ok && !posts {
+		asked := postKey{a.issuer, a.address}
+		_, posts := c.postOnly.Load(asked)
+		address, short := getAddress(a.address, request)
+		if short && !posts {
 			var err error
 			response, err = a.send(ctx, fetch.Request{Method: http.MethodGet, URL: address, Accept: ocspResponse})
 			if !mayNotKnowGET(err) {
 				return err
 			}
-			defer c.rememberPost(a.address)
 		}
 		var err error
 		response, err = a.send(ctx, fetch.Request{
 			Method: http.MethodPost, URL: a.address, Body: request, ContentType: "application/ocsp-request", Accept: ocspResponse,
 		})
+		switch {
+		case err == nil && short && !posts:
+			c.rememberPost(asked)
+		case mayNotKnowGET(err): // nor POST: next time it is GET again
+			c.postOnly.Delete(asked)
+		}
 		return err
 	})
 	return response, err
+}
+
+// postKey is an address that takes POST alone, for the certificates of one issuer.
+type postKey struct {
+	issuer  [32]byte
+	address string
 }
 
 const ocspResponse = "application/ocsp-response"
@@ -53,7 +66,7 @@ func getAddress(address string, request []byte) (string, bool) {
 	return full, len(full) <= maxGET
 }
 
-// mayNotKnowGET reports the answers of a server that may take POST alone.
+// mayNotKnowGET reports the answers of a server that may not take the method.
 func mayNotKnowGET(err error) bool {
 	failed, ok := errors.AsType[*fetch.Error](err)
 	if !ok || failed.Kind != fetch.Status {
@@ -69,12 +82,12 @@ func mayNotKnowGET(err error) bool {
 // maxPostOnly bounds the addresses that are remembered.
 const maxPostOnly = 1000
 
-func (c *Checker) rememberPost(address string) {
+func (c *Checker) rememberPost(asked postKey) {
 	if c.posts.Add(1) > maxPostOnly {
 		c.postOnly.Clear()
 		c.posts.Store(1)
 	}
-	c.postOnly.Store(address, true)
+	c.postOnly.Store(asked, true)
 }
 
 func (a *statusQuestion) send(ctx context.Context, r fetch.Request) ([]byte, error) {

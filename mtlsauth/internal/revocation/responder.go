@@ -35,7 +35,7 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 		key: slotKey(digest([]byte("ocsp"), issuerID[:], []byte(address), p.cert.SerialNumber.Bytes())),
 	}
 	r := await(i, c.answers.get(a.key), question[ocsp.Answer]{
-		asked: a.asked, ttl: a.ttl, patient: i.settings.Mode == Strict, current: true, exchange: a.exchange,
+		asked: a.asked, anchor: a.anchor, ttl: a.ttl, patient: i.settings.Mode == Strict, current: true, exchange: a.exchange,
 	})
 	f := finding{until: r.until, basis: Basis{r.mark}, err: r.err}
 	if !r.usable {
@@ -58,7 +58,9 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 		f.state, f.thisUpdate = good, r.value.ThisUpdate
 	case ocsp.Revoked:
 		f.state, f.err = revoked, fmt.Errorf("revoked, says OCSP responder %s", shown(address))
-		c.revoked.add(key, seen(r.value, p.cert.NotAfter), i.now())
+		if !f.doubtful {
+			c.revoked.add(key, seen(r.value, p.cert.NotAfter), i.now())
+		}
 	default:
 		f.state, f.err = unheardOf, errUnheardOf
 	}

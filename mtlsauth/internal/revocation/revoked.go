@@ -66,8 +66,7 @@ func (r *revokedCertificates) get(key certKey, now time.Time) (revocationSeen, b
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seen, ok := r.byCert[key]
-	if ok && now.After(seen.until) {
-		delete(r.byCert, key)
+	if ok && now.After(seen.until) { // by a clock that may be set back
 		return revocationSeen{}, false
 	}
 	return seen, ok

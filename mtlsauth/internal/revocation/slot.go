@@ -45,7 +45,8 @@ type try[V any] struct {
 // question is what a slot has to know to ask.
 type question[V any] struct {
 	asked
-	ttl time.Duration // after it a value is asked for anew
+	anchor [32]byte      // on whose account the exchange is
+	ttl    time.Duration // after it a value is asked for anew
 	// patient requests wait for an attempt to mend what failed.
 	patient bool
 	// current requests wait where a value is past its ttl and nobody has kept
@@ -143,6 +144,25 @@ func (s *slot[V]) untried(err error, now time.Time) reply[V] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.reply(err, now.Add(soon), now)
+}
+
+// amend replaces the value by what is made of it, if anything.
+func (s *slot[V]) amend(change func(V) (value V, known, until time.Time, ok bool)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone || !s.has {
+		return
+	}
+	value, known, until, ok := change(s.value)
+	if !ok {
+		return
+	}
+	old := s.value
+	s.value, s.known, s.until = value, known, until
+	s.version.Add(1)
+	if s.release != nil {
+		s.release(old, value)
+	}
 }
 
 func (s *slot[V]) reply(err error, until, now time.Time) reply[V] {

@@ -49,24 +49,23 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 		return failed(errors.New("its status hangs on itself"))
 	}
 	target, err := crl.NewTarget(p.cert, p.issuer)
-	if err != nil {
-		// Nobody knows what it was to say.
-		target = nil
-	}
 	var m missing
 	var found coverage
-	if target != nil {
-		if f, done := i.folder(p, target, key, above, &found); done {
-			return f
-		}
-		f := failed(found.err)
-		if found.err != nil {
-			f.until = i.now().Add(folderAgain) // a list's time may come
-		}
-		m.add("-crl-dir", f)
-	} else {
+	bare := target
+	if err != nil {
+		// Nobody knows what its distribution points say. Whoever is on a list
+		// of the issuer is revoked all the same.
 		m.add("CRL distribution points", failed(err))
+		if bare, err = crl.NewTargetWithoutPoints(p.cert, p.issuer); err != nil {
+			return finding{state: limited, err: err} // no pair of a path
+		}
 	}
+	if f, done := i.folder(p, bare, key, above, &found); done && (target != nil || f.state == revoked) {
+		return f
+	}
+	f := failed(found.err)
+	f.until, f.basis = found.until, found.basis
+	m.add("-crl-dir", f)
 	responders := responders(p.cert)
 	unheard := false
 	for n, address := range responders {
@@ -151,8 +150,8 @@ func await[V any](i *inquiry, s *slot[V], q question[V]) reply[V] {
 	case <-f.done:
 		return s.settle(q, f, i.now())
 	case <-i.ctx.Done():
-		if f.queued.Load() {
-			return s.untried(errQueued, i.now())
+		if f.held.Load() {
+			return s.untried(errHeld, i.now())
 		}
 		return s.untried(errBudget, i.now())
 	}

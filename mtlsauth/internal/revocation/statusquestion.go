@@ -33,7 +33,10 @@ func (a *statusQuestion) exchange(f *flight, before ocsp.Answer, has bool) outco
 	c := a.checker
 	var kept outcome[ocsp.Answer]
 	if !has {
-		if kept = a.fromDisk(); kept.got {
+		f.held.Store(true)
+		kept = a.fromDisk()
+		f.held.Store(false)
+		if kept.got {
 			if before, has = kept.value, true; c.now().Before(kept.known.Add(a.ttl)) {
 				return kept
 			}
@@ -58,6 +61,7 @@ func (a *statusQuestion) exchange(f *flight, before ocsp.Answer, has bool) outco
 		return kept
 	}
 	a.note(answer)
+	f.held.Store(true)
 	if !a.contradicted(answer) {
 		a.toDisk(a.key, response)
 	}

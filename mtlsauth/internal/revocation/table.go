@@ -41,9 +41,29 @@ func (t *table[V]) get(key slotKey) *slot[V] {
 	s := &slot[V]{version: new(atomic.Uint64), release: t.release, later: t.later}
 	t.byKey[key] = t.order.PushFront(tableEntry[V]{key, s})
 	for len(t.byKey) > t.most {
-		t.drop(t.order.Back())
+		t.drop(t.leastUseful())
 	}
 	return s
+}
+
+// looked is how many of those that were not used for longest are looked at.
+const looked = 64
+
+// leastUseful returns the slot to drop: one that has nothing to lose before one
+// with a value, so that whoever names addresses that do not answer pushes out
+// nobody else's answers.
+func (t *table[V]) leastUseful() *list.Element {
+	element := t.order.Back()
+	for range looked {
+		if element == nil || element == t.order.Front() { // the one that is asked for
+			break
+		}
+		if element.Value.(tableEntry[V]).slot.empty() {
+			return element
+		}
+		element = element.Prev()
+	}
+	return t.order.Back()
 }
 
 // dropOldest makes room; it reports whether there was anything to drop but the
@@ -78,6 +98,13 @@ func (s *slot[V]) end() {
 	if s.release != nil {
 		s.release(old, none)
 	}
+}
+
+// empty reports a slot without a value.
+func (s *slot[V]) empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.has
 }
 
 // idle reports that nobody has wanted the value since its last renewal.

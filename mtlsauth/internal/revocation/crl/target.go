@@ -42,6 +42,23 @@ type Point struct {
 // the validated path has for the one that issued it. The error is an *Error:
 // distribution points that cannot be read are not none.
 func NewTarget(cert, issuer *x509.Certificate) (*Target, error) {
+	t, err := NewTargetWithoutPoints(cert, issuer)
+	if err != nil {
+		return nil, err
+	}
+	if value, present := extensionOf(cert, oidDistributionPoint); present {
+		var err *Error
+		if t.Points, err = readPoints(value, cert.RawIssuer); err != nil {
+			return nil, refusef(err.Kind, "parsing CRL distribution points: %w", err)
+		}
+	}
+	return t, nil
+}
+
+// NewTargetWithoutPoints is NewTarget as if the certificate named no distribution
+// points. Where they cannot be read, a list still says who is revoked; that
+// somebody is not on it then means nothing.
+func NewTargetWithoutPoints(cert, issuer *x509.Certificate) (*Target, error) {
 	if len(cert.RawIssuer) == 0 || !bytes.Equal(cert.RawIssuer, issuer.RawSubject) || cert.SerialNumber == nil {
 		return nil, refuse(WrongIssuer, "certificate is of another issuer")
 	}
@@ -54,12 +71,6 @@ func NewTarget(cert, issuer *x509.Certificate) (*Target, error) {
 		return nil, refuse(Malformed, "malformed serial number")
 	}
 	t.serial = content
-	if value, present := extensionOf(cert, oidDistributionPoint); present {
-		var err *Error
-		if t.Points, err = readPoints(value, cert.RawIssuer); err != nil {
-			return nil, refusef(err.Kind, "parsing CRL distribution points: %w", err)
-		}
-	}
 	t.implied = impliedNames(cert)
 	return t, nil
 }

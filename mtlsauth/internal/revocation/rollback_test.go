@@ -1,0 +1,90 @@
+package revocation_test
+
+import (
+	"crypto/x509"
+	"net/http"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/revocation"
+)
+
+// An earlier list does not take the place of a later one, also when somebody asks
+// whom neither covers.
+func TestNoRollbackByWhomAListDoesNotCover(t *testing.T) {
+	bubble(t, "ignore", func(t *testing.T) {
+		w := inBubble(t)
+		w.settings.Mode = revocation.IgnoreCAError
+		bad, seen := w.root.Client("bad", crl("crl")), w.root.Client("seen", crl("crl"))
+		sub := w.root.Intermediate("sub", crl("crl"))
+		now := time.Now()
+		of := func(ago time.Duration, number int64, entries []pkitest.CRLEntry) pkitest.CRL {
+			return pkitest.CRL{Issuer: w.root, IDP: &pkitest.IDP{OnlyUserCerts: true}, Number: number, Entries: entries,
+				ThisUpdate: now.Add(-ago), NextUpdate: now.Add(24 * time.Hour)}
+		}
+		w.list("crl", of(time.Hour, 2, pkitest.Revoked(bad)))
+		w.expect("by the later list", "passed", seen, w.root)
+		w.list("crl", of(2*time.Hour, 1, nil)) // a mirror that lags, or somebody on the way
+		time.Sleep(6 * time.Minute)
+		w.expect("a CA's certificate", "passed", sub.Client("user"), sub, w.root)
+		time.Sleep(6 * time.Minute)
+		w.expect("revoked by the later list", "revoked", bad, w.root)
+	})
+}
+
+// A list that only some can verify does not give way to an earlier one either.
+func TestNoRollbackOfAListThatOnlySomeCanVerify(t *testing.T) {
+	bubble(t, "ignore", func(t *testing.T) {
+		w := inBubble(t)
+		w.settings.Mode = revocation.IgnoreCAError
+		signer := w.root.Client("", crlKey(w.root))
+		bad, seen := w.root.Client("bad", crl("crl")), w.root.Client("seen", crl("crl"))
+		knowing := known{configured: []*pkitest.Certificate{signer}, signers: [][]*x509.Certificate{path(signer, w.root)}}
+		now := time.Now()
+		w.list("crl", pkitest.CRL{Issuer: w.root, Signer: signer, Number: 2, Entries: pkitest.Revoked(bad),
+			ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(24 * time.Hour)})
+		w.trust = known{}
+		w.check(path(seen, w.root)) // by who does not send the signer
+		w.trust = knowing
+		w.expect("by the later list", "passed", seen, w.root)
+		w.list("crl", pkitest.CRL{Issuer: w.root, Signer: signer, ThisUpdate: now.Add(-2 * time.Hour), NextUpdate: now.Add(24 * time.Hour)})
+		time.Sleep(10 * time.Second)
+		w.trust = known{}
+		w.check(path(seen, w.root))
+		w.trust = knowing
+		time.Sleep(10 * time.Second)
+		w.expect("revoked by the later list", "revoked", bad, w.root)
+	})
+}
+
+// Two certificates of one CA have one place on disk for a list: which of them is
+// behind does not write there.
+func TestNoRollbackOnDisk(t *testing.T) {
+	bubble(t, "ignore", func(t *testing.T) {
+		dir := t.TempDir()
+		first := process(t, dir)
+		t.Cleanup(func() { time.Sleep(2 * time.Minute) })
+		root := first.root
+		again := pkitest.NewCA("root", pkitest.Key(root.Key))
+		bad, other := root.Client("bad", crl("crl")), root.Client("other", crl("crl"))
+		now := time.Now()
+		earlier := pkitest.CRL{Issuer: root, ThisUpdate: now.Add(-2 * time.Hour), NextUpdate: now.Add(24 * time.Hour)}
+		later := pkitest.CRL{Issuer: root, ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(24 * time.Hour), Number: 2, Entries: pkitest.Revoked(bad)}
+		first.settings.CertCacheTTL = time.Minute
+		first.list("crl", earlier).NoValidators()
+		first.expect("under one", "passed", other, root)
+		first.expect("under the other", "passed", other, again)
+		mirrors, n := []http.Handler{pkitest.NewCRLHost(later.DER()), pkitest.NewCRLHost(earlier.DER())}, 0
+		first.put("crl", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // the second of which lags
+			r.Header = nil
+			mirrors[min(n, 1)].ServeHTTP(w, r)
+			n++
+			time.Sleep(time.Duration(n) * time.Second)
+		}))
+		time.Sleep(6 * time.Minute)
+		first.expectAll("by the later list", "revoked", path(bad, root), path(bad, again))
+		second := process(t, dir) // with no network
+		second.expect("after a restart", "revoked", bad, root)
+	})
+}
