@@ -17,6 +17,14 @@ import (
 	"mtls-auth/mtlsauth/internal/pkitest"
 )
 
+// A wrong way to do it takes several times as long as these; how long it takes
+// on a machine with nothing else to do, a third of them and less, is for the
+// benchmarks to say.
+const (
+	maxRead   = time.Second
+	maxLookup = 2 * time.Microsecond
+)
+
 // TestCostOfAMillion bounds what a list of a million entries costs: to load,
 // to keep, at its peak, and to look up in.
 func TestCostOfAMillion(t *testing.T) {
@@ -29,7 +37,7 @@ func TestCostOfAMillion(t *testing.T) {
 		s := size{million, c.serial}
 		der := s.der(ca)
 		took := least(func() { read(t, der) })
-		if took > 300*time.Millisecond {
+		if took > maxRead {
 			t.Errorf("%v: reading took %v", s, took)
 		}
 		var kept int64
@@ -53,7 +61,7 @@ func TestCostOfAMillion(t *testing.T) {
 				}
 			}
 		}) / 10_000
-		if lookup > 500*time.Nanosecond {
+		if lookup > maxLookup {
 			t.Errorf("%v: a lookup took %v", s, lookup)
 		}
 		serial := pkitest.SerialOf(1, c.serial)
