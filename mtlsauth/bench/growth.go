@@ -67,7 +67,7 @@ func (b *bench) growth() error {
 	if b.svg == "" {
 		return nil
 	}
-	return os.WriteFile(b.svg, draw(all), 0o600)
+	return os.WriteFile(b.svg, draw(all), 0o644)
 }
 
 // grower measures one series.

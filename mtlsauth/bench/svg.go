@@ -12,7 +12,7 @@ import (
 // the number is a slope of one decade to one.
 const (
 	panelWidth, panelHeight = 380, 250
-	marginLeft, marginRight = 52, 16
+	marginLeft, marginRight = 52, 28
 	marginTop, marginBottom = 34, 38
 	columns                 = 2
 	legendHeight            = 30
@@ -74,7 +74,7 @@ type panel struct {
 }
 
 func (p panel) draw(out *bytes.Buffer) {
-	fmt.Fprintf(out, `<text x="%d" y="18" font-weight="bold">with %s</text><text x="6" y="%d">µs</text>`+"\n", marginLeft, p.name, marginTop+4)
+	fmt.Fprintf(out, `<text x="%d" y="18" font-weight="bold">µs, with %s</text>`+"\n", marginLeft, p.name)
 	for d := p.low; d <= p.high; d++ {
 		y := p.y(math.Pow10(d))
 		fmt.Fprintf(out, `<path d="M%d %.1fH%d" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n",
