@@ -33,6 +33,8 @@
 //   - internal/cacert: Kong's CA Certificates and consumers, from their sources.
 //   - internal/handshake: the Lua code by which Kong asks for a certificate.
 //   - internal/gateway: Kong's side of all this, for the demo and the tests.
+//   - e2e: the whole, through the program, in tests; bench: what it costs, beside
+//     servers that do less (go run ./mtlsauth/bench).
 //   - internal/pkitest: certificates in memory, for the demo and the tests.
 //   - internal/suites: where third-party test vectors lie, for the tests.
 //   - internal/cputime: what code costs, for the tests.
