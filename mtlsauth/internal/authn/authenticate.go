@@ -63,10 +63,12 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 		e.cas = p.options.CAs.Wait(ctx)
 	}
 	judged := p.version(e) // whatever changes meanwhile
-	d := Deny(NoneSent, nil)
+	var d *Decision
 	var paths []certpath.Path
 	if sent {
 		d, paths = p.judge(ctx, presented, e.cas, now)
+	} else {
+		d = Deny(NoneSent, nil)
 	}
 	// All lookups of a request together.
 	ctx, cancel := context.WithTimeout(ctx, consumer.MaxWait)
