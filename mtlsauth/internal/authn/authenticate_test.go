@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 // caSet is a set of CA certificates that is known from the beginning.
 type caSet struct {
 	*cacert.Snapshot
-	waits int
+	waits atomic.Int64
 }
 
 // The interface's method has the name of the field.

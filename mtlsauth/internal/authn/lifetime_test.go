@@ -12,7 +12,7 @@ import (
 	"mtls-auth/mtlsauth/internal/pkitest"
 )
 
-func (s *caSet) Wait(context.Context) *cacert.Snapshot { s.waits++; return s.Snapshot }
+func (s *caSet) Wait(context.Context) *cacert.Snapshot { s.waits.Add(1); return s.Snapshot }
 
 func (c cas) Snapshot() *cacert.Snapshot                { return c.set.Snapshot }
 func (c cas) Wait(ctx context.Context) *cacert.Snapshot { return c.set.Wait(ctx) }
@@ -23,8 +23,8 @@ func TestADecisionIsMadeOnce(t *testing.T) {
 	p := policyOf(c)
 	presented := sent(root.Client("a"))
 	first := authenticate(p, presented)
-	if second := authenticate(p, presented); second != first || c.set.waits != 1 {
-		t.Errorf("the same certificate was decided %d times", c.set.waits)
+	if second := authenticate(p, presented); second != first || c.set.waits.Load() != 1 {
+		t.Errorf("the same certificate was decided %d times", c.set.waits.Load())
 	}
 	// Another configuration with the same CAs and the same cache decides for
 	// itself.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,19 +32,19 @@ func TestOneNotFoundIsNotForOthers(t *testing.T) {
 			absent, bad := ca.Client("absent", ocsp("ocsp")), w.root.Client("bad", ocsp("ocsp"))
 			r := pkitest.NewResponder(w.root)
 			r.Revoke(bad, 1)
-			known := false
+			var known atomic.Bool
 			w.put("ocsp", http.HandlerFunc(func(rw http.ResponseWriter, q *http.Request) {
 				switch {
 				case q.Method != http.MethodGet:
 					rw.WriteHeader(http.StatusMethodNotAllowed)
-				case !known:
+				case !known.Load():
 					rw.WriteHeader(http.StatusNotFound)
 				default:
 					r.ServeHTTP(rw, q)
 				}
 			}))
 			w.expect("not found", "passed", absent, ca)
-			known = true
+			known.Store(true)
 			time.Sleep(10 * time.Second)
 			w.expect("revoked", "revoked", bad, w.root)
 		})

@@ -3,6 +3,7 @@ package revocation_test
 import (
 	"crypto/x509"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,11 +76,12 @@ func TestNoRollbackOnDisk(t *testing.T) {
 		first.list("crl", earlier).NoValidators()
 		first.expect("under one", "passed", other, root)
 		first.expect("under the other", "passed", other, again)
-		mirrors, n := []http.Handler{pkitest.NewCRLHost(later.DER()), pkitest.NewCRLHost(earlier.DER())}, 0
+		mirrors := []http.Handler{pkitest.NewCRLHost(later.DER()), pkitest.NewCRLHost(earlier.DER())}
+		var asked atomic.Int64
 		first.put("crl", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // the second of which lags
 			r.Header = nil
-			mirrors[min(n, 1)].ServeHTTP(w, r)
-			n++
+			n := asked.Add(1)
+			mirrors[min(n-1, 1)].ServeHTTP(w, r)
 			time.Sleep(time.Duration(n) * time.Second)
 		}))
 		time.Sleep(6 * time.Minute)
