@@ -126,7 +126,7 @@ func (i *inquiry) points(p pair, target *crl.Target, key certKey, above []pair, 
 // listed is the finding that a list has the certificate.
 func (i *inquiry) listed(p pair, key certKey, out crl.Outcome, f finding, where string) finding {
 	if !f.doubtful {
-		i.checker.revoked.add(key, revocationSeen{thisUpdate: out.ThisUpdate, until: lasting(p, out.Hold, out.Until)}, i.now())
+		i.checker.revoked.add(key, newRevocationSeen(out.ThisUpdate, !out.Hold, out.Until, p.cert.NotAfter), i.now())
 	}
 	f.state = revoked
 	f.err = fmt.Errorf("revoked (%s), says the CRL of %s from %s", out.Reason, stamp(out.ThisUpdate), where)

@@ -69,11 +69,7 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 
 // seen is a revocation that an answer tells.
 func seen(a ocsp.Answer, notAfter time.Time) revocationSeen {
-	s := revocationSeen{thisUpdate: a.ThisUpdate, until: notAfter}
-	if !a.Final() {
-		s.until = a.Until
-	}
-	return s
+	return newRevocationSeen(a.ThisUpdate, a.Final(), a.Until, notAfter)
 }
 
 func (i *inquiry) visit(p pair, issuer [32]byte, address string) visit {

@@ -51,6 +51,15 @@ type revocationSeen struct {
 	until      time.Time // notAfter; of a certificate on hold the answer's end
 }
 
+// newRevocationSeen is a revocation that an answer tells, which ends at an
+// instant itself: one for good lasts as long as the certificate.
+func newRevocationSeen(thisUpdate time.Time, final bool, ends, notAfter time.Time) revocationSeen {
+	if final {
+		ends = notAfter
+	}
+	return revocationSeen{thisUpdate: thisUpdate, until: ends}
+}
+
 // supersedes reports a later revocation. Of two of the same instant that for
 // good counts, not that on hold.
 func (s revocationSeen) supersedes(before revocationSeen) bool {

@@ -156,11 +156,3 @@ func await[V any](i *inquiry, s *slot[V], q question[V]) reply[V] {
 		return s.untried(errBudget, i.now())
 	}
 }
-
-// lasting is until when a revocation is remembered.
-func lasting(p pair, hold bool, until time.Time) time.Time {
-	if hold {
-		return until
-	}
-	return p.cert.NotAfter
-}
