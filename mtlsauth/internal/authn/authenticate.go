@@ -121,14 +121,14 @@ func (p *Policy) validate(ctx context.Context, presented Presented, trust *certp
 		return nil, nil, Deny(Internal, err)
 	}
 	defer release()
-	leaf, err := clientcert.ParseLeaf(string(presented.Leaf))
+	leaf, err := clientcert.ParseLeaf(presented.Leaf)
 	if errors.Is(err, clientcert.ErrTooCostly) {
 		return nil, nil, deniedAt(now, Deny(TooCostly, err))
 	}
 	if err != nil {
 		return nil, nil, deniedAt(now, Deny(Unreadable, err))
 	}
-	chain := clientcert.ParseChain(string(presented.Chain), leaf)
+	chain := clientcert.ParseChain(presented.Chain, leaf)
 	paths, err := trust.Validate(leaf, chain, now)
 	if err != nil {
 		d := deniedAt(now, Deny(pathReason(err, snapshot), err))

@@ -84,11 +84,11 @@ func benchmarkCold(b *testing.B, name, leafPEM, chainPEM string, cas ...*x509.Ce
 	b.Run(name+"/ours", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			leaf, err := clientcert.ParseLeaf(leafPEM)
+			leaf, err := clientcert.ParseLeaf([]byte(leafPEM))
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, err := trust.Validate(leaf, clientcert.ParseChain(chainPEM, leaf), now); err != nil {
+			if _, err := trust.Validate(leaf, clientcert.ParseChain([]byte(chainPEM), leaf), now); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -65,8 +65,8 @@ func testCostFromPEM(t *testing.T, c elliptic.Curve) {
 			var err error
 			took := cputime.Of(func() {
 				var leaf *x509.Certificate
-				if leaf, err = clientcert.ParseLeaf(text); err == nil {
-					_, err = trust.Validate(leaf, clientcert.ParseChain(test.chain, leaf), now)
+				if leaf, err = clientcert.ParseLeaf([]byte(text)); err == nil {
+					_, err = trust.Validate(leaf, clientcert.ParseChain([]byte(test.chain), leaf), now)
 				}
 			})
 			t.Logf("%s below %s: %v, %v", test.name, name, took, err)

@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 const (
@@ -34,11 +33,6 @@ const (
 	maxRSABits = 8192
 )
 
-const (
-	pemType  = "CERTIFICATE"
-	pemBegin = "-----BEGIN"
-)
-
 // errNoBlock also covers text around the block: what is not understood is not
 // passed over when it comes to the leaf.
 var errNoBlock = errors.New("not exactly one PEM certificate")
@@ -48,31 +42,42 @@ var errNoBlock = errors.New("not exactly one PEM certificate")
 // around it allowed, at most 64 KiB. Anything else is an error, and then there
 // is no certificate: it fails closed. A certificate that is too much to parse
 // is one that wraps ErrTooCostly.
-func ParseLeaf(text string) (*x509.Certificate, error) {
+func ParseLeaf(text []byte) (*x509.Certificate, error) {
 	if len(text) > maxPEM {
 		return nil, fmt.Errorf("client certificate has %d bytes of PEM, at most %d are read", len(text), maxPEM)
 	}
-	text = strings.TrimSpace(text)
-	// pem.Decode passes over what comes before a block, and over blocks that
-	// are broken.
-	if !strings.HasPrefix(text, pemBegin) || strings.Contains(text[len(pemBegin):], pemBegin) {
-		return nil, errNoBlock
-	}
-	block, rest := pem.Decode([]byte(text))
-	if block == nil || block.Type != pemType || len(block.Headers) > 0 || len(rest) > 0 {
-		return nil, errNoBlock
+	der, err := onlyBlock(bytes.TrimSpace(text))
+	if err != nil {
+		return nil, err
 	}
 	// An element has two bytes at the least.
-	if len(block.Bytes) > 2*maxElements {
-		if c := (counter{maxElements}); !c.fits(block.Bytes, 0) {
+	if len(der) > 2*maxElements {
+		if c := (counter{maxElements}); !c.fits(der, 0) {
 			return nil, fmt.Errorf("parsing client certificate: %w", ErrTooCostly)
 		}
 	}
-	cert, err := x509.ParseCertificate(block.Bytes)
+	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, fmt.Errorf("parsing client certificate: %w", err)
 	}
 	return cert, nil
+}
+
+// onlyBlock decodes text that is one CERTIFICATE block and nothing else.
+func onlyBlock(text []byte) ([]byte, error) {
+	if der, rest, ok := decodePlain(text); ok && len(rest) == 0 {
+		return der, nil
+	}
+	// pem.Decode passes over what comes before a block, and over blocks that
+	// are broken.
+	if !bytes.HasPrefix(text, []byte(pemBegin)) || bytes.Contains(text[len(pemBegin):], []byte(pemBegin)) {
+		return nil, errNoBlock
+	}
+	block, rest := pem.Decode(text)
+	if block == nil || block.Type != pemType || len(block.Headers) > 0 || len(rest) > 0 {
+		return nil, errNoBlock
+	}
+	return block.Bytes, nil
 }
 
 // ParseChain reads what the client sent above its leaf: PEM with the leaf
@@ -88,12 +93,12 @@ func ParseLeaf(text string) (*x509.Certificate, error) {
 //
 // Certificates that no chain of names leads to from the leaf are parsed as well:
 // a configured certificate, unknown here, may stand between.
-func ParseChain(text string, leaf *x509.Certificate) []*x509.Certificate {
-	if text == "" {
+func ParseChain(text []byte, leaf *x509.Certificate) []*x509.Certificate {
+	if len(text) == 0 {
 		return nil
 	}
 	// Beyond the chain's own bound the text may hold the leaf, no larger.
-	rest := []byte(text[:min(len(text), 2*maxPEM)])
+	rest := text[:min(len(text), 2*maxPEM)]
 	budget := maxPEM
 	elements := counter{maxElements}
 	// DER is shorter than its PEM, and an element has two bytes at the least.
@@ -103,7 +108,7 @@ func ParseChain(text string, leaf *x509.Certificate) []*x509.Certificate {
 	for looked := 0; looked < maxChain; {
 		before := len(rest)
 		var block *pem.Block
-		block, rest = pem.Decode(rest)
+		block, rest = decode(rest)
 		if block == nil {
 			break
 		}

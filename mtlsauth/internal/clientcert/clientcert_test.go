@@ -17,6 +17,12 @@ import (
 	"mtls-auth/mtlsauth/internal/pkitest"
 )
 
+func parseLeaf(text string) (*x509.Certificate, error) { return clientcert.ParseLeaf([]byte(text)) }
+
+func parseChain(text string, leaf *x509.Certificate) []*x509.Certificate {
+	return clientcert.ParseChain([]byte(text), leaf)
+}
+
 func TestParseLeaf(t *testing.T) {
 	cert := pkitest.NewCA("ca").Client("alice")
 	for name, text := range map[string]string{
@@ -24,7 +30,7 @@ func TestParseLeaf(t *testing.T) {
 		"white space":       " \r\n" + cert.PEM() + "\n\t ",
 		"CRLF":              strings.ReplaceAll(cert.PEM(), "\n", "\r\n"),
 	} {
-		got, err := clientcert.ParseLeaf(text)
+		got, err := parseLeaf(text)
 		if err != nil || !bytes.Equal(got.Raw, cert.Raw) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -51,7 +57,7 @@ func TestParseLeafRefuses(t *testing.T) {
 		"trailing DER":         string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: append(bytes.Clone(ca.Raw), 0)})),
 		"over 64 KiB":          strings.Repeat("\n", 64<<10) + text,
 	} {
-		if got, err := clientcert.ParseLeaf(bad); err == nil || got != nil {
+		if got, err := parseLeaf(bad); err == nil || got != nil {
 			t.Errorf("%s: got %v, %v", name, got, err)
 		}
 	}
@@ -60,10 +66,10 @@ func TestParseLeafRefuses(t *testing.T) {
 func TestParseLeafBound(t *testing.T) {
 	text := pkitest.NewSelfSigned("alice").PEM()
 	text += strings.Repeat("\n", 64<<10-len(text))
-	if _, err := clientcert.ParseLeaf(text); err != nil {
+	if _, err := parseLeaf(text); err != nil {
 		t.Errorf("64 KiB: %v", err)
 	}
-	if _, err := clientcert.ParseLeaf(text + "\n"); err == nil {
+	if _, err := parseLeaf(text + "\n"); err == nil {
 		t.Error("64 KiB and a byte: no error")
 	}
 }
@@ -102,11 +108,11 @@ func TestParseChain(t *testing.T) {
 		{"RSA of 8200 bits", withRSA(t, huge, 8200) + two.PEM(), "two"},
 		{"RSA of 8192 bits", withRSA(t, huge, 8192), "huge"},
 	} {
-		if got := names(clientcert.ParseChain(test.text, leaf.Certificate)); got != test.want {
+		if got := names(parseChain(test.text, leaf.Certificate)); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
 	}
-	if got := names(clientcert.ParseChain(two.PEM(), nil)); got != "two" {
+	if got := names(parseChain(two.PEM(), nil)); got != "two" {
 		t.Errorf("no leaf: got %q", got)
 	}
 }
@@ -146,13 +152,13 @@ func TestParseChainBounds(t *testing.T) {
 	}
 	const ten = "0 1 2 3 4 5 6 7 8 9"
 	for name, text := range map[string]string{"chain": many, "leaf and chain": leaf.PEM() + many} {
-		if got := names(clientcert.ParseChain(text, leaf.Certificate)); got != ten {
+		if got := names(parseChain(text, leaf.Certificate)); got != ten {
 			t.Errorf("%s: got %q", name, got)
 		}
 	}
 	// What cannot be used counts as looked at.
 	rubbish := strings.Repeat("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 9)
-	if got := names(clientcert.ParseChain(rubbish+many, leaf.Certificate)); got != "0" {
+	if got := names(parseChain(rubbish+many, leaf.Certificate)); got != "0" {
 		t.Errorf("after rubbish: got %q", got)
 	}
 
@@ -162,10 +168,10 @@ func TestParseChainBounds(t *testing.T) {
 	// 33,000 bytes of DER are over 44,000 of PEM: two do not fit, one and a
 	// leaf of that size do.
 	one, two := fat("one", 33000), fat("two", 33000)
-	if got := names(clientcert.ParseChain(one.PEM()+two.PEM(), leaf.Certificate)); got != "one" {
+	if got := names(parseChain(one.PEM()+two.PEM(), leaf.Certificate)); got != "one" {
 		t.Errorf("64 KiB: got %q", got)
 	}
-	if got := names(clientcert.ParseChain(two.PEM()+one.PEM(), two.Certificate)); got != "one" {
+	if got := names(parseChain(two.PEM()+one.PEM(), two.Certificate)); got != "one" {
 		t.Errorf("large leaf: got %q", got)
 	}
 }
@@ -186,7 +192,7 @@ func TestParseChainIsLinear(t *testing.T) {
 	} {
 		text := strings.Repeat(unit, 200<<10/len(unit))
 		started := time.Now()
-		clientcert.ParseChain(text, leaf)
+		parseChain(text, leaf)
 		if took := time.Since(started); took > 50*time.Millisecond {
 			t.Errorf("%s: took %v", name, took)
 		} else {
@@ -202,14 +208,14 @@ func FuzzParse(f *testing.F) {
 	f.Add(leaf.PEM() + root.PEM())
 	f.Add(root.PEM() + "-----BEGIN CERTIFICATE-----\n" + leaf.PEM())
 	f.Fuzz(func(t *testing.T, text string) {
-		cert, err := clientcert.ParseLeaf(text)
+		cert, err := parseLeaf(text)
 		if (cert == nil) != (err != nil) {
 			t.Fatalf("got %v and %v", cert, err)
 		}
 		if cert != nil && len(text) > 64<<10 {
 			t.Fatalf("a leaf of %d bytes", len(text))
 		}
-		chain := clientcert.ParseChain(text, leaf.Certificate)
+		chain := parseChain(text, leaf.Certificate)
 		if len(chain) > 10 {
 			t.Fatalf("%d certificates", len(chain))
 		}
@@ -237,7 +243,7 @@ func BenchmarkParseLeaf(b *testing.B) {
 	b.Run("ParseLeaf", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := clientcert.ParseLeaf(text); err != nil {
+			if _, err := parseLeaf(text); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -107,7 +107,7 @@ func costly(t testing.TB, size int) map[string][]byte {
 
 func TestTooCostly(t *testing.T) {
 	for name, der := range costly(t, 48000) {
-		if got, err := clientcert.ParseLeaf(pemOf(der)); got != nil || !errors.Is(err, clientcert.ErrTooCostly) {
+		if got, err := parseLeaf(pemOf(der)); got != nil || !errors.Is(err, clientcert.ErrTooCostly) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -121,7 +121,7 @@ func TestTooCostly(t *testing.T) {
 		"3000 names": withExtensions(t, base, nil, extension(sequence(thousands...), 2, 5, 29, 17)),
 		"zeros":      withExtensions(t, base, nil, extension(make([]byte, 40000), 1, 2, 3)),
 	} {
-		if _, err := clientcert.ParseLeaf(pemOf(der)); err != nil {
+		if _, err := parseLeaf(pemOf(der)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -133,7 +133,7 @@ func TestNestingIsBounded(t *testing.T) {
 	for len(der) < 40000 {
 		der = append([]byte{0x30, 0x83, byte(len(der) >> 16), byte(len(der) >> 8), byte(len(der))}, der...)
 	}
-	if _, err := clientcert.ParseLeaf(pemOf(der)); err == nil || errors.Is(err, clientcert.ErrTooCostly) {
+	if _, err := parseLeaf(pemOf(der)); err == nil || errors.Is(err, clientcert.ErrTooCostly) {
 		t.Error(err)
 	}
 }
@@ -148,7 +148,7 @@ func TestChainLeavesOutTheCostly(t *testing.T) {
 		return root.Intermediate(name, pkitest.Extension(pkix.Extension{Id: []int{2, 5, 29, 17}, Value: value})).PEM()
 	}
 	text := leaf.PEM() + fat("5000", 5000) + fat("2500", 2500) + fat("2501", 2501) + root.Intermediate("one").PEM()
-	if got := names(clientcert.ParseChain(text, leaf.Certificate)); got != "2500 one" {
+	if got := names(parseChain(text, leaf.Certificate)); got != "2500 one" {
 		t.Errorf("got %q", got)
 	}
 }
