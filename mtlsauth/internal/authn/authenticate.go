@@ -70,9 +70,12 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 	} else {
 		d = Deny(NoneSent, nil)
 	}
-	// All lookups of a request together.
-	ctx, cancel := context.WithTimeout(ctx, consumer.MaxWait)
-	defer cancel()
+	if p.options.Consumers != nil || p.AsksCredential() {
+		// All lookups of a request together.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, consumer.MaxWait)
+		defer cancel()
+	}
 	if len(paths) > 0 {
 		d = p.complete(ctx, d, paths, e, dir, now)
 	}

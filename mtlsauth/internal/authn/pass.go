@@ -39,6 +39,7 @@ func (d *Decision) endsWith(paths []certpath.Path) {
 // certificateHeaders tells the upstream about the certificate, and of no
 // consumer.
 func (d *Decision) certificateHeaders(leaf *x509.Certificate) {
+	d.Answer.Headers = make([]Header, 0, 7)
 	for _, name := range [...]string{headerConsumerID, headerConsumerCustomID, headerConsumerUsername, headerCredential, headerAnonymous} {
 		d.header(name, "")
 	}

@@ -95,11 +95,11 @@ func readAttribute(rdn *cryptobyte.String) (Attribute, bool) {
 		!pair.Empty() {
 		return Attribute{}, false
 	}
-	id, ok := parseOID(oid)
-	if !ok {
+	var ok bool
+	if a.Type, ok = typeOf(oid); !ok {
 		return Attribute{}, false
 	}
-	a.Type, a.DER = id.String(), element
+	a.DER = element
 	var value cryptobyte.String
 	if !element.ReadAnyASN1(&value, nil) {
 		return Attribute{}, false
@@ -108,6 +108,33 @@ func readAttribute(rdn *cryptobyte.String) (Attribute, bool) {
 		a.Value, a.Text = text, true
 	}
 	return a, true
+}
+
+// shortOIDs are the types of shortNames by their encoding: a name is read three
+// times for a request, and mostly has no others.
+var shortOIDs = func() map[string]string {
+	out := make(map[string]string, len(shortNames))
+	for dotted := range shortNames {
+		oid, err := x509.ParseOID(dotted)
+		if err != nil {
+			panic(err) // the table above is wrong
+		}
+		der, err := oid.MarshalBinary()
+		if err != nil {
+			panic(err)
+		}
+		out[string(der)] = dotted
+	}
+	return out
+}()
+
+// typeOf returns the dotted form of an OID's content.
+func typeOf(content []byte) (string, bool) {
+	if dotted, ok := shortOIDs[string(content)]; ok {
+		return dotted, true
+	}
+	id, ok := parseOID(content)
+	return id.String(), ok
 }
 
 // maxOID bounds the encoding of an OID. Those in use have some 30 bytes, and
