@@ -54,6 +54,7 @@ var policy = map[string][]string{
 	// Kong's side, for the demo and the tests.
 	"gateway":     {"gateway/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
 	"gateway/...": {"gateway/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
+	"realkong":    {"gateway", "gateway/errlog", "go.yaml.in/yaml/v3"},
 	"handshake":   {},
 	"pkitest":     {"golang.org/x/crypto/ocsp", "golang.org/x/crypto/cryptobyte"},
 	"cputime":     {},

@@ -155,11 +155,15 @@ func TestConfigurationsChangeUnderLoad(t *testing.T) {
 		if err := r.Configure(declarative(t, r.upstream, authorities, plugins)); err != nil {
 			t.Fatal(err)
 		}
-		for path, ca := range map[int]*pkitest.Certificate{200: []*pkitest.Certificate{a, b}[i%2], 401: []*pkitest.Certificate{b, a}[i%2]} {
-			if got := r.get("/changing", ca.Client("client")); got.status != path {
-				t.Errorf("change %d: a client of %s got %d, want %d at the next request", i, ca.Subject.CommonName, got.status, path)
-			}
+		trusted, untrusted := a, b
+		if i%2 == 1 {
+			trusted, untrusted = b, a
 		}
+		// Kong answers POST /config a moment before its workers go by it.
+		eventually(t, fmt.Sprintf("change %d: the other CA's client passes", i), func() bool {
+			return r.get("/changing", trusted.Client("client")).status == 200
+		})
+		r.expect(fmt.Sprintf("change %d", i), r.get("/changing", untrusted.Client("client")), 401, failed)
 	}
 	l.end(t)
 }
@@ -220,7 +224,13 @@ func TestTheServerEndsWhenItShould(t *testing.T) {
 	root := pkitest.NewCA("root")
 	for name, end := range map[string]func(r *rig){
 		"SIGTERM":          func(r *rig) { r.Process().Terminate() },
-		"the end of stdin": func(r *rig) { r.Process().CloseStdin() },
+		"the end of stdin": func(r *rig) {
+			s, ok := r.kong.(standIn)
+			if !ok {
+				r.t.Skip("on the stand-in only: the worker that would log the end is gone with its pipe")
+			}
+			s.Gateway.Process().CloseStdin()
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})})

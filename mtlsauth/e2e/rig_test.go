@@ -28,7 +28,7 @@ const (
 
 // rig is a gateway with the program as its plugin server, and an upstream.
 type rig struct {
-	*gateway.Gateway
+	kong
 	t        testing.TB
 	upstream string
 	prefix   string
@@ -54,7 +54,7 @@ func newRig(t testing.TB, authorities cas, plugins routes, change ...func(*gatew
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var err error
-	r.Gateway, err = gateway.Start(ctx, o)
+	r.kong, err = startKong(ctx, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,138 @@
+package realkong
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// installed are Kong's own plugins that the stand-in has as well, and those that
+// write logs.
+var installed = []string{"pre-function", "post-function", "key-auth", "acl", "file-log"}
+
+// settings returns kong.conf.
+func (k *Kong) settings(beside string) string {
+	var b strings.Builder
+	set := func(name, value string) { fmt.Fprintf(&b, "%s = %s\n", name, value) }
+	o := k.opts
+	set("prefix", o.Prefix)
+	set("database", "off")
+	set("declarative_config", k.config)
+	set("proxy_listen", fmt.Sprintf("127.0.0.1:%d, 127.0.0.1:%d http2 ssl", k.ports.plain, k.ports.tls))
+	if o.NoAdmin {
+		set("admin_listen", "off")
+	} else {
+		set("admin_listen", fmt.Sprintf("127.0.0.1:%d", k.ports.admin))
+	}
+	set("admin_gui_listen", "off")
+	set("status_listen", "off")
+	set("ssl_cert", filepath.Join(beside, "kong.crt"))
+	set("ssl_cert_key", filepath.Join(beside, "kong.key"))
+	set("anonymous_reports", "off")
+	set("nginx_worker_processes", fmt.Sprint(max(1, o.Workers)))
+	if os.Geteuid() == 0 {
+		// Tests keep CA certificates in folders that nobody else may read.
+		set("nginx_user", "root root")
+	}
+	if o.LogLevel != "" {
+		set("log_level", o.LogLevel)
+	}
+	if o.SSLVerifyClient != "" {
+		set("nginx_proxy_ssl_verify_client", o.SSLVerifyClient)
+	}
+	plugins := append(append([]string(nil), installed...), o.Plugins...)
+	if o.QueryCommand != "" {
+		const name = "mtls-auth"
+		plugins = append(plugins, name)
+		socket := o.Socket
+		if socket == "" {
+			socket = filepath.Join(o.Prefix, name+".socket")
+		}
+		set("pluginserver_names", name)
+		set("pluginserver_mtls_auth_socket", socket)
+		set("pluginserver_mtls_auth_query_cmd", o.QueryCommand)
+		if o.StartCommand != "" {
+			set("pluginserver_mtls_auth_start_cmd", o.StartCommand)
+		}
+	}
+	set("plugins", strings.Join(plugins, ","))
+	return b.String()
+}
+
+// withAccessLog adds a global file-log to a declarative configuration, YAML or
+// JSON, and returns it as JSON.
+func withAccessLog(config []byte, file string) ([]byte, error) {
+	doc := map[string]any{}
+	if err := yaml.Unmarshal(config, &doc); err != nil {
+		return nil, fmt.Errorf("reading a declarative configuration: %w", err)
+	}
+	if doc["_format_version"] == nil {
+		doc["_format_version"] = "3.0"
+	}
+	plugins, _ := doc["plugins"].([]any)
+	doc["plugins"] = append(plugins, map[string]any{"name": "file-log", "config": map[string]any{"path": file}})
+	return json.Marshal(doc)
+}
+
+// ports are those that Kong listens at. Kong takes no port 0.
+type ports struct{ plain, tls, admin int }
+
+func (ports) url(scheme string, port int) string {
+	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, port)
+}
+
+// freePorts finds ports that nobody listens at. Somebody else may take one
+// before Kong does; then Kong does not start, and says why.
+func freePorts() (ports, error) {
+	var p ports
+	for _, port := range []*int{&p.plain, &p.tls, &p.admin} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return p, fmt.Errorf("finding a free port: %w", err)
+		}
+		defer l.Close() // all are held until all are found
+		*port = l.Addr().(*net.TCPAddr).Port
+	}
+	return p, nil
+}
+
+// writeCertificate writes kong.crt and kong.key, which Kong shows to clients,
+// and returns the certificate as PEM.
+func writeCertificate(dir string) ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano()),
+		NotBefore:    now.Add(-time.Hour), NotAfter: now.Add(24 * time.Hour),
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	if err := os.WriteFile(filepath.Join(dir, "kong.crt"), cert, 0o644); err != nil {
+		return nil, err
+	}
+	return cert, os.WriteFile(filepath.Join(dir, "kong.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600)
+}
