@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,27 +53,44 @@ func (k *Kong) settings(beside string) string {
 	if o.SSLVerifyClient != "" {
 		set("nginx_proxy_ssl_verify_client", o.SSLVerifyClient)
 	}
-	plugins := append(append([]string(nil), installed...), o.Plugins...)
-	if o.QueryCommand != "" {
-		const name = "mtls-auth"
-		plugins = append(plugins, name)
-		socket := o.Socket
-		if socket == "" {
-			socket = filepath.Join(o.Prefix, name+".socket")
+	if o.NoAccessLog {
+		set("proxy_access_log", "off")
+	}
+	plugins := slices.Concat(installed, o.Plugins)
+	if servers := k.servers(); len(servers) > 0 {
+		var names []string
+		for _, s := range servers {
+			names = append(names, s.Name)
+			variable := "pluginserver_" + strings.ToLower(strings.ReplaceAll(s.Name, "-", "_"))
+			set(variable+"_socket", s.Socket)
+			set(variable+"_query_cmd", s.QueryCommand)
+			if s.StartCommand != "" {
+				set(variable+"_start_cmd", s.StartCommand)
+			}
 		}
-		set("pluginserver_names", name)
-		set("pluginserver_mtls_auth_socket", socket)
-		set("pluginserver_mtls_auth_query_cmd", o.QueryCommand)
-		if o.StartCommand != "" {
-			set("pluginserver_mtls_auth_start_cmd", o.StartCommand)
-		}
+		plugins = append(plugins, names...)
+		set("pluginserver_names", strings.Join(names, ","))
 	}
 	set("plugins", strings.Join(plugins, ","))
 	return b.String()
 }
 
+// servers are all plugin servers, that of the stand-in's options first.
+func (k *Kong) servers() []PluginServer {
+	o := k.opts
+	if o.QueryCommand == "" {
+		return o.Servers
+	}
+	const name = "mtls-auth"
+	s := PluginServer{name, o.QueryCommand, o.StartCommand, o.Socket}
+	if s.Socket == "" {
+		s.Socket = filepath.Join(o.Prefix, name+".socket")
+	}
+	return append([]PluginServer{s}, o.Servers...)
+}
+
 // withAccessLog adds a global file-log to a declarative configuration, YAML or
-// JSON, and returns it as JSON.
+// JSON, and returns it as JSON. With file "" it adds none.
 func withAccessLog(config []byte, file string) ([]byte, error) {
 	doc := map[string]any{}
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -80,6 +98,9 @@ func withAccessLog(config []byte, file string) ([]byte, error) {
 	}
 	if doc["_format_version"] == nil {
 		doc["_format_version"] = "3.0"
+	}
+	if file == "" {
+		return json.Marshal(doc)
 	}
 	plugins, _ := doc["plugins"].([]any)
 	doc["plugins"] = append(plugins, map[string]any{"name": "file-log", "config": map[string]any{"path": file}})

@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/gateway"
@@ -39,9 +40,21 @@ type Options struct {
 	Command string
 	// NoAdmin is admin_listen = off.
 	NoAdmin bool
+	// NoAccessLog leaves out every access log, ours and nginx's: Access is empty.
+	NoAccessLog bool
 	// Plugins are further plugins that are installed, besides those that the
 	// stand-in has.
 	Plugins []string
+	// Servers are plugin servers besides that of the stand-in's options.
+	Servers []PluginServer
+}
+
+// PluginServer is a server of one external plugin, as kong.conf has it.
+type PluginServer struct {
+	Name         string // of the plugin, and of the server
+	QueryCommand string // pluginserver_*_query_cmd
+	StartCommand string // pluginserver_*_start_cmd; "" where somebody else runs it
+	Socket       string // pluginserver_*_socket
 }
 
 // Kong is a running Kong.
@@ -86,14 +99,22 @@ func Start(ctx context.Context, o Options) (*Kong, error) {
 		return nil, err
 	}
 	if err := k.run(ctx, "start", "-c", k.conf, "-p", prefix); err != nil {
-		return nil, errors.Join(err, k.files.tail(20))
+		err = errors.Join(err, k.files.tail(20))
+		if _, e := k.master(); e == nil {
+			k.Close() // it was begun, and must not stay
+		}
+		return nil, err
 	}
 	return k, nil
 }
 
 // write puts a configuration where Kong reads it at its start.
 func (k *Kong) write(config []byte) error {
-	text, err := withAccessLog(config, k.files.access)
+	file := k.files.access
+	if k.opts.NoAccessLog {
+		file = ""
+	}
+	text, err := withAccessLog(config, file)
 	if err != nil {
 		return err
 	}
@@ -102,16 +123,31 @@ func (k *Kong) write(config []byte) error {
 
 // run runs the kong command. Variables of its own would go before kong.conf.
 func (k *Kong) run(ctx context.Context, args ...string) error {
-	cmd := exec.CommandContext(ctx, k.opts.Command, args...)
+	_, err := run(ctx, k.opts.Command, args...)
+	return err
+}
+
+func run(ctx context.Context, command string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, command, args...)
+	// Who interrupts this program at a terminal does not interrupt the command
+	// as well, half way of starting or stopping a Kong.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "KONG_") {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("kong %s: %w\n%s", args[0], err, out)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("kong %s: %w\n%s", args[0], err, out)
 	}
-	return nil
+	return string(out), nil
+}
+
+// Version returns what kong version says, such as 3.9.1.
+func Version(ctx context.Context, command string) (string, error) {
+	out, err := run(ctx, command, "version")
+	return strings.TrimSpace(out), err
 }
 
 // URL returns the plain listener's address.

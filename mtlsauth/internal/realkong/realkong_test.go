@@ -90,6 +90,10 @@ func TestWithAccessLog(t *testing.T) {
 	if _, err := withAccessLog([]byte("- a list"), "/a/file"); err == nil {
 		t.Error("a list was taken")
 	}
+	text, err := withAccessLog([]byte(`{"plugins":[{"name":"acl"}]}`), "")
+	if err != nil || string(text) != `{"_format_version":"3.0","plugins":[{"name":"acl"}]}` {
+		t.Errorf("without a file: got %s (%v)", text, err)
+	}
 }
 
 func TestSettings(t *testing.T) {
@@ -107,7 +111,25 @@ func TestSettings(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	k.opts.NoAdmin, k.opts.QueryCommand = true, ""
+	if strings.Contains(text, "access_log") {
+		t.Errorf("nobody asked for no access log:\n%s", text)
+	}
+	k.opts.NoAccessLog = true
+	k.opts.Servers = []PluginServer{{"Other-One", "q2", "", "/s2"}, {"third", "q3", "s3", "/s3"}}
+	text = k.settings("/p.d")
+	for _, want := range []string{
+		"proxy_access_log = off\n", "pluginserver_names = mtls-auth,Other-One,third\n",
+		"pluginserver_other_one_socket = /s2\n", "pluginserver_other_one_query_cmd = q2\n", "pluginserver_third_start_cmd = s3\n",
+		"plugins = pre-function,post-function,key-auth,acl,file-log,mtls-auth,Other-One,third\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("with further servers: no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "other_one_start_cmd") {
+		t.Errorf("Kong starts a server that somebody else runs:\n%s", text)
+	}
+	k.opts.NoAdmin, k.opts.QueryCommand, k.opts.Servers = true, "", nil
 	text = k.settings("/p.d")
 	if !strings.Contains(text, "admin_listen = off\n") || strings.Contains(text, "pluginserver") {
 		t.Errorf("without Admin API and plugin server:\n%s", text)
@@ -127,5 +149,36 @@ func TestACommandThatFails(t *testing.T) {
 	_, err := Start(context.Background(), Options{Command: command, Options: gateway.Options{Prefix: filepath.Join(t.TempDir(), "kong")}})
 	if err == nil || !strings.Contains(err.Error(), "start, KONG_DATABASE=.") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A Kong whose start went wrong after nginx was there does not stay.
+func TestStartThatFailsHalfWay(t *testing.T) {
+	dir := t.TempDir()
+	command, stopped := filepath.Join(dir, "kong"), filepath.Join(dir, "stopped")
+	script := "#!/bin/sh\nif [ $1 = stop ]; then echo \"$3\" > " + stopped + "; exit; fi\n" +
+		"mkdir $5/pids; echo 99999999 > $5/pids/nginx.pid; exit 1\n"
+	if err := os.WriteFile(command, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	prefix := filepath.Join(dir, "prefix")
+	if _, err := Start(context.Background(), Options{Command: command, Options: gateway.Options{Prefix: prefix}}); err == nil {
+		t.Fatal("no error")
+	}
+	if text, err := os.ReadFile(stopped); err != nil || strings.TrimSpace(string(text)) != prefix {
+		t.Errorf("stopped: %q (%v), want %s", text, err, prefix)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	command := filepath.Join(t.TempDir(), "kong")
+	if err := os.WriteFile(command, []byte("#!/bin/sh\n[ $1 = version ] && echo 3.9.1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := Version(context.Background(), command); err != nil || v != "3.9.1" {
+		t.Errorf("got %q (%v)", v, err)
+	}
+	if _, err := Version(context.Background(), command+"x"); err == nil {
+		t.Error("a command that is not there has a version")
 	}
 }
