@@ -191,21 +191,6 @@ func TestRefusedConfigurations(t *testing.T) {
 	}
 }
 
-func TestKeepAliveHTTP2AndResumption(t *testing.T) {
-	root := pkitest.NewCA("root")
-	inter := root.Intermediate("inter")
-	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *gateway.Options) { o.Workers = 2 })
-	c := r.client(inter.Client("client"))
-	c.Transport.(interface{ CloseIdleConnections() }).CloseIdleConnections()
-	for range 5 {
-		r.expect("on one connection", r.ask(c, r.URLTLS()+"/echo"), 200, "")
-	}
-	for range 3 {
-		c.CloseIdleConnections() // and begin anew, with a session to resume
-		r.expect("on a new connection of the same client", r.ask(c, r.URLTLS()+"/echo"), 200, "")
-	}
-}
-
 // With the nginx directive in place of the pre-function, no chain arrives.
 func TestWithTheNginxDirective(t *testing.T) {
 	root := pkitest.NewCA("root")

@@ -15,21 +15,24 @@ import (
 	"mtls-auth/mtlsauth/internal/gateway"
 	"mtls-auth/mtlsauth/internal/gateway/errlog"
 	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/realkong"
 )
 
 // load is requests in the background, each of which has one right answer.
 type load struct {
 	stop  atomic.Bool
 	wg    sync.WaitGroup
-	sent  atomic.Int64
 	wrong chan string
+
+	mu       sync.Mutex
+	statuses map[int]int // how many answers had which
 }
 
 // startLoad makes requests on so many connections until end: with a good, a
 // bad and no certificate in turn. also lists further statuses that are no
 // wrong answer.
 func (r *rig) startLoad(connections int, path string, good, bad *pkitest.Certificate, also ...int) *load {
-	l := &load{wrong: make(chan string, 100)}
+	l := &load{wrong: make(chan string, 100), statuses: map[int]int{}}
 	for i := range connections {
 		cert, status := good, 200
 		switch i % 3 {
@@ -42,7 +45,9 @@ func (r *rig) startLoad(connections int, path string, good, bad *pkitest.Certifi
 		l.wg.Go(func() {
 			for !l.stop.Load() {
 				a, err := fetch(c, r.URLTLS()+path)
-				l.sent.Add(1)
+				l.mu.Lock()
+				l.statuses[a.status]++
+				l.mu.Unlock()
 				text := ""
 				switch {
 				case err != nil:
@@ -80,10 +85,21 @@ func (l *load) end(t *testing.T) {
 	for text := range l.wrong {
 		t.Error(text)
 	}
-	if l.sent.Load() == 0 {
-		t.Error("no request was made")
+	if l.statuses[200] == 0 || l.statuses[401] == 0 {
+		t.Error("nobody passed, or nobody was refused")
 	}
-	t.Logf("%d requests", l.sent.Load())
+	t.Logf("answers by status: %v", l.statuses)
+}
+
+// times is how often something that takes Kong a while is done.
+func times(standIn, real int) int {
+	switch {
+	case os.Getenv(realkong.Variable) == "":
+		return standIn
+	case testing.Short():
+		return min(standIn, real)
+	}
+	return real
 }
 
 func TestManyConnectionsAtOnce(t *testing.T) {
@@ -125,7 +141,8 @@ func TestACACertificateIsReplacedAndRemoved(t *testing.T) {
 	}
 	eventually(t, "the removed CA's client is refused", func() bool { return r.get("/echo", after.Client("client")).status == 401 })
 	r.expect("the other CA's client", r.get("/echo", other.Client("client")), 200, "")
-	if now := r.Process().PID(); now != pid {
+	// Without an Admin API a new configuration is a reload.
+	if now := r.Process().PID(); now != pid && r.AdminURL() != "" {
 		t.Errorf("the plugin server was restarted: pid %d, then %d", pid, now)
 	}
 }
@@ -150,7 +167,7 @@ func TestConfigurationsChangeUnderLoad(t *testing.T) {
 	r := newRig(t, authorities, routes{"/echo": trusted([]string{idA}), "/changing": trusted([]string{idA})})
 	l := r.startLoad(6, "/echo", a.Client("client"), b.Client("client"))
 	ids := []string{idA, idB}
-	for i := range 20 {
+	for i := range times(20, 200) {
 		plugins := routes{"/echo": trusted([]string{idA}), "/changing": trusted([]string{ids[i%2]})}
 		if err := r.Configure(declarative(t, r.upstream, authorities, plugins)); err != nil {
 			t.Fatal(err)
@@ -171,7 +188,7 @@ func TestConfigurationsChangeUnderLoad(t *testing.T) {
 // Kong is reloaded: a new server takes the socket over, the old one is ended
 // ten seconds later. No request is lost or judged wrongly.
 func TestReloadsUnderLoad(t *testing.T) {
-	reloads, grace := 50, 10*time.Second
+	reloads, grace := times(50, 20), 10*time.Second
 	if testing.Short() {
 		reloads, grace = 5, time.Second
 	}
@@ -191,7 +208,8 @@ func TestReloadsUnderLoad(t *testing.T) {
 	time.Sleep(grace + time.Second)
 	l.end(t)
 	for _, line := range r.Log().Lines() {
-		if line.Level <= errlog.Error && !strings.Contains(line.Text, "reason=") {
+		// Workers of a real Kong lose each other on the way, and say so.
+		if line.Level <= errlog.Error && !strings.Contains(line.Text, "reason=") && !strings.Contains(line.Text, "event worker") {
 			t.Errorf("Kong's log: [%v] %s", line.Level, line.Text)
 		}
 	}
@@ -207,7 +225,7 @@ func TestTheServerIsKilled(t *testing.T) {
 	onA := r.startLoad(4, "/a", a.Client("client"), b.Client("client"), 500)
 	onB := r.startLoad(4, "/b", b.Client("client"), a.Client("client"), 500)
 	time.Sleep(500 * time.Millisecond)
-	for range 4 {
+	for range times(4, 20) {
 		pid := r.Process().PID()
 		r.Process().Kill()
 		eventually(t, "the next server", func() bool { p := r.Process().PID(); return p != 0 && p != pid })
@@ -223,7 +241,7 @@ func TestTheServerIsKilled(t *testing.T) {
 func TestTheServerEndsWhenItShould(t *testing.T) {
 	root := pkitest.NewCA("root")
 	for name, end := range map[string]func(r *rig){
-		"SIGTERM":          func(r *rig) { r.Process().Terminate() },
+		"SIGTERM": func(r *rig) { r.Process().Terminate() },
 		"the end of stdin": func(r *rig) {
 			s, ok := r.kong.(standIn)
 			if !ok {

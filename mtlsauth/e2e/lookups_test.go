@@ -121,6 +121,9 @@ func TestSIGHUPForgetsConsumers(t *testing.T) {
 	r := newRig(t, cas{idA: root}, plugins, with(t, consumers(consumer(idAlice, "alice"))))
 	alice := root.Client("alice")
 	r.expect("alice is there", r.get("/echo", alice), 200, "")
+	if r.AdminURL() == "" {
+		t.Skip("without an Admin API a new configuration is a reload, and so a new server")
+	}
 	if err := r.Configure(declarative(t, r.upstream, cas{idA: root}, plugins, consumers(consumer(idBob, "bob")))); err != nil {
 		t.Fatal(err)
 	}

@@ -119,6 +119,8 @@ type answer struct {
 	message string      // of a refusal
 	seen    http.Header // by the upstream
 	header  http.Header // of the answer
+	proto   string
+	resumed bool // the TLS session
 }
 
 // get makes a request over TLS on a connection of its own.
@@ -156,7 +158,7 @@ func fetch(c *http.Client, url string, header ...string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	a := answer{status: resp.StatusCode, header: resp.Header}
+	a := answer{status: resp.StatusCode, header: resp.Header, proto: resp.Proto, resumed: resp.TLS != nil && resp.TLS.DidResume}
 	var echo struct {
 		Message string
 		Headers http.Header
