@@ -5,32 +5,39 @@ import (
 	"fmt"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/plugin"
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
 
-// instance is a configuration in one of Kong's workers.
-type instance struct {
-	plugin *Plugin
-	policy *sharedPolicy   // nil when the configuration was refused
-	denied *authn.Decision // the answer to every request, when it was
-}
+// instances starts instances at this door.
+type instances struct{ *plugin.Plugin }
 
-var _ pluginserver.Instance = (*instance)(nil)
+// instance is a configuration in one of Kong's workers.
+type instance struct{ *plugin.Instance }
+
+var (
+	_ pluginserver.Plugin   = instances{}
+	_ pluginserver.Instance = instance{}
+)
+
+// Start makes an instance of a configuration. It waits for nothing.
+func (p instances) Start(config []byte) pluginserver.Instance {
+	return instance{p.Plugin.Start(config)}
+}
 
 // Handle is the access phase: the evidence in one round of calls, the
 // decision, its answer and, where one is due, a line in Kong's log. It gives
 // no other answer than the decision's.
-func (in *instance) Handle(e *pluginserver.Event) error {
+func (in instance) Handle(e *pluginserver.Event) error {
 	if e.Phase() != "access" {
 		return fmt.Errorf("phase %q: the plugin has no other than access", e.Phase())
 	}
-	in.plugin.log.forward(e)
-	if in.denied != nil {
-		in.plugin.log.decision(e, in.denied, false)
-		return answer(e, in.denied)
+	door := door{e}
+	if d := in.Refused(door); d != nil {
+		return answer(e, d)
 	}
 	questions := askEvidence
-	if in.policy.AsksCredential() {
+	if in.AsksCredential() {
 		questions = askEvidenceAndCredential
 	}
 	replies, err := e.Ask(questions)
@@ -41,12 +48,7 @@ func (in *instance) Handle(e *pluginserver.Event) error {
 	if err != nil {
 		return err
 	}
-	if in.policy.asks {
-		in.plugin.first.wait()
-	}
-	d := in.policy.Authenticate(context.Background(), evidence, directory{in.plugin, e, in.policy.Known()}, e.Time())
-	in.plugin.log.decision(e, d, len(evidence.Chain) > 0)
-	return answer(e, d)
+	return answer(e, in.Decide(context.Background(), door, evidence))
 }
 
 // answer gives the decision's answer, and no other: only one that goes on ends
@@ -67,11 +69,4 @@ func answer(e *pluginserver.Event, d *authn.Decision) error {
 		}
 	}
 	return nil // without an answer the event is a fault
-}
-
-// Close gives the policy back when Kong does not know the instance any more.
-func (in *instance) Close() {
-	if in.policy != nil {
-		in.plugin.release(in.policy)
-	}
 }

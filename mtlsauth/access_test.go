@@ -3,29 +3,32 @@ package mtlsauth
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/gateway/errlog"
 	"mtls-auth/mtlsauth/internal/gateway/rpc"
+	"mtls-auth/mtlsauth/internal/plugin"
 	"mtls-auth/mtlsauth/internal/pluginserver"
+	"mtls-auth/mtlsauth/internal/settings"
 )
 
-// instances is a plugin whose instances were made beforehand.
-type instances struct{ pluginserver.Instance }
+// made is a plugin whose instances were made beforehand.
+type made struct{ pluginserver.Instance }
 
-func (i instances) Start([]byte) pluginserver.Instance { return i.Instance }
+func (m made) Start([]byte) pluginserver.Instance { return m.Instance }
 
-// served runs one request through an instance of ours.
-func served(t *testing.T, make func(p *Plugin) *instance) *rpc.Request {
+// served runs one request with no certificate through an instance of ours.
+func served(t *testing.T, make func(p *plugin.Plugin) instance) *rpc.Request {
 	t.Helper()
-	log := newKongLog("mtls-auth", slog.LevelInfo, slog.NewTextHandler(io.Discard, nil))
-	plugin := newPlugin(pluginOptions{log: log})
+	options := settings.Options{Name: "mtls-auth", Prefix: t.TempDir(), CADir: t.TempDir(), Refresh: time.Hour, MaxCRLSize: 1 << 20}
+	p, err := plugin.Open(options, prepare, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
 	path := filepath.Join(t.TempDir(), "mtls-auth.socket")
 	ids, err := pluginserver.OpenIDs(path + ".ids")
 	if err != nil {
@@ -36,7 +39,7 @@ func served(t *testing.T, make func(p *Plugin) *instance) *rpc.Request {
 		t.Fatal(err)
 	}
 	server := pluginserver.New(pluginserver.Options{
-		Plugin: instances{make(plugin)}, Info: info, Fault: log.fault, IDs: ids, Log: log.background,
+		Plugin: made{make(p)}, Info: info, Fault: fault(p), IDs: ids, Log: p.Background(),
 	})
 	listener, err := pluginserver.Listen(path, 0o600)
 	if err != nil {
@@ -55,7 +58,7 @@ func served(t *testing.T, make func(p *Plugin) *instance) *rpc.Request {
 		t.Fatal(err)
 	}
 	r := &rpc.Request{
-		Var:    func(string) string { return "a certificate" },
+		Var:    func(string) string { return "" },
 		Header: http.Header{}, Shared: map[string]any{}, Ctx: map[string]any{}, KeepLog: true,
 	}
 	client.Access(r, config)
@@ -65,7 +68,7 @@ func served(t *testing.T, make func(p *Plugin) *instance) *rpc.Request {
 
 // A bug of ours is that request's 500 and one line in Kong's log.
 func TestAPanicIsA500AndALine(t *testing.T) {
-	r := served(t, func(p *Plugin) *instance { return &instance{plugin: p} }) // with no policy: a nil pointer
+	r := served(t, func(*plugin.Plugin) instance { return instance{} }) // a nil pointer
 	if r.Exit == nil || r.Exit.Status != 500 || string(r.Exit.Body) != `{"message":"An unexpected error occurred"}` {
 		t.Errorf("got %+v, want our 500", r.Exit)
 	}
@@ -80,9 +83,9 @@ func TestAPanicIsA500AndALine(t *testing.T) {
 }
 
 func TestBackgroundFaultsComeWithTheNextEvent(t *testing.T) {
-	r := served(t, func(p *Plugin) *instance {
-		p.log.background.Error("a source is down", "source", "folder")
-		return &instance{plugin: p, denied: authn.Deny(authn.NoneSent, nil)}
+	r := served(t, func(p *plugin.Plugin) instance {
+		p.Background().Error("a source is down", "source", "folder")
+		return instance{p.Start([]byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]}`))}
 	})
 	if r.Exit == nil || r.Exit.Status != 401 {
 		t.Errorf("got %+v, want 401", r.Exit)

@@ -19,8 +19,8 @@ import (
 // design: a build that does not fit it is mended elsewhere.
 var policy = map[string][]string{
 	".":            {"mtlsauth/cli"},
-	"mtlsauth":     {"authn", "cacert", "consumer", "handshake", "pluginserver", "revocation", "revocation/...", "uuid", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
-	"mtlsauth/cli": {"mtlsauth", "gateway", "gateway/...", "handshake", "pkitest"},
+	"mtlsauth":     {"authn", "consumer", "handshake", "plugin", "pluginserver", "settings", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+	"mtlsauth/cli": {"mtlsauth", "settings", "gateway", "gateway/...", "handshake", "pkitest"},
 
 	"mtlsauth/e2e": {}, // tests alone
 
@@ -30,6 +30,10 @@ var policy = map[string][]string{
 
 	// The door.
 	"pluginserver": {"github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+
+	// The plugin, whatever door leads to it.
+	"plugin":   {"authn", "cacert", "consumer", "settings", "revocation", "revocation/...", "uuid"},
+	"settings": {},
 
 	// The core: knows no door.
 	"authn": {"certname", "clientcert", "certpath", "cacert", "consumer", "revocation"},

@@ -27,7 +27,7 @@ var (
 		kong.Client.GetCredential()
 		return nil
 	})
-	askResumed = pluginserver.MustRecord(func(kong *pdk.PDK) error {
+	askReused = pluginserver.MustRecord(func(kong *pdk.PDK) error {
 		kong.Nginx.GetVar("ssl_session_reused")
 		return nil
 	})

@@ -4,8 +4,8 @@
 //
 // # How a request walks through it
 //
-//	Kong ─socket─▶ pluginserver ─▶ mtlsauth (Access) ─▶ authn.Policy ─▶ clientcert ▸ certpath ▸ revocation ▸ consumer ─▶ Decision
-//	  ◀─ answer in one write ───── mtlsauth (Answer to PDK calls) ◀───────────────────────────────────────────────────────────┘
+//	Kong ─socket─▶ pluginserver ─▶ mtlsauth (Access) ─▶ plugin ─▶ authn.Policy ─▶ clientcert ▸ certpath ▸ revocation ▸ consumer ─▶ Decision
+//	  ◀─ answer in one write ───── mtlsauth (Answer to PDK calls) ◀──────────────────────────────────────────────────────────────────────┘
 //	cacert, in the background: -ca-dir ▸ declarative file ▸ Admin API ─▶ the current set of CA certificates
 //	revocation, in the background: renewals, -crl-dir, -state-dir ─▶ answers about certificates
 //
@@ -15,9 +15,12 @@
 //
 // # The rooms
 //
-//   - mtlsauth: Kong's words (Config, schema) to a policy; Access; answers as
-//     PDK calls; Kong's log.
-//   - cli: the program's sub-commands and flags.
+//   - mtlsauth: the plugin server's door: evidence and answers as PDK calls.
+//   - cli: the program's sub-commands.
+//   - internal/plugin: the plugin, whatever door leads to it: Kong's words
+//     (Config, schema) to a policy; decisions; lines for Kong's log; what runs
+//     in the background.
+//   - internal/settings: flags and environment variables.
 //   - internal/pluginserver: Kong's plugin protocol; knows no certificates.
 //   - internal/authn: Policy, Decision, Reason, Answer; the decision cache.
 //   - internal/clientcert: what the client presented.
@@ -48,5 +51,7 @@
 // configuration) is answered with 500. Time is read once per request.
 package mtlsauth
 
+import "mtls-auth/mtlsauth/internal/plugin"
+
 // Version is the version of the program and of the plugin, x.y.z.
-const Version = "0.1.0"
+const Version = plugin.Version

@@ -5,57 +5,25 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
-	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
 
-	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/cacert"
+	"mtls-auth/mtlsauth/internal/plugin"
 	"mtls-auth/mtlsauth/internal/pluginserver"
+	"mtls-auth/mtlsauth/internal/settings"
 )
 
 // ServerOptions are the flags of the plugin server.
-type ServerOptions struct {
-	Name       string // the plugin's
-	Prefix     string // Kong's
-	SocketMode fs.FileMode
-	MinRSABits int
-
-	// Where CA certificates are looked for; see the flags of these names.
-	CADir             string
-	DeclarativeConfig string
-	AdminURL          string
-	AdminAllowHTTP    bool
-	AdminTokenFile    string
-	AdminCAFile       string
-	AdminCertFile     string
-	AdminKeyFile      string
-	Refresh           time.Duration
-
-	Credentials string // file of manual mappings
-
-	// Where certificate status is read from and kept, and what may be visited
-	// for it; see the flags of these names.
-	CRLDir      string
-	StateDir    string
-	MaxCRLSize  int64
-	DenyPrivate bool
-
-	LogLevel slog.Level
-	LogJSON  bool
-}
+type ServerOptions = settings.Options
 
 // A UsageError is a wrong value of an option: the caller's mistake, not the
 // machine's.
-type UsageError struct{ Err error }
-
-func (e *UsageError) Error() string { return e.Err.Error() }
-func (e *UsageError) Unwrap() error { return e.Err }
+type UsageError = settings.UsageError
 
 // Serve is the plugin server. It listens on the socket below the prefix and
 // returns when it was asked to end, see [pluginserver.Server.Run].
@@ -64,32 +32,10 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	// printed then must not end the process before it has drained. And nobody
 	// who asks for a reload too early means the end.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
-	log := newKongLog(o.Name, o.LogLevel, printed(o, out))
-	sources, err := cacert.Open(cacert.Config{
-		Prefix:            o.Prefix,
-		CADir:             o.CADir,
-		DeclarativeConfig: o.DeclarativeConfig,
-		AdminURL:          o.AdminURL,
-		AdminAllowHTTP:    o.AdminAllowHTTP,
-		AdminTokenFile:    o.AdminTokenFile,
-		AdminCAFile:       o.AdminCAFile,
-		AdminCertFile:     o.AdminCertFile,
-		AdminKeyFile:      o.AdminKeyFile,
-	}, log.background)
-	if err != nil {
-		return &UsageError{err}
-	}
-	store := cacert.NewStore(cacert.Options{Sources: sources, Refresh: o.Refresh, Log: log.background})
-	// Nothing that may take long, such as reading certificates or credentials,
-	// comes before the listener: until then Kong answers requests with 500.
-	files, first := credentialsFiles(o), newFirstReading(time.Now())
-	memory := &memoryGuard{limit: limitMemory()}
-	status, err := openStatus(o, memory.limit, log.background)
+	p, err := plugin.Open(o, prepare, out)
 	if err != nil {
 		return err
 	}
-	plugin := newPlugin(pluginOptions{store: store, files: files, first: first, status: status, cold: authn.NewCold(memory.isFull), log: log, minRSABits: o.MinRSABits, memory: memory.limit})
-
 	path := socketPath(o.Name, o.Prefix)
 	ids, err := pluginserver.OpenIDs(path + ".ids")
 	if err != nil {
@@ -102,26 +48,20 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	server := pluginserver.New(pluginserver.Options{
-		Plugin: plugin,
+		Plugin: instances{p},
 		Info:   info,
-		Fault:  log.fault,
+		Fault:  fault(p),
 		IDs:    ids,
-		Log:    log.background,
+		Log:    p.Background(),
 	})
 	listener, err := pluginserver.Listen(path, o.SocketMode)
 	if err != nil {
 		return err
 	}
-	log.background.Info("listening", "socket", path, "version", Version)
+	p.Background().Info("listening", "socket", path, "version", Version)
 
-	refreshed := make(chan struct{})
-	go func() {
-		defer close(refreshed)
-		store.Run(ctx)
-	}()
-	status.run(ctx)
-	go refreshCredentials(ctx, files, first, o.Refresh, log.background)
-	err = server.Run(listener, stdin, func() { go plugin.reload(ctx) }) // which a file may hold up
+	refreshed := p.Run(ctx)
+	err = server.Run(listener, stdin, func() { go p.Reload(ctx) })
 	cancel()
 	select {
 	case <-refreshed:
@@ -130,17 +70,8 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	return err
 }
 
-// printed is the handler for what the process prints, which Kong logs at info.
-func printed(o ServerOptions, out io.Writer) slog.Handler {
-	options := &slog.HandlerOptions{Level: o.LogLevel}
-	if o.LogJSON {
-		return slog.NewJSONHandler(out, options)
-	}
-	return slog.NewTextHandler(out, options)
-}
-
 func pluginInfoMessage(name string) (*kong_plugin_protocol.PluginInfo, error) {
-	info := describe(name)
+	info := plugin.Describe(name)
 	text, err := json.Marshal(info.Schema)
 	if err != nil {
 		return nil, fmt.Errorf("marshalling the schema: %w", err)
@@ -152,4 +83,26 @@ func pluginInfoMessage(name string) (*kong_plugin_protocol.PluginInfo, error) {
 		Priority: int32(info.Priority),
 		Schema:   string(text),
 	}, nil
+}
+
+// dump is the answer to Kong's query command.
+type dump struct {
+	Protocol   string
+	SocketPath string
+	Plugins    []plugin.Info
+}
+
+// Dump returns the answer to Kong's query command for the plugin of this name
+// whose socket lies below prefix: one line of JSON.
+func Dump(name, prefix string) ([]byte, error) {
+	out, err := json.Marshal(dump{
+		Protocol:   "ProtoBuf:1",
+		SocketPath: socketPath(name, prefix),
+		Plugins:    []plugin.Info{plugin.Describe(name)},
+	})
+	return append(out, '\n'), err
+}
+
+func socketPath(name, prefix string) string {
+	return filepath.Join(prefix, name+".socket")
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/gateway"
+	"mtls-auth/mtlsauth/internal/settings"
 )
 
 // demo runs the whole how-to on this machine: a CA, certificates, an upstream,
@@ -25,7 +26,7 @@ func demo(args []string, stdout, stderr io.Writer) int {
 	set := flag.NewFlagSet("demo", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	var serve bool
-	boolean(set, &serve, "serve", "")
+	settings.Boolean(set, &serve, "serve", "")
 	err := set.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return help(stdout)

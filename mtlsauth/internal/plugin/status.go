@@ -1,4 +1,4 @@
-package mtlsauth
+package plugin
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
+	"mtls-auth/mtlsauth/internal/settings"
 )
 
 // status is how the configuration has certificate status checked; nil for not
@@ -67,7 +68,7 @@ const (
 )
 
 // openStatus makes them; CRLs take at most half of the process's memory. Its error is a -state-dir that can not be used.
-func openStatus(o ServerOptions, limit int64, log *slog.Logger) (*statusServices, error) {
+func openStatus(o settings.Options, limit int64, log *slog.Logger) (*statusServices, error) {
 	s := new(statusServices)
 	memory := revocation.NewMemory(min(max(crlMemory*o.MaxCRLSize, minCRLMemory), limit/2))
 	if o.CRLDir != "" {

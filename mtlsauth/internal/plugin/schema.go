@@ -1,9 +1,4 @@
-package mtlsauth
-
-import (
-	"encoding/json"
-	"path/filepath"
-)
+package plugin
 
 // The schema is what Kong checks a configuration against, in the Admin API, in
 // decK and in declarative files, and where its defaults come from. Kong takes
@@ -17,14 +12,8 @@ type (
 	field  map[string]object
 )
 
-// Dump is the answer to Kong's query command.
-type dump struct {
-	Protocol   string
-	SocketPath string
-	Plugins    []pluginInfo
-}
-
-type pluginInfo struct {
+// Info is what Kong is told about the plugin.
+type Info struct {
 	Name     string
 	Phases   []string
 	Version  string
@@ -32,33 +21,22 @@ type pluginInfo struct {
 	Schema   object
 }
 
+// Version is the version of the program and of the plugin, x.y.z.
+const Version = "0.1.0"
+
 // Priority places the plugin in Kong's order: after pre-function (1000000),
 // before all other authentication plugins. It is the enterprise plugin's.
 const Priority = 1600
 
-// Dump returns the answer to Kong's query command for the plugin of this name
-// whose socket lies below prefix: one line of JSON.
-func Dump(name, prefix string) ([]byte, error) {
-	out, err := json.Marshal(dump{
-		Protocol:   "ProtoBuf:1",
-		SocketPath: socketPath(name, prefix),
-		Plugins:    []pluginInfo{describe(name)},
-	})
-	return append(out, '\n'), err
-}
-
-func describe(name string) pluginInfo {
-	return pluginInfo{
+// Describe returns what Kong is told about the plugin of this name.
+func Describe(name string) Info {
+	return Info{
 		Name:     name,
 		Phases:   []string{"access"},
 		Version:  Version,
 		Priority: Priority,
 		Schema:   schema(name),
 	}
-}
-
-func socketPath(name, prefix string) string {
-	return filepath.Join(prefix, name+".socket")
 }
 
 func schema(name string) object {

@@ -1,4 +1,4 @@
-package mtlsauth
+package plugin
 
 import (
 	"context"
@@ -7,13 +7,8 @@ import (
 	"slices"
 	"sync"
 
-	pdk "github.com/Kong/go-pdk"
-	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
-	"google.golang.org/protobuf/proto"
-
 	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/consumer"
-	"mtls-auth/mtlsauth/internal/pluginserver"
 )
 
 // attributes are the attributes that consumers are asked for by, in the words
@@ -49,11 +44,11 @@ func (s sources) Find(ctx context.Context, queries []consumer.Query) []consumer.
 }
 
 // directory finds consumers for one event: from the sources, and where none of
-// them has the consumer, or knows any, from Kong itself over the event's
-// connection. It lives as long as the event.
+// them has the consumer, or knows any, from Kong itself. It lives as long as the
+// event.
 type directory struct {
 	plugin *Plugin
-	event  *pluginserver.Event
+	door   Door
 	// known is a consumer that has to be there (default_consumer, anonymous);
 	// zero for none. See load.
 	known consumer.Ref
@@ -67,7 +62,7 @@ var (
 // Find implements consumer.Directory. Kong's load_consumer knows no custom_id:
 // without a source nobody is found by one, which a warning says once.
 func (d directory) Find(ctx context.Context, queries []consumer.Query) []consumer.Result {
-	results := d.plugin.lookups.Share(ctx, sources{d.plugin.store}, queries, d.event.Time())
+	results := d.plugin.lookups.Share(ctx, sources{d.plugin.store}, queries, d.door.Time())
 	var left []int // for the PDK
 	alone := false // some of them only it can know
 	for i := range results {
@@ -90,7 +85,7 @@ func (d directory) Find(ctx context.Context, queries []consumer.Query) []consume
 	return results
 }
 
-// load asks Kong for consumers, in one write.
+// load asks Kong for consumers, all at once.
 //
 // Kong answers a load_consumer that failed (its database is away) as one that
 // found nobody. What only Kong can know and is somebody's by default or as
@@ -109,7 +104,7 @@ func (d directory) load(queries []consumer.Query, results []consumer.Result, lef
 	if alone && !d.known.IsZero() {
 		proof = d.known.Queries()
 	}
-	found, err := d.ask(append(asked, proof...))
+	found, err := d.door.LoadConsumers(append(asked, proof...))
 	knowing := len(proof) == 0 || slices.ContainsFunc(asked, func(q consumer.Query) bool { return slices.Contains(proof, q) })
 	if err == nil {
 		knowing = knowing || slices.ContainsFunc(found[len(left):], func(c *consumer.Consumer) bool { return c != nil })
@@ -124,36 +119,4 @@ func (d directory) load(queries []consumer.Query, results []consumer.Result, lef
 			results[i] = consumer.Result{Consumer: found[n]}
 		}
 	}
-}
-
-// ask asks Kong for consumers. One that it does not find is nil. It takes as
-// long as Kong takes: busy with these, Kong would look at no answer of ours.
-func (d directory) ask(queries []consumer.Query) ([]*consumer.Consumer, error) {
-	calls, err := pluginserver.Record(func(kong *pdk.PDK) error {
-		for _, q := range queries {
-			if _, err := kong.Client.LoadConsumer(q.Value, q.By == consumer.ByUsername); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	replies, err := d.event.Ask(calls)
-	if err != nil {
-		return nil, err
-	}
-	found := make([]*consumer.Consumer, len(replies))
-	for i, reply := range replies {
-		if len(reply) == 0 {
-			continue // nobody
-		}
-		var c kong_plugin_protocol.Consumer
-		if err := proto.Unmarshal(reply, &c); err != nil {
-			return nil, fmt.Errorf("reading a consumer: %w", err)
-		}
-		found[i] = &consumer.Consumer{ID: c.Id, Username: c.Username, CustomID: c.CustomId, Tags: c.Tags, CreatedAt: c.CreatedAt}
-	}
-	return found, nil
 }

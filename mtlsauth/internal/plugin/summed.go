@@ -1,4 +1,4 @@
-package mtlsauth
+package plugin
 
 import (
 	"log/slog"
@@ -35,7 +35,7 @@ type sum struct {
 }
 
 func (s sum) line() string {
-	line := new(line)
+	line := new(pairs)
 	line.add("reason", s.reason.String())
 	line.add("not_written", strconv.Itoa(s.left))
 	return line.String()

@@ -1,4 +1,4 @@
-package mtlsauth
+package plugin
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 )
 
 func TestLineQuotesEscapesAndCuts(t *testing.T) {
-	l := new(line)
+	l := new(pairs)
 	l.add("subject", "CN=a\" b\n\x1b[31m\xff")
 	l.add("long", strings.Repeat("x", 300))
 	want := `subject="CN=a\" b\n\x1b[31m\xff" long="` + strings.Repeat("x", 256) + `…"`
@@ -29,10 +29,10 @@ func TestLevels(t *testing.T) {
 		want slog.Level
 	}{
 		{passed, slog.LevelDebug},
-		{noted, levelNotice},
+		{noted, LevelNotice},
 		{authn.Deny(authn.NoneSent, nil), slog.LevelInfo},
-		{authn.Deny(authn.Expired, nil), levelNotice},
-		{authn.Deny(authn.CANotLoaded, nil), levelNotice},
+		{authn.Deny(authn.Expired, nil), LevelNotice},
+		{authn.Deny(authn.CANotLoaded, nil), LevelNotice},
 		{authn.Deny(authn.BadConfig, nil), slog.LevelError},
 		{new(authn.Decision), slog.LevelError}, // no answer is a fault
 	} {
@@ -47,7 +47,7 @@ func TestEqualReasonsAreSummedUp(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	written := 0
 	for range 250 {
-		if told, write := s.count(authn.Expired, levelNotice, now); write {
+		if told, write := s.count(authn.Expired, LevelNotice, now); write {
 			written++
 		} else if len(told) > 0 {
 			t.Fatal("the sum was told within its second")
@@ -56,14 +56,14 @@ func TestEqualReasonsAreSummedUp(t *testing.T) {
 	if written != linesPerSecond {
 		t.Errorf("%d lines were written in a second, want %d", written, linesPerSecond)
 	}
-	if _, write := s.count(authn.BadSignature, levelNotice, now); !write {
+	if _, write := s.count(authn.BadSignature, LevelNotice, now); !write {
 		t.Error("another reason was held back as well")
 	}
-	told, write := s.count(authn.BadSignature, levelNotice, now.Add(time.Second))
-	if !write || len(told) != 1 || told[0].line() != `reason="expired" not_written="150"` || told[0].level != levelNotice {
+	told, write := s.count(authn.BadSignature, LevelNotice, now.Add(time.Second))
+	if !write || len(told) != 1 || told[0].line() != `reason="expired" not_written="150"` || told[0].level != LevelNotice {
 		t.Errorf("a second later: got write %v and %+v, want the sum of 150", write, told)
 	}
-	if told, write := s.count(authn.Expired, levelNotice, now.Add(time.Second)); !write || len(told) != 0 {
+	if told, write := s.count(authn.Expired, LevelNotice, now.Add(time.Second)); !write || len(told) != 0 {
 		t.Errorf("the next line: got write %v and %+v, want it written and nothing told twice", write, told)
 	}
 }
@@ -84,8 +84,8 @@ func TestFaultsReachKongOnceAMinute(t *testing.T) {
 		log.With("source", "admin").Error("source is down", "error", errors.New("refused"))
 	}
 	got := f.due(now)
-	if len(got) != 1 || got[0].level != slog.LevelError ||
-		got[0].line != `fault="source is down" source="admin" error="refused" times=3` {
+	if len(got) != 1 || got[0].Level != slog.LevelError ||
+		got[0].Text != `fault="source is down" source="admin" error="refused" times=3` {
 		t.Fatalf("got %+v, want one line with its count", got)
 	}
 	log.With("source", "admin").Error("source is down", "error", errors.New("refused"))
@@ -109,7 +109,7 @@ func TestFaultsReachKongOnceAMinute(t *testing.T) {
 	}
 	told := false
 	for _, fault := range f.due(now.Add(3 * time.Minute)) {
-		told = told || strings.Contains(fault.line, furtherFaults)
+		told = told || strings.Contains(fault.Text, furtherFaults)
 	}
 	if !told {
 		t.Error("nothing tells of the faults that were left out")

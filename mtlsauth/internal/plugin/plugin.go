@@ -1,4 +1,4 @@
-package mtlsauth
+package plugin
 
 import (
 	"crypto/sha256"
@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/consumer"
-	"mtls-auth/mtlsauth/internal/pluginserver"
 )
 
 // Plugin is what all instances share: the CA certificates, the decisions, and
@@ -33,9 +33,11 @@ type pluginOptions struct {
 	store      *cacert.Store
 	files      []*consumer.File // of credentials
 	first      *firstReading    // of files
+	refresh    time.Duration    // after which files are looked at anew
 	status     *statusServices
 	cold       *authn.Cold
-	log        *kongLog
+	log        *log
+	form       func(*authn.Decision) authn.Form // the door's
 	minRSABits int
 	memory     int64 // the limit, in bytes
 }
@@ -49,8 +51,6 @@ type sharedPolicy struct {
 	users int
 }
 
-var _ pluginserver.Plugin = (*Plugin)(nil)
-
 func newPlugin(o pluginOptions) *Plugin {
 	return &Plugin{
 		pluginOptions: o,
@@ -63,15 +63,15 @@ func newPlugin(o pluginOptions) *Plugin {
 // Start makes an instance of a configuration. One that is refused makes an
 // instance that answers every request with 500 and says why in the log: it
 // fails closed. Start waits for nothing.
-func (p *Plugin) Start(config []byte) pluginserver.Instance {
+func (p *Plugin) Start(config []byte) *Instance {
 	policy, err := p.policyOf(config)
 	if err != nil {
 		for _, one := range each(err) {
 			p.log.background.Error("configuration refused, its requests get 500", "error", one)
 		}
-		return &instance{plugin: p, denied: authn.Deny(authn.BadConfig, err)}
+		return &Instance{plugin: p, denied: authn.Deny(authn.BadConfig, err)}
 	}
-	return &instance{plugin: p, policy: policy}
+	return &Instance{plugin: p, policy: policy}
 }
 
 func (p *Plugin) policyOf(config []byte) (*sharedPolicy, error) {
@@ -124,7 +124,7 @@ func (p *Plugin) policy(c Config) (*sharedPolicy, error) {
 		MinRSABits:        p.minRSABits,
 		GroupBy:           c.AuthenticatedGroupBy,
 		Cache:             p.cache,
-		Form:              prepare,
+		Form:              p.form,
 		Cold:              p.cold,
 		Status:            c.status(p.status.checker),
 	})}

@@ -1,4 +1,4 @@
-package mtlsauth
+package plugin
 
 import (
 	"encoding/json"

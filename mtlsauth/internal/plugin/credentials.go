@@ -1,4 +1,4 @@
-package mtlsauth
+package plugin
 
 import (
 	"context"
@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/consumer"
+	"mtls-auth/mtlsauth/internal/settings"
 )
 
 // credentialsFiles are the files that may hold manual mappings, in the order in
 // which they are asked.
-func credentialsFiles(o ServerOptions) []*consumer.File {
+func credentialsFiles(o settings.Options) []*consumer.File {
 	var files []*consumer.File
 	if o.Credentials != "" {
 		files = append(files, consumer.NewFile(o.Credentials))
@@ -96,9 +97,9 @@ func refreshCredentials(ctx context.Context, files []*consumer.File, first *firs
 	}
 }
 
-// reload reads all sources anew and forgets consumer lookups, with what was
-// decided by them (SIGHUP).
-func (p *Plugin) reload(ctx context.Context) {
+// Reload reads all sources anew and forgets consumer lookups, with what was
+// decided by them (SIGHUP). A file may hold it up.
+func (p *Plugin) Reload(ctx context.Context) {
 	p.store.Reload()
 	p.lookups.Forget()
 	p.status.reload()

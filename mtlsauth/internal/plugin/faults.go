@@ -1,4 +1,4 @@
-package mtlsauth
+package plugin
 
 import (
 	"context"
@@ -33,12 +33,6 @@ type keptFault struct {
 	sent  time.Time // zero when it was not
 }
 
-// fault is a line that is due.
-type fault struct {
-	level slog.Level
-	line  string
-}
-
 const (
 	repeatFault = time.Minute
 	// maxFaults bounds the lines that are remembered: the faults of this
@@ -60,7 +54,7 @@ func (f *faults) Enabled(ctx context.Context, level slog.Level) bool {
 // Handle implements slog.Handler.
 func (f *faults) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level >= f.level {
-		text := new(line)
+		text := new(pairs)
 		text.add("fault", r.Message)
 		for _, a := range f.attrs {
 			text.add(faultKey(a.Key), a.Value.String())
@@ -128,7 +122,7 @@ func (k *keptFaults) plan(at time.Time) {
 }
 
 // due returns the lines to send now. With nothing to send it costs one load.
-func (f *faults) due(now time.Time) []fault {
+func (f *faults) due(now time.Time) []Line {
 	k := f.kept
 	if next := k.next.Load(); next == 0 || now.UnixNano() < next {
 		return nil
@@ -136,7 +130,7 @@ func (f *faults) due(now time.Time) []fault {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.next.Store(0)
-	var lines []fault
+	var lines []Line
 	for text, kept := range k.byLine {
 		switch age := now.Sub(kept.sent); {
 		case age < repeatFault:
@@ -148,7 +142,7 @@ func (f *faults) due(now time.Time) []fault {
 			if kept.count > 1 {
 				line += " times=" + strconv.Itoa(kept.count)
 			}
-			lines = append(lines, fault{kept.level, line})
+			lines = append(lines, Line{kept.level, line})
 			kept.count, kept.sent = 0, now
 			k.plan(now.Add(repeatFault))
 		}

@@ -1,4 +1,4 @@
-package mtlsauth
+package plugin
 
 import (
 	"io"
@@ -14,7 +14,7 @@ import (
 )
 
 func newTestPlugin() *Plugin {
-	log := newKongLog("mtls-auth", slog.LevelInfo, slog.NewTextHandler(io.Discard, nil))
+	log := newLog("mtls-auth", slog.LevelInfo, slog.NewTextHandler(io.Discard, nil))
 	return newPlugin(pluginOptions{store: cacert.NewStore(cacert.Options{Log: log.background}), status: new(statusServices), log: log, memory: minMemory})
 }
 
@@ -25,9 +25,9 @@ func TestInstancesOfOneConfigurationShareAPolicy(t *testing.T) {
 	config := func(more string) []byte {
 		return []byte(`{"ca_certificates":["` + someID + `"],"skip_consumer_lookup":true,"revocation_check_mode":"SKIP"` + more + `}`)
 	}
-	one := p.Start(config(`,"__seq__":1,"__plugin_id":"a"`)).(*instance)
-	two := p.Start(config(`,"__seq__":2,"__plugin_id":"b"`)).(*instance)
-	other := p.Start(config(`,"allow_partial_chain":true`)).(*instance)
+	one := p.Start(config(`,"__seq__":1,"__plugin_id":"a"`))
+	two := p.Start(config(`,"__seq__":2,"__plugin_id":"b"`))
+	other := p.Start(config(`,"allow_partial_chain":true`))
 	if one.policy != two.policy || one.policy == other.policy {
 		t.Error("equal configurations should share a policy, and others not")
 	}
@@ -41,7 +41,7 @@ func TestInstancesOfOneConfigurationShareAPolicy(t *testing.T) {
 	if n := len(p.policies); n != 2 {
 		t.Errorf("a policy in use is gone: %d are left, want 2", n)
 	}
-	if again := p.Start(config(``)).(*instance); again.policy != two.policy {
+	if again := p.Start(config(``)); again.policy != two.policy {
 		t.Error("a policy in use was made anew")
 	} else {
 		again.Close()
@@ -51,7 +51,7 @@ func TestInstancesOfOneConfigurationShareAPolicy(t *testing.T) {
 	if n := len(p.policies); n != 0 {
 		t.Errorf("%d policies are left over", n)
 	}
-	refused := p.Start([]byte(`{}`)).(*instance)
+	refused := p.Start([]byte(`{}`))
 	refused.Close()
 	if refused.denied == nil || refused.denied.Status() != 500 {
 		t.Error("a refused configuration does not answer 500")

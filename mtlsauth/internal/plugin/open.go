@@ -1,0 +1,78 @@
+package plugin
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/cacert"
+	"mtls-auth/mtlsauth/internal/settings"
+)
+
+// Open makes the plugin. Form is what a door makes of a decision that passes, nil
+// for nothing (see authn.Options); what the process prints goes to out. A wrong
+// option is a [settings.UsageError]. Nothing that may take long is done here, such as
+// reading certificates or credentials: until a door is open Kong answers requests
+// with 500.
+func Open(o settings.Options, form func(*authn.Decision) authn.Form, out io.Writer) (*Plugin, error) {
+	log := newLog(o.Name, o.LogLevel, printed(o, out))
+	sources, err := cacert.Open(cacert.Config{
+		Prefix:            o.Prefix,
+		CADir:             o.CADir,
+		DeclarativeConfig: o.DeclarativeConfig,
+		AdminURL:          o.AdminURL,
+		AdminAllowHTTP:    o.AdminAllowHTTP,
+		AdminTokenFile:    o.AdminTokenFile,
+		AdminCAFile:       o.AdminCAFile,
+		AdminCertFile:     o.AdminCertFile,
+		AdminKeyFile:      o.AdminKeyFile,
+	}, log.background)
+	if err != nil {
+		return nil, &settings.UsageError{Err: err}
+	}
+	memory := &memoryGuard{limit: limitMemory()}
+	status, err := openStatus(o, memory.limit, log.background)
+	if err != nil {
+		return nil, err
+	}
+	return newPlugin(pluginOptions{
+		store:      cacert.NewStore(cacert.Options{Sources: sources, Refresh: o.Refresh, Log: log.background}),
+		files:      credentialsFiles(o),
+		first:      newFirstReading(time.Now()),
+		refresh:    o.Refresh,
+		status:     status,
+		cold:       authn.NewCold(memory.isFull),
+		log:        log,
+		form:       form,
+		minRSABits: o.MinRSABits,
+		memory:     memory.limit,
+	}), nil
+}
+
+// Run starts what runs in the background, until ctx ends. The channel that it
+// returns is closed when no source of CA certificates is read any more.
+func (p *Plugin) Run(ctx context.Context) (ended <-chan struct{}) {
+	refreshed := make(chan struct{})
+	go func() {
+		defer close(refreshed)
+		p.store.Run(ctx)
+	}()
+	p.status.run(ctx)
+	go refreshCredentials(ctx, p.files, p.first, p.refresh, p.log.background)
+	return refreshed
+}
+
+// Background is the log of what no request is to blame for: it is printed and,
+// from warn on, goes to Kong's log with the next event.
+func (p *Plugin) Background() *slog.Logger { return p.log.background }
+
+// printed is the handler for what the process prints, which Kong logs at info.
+func printed(o settings.Options, out io.Writer) slog.Handler {
+	options := &slog.HandlerOptions{Level: o.LogLevel}
+	if o.LogJSON {
+		return slog.NewJSONHandler(out, options)
+	}
+	return slog.NewTextHandler(out, options)
+}
