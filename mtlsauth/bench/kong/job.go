@@ -102,10 +102,12 @@ func (p *part) run(j Job) (Result, error) {
 	if wrong.err != nil {
 		return Result{}, wrong.err
 	}
-	return resultOf(slices.Concat(took...), time.Since(started)), nil
+	return ResultOf(slices.Concat(took...), time.Since(started)), nil
 }
 
-func resultOf(latencies []time.Duration, took time.Duration) Result {
+// ResultOf returns the result of requests that took so long each, and all of
+// them together took. It sorts latencies.
+func ResultOf(latencies []time.Duration, took time.Duration) Result {
 	slices.Sort(latencies)
 	at := func(part float64) time.Duration {
 		if len(latencies) == 0 {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"path/filepath"
@@ -115,20 +114,19 @@ const (
 var startedOne = protowire.AppendBytes(protowire.AppendTag(nil, 33, protowire.BytesType), []byte("\x10\x01"))
 
 func (s *byteServer) connection(c net.Conn) error {
-	r := bufio.NewReaderSize(c, 4096)
+	const most = 16 << 10 // a call with a configuration is the longest
+	r := bufio.NewReaderSize(c, most)
 	var out []byte
 	for {
 		length, err := frameLength(r)
 		if err != nil {
 			return err
 		}
-		// The sequence is in front, and then a tag says what the call is.
-		const front = 16
-		head, err := r.Peek(min(length, front))
+		call, err := r.Peek(length)
 		if err != nil {
 			return err
 		}
-		sequence, command, err := headOf(head)
+		sequence, command, err := headOf(call)
 		if err != nil {
 			return err
 		}
@@ -165,17 +163,26 @@ func (s *byteServer) connection(c net.Conn) error {
 	}
 }
 
-func headOf(b []byte) (sequence uint64, command protowire.Number, err error) {
-	number, _, n := protowire.ConsumeTag(b)
-	if n < 0 || number != fieldSequence {
-		return 0, 0, fmt.Errorf("a call begins with field %d, not its sequence", number)
+// headOf returns what is looked at of a call: its sequence, and the field that
+// says what it is. Kong writes them in any order.
+func headOf(call []byte) (sequence uint64, command protowire.Number, err error) {
+	for len(call) > 0 {
+		number, kind, n := protowire.ConsumeTag(call)
+		if n < 0 {
+			return 0, 0, protowire.ParseError(n)
+		}
+		call = call[n:]
+		if number == fieldSequence {
+			sequence, n = protowire.ConsumeVarint(call)
+		} else {
+			command, n = number, protowire.ConsumeFieldValue(number, kind, call)
+		}
+		if n < 0 {
+			return 0, 0, protowire.ParseError(n)
+		}
+		call = call[n:]
 	}
-	sequence, m := protowire.ConsumeVarint(b[n:])
-	if m < 0 {
-		return 0, 0, protowire.ParseError(m)
-	}
-	command, _, n = protowire.ConsumeTag(b[n+m:])
-	return sequence, command, protowire.ParseError(n)
+	return sequence, command, nil
 }
 
 func appendReturn(out []byte, sequence uint64, rest []byte) []byte {

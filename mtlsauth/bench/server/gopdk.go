@@ -16,7 +16,7 @@ import (
 // GoPDK says which plugin go-pdk's own server is to run.
 type GoPDK struct {
 	Prefix string
-	Plugin string // "six", "two" or "naive"
+	Plugin string // "six", "two", "one", "empty" or "naive"
 	Naive  Naive  // for "naive"
 }
 
@@ -29,6 +29,10 @@ func startGoPDK(o GoPDK) (role.Part, error) {
 		constructor = func() any { return new(sixCalls) }
 	case "two":
 		constructor = func() any { return new(twoCalls) }
+	case "one":
+		constructor = func() any { return new(oneCall) }
+	case "empty":
+		constructor = func() any { return new(empty) }
 	case "naive":
 		n, err := newNaive(o.Naive)
 		if err != nil {
@@ -99,3 +103,17 @@ func (*twoCalls) Access(kong *pdk.PDK) {
 	}
 	kong.ServiceRequest.SetHeader("X-Client-Cert-Dn", "CN=client")
 }
+
+// oneCall is a plugin that looks at the certificate.
+type oneCall struct{}
+
+func (*oneCall) Access(kong *pdk.PDK) {
+	if cert, err := kong.Nginx.GetVar("ssl_client_raw_cert"); err != nil || cert == "" {
+		kong.Response.Exit(401, nil, nil)
+	}
+}
+
+// empty is a plugin that does nothing.
+type empty struct{}
+
+func (*empty) Access(*pdk.PDK) {}
