@@ -25,11 +25,15 @@ var policy = map[string][]string{
 	"mtlsauth/e2e": {}, // tests alone
 
 	// Measures the whole from outside, and a cold decision from inside.
-	"mtlsauth/bench":     {"mtlsauth", "mtlsauth/bench/...", "authn", "cacert", "pkitest", "gateway/rpc"},
+	"mtlsauth/bench":     {"mtlsauth", "mtlsauth/bench/...", "authn", "cacert", "pkitest", "gateway/rpc", "realkong"},
 	"mtlsauth/bench/...": {"mtlsauth", "mtlsauth/bench/...", "gateway/rpc", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 
 	// The door.
 	"pluginserver": {"github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+
+	// The door of go-pluginserver: a module of its own, with another go-pdk.
+	"mtlsauth/goplugin":       {"authn", "consumer", "handshake", "plugin", "settings", "github.com/Kong/go-pdk"},
+	"mtlsauth/goplugin/query": {"plugin"},
 
 	// The plugin, whatever door leads to it.
 	"plugin":   {"authn", "cacert", "consumer", "settings", "revocation", "revocation/...", "uuid"},

@@ -16,6 +16,7 @@
 // # The rooms
 //
 //   - mtlsauth: the plugin server's door: evidence and answers as PDK calls.
+//   - goplugin: the same for go-pluginserver, a module of its own.
 //   - cli: the program's sub-commands.
 //   - internal/plugin: the plugin, whatever door leads to it: Kong's words
 //     (Config, schema) to a policy; decisions; lines for Kong's log; what runs

@@ -51,6 +51,13 @@ func Open(o settings.Options, form func(*authn.Decision) authn.Form, out io.Writ
 	}), nil
 }
 
+// Refusing makes a plugin that refuses every configuration: for a door that can
+// not end the process when its settings can not be used. It fails closed, and is
+// not to be run.
+func Refusing(o settings.Options, why error, out io.Writer) *Plugin {
+	return newPlugin(pluginOptions{log: newLog(o.Name, o.LogLevel, printed(o, out)), memory: minMemory, refused: why})
+}
+
 // Run starts what runs in the background, until ctx ends. The channel that it
 // returns is closed when no source of CA certificates is read any more.
 func (p *Plugin) Run(ctx context.Context) (ended <-chan struct{}) {

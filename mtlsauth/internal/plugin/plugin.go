@@ -40,6 +40,7 @@ type pluginOptions struct {
 	form       func(*authn.Decision) authn.Form // the door's
 	minRSABits int
 	memory     int64 // the limit, in bytes
+	refused    error // why every configuration is refused; nil for it is not
 }
 
 // sharedPolicy is a policy with the number of instances that use it.
@@ -64,14 +65,23 @@ func newPlugin(o pluginOptions) *Plugin {
 // instance that answers every request with 500 and says why in the log: it
 // fails closed. Start waits for nothing.
 func (p *Plugin) Start(config []byte) *Instance {
+	if p.refused != nil {
+		return p.Refuse(p.refused)
+	}
 	policy, err := p.policyOf(config)
 	if err != nil {
-		for _, one := range each(err) {
-			p.log.background.Error("configuration refused, its requests get 500", "error", one)
-		}
-		return &Instance{plugin: p, denied: authn.Deny(authn.BadConfig, err)}
+		return p.Refuse(err)
 	}
 	return &Instance{plugin: p, policy: policy}
+}
+
+// Refuse makes an instance of a configuration that is refused, for a door that
+// can not carry it out.
+func (p *Plugin) Refuse(err error) *Instance {
+	for _, one := range each(err) {
+		p.log.background.Error("configuration refused, its requests get 500", "error", one)
+	}
+	return &Instance{plugin: p, denied: authn.Deny(authn.BadConfig, err)}
 }
 
 func (p *Plugin) policyOf(config []byte) (*sharedPolicy, error) {

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/handshake"
+	"mtls-auth/mtlsauth/internal/settings"
 )
 
 func newTestPlugin() *Plugin {
@@ -66,5 +68,14 @@ func TestHeadersOfHandshakeAndAnswers(t *testing.T) {
 	}
 	if got, want := slices.Sorted(slices.Values(handshake.Headers())), slices.Sorted(maps.Keys(ours)); !slices.Equal(got, want) {
 		t.Errorf("the handshake code knows %q, answers set %q", got, want)
+	}
+}
+
+// Settings that can not be used refuse what would be right with others.
+func TestRefusingRefusesAll(t *testing.T) {
+	p := Refusing(settings.Options{Name: "mtls-auth"}, errors.New("a wrong setting"), io.Discard)
+	in := p.Start([]byte(`{"ca_certificates":["` + someID + `"],"skip_consumer_lookup":true}`))
+	if in.denied == nil || in.denied.Status() != 500 || in.denied.Reason != authn.BadConfig || in.denied.Detail != "a wrong setting" {
+		t.Errorf("got %+v, want 500 and why", in.denied)
 	}
 }

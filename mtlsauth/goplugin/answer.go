@@ -1,0 +1,79 @@
+package main
+
+import "mtls-auth/mtlsauth/internal/authn"
+
+// PassedKey is the key in kong.ctx.shared that is true for a request that may go
+// on. The guard in Kong refuses those without it, see the package's doc.
+const PassedKey = "mtls_auth_passed"
+
+// answer carries out the decision's answer, and no other: only one that goes on
+// ends in a pass. An error leaves the request to be ended.
+func (e *event) answer(d *authn.Decision) error {
+	if d == nil || d.Answer == nil {
+		return errNoAnswer
+	}
+	a := d.Answer
+	if a.ClientVerify != "" {
+		if err := e.tell("kong.nginx.set_ctx", "CLIENT_VERIFY_OVERRIDE", a.ClientVerify); err != nil {
+			return err
+		}
+	}
+	if !d.GoesOn() {
+		if a.Status == 0 {
+			return errNoAnswer
+		}
+		e.exit(a.Status, a.Body)
+		return nil
+	}
+	headers := make(map[string][]string, len(a.Headers))
+	for _, h := range a.Headers {
+		headers[h.Name] = []string{} // Kong clears the header
+		if h.Value != "" {
+			headers[h.Name] = []string{h.Value}
+		}
+	}
+	if err := e.tell("kong.service.request.set_headers", headers); err != nil {
+		return err
+	}
+	if err := e.authenticate(a); err != nil {
+		return err
+	}
+	if len(a.Groups) > 0 {
+		if err := e.tell("kong.ctx.shared.set", "authenticated_groups", a.Groups); err != nil {
+			return err
+		}
+	}
+	return e.tell("kong.ctx.shared.set", PassedKey, true)
+}
+
+// authenticate sets the consumer and, but for the anonymous one, a credential;
+// without a consumer the credential alone.
+func (e *event) authenticate(a *authn.Answer) error {
+	c := a.Consumer
+	switch {
+	case c != nil:
+		who := map[string]any{"id": c.ID, "created_at": c.CreatedAt}
+		if c.Username != "" {
+			who["username"] = c.Username
+		}
+		if c.CustomID != "" {
+			who["custom_id"] = c.CustomID
+		}
+		if len(c.Tags) > 0 {
+			who["tags"] = c.Tags
+		}
+		if a.CredentialID == "" {
+			return e.tell("kong.client.authenticate", who)
+		}
+		return e.tell("kong.client.authenticate", who, map[string]any{"id": a.CredentialID, "consumer_id": c.ID})
+	case a.CredentialID != "":
+		return e.tell("kong.nginx.set_ctx", "authenticated_credential", map[string]any{"id": a.CredentialID})
+	}
+	return nil
+}
+
+// tell calls a method whose answer says nothing.
+func (e *event) tell(method string, args ...any) error {
+	_, err := e.ask(method, args...)
+	return err
+}

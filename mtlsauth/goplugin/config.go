@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+
+	"mtls-auth/mtlsauth/internal/plugin"
+)
+
+// Config is a configuration. go-pluginserver makes Kong's schema of its fields,
+// which has no defaults, nothing that is required and no bounds: those are
+// checked when an instance starts. The fields are for that schema alone and stay
+// empty; only pointers are no fields of it.
+type Config struct {
+	CACertificates       []string     `json:"ca_certificates"`
+	SkipConsumerLookup   bool         `json:"skip_consumer_lookup"`
+	ConsumerBy           []string     `json:"consumer_by"`
+	AuthenticatedGroupBy string       `json:"authenticated_group_by"`
+	Anonymous            string       `json:"anonymous"`
+	DefaultConsumer      string       `json:"default_consumer"`
+	AllowPartialChain    bool         `json:"allow_partial_chain"`
+	RevocationCheckMode  string       `json:"revocation_check_mode"`
+	HTTPTimeout          float64      `json:"http_timeout"`
+	CertCacheTTL         float64      `json:"cert_cache_ttl"`
+	CacheTTL             float64      `json:"cache_ttl"`
+	SendCADN             bool         `json:"send_ca_dn"`
+	HTTPProxyHost        string       `json:"http_proxy_host"`
+	HTTPProxyPort        int          `json:"http_proxy_port"`
+	HTTPSProxyHost       string       `json:"https_proxy_host"`
+	HTTPSProxyPort       int          `json:"https_proxy_port"`
+	SSLVerify            bool         `json:"ssl_verify"`
+	SANDirNameMatcher    []string     `json:"san_dirname_matcher"`
+	Credentials          []Credential `json:"credentials"`
+
+	instance *instance
+}
+
+// Credential is a manual mapping.
+type Credential struct {
+	SubjectName   string `json:"subject_name"`
+	Consumer      string `json:"consumer"`
+	CACertificate string `json:"ca_certificate"`
+}
+
+// instance is a configuration in go-pluginserver.
+type instance struct {
+	*plugin.Instance
+	// pluginID is the id of Kong's plugin entity; "" where Kong does not tell it.
+	pluginID string
+}
+
+// UnmarshalJSON starts an instance of what Kong sent. It refuses nothing: a
+// configuration that can not be carried out makes an instance that answers every
+// request with 500. What it holds is given back when go-pluginserver has
+// forgotten the instance, of which it tells nobody.
+func (c *Config) UnmarshalJSON(data []byte) error {
+	p := opened()
+	var kong ofKong
+	started := new(instance)
+	if err := kong.read(data); err != nil {
+		started.Instance = p.Refuse(err)
+	} else {
+		started.Instance, started.pluginID = p.Start(data), kong.PluginID
+	}
+	c.instance = started
+	runtime.AddCleanup(c, func(in *instance) {
+		in.Close()
+		testingOnlyClosed.Add(1)
+	}, started)
+	return nil
+}
+
+// testingOnlyClosed counts the instances that were given back.
+var testingOnlyClosed atomic.Int64
+
+// ofKong is what Kong sends along with the fields, and the fields of which a
+// schema without defaults makes something else.
+type ofKong struct {
+	PluginID        string          `json:"__plugin_id"`
+	ConsumerID      string          `json:"consumer_id"`
+	ConsumerGroupID string          `json:"consumer_group_id"`
+	Skip            any             `json:"skip_consumer_lookup"`
+	ConsumerBy      json.RawMessage `json:"consumer_by"`
+}
+
+// read refuses what is right in itself but would be something else at this door.
+func (k *ofKong) read(data []byte) error {
+	if err := json.Unmarshal(data, k); err != nil {
+		return fmt.Errorf("config: reading the JSON object that Kong sends: %w", err)
+	}
+	var wrong []error
+	if k.ConsumerID != "" || k.ConsumerGroupID != "" {
+		wrong = append(wrong, errors.New("consumer, consumer_group: value must be null: the plugin finds out who the consumer is, it can not be set up for one"))
+	}
+	if k.Skip != true && (len(k.ConsumerBy) == 0 || string(k.ConsumerBy) == "null") {
+		wrong = append(wrong, errors.New("config.consumer_by: must be given here, as go-pluginserver's schema has no defaults: username, custom_id or both, or [] for none"))
+	}
+	return errors.Join(wrong...)
+}

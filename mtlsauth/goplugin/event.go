@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Kong/go-pdk"
+	"github.com/Kong/go-pdk/entities"
+
+	"mtls-auth/mtlsauth/internal/consumer"
+	"mtls-auth/mtlsauth/internal/plugin"
+)
+
+// event is one access phase of one request: what the plugin needs of Kong. Kong
+// does what it is asked, one call after another, and looks at nothing else
+// meanwhile.
+type event struct {
+	kong *pdk.PDK
+	time time.Time
+
+	mu   sync.Mutex // held while Kong is asked
+	over bool       // nobody asks any more
+}
+
+var _ plugin.Door = (*event)(nil)
+
+// ask calls a method of Kong's PDK. Its answer is nil for Lua's nil.
+//
+// go-pdk's own functions take a nil for an error, and its GetCredential prints
+// the credential: so the method is asked for by its name.
+func (e *event) ask(method string, args ...any) (any, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.over {
+		return nil, errors.New("asking Kong: the event has its answer")
+	}
+	reply, err := e.kong.Client.Ask(method, args...)
+	if err != nil {
+		return nil, fmt.Errorf("asking Kong for %s: %w", method, err)
+	}
+	return reply, nil
+}
+
+// text asks for a string, "" where Kong has none.
+func (e *event) text(method string, args ...any) (string, error) {
+	reply, err := e.ask(method, args...)
+	if err != nil || reply == nil {
+		return "", err
+	}
+	text, ok := reply.(string)
+	if !ok {
+		return "", fmt.Errorf("asking Kong for %s: expected a string, got %T", method, reply)
+	}
+	return text, nil
+}
+
+// end has nobody ask any more. It waits for what Kong is being asked.
+func (e *event) end() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.over = true
+}
+
+// exit ends the request. It has to be the last: go-pdk's channel is closed by it.
+func (e *event) exit(status int, body []byte) {
+	e.end()
+	e.kong.Response.Exit(status, string(body), map[string][]string{
+		"Content-Type": {"application/json; charset=utf-8"},
+	})
+}
+
+// Time implements plugin.Door.
+func (e *event) Time() time.Time { return e.time }
+
+// Log implements plugin.Door. Through this protocol Kong itself puts the plugin's
+// name before a line.
+func (e *event) Log(line plugin.Line) {
+	method := "kong.log.debug"
+	switch {
+	case line.Level >= slog.LevelError:
+		method = "kong.log.err"
+	case line.Level >= slog.LevelWarn:
+		method = "kong.log.warn"
+	case line.Level >= plugin.LevelNotice:
+		method = "kong.log.notice"
+	case line.Level >= slog.LevelInfo:
+		method = "kong.log.info"
+	}
+	e.ask(method, strings.TrimPrefix(line.Text, "["+name+"] "))
+}
+
+// SessionReused implements plugin.Door.
+func (e *event) SessionReused() string {
+	reused, _ := e.text("kong.nginx.get_var", "ssl_session_reused")
+	return reused
+}
+
+// LoadConsumers implements plugin.Door.
+func (e *event) LoadConsumers(queries []consumer.Query) ([]*consumer.Consumer, error) {
+	found := make([]*consumer.Consumer, len(queries))
+	for i, q := range queries {
+		reply, err := e.ask("kong.client.load_consumer", q.Value, q.By == consumer.ByUsername)
+		if err != nil {
+			return nil, err
+		}
+		c, ok := reply.(entities.Consumer)
+		if !ok {
+			return nil, fmt.Errorf("reading a consumer: got %T", reply)
+		}
+		if c.Id != "" { // else nobody: a nil arrives as an empty one
+			found[i] = &consumer.Consumer{ID: c.Id, Username: c.Username, CustomID: c.CustomId, Tags: c.Tags, CreatedAt: int64(c.CreatedAt)}
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/Kong/go-pdk"
+	"github.com/Kong/go-pdk/bridge"
+
+	"mtls-auth/mtlsauth/internal/authn"
+)
+
+// access runs the access phase in this process, with a Kong that answers every
+// call in the same way, and returns the calls.
+func access(c *Config, answer any) []string {
+	ch := make(chan any)
+	go c.Access(pdk.Init(ch))
+	var calls []string
+	for data := range ch { // which kong.response.exit closes
+		step := data.(bridge.StepData)
+		calls = append(calls, step.Method+" "+fmt.Sprint(step.Args...))
+		if step.Method == "kong.response.exit" {
+			continue
+		}
+		ch <- answer
+	}
+	return calls
+}
+
+// A bug of ours ends that request, and not the process.
+func TestAPanicIsA500(t *testing.T) {
+	calls := access(new(Config), nil) // with no instance: a nil pointer
+	if len(calls) != 2 || !strings.HasPrefix(calls[0], `kong.log.err reason="internal" error="panic: runtime error`) ||
+		strings.Contains(calls[0], "goroutine") || !strings.HasPrefix(calls[1], "kong.response.exit 500") {
+		t.Errorf("got %q, want a line and a 500", calls)
+	}
+}
+
+// What Kong answers with an error, or in another type, is a fault too.
+func TestAnswersThatCanNotBeUsed(t *testing.T) {
+	for name, answer := range map[string]any{"an error": errors.New("no such thing"), "a number": 7} {
+		c := new(Config)
+		if err := c.UnmarshalJSON([]byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"],"skip_consumer_lookup":true}`)); err != nil {
+			t.Fatal(err)
+		}
+		calls := access(c, answer)
+		if last := calls[len(calls)-1]; !strings.HasPrefix(last, "kong.response.exit 500") {
+			t.Errorf("%s: got %q, want a 500 at last", name, calls)
+		}
+	}
+}
+
+// A decision that does not come ends the request before Kong lets it pass, and
+// whoever still decides asks Kong nothing more.
+func TestADecisionHasABound(t *testing.T) {
+	if maxDecision >= time.Minute {
+		t.Errorf("Kong waits a minute, a decision may take %v", maxDecision)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ch := make(chan any)
+		e := &event{kong: pdk.Init(ch), time: time.Now()}
+		asked := make(chan error)
+		begin := time.Now()
+		d, err := within(maxDecision, func() (*authn.Decision, error) {
+			time.Sleep(2 * maxDecision)
+			_, err := e.ask("kong.nginx.get_var", "x")
+			asked <- err
+			return nil, err
+		})
+		if d != nil || err == nil || time.Since(begin) != maxDecision {
+			t.Errorf("got %v, %v after %v, want an error after %v", d, err, time.Since(begin), maxDecision)
+		}
+		go e.exit(500, nil)
+		if step := (<-ch).(bridge.StepData); step.Method != "kong.response.exit" {
+			t.Errorf("got %v", step)
+		}
+		if err := <-asked; err == nil {
+			t.Error("Kong was asked after the answer")
+		}
+	})
+}
+
+// A decision without an answer, or with one that says nothing, lets nobody pass.
+func TestNoAnswerIsNoPass(t *testing.T) {
+	for name, d := range map[string]*authn.Decision{
+		"no decision": nil, "the zero decision": new(authn.Decision), "an empty answer": {Answer: new(authn.Answer)},
+		"passed without an answer": {Reason: authn.Passed},
+	} {
+		if err := new(event).answer(d); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// go-pluginserver tells nobody that it has forgotten an instance.
+func TestInstancesAreGivenBack(t *testing.T) {
+	if err := new(Config).UnmarshalJSON([]byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1b"],"skip_consumer_lookup":true}`)); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); testingOnlyClosed.Load() == 0; {
+		if time.Now().After(end) {
+			t.Fatal("a forgotten instance is still held")
+		}
+		runtime.GC()
+		time.Sleep(10 * time.Millisecond)
+	}
+}

@@ -1,0 +1,133 @@
+package main_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"mtls-auth/mtlsauth/internal/plugin"
+)
+
+// kongs is the part of a schema that both have.
+type kongs struct {
+	Fields []map[string]struct {
+		Type     string
+		Fields   []map[string]struct{ Type string }
+		Elements struct {
+			Type   string
+			Fields []map[string]struct{ Type string }
+		}
+	}
+}
+
+// read reads a schema into names and types of the configuration's fields.
+func read(t *testing.T, schema any) map[string]string {
+	t.Helper()
+	text, err := json.Marshal(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s struct {
+		Fields []map[string]kongs
+	}
+	if err := json.Unmarshal(text, &s); err != nil {
+		t.Fatal(err)
+	}
+	types := map[string]string{}
+	for _, field := range s.Fields {
+		for _, f := range field["config"].Fields {
+			for name, what := range f {
+				types[name] = what.Type + " " + what.Elements.Type
+				for _, f := range what.Elements.Fields {
+					for inner, what := range f {
+						types[name+"."+inner] = what.Type
+					}
+				}
+			}
+		}
+	}
+	return types
+}
+
+// What go-pluginserver makes of Config are the fields that the plugin has.
+func TestInfo(t *testing.T) {
+	c := start(t)
+	result, failed := c.call(t, "plugin.GetPluginInfo", "mtls-auth")
+	if failed != "" {
+		t.Fatal(failed)
+	}
+	info := result.(map[string]any)
+	if info["Name"] != "mtls-auth" || !reflect.DeepEqual(info["Phases"], []any{"access"}) || info["Version"] != plugin.Version || integer(info["Priority"]) != plugin.Priority {
+		t.Errorf("got %v", info)
+	}
+	got, want := read(t, info["Schema"]), read(t, plugin.Describe("mtls-auth").Schema)
+	if len(want) < 19 || !reflect.DeepEqual(got, want) {
+		t.Errorf("the fields are %v, want %v", got, want)
+	}
+}
+
+// The query command answers with the plugin's own schema, for this protocol.
+func TestQuery(t *testing.T) {
+	out, err := exec.Command("go", "run", "./query").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Protocol string
+		Plugins  []struct{ Schema any }
+	}
+	if err := json.Unmarshal(out, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := read(t, plugin.Describe("mtls-auth").Schema)
+	if got.Protocol != "MsgPack:1" || len(got.Plugins) != 1 || !reflect.DeepEqual(read(t, got.Plugins[0].Schema), want) {
+		t.Errorf("got %s", out)
+	}
+}
+
+// Settings that can not be used refuse every configuration, and say why.
+func TestSettingsThatCanNotBeUsed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ env, want string }{
+		{"MTLS_AUTH_REFRESH=never", `environment variable MTLS_AUTH_REFRESH: invalid value \"never\": a duration from 1s to 24h is allowed`},
+		{"MTLS_AUTH_ADMIN_URL=ftp://x", "admin-url"},
+		{"MTLS_AUTH_STATE_DIR=" + file, "-state-dir"},
+	} {
+		t.Run(test.env, func(t *testing.T) {
+			c := start(t, test.env)
+			r := &request{pluginID: pluginID, vars: map[string]string{"ssl_client_raw_cert": "x"}}
+			r.run(t, c, c.instance(t, config(trust)))
+			if r.exit == nil || r.exit.status != 500 || r.exit.body != ours {
+				t.Errorf("got %+v, want our 500", r.exit)
+			}
+			if log := strings.Join(r.log, "\n"); !strings.Contains(log, `err reason="bad_config"`) || !strings.Contains(log, test.want) {
+				t.Errorf("logged %q, want %q", log, test.want)
+			}
+		})
+	}
+}
+
+// The guard refuses what bears no mark.
+func TestGuard(t *testing.T) {
+	luajit, err := exec.LookPath("luajit")
+	if err != nil {
+		t.Skip("no luajit here")
+	}
+	for mark, want := range map[string]string{"nil": "exit 500", "true": "goes on", "false": "exit 500", `"true"`: "exit 500"} {
+		script := `local status
+kong = { ctx = { shared = { mtls_auth_passed = ` + mark + ` } }, response = { exit = function(s) status = s end } }
+dofile("guard.lua")
+io.write(status and "exit " .. status or "goes on")`
+		out, err := exec.Command(luajit, "-e", script).CombinedOutput()
+		if err != nil || string(out) != want {
+			t.Errorf("marked %s: %q, %v, want %s", mark, out, err, want)
+		}
+	}
+}
