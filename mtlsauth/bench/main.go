@@ -7,7 +7,10 @@
 //
 // Each server runs in a process of its own, whose clock is read for what it
 // cost; Kong's side (gateway/rpc) runs in another. All sockets and files are in
-// a temporary folder; nothing outside the machine is talked to.
+// a temporary folder; nothing outside the machine is talked to. Where the
+// environment names a kong command, a real Kong is measured as well:
+//
+//	MTLS_AUTH_KONG=/usr/local/bin/kong go run ./mtlsauth/bench -only kong
 //
 // It ends with 0 whether the goals are met or not, with 1 when something is
 // wrong, such as an answer that is not the right one.
@@ -25,12 +28,13 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/bench/kong"
+	"mtls-auth/mtlsauth/bench/load"
 	"mtls-auth/mtlsauth/bench/role"
 	"mtls-auth/mtlsauth/bench/server"
 )
 
 func main() {
-	role.Main(ownRoles, server.Roles, kong.Roles)
+	role.Main(ownRoles, server.Roles, kong.Roles, load.Roles)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -49,6 +53,7 @@ var sections = []section{
 	{"latency", "throughput and latency by connections", (*bench).latency},
 	{"busy", "latency while a CRL is read and new certificates arrive", (*bench).busy},
 	{"growth", "how cost grows", (*bench).growth},
+	{"kong", "requests a second through a real Kong", (*bench).throughKong},
 }
 
 // options are the flags.

@@ -9,15 +9,20 @@ import (
 	"text/tabwriter"
 )
 
-// goal is a ratio, or a count, that a figure should not exceed.
+// goal is a ratio, or a count, that a figure should not exceed, or fall below.
 type goal struct {
-	what string
-	got  float64
-	most float64
+	what  string
+	got   float64
+	bound float64
+	least bool // bound is the least that it should be
 }
 
 func (b *bench) atMost(most, got float64, what string, args ...any) {
-	b.goals = append(b.goals, goal{fmt.Sprintf(what, args...), got, most})
+	b.goals = append(b.goals, goal{fmt.Sprintf(what, args...), got, most, false})
+}
+
+func (b *bench) atLeast(least, got float64, what string, args ...any) {
+	b.goals = append(b.goals, goal{fmt.Sprintf(what, args...), got, least, true})
 }
 
 // count is atMost for what is counted while a server is also asked for its
@@ -27,7 +32,7 @@ func (b *bench) count(most, got float64, what string, args ...any) {
 }
 
 func (g goal) met() string {
-	if g.got <= g.most {
+	if g.least && g.got >= g.bound || !g.least && g.got <= g.bound {
 		return "goal met"
 	}
 	return "missed"
@@ -38,9 +43,13 @@ func (b *bench) printGoals() {
 		return
 	}
 	b.printf("\ngoals\n\n")
-	t := newTable(b.out, "figure", "measured", "at most", "")
+	t := newTable(b.out, "figure", "measured", "goal", "")
 	for _, g := range b.goals {
-		t.row(g.what, fmt.Sprintf("%.2f", g.got), fmt.Sprintf("%.2f", g.most), g.met())
+		bound := "at most"
+		if g.least {
+			bound = "at least"
+		}
+		t.row(g.what, fmt.Sprintf("%.2f", g.got), fmt.Sprintf("%s %.2f", bound, g.bound), g.met())
 	}
 	t.flush()
 }

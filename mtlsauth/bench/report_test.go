@@ -24,10 +24,13 @@ func TestGoals(t *testing.T) {
 	b.atMost(0.45, 0.46, "more")
 	b.count(2, 2.02, "counted with a little besides")
 	b.count(2, 2.2, "counted too often")
+	b.atLeast(0.95, 0.95, "just enough")
+	b.atLeast(0.95, 0.94, "less")
 	b.printGoals()
 	for line, want := range map[string]string{
 		"as much": "goal met", "more": "missed",
 		"counted with a little besides": "goal met", "counted too often": "missed",
+		"just enough": "goal met", "less": "missed",
 	} {
 		found := false
 		for text := range strings.Lines(out.String()) {

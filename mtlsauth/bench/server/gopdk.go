@@ -67,7 +67,7 @@ func (*sixCalls) Access(kong *pdk.PDK) {
 		kong.Response.Exit(401, nil, nil)
 		return
 	}
-	if _, err := kong.Ctx.GetSharedString("mtls_auth_client_chain"); err != nil {
+	if _, err := kong.Ctx.GetSharedAny("mtls_auth_client_chain"); err != nil { // nil where nobody hands it over
 		kong.Response.Exit(401, nil, nil)
 		return
 	}
