@@ -12,12 +12,42 @@ import (
 )
 
 func main() {
-	answer := struct {
-		Protocol string
-		Plugins  []plugin.Info
-	}{"MsgPack:1", []plugin.Info{plugin.Describe("mtls-auth")}}
-	if err := json.NewEncoder(os.Stdout).Encode(answer); err != nil {
+	answer, err := answer()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+	os.Stdout.Write(append(answer, '\n'))
+}
+
+func answer() ([]byte, error) {
+	text, err := json.Marshal(struct {
+		Protocol string
+		Plugins  []plugin.Info
+	}{"MsgPack:1", []plugin.Info{plugin.Describe("mtls-auth")}})
+	if err != nil {
+		return nil, err
+	}
+	var plain any
+	if err := json.Unmarshal(text, &plain); err != nil {
+		return nil, err
+	}
+	undescribed(plain)
+	return json.Marshal(plain)
+}
+
+// undescribed takes the descriptions out of a schema: Kong 2.x does not know that
+// attribute and would refuse the schema.
+func undescribed(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		delete(v, "description")
+		for _, inner := range v {
+			undescribed(inner)
+		}
+	case []any:
+		for _, inner := range v {
+			undescribed(inner)
+		}
 	}
 }
