@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -22,7 +23,10 @@ const maxDecision = 56 * time.Second
 // Access is the access phase.
 func (c *Config) Access(kong *pdk.PDK) {
 	e := &event{kong: kong, time: time.Now()}
-	d, err := within(maxDecision, func() (*authn.Decision, error) { return c.instance.decide(e) })
+	d, err := within(maxDecision, func() (*authn.Decision, error) {
+		defer runtime.KeepAlive(c) // with which the instance is given back
+		return c.instance.decide(e)
+	})
 	if err == nil {
 		err = recovered(func() error { return e.answer(d) })
 	}
