@@ -118,6 +118,15 @@ func TestSettingsThatCanNotBeUsed(t *testing.T) {
 	}
 }
 
+// Kong's prefix, where .kong_env lies, is what go-pluginserver is told.
+func TestThePrefixIsTheServers(t *testing.T) {
+	c := start(t, "KONG_PREFIX=/proc/1/nowhere")
+	c.instance(t, config(trust))
+	if want := "file=" + filepath.Join(filepath.Dir(c.socket), ".kong_env"); !strings.Contains(c.log.String(), want) {
+		t.Errorf("printed %s, want %s", c.log, want)
+	}
+}
+
 // The guard refuses what bears no mark.
 func TestGuard(t *testing.T) {
 	luajit, err := exec.LookPath("luajit")
