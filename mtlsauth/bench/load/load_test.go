@@ -96,13 +96,13 @@ func TestRun(t *testing.T) {
 
 func TestRunEnds(t *testing.T) {
 	clients, seen := listen(t, func(http.ResponseWriter, int) {})
-	r, err := clients.Run(load.Job{Request: request, Connections: 2, Lasts: 50 * time.Millisecond, Most: 1 << 30})
-	if err != nil || r.Requests == 0 || r.Requests != seen.requests {
+	r, err := clients.Run(load.Job{Request: request, Connections: 2, Lasts: 50 * time.Millisecond, Most: 1 << 18})
+	if err != nil || r.Requests == 0 || r.Requests == 1<<18 || r.Requests != seen.requests {
 		t.Errorf("%d requests arrived, the result is %+v (%v)", seen.requests, r, err)
 	}
 }
 
-// An answer that is not the right one ends it, and is told.
+// One answer that is not the right one ends it for all clients, and is told.
 func TestAnswersThatAreWrong(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer func(w http.ResponseWriter)
@@ -112,14 +112,17 @@ func TestAnswersThatAreWrong(t *testing.T) {
 		"without length": {func(w http.ResponseWriter) { w.(http.Flusher).Flush() }, "length"},
 		"none":           {func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, "EOF"},
 	} {
-		clients, _ := listen(t, func(w http.ResponseWriter, n int) {
-			if n > 5 {
+		clients, seen := listen(t, func(w http.ResponseWriter, n int) {
+			if n == 6 {
 				test.answer(w)
 			}
 		})
-		r, err := clients.Run(load.Job{Request: request, Connections: 2, Lasts: time.Hour, Most: 1 << 30})
+		r, err := clients.Run(load.Job{Request: request, Connections: 2, Lasts: time.Hour, Most: 1000})
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %+v, %v, want %q", name, r, err, test.want)
+		}
+		if seen.requests == 1000 {
+			t.Errorf("%s: all the others were made as well", name)
 		}
 	}
 }
