@@ -216,13 +216,21 @@ func (k *Kong) Reload(ctx context.Context) error {
 	return nil
 }
 
-// Close stops Kong, the plugin server with it.
+// Close stops Kong, the plugin server with it. It does so by nginx's pid: kong
+// stop needs a prefix as kong start left it.
 func (k *Kong) Close() {
 	k.closed.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		defer cancel()
-		if err := k.run(ctx, "stop", "-p", k.opts.Prefix); err != nil {
-			fmt.Fprintln(os.Stderr, err)
+		pid, err := k.master()
+		if err != nil {
+			return // it is not running
 		}
+		_ = syscall.Kill(pid, syscall.SIGTERM)
+		for range 1000 {
+			if syscall.Kill(pid, 0) != nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		_ = syscall.Kill(pid, syscall.SIGKILL)
 	})
 }

@@ -3,8 +3,10 @@ package realkong
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -155,18 +157,25 @@ func TestACommandThatFails(t *testing.T) {
 // A Kong whose start went wrong after nginx was there does not stay.
 func TestStartThatFailsHalfWay(t *testing.T) {
 	dir := t.TempDir()
-	command, stopped := filepath.Join(dir, "kong"), filepath.Join(dir, "stopped")
-	script := "#!/bin/sh\nif [ $1 = stop ]; then echo \"$3\" > " + stopped + "; exit; fi\n" +
-		"mkdir $5/pids; echo 99999999 > $5/pids/nginx.pid; exit 1\n"
+	command, pidFile := filepath.Join(dir, "kong"), filepath.Join(dir, "prefix", "pids", "nginx.pid")
+	script := "#!/bin/sh\nmkdir $5/pids; sleep 60 >/dev/null 2>&1 &\necho $! > $5/pids/nginx.pid; exit 1\n"
 	if err := os.WriteFile(command, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	prefix := filepath.Join(dir, "prefix")
-	if _, err := Start(context.Background(), Options{Command: command, Options: gateway.Options{Prefix: prefix}}); err == nil {
+	if _, err := Start(context.Background(), Options{Command: command, Options: gateway.Options{Prefix: filepath.Join(dir, "prefix")}}); err == nil {
 		t.Fatal("no error")
 	}
-	if text, err := os.ReadFile(stopped); err != nil || strings.TrimSpace(string(text)) != prefix {
-		t.Errorf("stopped: %q (%v), want %s", text, err, prefix)
+	text, err := os.ReadFile(pidFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It may be left to whoever reaps, but it runs no more.
+	if state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && !strings.Contains(string(state), ") Z ") {
+		t.Errorf("still there: %s", state)
 	}
 }
 
