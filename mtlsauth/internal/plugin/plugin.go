@@ -112,7 +112,7 @@ func (p *Plugin) policy(c Config) (*sharedPolicy, error) {
 	defer p.mu.Unlock()
 	if c.SendCADN && !p.warnedDN {
 		p.warnedDN = true
-		p.log.background.Warn("config.send_ca_dn: the CAs' names can not be sent from here; name them to nginx with ssl_client_certificate")
+		p.log.background.Warn("config.send_ca_dn: the CAs' names can not be sent from here; name them where Kong asks for the certificate: to nginx with ssl_client_certificate, or in the pre-function")
 	}
 	if shared, ok := p.policies[key]; ok {
 		shared.users++
