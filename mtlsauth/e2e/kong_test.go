@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"os"
-	"testing"
 
 	"mtls-auth/mtlsauth/internal/gateway"
 	"mtls-auth/mtlsauth/internal/gateway/errlog"
@@ -42,14 +41,6 @@ func startKong(ctx context.Context, o gateway.Options) (kong, error) {
 	}
 	g, err := gateway.Start(ctx, o)
 	return standIn{g}, err
-}
-
-// standInOnly skips a test that looks at what only the stand-in shows or takes.
-func standInOnly(tb testing.TB, why string) {
-	tb.Helper()
-	if os.Getenv(realkong.Variable) != "" {
-		tb.Skip("on the stand-in only: " + why)
-	}
 }
 
 type standIn struct{ *gateway.Gateway }
