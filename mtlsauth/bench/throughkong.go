@@ -15,11 +15,13 @@ import (
 	"mtls-auth/mtlsauth/internal/realkong"
 )
 
-// What is asked of each route in a round, and by how many clients.
+// What is asked of each route, and by how many clients. Visits are short, so that
+// those that are compared have the machine in the same state.
 const (
-	kongLasts   = 2 * time.Second
+	kongVisits  = 4 // of each route in a round
+	kongLasts   = 500 * time.Millisecond
 	kongClients = 32
-	kongMost    = 1_000_000 // requests of a round, far from what a Kong answers
+	kongMost    = 1_000_000 // requests of a visit, far from what a Kong answers
 )
 
 // throughKong measures requests a second through a real Kong, where the
@@ -39,12 +41,12 @@ func (b *bench) throughKong() error {
 	if err != nil {
 		return err
 	}
-	workers, lasts := []int{1, 2}, kongLasts
+	workers, visits := []int{1, 2}, kongVisits*b.rounds
 	if b.quick {
-		workers, lasts = workers[:1], kongLasts/10
+		workers, visits = workers[:1], 1
 	}
 	for _, n := range workers {
-		routes, err := b.measureKong(ctx, command, n, lasts)
+		routes, err := b.measureKong(ctx, command, n, visits)
 		if err != nil {
 			return err
 		}
@@ -54,17 +56,17 @@ func (b *bench) throughKong() error {
 			b.kongGoals(routes)
 		}
 	}
-	b.printf("medians of %d rounds of %v and %d clients, whose connections are kept and have shown a certificate\n"+
-		"(TLS 1.3); ratios are medians of those within a round. No access log; Kong asks for certificates by\n"+
+	b.printf("medians of %d visits of %v by %d clients, whose connections are kept and have shown a certificate\n"+
+		"(TLS 1.3); ratios are medians of those of one turn. No access log; Kong asks for certificates by\n"+
 		"ssl_verify_client optional_no_ca, with no Lua, also where no plugin is. Processor time is a request's, of\n"+
 		"the plugin server's process and of Kong's workers; clients and upstream take their share of the same %d\n"+
-		"processors.\n", b.rounds, lasts, kongClients, runtime.GOMAXPROCS(0))
+		"processors.\n", visits, kongLasts, kongClients, runtime.GOMAXPROCS(0))
 	return nil
 }
 
-// measureKong starts a Kong with so many workers and visits every route in each
-// round.
-func (b *bench) measureKong(ctx context.Context, command string, workers int, lasts time.Duration) (_ []*route, err error) {
+// measureKong starts a Kong with so many workers and visits every route so many
+// times.
+func (b *bench) measureKong(ctx context.Context, command string, workers, visits int) (_ []*route, err error) {
 	before := len(b.running)
 	defer func() {
 		if e := b.stop(before); err == nil {
@@ -77,10 +79,10 @@ func (b *bench) measureKong(ctx context.Context, command string, workers int, la
 	}
 	defer k.Close()
 	// The first visits start instances in every worker, and are not counted.
-	for round := -1; round < b.rounds; round++ {
+	for turn := -1; turn < visits; turn++ {
 		for i := range k.routes {
-			r := k.routes[(i+round+1)%len(k.routes)] // none is always first
-			if err := k.visit(r, round >= 0, lasts); err != nil {
+			r := k.routes[(i+turn+1)%len(k.routes)] // none is always first
+			if err := k.visit(r, turn >= 0); err != nil {
 				return nil, fmt.Errorf("%s: %w", r.name, err)
 			}
 			if err := ctx.Err(); err != nil {
@@ -91,15 +93,15 @@ func (b *bench) measureKong(ctx context.Context, command string, workers int, la
 	return k.routes, nil
 }
 
-// visit makes a round's requests to a route.
-func (k *routedKong) visit(r *route, counts bool, lasts time.Duration) error {
+// visit makes a turn's requests to a route.
+func (k *routedKong) visit(r *route, counts bool) error {
 	var f figures
 	work := func() error {
 		before, err := k.WorkerTime()
 		if err != nil {
 			return err
 		}
-		result, err := k.clients.Run(load.Job{Request: r.request(""), Connections: kongClients, Lasts: lasts, Most: kongMost})
+		result, err := k.clients.Run(load.Job{Request: r.request(""), Connections: kongClients, Lasts: kongLasts, Most: kongMost})
 		if err != nil {
 			return err
 		}
@@ -144,7 +146,7 @@ type route struct {
 	figures []figures
 }
 
-// median returns the middle of a figure over all rounds.
+// median returns the middle of a figure over all visits.
 func (r *route) median(of func(figures) float64) float64 {
 	var all []float64
 	for _, f := range r.figures {
@@ -154,7 +156,7 @@ func (r *route) median(of func(figures) float64) float64 {
 }
 
 // ratioTo returns the middle of the ratios of a figure to another route's in the
-// same round.
+// same turn.
 func (r *route) ratioTo(other *route, of func(figures) float64) float64 {
 	var all []float64
 	for i, f := range r.figures {

@@ -39,14 +39,14 @@ func TestACommandThatIsNoKong(t *testing.T) {
 	}
 }
 
-// Ratios are the middle of those within a round, whatever the machine did
-// between rounds; and what no plugin server does has no processor time.
+// Ratios are the middle of those of one turn, whatever the machine did between
+// turns; and what no plugin server does has no processor time.
 func TestKongTable(t *testing.T) {
 	routes := make([]*route, 0, len(allRoutes))
 	for i, name := range allRoutes {
 		r := &route{name: name, server: &role.Process{}}
-		for round := range 3 {
-			slow := math.Pow(10, float64(round))
+		for turn := range 3 {
+			slow := math.Pow(10, float64(turn))
 			f := figures{rate: 9000 / slow, p50: 1000, p99: 2000 * slow, server: 3000, kong: 4000}
 			if i > 0 {
 				f.rate = f.rate / 2
@@ -56,7 +56,7 @@ func TestKongTable(t *testing.T) {
 		routes = append(routes, r)
 	}
 	routes[0].server = nil
-	routeNamed(routes, byHand).figures[2].rate *= 10 // one round that is no measure
+	routeNamed(routes, byHand).figures[2].rate *= 10 // one turn that is no measure
 	routeNamed(routes, oursWarm).figures[1].rate *= 0.9
 	out := new(bytes.Buffer)
 	b := &bench{out: out}

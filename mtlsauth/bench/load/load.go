@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,8 +31,8 @@ type Options struct {
 	Cert, Key string // the clients'
 }
 
-// Job is requests to be made, over connections that are kept and were opened
-// before the time counts.
+// Job is requests to be made, over connections that are kept, for later jobs
+// too, and opened before the time counts.
 type Job struct {
 	// Request is a request as it goes over the wire; it has no body.
 	Request     string
@@ -67,6 +68,7 @@ func (c Clients) Get(request string) (string, error) {
 type part struct {
 	address string
 	config  *tls.Config
+	kept    []*connection
 }
 
 func start(o Options) (role.Part, error) {
@@ -80,7 +82,7 @@ func start(o Options) (role.Part, error) {
 	if !roots.AppendCertsFromPEM([]byte(o.Root)) {
 		return nil, errors.New("the listener's certificate is none")
 	}
-	return &part{o.Address, &tls.Config{
+	return &part{address: o.Address, config: &tls.Config{
 		RootCAs: roots, Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13,
 		NextProtos: []string{"http/1.1"}, ServerName: "localhost",
 	}}, nil
@@ -112,7 +114,13 @@ func (p *part) Do(command string, argument json.RawMessage) (any, error) {
 	return nil, fmt.Errorf("no such command: %q", command)
 }
 
-func (p *part) Close() error { return nil }
+func (p *part) Close() error {
+	for _, c := range p.kept {
+		c.Close()
+	}
+	p.kept = nil
+	return nil
+}
 
 // patience is how long an answer may take beyond the time that a job lasts: more
 // than the minute after which Kong gives a plugin server up.
@@ -120,16 +128,12 @@ const patience = 70 * time.Second
 
 func (p *part) run(j Job) (kong.Result, error) {
 	request := []byte(j.Request)
-	connections := make([]*connection, max(1, j.Connections))
+	n := max(1, j.Connections)
 	end := time.Now().Add(j.Lasts + patience)
-	for i := range connections {
-		c, err := p.dial(end)
-		if err != nil {
-			return kong.Result{}, err
-		}
-		defer func() { connections[i].Close() }()
-		connections[i] = c
+	if err := p.open(n, end); err != nil {
+		return kong.Result{}, err
 	}
+	connections := p.kept[:n]
 	var (
 		begun   atomic.Int64
 		took    = make([][]time.Duration, len(connections))
@@ -160,11 +164,24 @@ func (p *part) run(j Job) (kong.Result, error) {
 	wg.Wait()
 	lasted := time.Since(started)
 	if err := errors.Join(failed...); err != nil {
-		return kong.Result{}, err
+		return kong.Result{}, errors.Join(err, p.Close())
 	}
-	var all []time.Duration
-	for _, t := range took {
-		all = append(all, t...)
+	return kong.ResultOf(slices.Concat(took...), lasted), nil
+}
+
+// open sees that n connections are kept, good until an instant.
+func (p *part) open(n int, end time.Time) error {
+	for len(p.kept) < n {
+		c, err := p.dial(end)
+		if err != nil {
+			return err
+		}
+		p.kept = append(p.kept, c)
 	}
-	return kong.ResultOf(all, lasted), nil
+	for _, c := range p.kept {
+		if err := c.SetDeadline(end); err != nil {
+			return err
+		}
+	}
+	return nil
 }

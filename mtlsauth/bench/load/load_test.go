@@ -89,6 +89,13 @@ func TestRun(t *testing.T) {
 	if n := len(seen.remotes); n < 3 || n > 4 {
 		t.Errorf("%d connections, want three and one in the place of that which was closed", n)
 	}
+	before := len(seen.remotes)
+	if r, err = clients.Run(load.Job{Request: request, Connections: 3, Lasts: time.Hour, Most: 30}); err != nil || r.Requests != 30 {
+		t.Errorf("once more: %+v (%v)", r, err)
+	}
+	if n := len(seen.remotes); before == 4 && n != 4 || n > 4 {
+		t.Errorf("%d connections, after once more %d", before, n)
+	}
 	if len(seen.unlike) > 0 {
 		t.Errorf("requests that nobody asked for, or without the certificate: %q", seen.unlike)
 	}
