@@ -13,7 +13,7 @@ import (
 	"github.com/ugorji/go/codec"
 )
 
-// built are the shared object's folder and the server, built as the README says.
+// built are the shared object's folder and the server, built as docs/go-pluginserver.md says.
 var built struct {
 	once            sync.Once
 	plugins, server string
