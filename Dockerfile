@@ -1,13 +1,34 @@
-# Kong Gateway with mtls-auth.
+# Kong Gateway with mtls-auth, and with --target binary the program alone.
 
-FROM golang:1.26-bookworm AS build
+ARG KONG_VERSION=3.9.1
+
+# The build runs on the builder's own platform and compiles for the image's:
+# without cgo Go needs no emulation for that.
+FROM --platform=$BUILDPLATFORM golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /mtls-auth .
+ARG TARGETOS
+ARG TARGETARCH
+# No paths, no build id and no version control go into the binary, so that one
+# source gives the same bytes anywhere.
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
+    go build -trimpath -buildvcs=false -ldflags='-s -w -buildid=' -o /mtls-auth .
 
-FROM kong:3.9
+# For images of one's own: COPY --from=IMAGE /mtls-auth /usr/local/bin/mtls-auth
+FROM scratch AS binary
+COPY --from=build --chmod=0755 /mtls-auth /mtls-auth
+ENTRYPOINT ["/mtls-auth"]
+
+FROM kong:${KONG_VERSION}
+ARG KONG_VERSION
+LABEL org.opencontainers.image.title="Kong Gateway with mtls-auth" \
+      org.opencontainers.image.description="Client-certificate authentication for open-source Kong Gateway" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="docker.io/library/kong:${KONG_VERSION}"
+
 COPY --from=build --chmod=0755 /mtls-auth /usr/local/bin/mtls-auth
 
 # In KONG_PLUGINSERVER_<name>_… the dash of the plugin's name is an underscore.
@@ -18,3 +39,6 @@ ENV KONG_PLUGINS=bundled,mtls-auth \
     KONG_PLUGINSERVER_MTLS_AUTH_SOCKET=/usr/local/kong/mtls-auth.socket \
     KONG_PLUGINSERVER_MTLS_AUTH_QUERY_CMD='/usr/local/bin/mtls-auth -dump -kong-prefix /usr/local/kong' \
     KONG_PLUGINSERVER_MTLS_AUTH_START_CMD='/usr/local/bin/mtls-auth -kong-prefix /usr/local/kong'
+
+# As in Kong's own image, whose entrypoint, health check and stop signal stay.
+USER kong
