@@ -1,10 +1,13 @@
 # Kong Gateway with mtls-auth, and with --target binary the program alone.
 
 ARG KONG_VERSION=3.9.1
+# A release names both by digest.
+ARG KONG_IMAGE=kong:${KONG_VERSION}
+ARG GO_IMAGE=golang:1.26.8-bookworm
 
 # The build runs on the builder's own platform and compiles for the image's:
 # without cgo Go needs no emulation for that.
-FROM --platform=$BUILDPLATFORM golang:1.26.8-bookworm AS build
+FROM --platform=$BUILDPLATFORM ${GO_IMAGE} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
@@ -21,7 +24,7 @@ FROM scratch AS binary
 COPY --from=build --chmod=0755 /mtls-auth /mtls-auth
 ENTRYPOINT ["/mtls-auth"]
 
-FROM kong:${KONG_VERSION}
+FROM ${KONG_IMAGE}
 ARG KONG_VERSION
 LABEL org.opencontainers.image.title="Kong Gateway with mtls-auth" \
       org.opencontainers.image.description="Client-certificate authentication for open-source Kong Gateway" \
