@@ -171,10 +171,19 @@ func (k *Kong) RootPEM() []byte { return k.root }
 // worker has it and the others are about to; without an Admin API by a reload.
 // The old one stays in force when the new one is refused, and the error has
 // Kong's answer.
-func (k *Kong) Configure(text []byte) error {
+func (k *Kong) Configure(text []byte) (err error) {
+	before, err := os.ReadFile(k.config)
+	if err != nil {
+		return err
+	}
 	if err := k.write(text); err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil { // Kong reads the file at its next start
+			err = errors.Join(err, os.WriteFile(k.config, before, 0o644))
+		}
+	}()
 	if k.opts.NoAdmin {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
@@ -200,13 +209,17 @@ func (k *Kong) Configure(text []byte) error {
 }
 
 // Reload is kong reload. It returns when new workers have taken over; old ones
-// may still end what they have begun.
+// may still end what they have begun. Where Kong refuses to go on with what it
+// reads, the old workers stay, and the error has what it logged.
 func (k *Kong) Reload(ctx context.Context) error {
-	before := k.files.count(takesOver)
+	before, refused := k.files.count(takesOver), k.files.count(refuses)
 	if err := k.run(ctx, "reload", "-c", k.conf, "-p", k.opts.Prefix); err != nil {
 		return err
 	}
 	for k.files.count(takesOver) == before {
+		if k.files.count(refuses) > refused {
+			return errors.Join(errors.New("kong reload: refused"), k.files.tail(1))
+		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("waiting for new workers: %w", ctx.Err())

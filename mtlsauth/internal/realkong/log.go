@@ -20,9 +20,10 @@ import (
 type files struct{ errors, access string }
 
 // Texts of Kong's log by which it tells what happens. takesOver is of worker 0,
-// once for a start or a reload.
+// once for a start or a reload; refuses is of nginx's master.
 const (
 	takesOver = "[pluginserver] started, pid "
+	refuses   = "init_by_lua error"
 	madeByUs  = "[mtls-auth"
 )
 
