@@ -5,7 +5,7 @@ package server
 import (
 	"encoding/json"
 	"fmt"
-	"os"
+	"net"
 	"path/filepath"
 	"time"
 
@@ -56,8 +56,9 @@ func (l *listening) Close() error {
 func awaitSocket(path string, ended <-chan error) error {
 	const tries, pause = 3000, 10 * time.Millisecond // half a minute, for a busy machine
 	for range tries {
-		if _, err := os.Stat(path); err == nil {
-			return nil
+		// The file of a server before it may still be there.
+		if c, err := net.Dial("unix", path); err == nil {
+			return c.Close()
 		}
 		select {
 		case err := <-ended:
