@@ -36,7 +36,8 @@
 //   - internal/uuid: what Kong takes for an id.
 //   - internal/cacert: Kong's CA Certificates and consumers, from their sources.
 //   - internal/handshake: the Lua code by which Kong asks for a certificate.
-//   - internal/gateway: Kong's side of all this, for the demo and the tests.
+//   - internal/gateway: Kong's side of all this, for the demo and the tests;
+//     internal/realkong: a Kong that is installed, in its place.
 //   - e2e: the whole, through the program, in tests; bench: what it costs, beside
 //     servers that do less (go run ./mtlsauth/bench).
 //   - internal/pkitest: certificates in memory, for the demo and the tests.

@@ -22,7 +22,7 @@ const maxDecision = 56 * time.Second
 
 // Access is the access phase.
 func (c *Config) Access(kong *pdk.PDK) {
-	e := &event{kong: kong, time: time.Now()}
+	e := newEvent(kong)
 	d, err := within(maxDecision, func() (*authn.Decision, error) {
 		defer runtime.KeepAlive(c) // with which the instance is given back
 		return c.instance.decide(e)
@@ -45,6 +45,9 @@ func (c *Config) Access(kong *pdk.PDK) {
 
 // decide asks Kong for the evidence and has it decided.
 func (in *instance) decide(e *event) (*authn.Decision, error) {
+	if in.Instance == nil {
+		return nil, errors.New("the instance could not be started")
+	}
 	if err := in.isMeant(e); err != nil {
 		return nil, err
 	}
@@ -79,7 +82,7 @@ func (in *instance) evidence(e *event) (p authn.Presented, err error) {
 	if err != nil {
 		return authn.Presented{}, err
 	}
-	p.Leaf = []byte(leaf)
+	p.Leaf, e.leaf = []byte(leaf), leaf
 	if leaf != "" {
 		chain, err := e.text("kong.ctx.shared.get", handshake.ChainKey)
 		if err != nil {
@@ -135,5 +138,3 @@ func recovered(f func() error) (err error) {
 	}()
 	return f()
 }
-
-var errNoAnswer = errors.New("a decision without an answer")

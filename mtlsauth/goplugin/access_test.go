@@ -147,7 +147,11 @@ func TestAccess(t *testing.T) {
 			}
 			r.run(t, c, instance)
 
-			passed := r.shared["mtls_auth_passed"] == true
+			mark := test.leaf
+			if mark == "" {
+				mark = "none"
+			}
+			passed := r.shared["mtls_auth_passed"] == mark
 			if test.status == 0 {
 				if !passed || r.exit != nil {
 					t.Fatalf("got %+v, passed %v, want a pass; logged %q", r.exit, passed, r.log)

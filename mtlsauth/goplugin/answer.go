@@ -1,10 +1,23 @@
 package main
 
-import "mtls-auth/mtlsauth/internal/authn"
+import (
+	"cmp"
+	"errors"
 
-// PassedKey is the key in kong.ctx.shared that is true for a request that may go
-// on. The guard in Kong refuses those without it, see the package's doc.
-const PassedKey = "mtls_auth_passed"
+	"mtls-auth/mtlsauth/internal/authn"
+)
+
+// passedKey is the key in kong.ctx.shared of the mark of a request that may go
+// on: the certificate that was judged, as nginx's variable has it, or noLeaf. The
+// guard in Kong refuses a request whose certificate is another, see the package's
+// doc: event ids begin anew in each process of go-pluginserver, so an answer of
+// Kong's to an event of the process before may come to be this one's evidence.
+const (
+	passedKey = "mtls_auth_passed"
+	noLeaf    = "none"
+)
+
+var errNoAnswer = errors.New("a decision without an answer")
 
 // answer carries out the decision's answer, and no other: only one that goes on
 // ends in a pass. An error leaves the request to be ended.
@@ -43,7 +56,7 @@ func (e *event) answer(d *authn.Decision) error {
 			return err
 		}
 	}
-	return e.tell("kong.ctx.shared.set", PassedKey, true)
+	return e.tell("kong.ctx.shared.set", passedKey, cmp.Or(e.leaf, noLeaf))
 }
 
 // authenticate sets the consumer and, but for the anonymous one, a credential;

@@ -57,24 +57,26 @@ type instance struct {
 // request with 500. What it holds is given back when go-pluginserver has
 // forgotten the instance, of which it tells nobody.
 func (c *Config) UnmarshalJSON(data []byte) error {
-	p := opened()
-	var kong ofKong
 	started := new(instance)
-	if err := kong.read(data); err != nil {
-		started.Instance = p.Refuse(err)
-	} else {
-		started.Instance, started.pluginID = p.Start(data), kong.PluginID
-	}
 	c.instance = started
-	runtime.AddCleanup(c, func(in *instance) {
-		in.Close()
-		testingOnlyClosed.Add(1)
-	}, started)
-	return nil
+	return recovered(func() error {
+		p := opened()
+		var kong ofKong
+		if err := kong.read(data); err != nil {
+			started.Instance = p.Refuse(err)
+		} else {
+			started.Instance, started.pluginID = p.Start(data), kong.PluginID
+		}
+		runtime.AddCleanup(c, func(in *plugin.Instance) {
+			in.Close()
+			givenBack.Add(1)
+		}, started.Instance)
+		return nil
+	})
 }
 
-// testingOnlyClosed counts the instances that were given back.
-var testingOnlyClosed atomic.Int64
+// givenBack counts the instances that were, for the tests: nothing else shows it.
+var givenBack atomic.Int64
 
 // ofKong is what Kong sends along with the fields, and the fields of which a
 // schema without defaults makes something else.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/Kong/go-pdk"
@@ -22,9 +21,20 @@ type event struct {
 	kong *pdk.PDK
 	time time.Time
 
-	mu   sync.Mutex // held while Kong is asked
-	over bool       // nobody asks any more
+	leaf string // what Kong says the client's certificate is, once it was asked
+
+	turn chan struct{} // holds one while Kong is asked
+	over bool          // nobody asks any more; written and read in turn
 }
+
+func newEvent(kong *pdk.PDK) *event {
+	return &event{kong: kong, time: time.Now(), turn: make(chan struct{}, 1)}
+}
+
+// maxAnswer is how long Kong may take to answer. An event that its worker has
+// abandoned gets none any more, and others may wait for the decision that it
+// keeps waiting.
+const maxAnswer = 5 * time.Second
 
 var _ plugin.Door = (*event)(nil)
 
@@ -33,16 +43,38 @@ var _ plugin.Door = (*event)(nil)
 // go-pdk's own functions take a nil for an error, and its GetCredential prints
 // the credential: so the method is asked for by its name.
 func (e *event) ask(method string, args ...any) (any, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	late := time.NewTimer(maxAnswer)
+	defer late.Stop()
+	noAnswer := func() (any, error) {
+		return nil, fmt.Errorf("asking Kong for %s: no answer within %v", method, maxAnswer)
+	}
+	select {
+	case e.turn <- struct{}{}:
+	case <-late.C:
+		return noAnswer()
+	}
 	if e.over {
+		<-e.turn
 		return nil, errors.New("asking Kong: the event has its answer")
 	}
-	reply, err := e.kong.Client.Ask(method, args...)
-	if err != nil {
-		return nil, fmt.Errorf("asking Kong for %s: %w", method, err)
+	var reply any
+	asked := make(chan error, 1)
+	go func() {
+		defer func() { <-e.turn }() // not before Kong has answered, see end
+		asked <- recovered(func() (err error) {
+			reply, err = e.kong.Client.Ask(method, args...)
+			return err
+		})
+	}()
+	select {
+	case err := <-asked:
+		if err != nil {
+			return nil, fmt.Errorf("asking Kong for %s: %w", method, err)
+		}
+		return reply, nil
+	case <-late.C:
+		return noAnswer()
 	}
-	return reply, nil
 }
 
 // text asks for a string, "" where Kong has none.
@@ -58,11 +90,12 @@ func (e *event) text(method string, args ...any) (string, error) {
 	return text, nil
 }
 
-// end has nobody ask any more. It waits for what Kong is being asked.
+// end has nobody ask any more. It waits for what Kong is being asked, for good
+// where Kong has abandoned the event.
 func (e *event) end() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.turn <- struct{}{}
 	e.over = true
+	<-e.turn
 }
 
 // exit ends the request. It has to be the last: go-pdk's channel is closed by it.

@@ -63,7 +63,7 @@ func TestADecisionHasABound(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		ch := make(chan any)
-		e := &event{kong: pdk.Init(ch), time: time.Now()}
+		e := newEvent(pdk.Init(ch))
 		asked := make(chan error)
 		begin := time.Now()
 		d, err := within(maxDecision, func() (*authn.Decision, error) {
@@ -91,7 +91,7 @@ func TestNoAnswerIsNoPass(t *testing.T) {
 		"no decision": nil, "the zero decision": new(authn.Decision), "an empty answer": {Answer: new(authn.Answer)},
 		"passed without an answer": {Reason: authn.Passed},
 	} {
-		if err := new(event).answer(d); err == nil {
+		if err := newEvent(nil).answer(d); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -102,7 +102,7 @@ func TestInstancesAreGivenBack(t *testing.T) {
 	if err := new(Config).UnmarshalJSON([]byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1b"],"skip_consumer_lookup":true}`)); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(time.Minute); testingOnlyClosed.Load() == 0; {
+	for end := time.Now().Add(time.Minute); givenBack.Load() == 0; {
 		if time.Now().After(end) {
 			t.Fatal("a forgotten instance is still held")
 		}

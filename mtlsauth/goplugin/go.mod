@@ -3,8 +3,7 @@ module mtls-auth/mtlsauth/goplugin
 go 1.26.0
 
 // go-pluginserver goes with this go-pdk, the rest of the program with a later
-// one: what is used of it here knows no go-pdk. Its tests do, so that go mod
-// tidy needs -e.
+// one: what is used of it here knows no go-pdk.
 replace (
 	github.com/Kong/go-pdk => github.com/Kong/go-pdk v0.6.1
 	mtls-auth => ../..

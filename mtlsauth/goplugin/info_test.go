@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"mtls-auth/mtlsauth/internal/plugin"
 )
@@ -122,25 +123,59 @@ func TestSettingsThatCanNotBeUsed(t *testing.T) {
 func TestThePrefixIsTheServers(t *testing.T) {
 	c := start(t, "KONG_PREFIX=/proc/1/nowhere")
 	c.instance(t, config(trust))
-	if want := "file=" + filepath.Join(filepath.Dir(c.socket), ".kong_env"); !strings.Contains(c.log.String(), want) {
-		t.Errorf("printed %s, want %s", c.log, want)
+	want := "file=" + filepath.Join(filepath.Dir(c.socket), ".kong_env")
+	for end := time.Now().Add(time.Minute); !strings.Contains(c.log.String(), want); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("printed %s, want %s", c.log, want)
+		}
 	}
 }
 
-// The guard refuses what bears no mark.
+// The guard refuses what bears no mark, or another certificate's.
 func TestGuard(t *testing.T) {
 	luajit, err := exec.LookPath("luajit")
 	if err != nil {
 		t.Skip("no luajit here")
 	}
-	for mark, want := range map[string]string{"nil": "exit 500", "true": "goes on", "false": "exit 500", `"true"`: "exit 500"} {
+	for _, test := range []struct{ mark, cert, want string }{
+		{"nil", "nil", "exit 500"},
+		{"nil", `"PEM"`, "exit 500"},
+		{"false", "nil", "exit 500"},
+		{"true", `"PEM"`, "exit 500"},
+		{`"PEM"`, `"PEM"`, "goes on"},
+		{`"PEM"`, `"another"`, "exit 500"},
+		{`"PEM"`, "nil", "exit 500"},
+		{`"PEM"`, `""`, "exit 500"},
+		{`"none"`, "nil", "goes on"},
+		{`"none"`, `""`, "goes on"},
+		{`"none"`, `"PEM"`, "exit 500"},
+	} {
 		script := `local status
-kong = { ctx = { shared = { mtls_auth_passed = ` + mark + ` } }, response = { exit = function(s) status = s end } }
+kong = { ctx = { shared = { mtls_auth_passed = ` + test.mark + ` } }, response = { exit = function(s) status = s end } }
+ngx = { var = { ssl_client_raw_cert = ` + test.cert + ` } }
 dofile("guard.lua")
 io.write(status and "exit " .. status or "goes on")`
 		out, err := exec.Command(luajit, "-e", script).CombinedOutput()
-		if err != nil || string(out) != want {
-			t.Errorf("marked %s: %q, %v, want %s", mark, out, err, want)
+		if err != nil || string(out) != test.want {
+			t.Errorf("marked %s, shown %s: %q, %v, want %s", test.mark, test.cert, out, err, test.want)
+		}
+	}
+}
+
+// What docs/go-pluginserver.md shows is the guard.
+func TestGuardInTheDocs(t *testing.T) {
+	guard, err := os.ReadFile("guard.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, err := os.ReadFile("../../docs/go-pluginserver.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(string(guard), "\nlocal ")
+	for line := range strings.Lines("local " + code) {
+		if !strings.Contains(string(docs), "      "+line) {
+			t.Errorf("the docs do not have %q", line)
 		}
 	}
 }

@@ -16,6 +16,7 @@ type request struct {
 	vars      map[string]string
 	consumers []map[string]any
 	pluginID  string // of the plugin that runs; "" for a Kong that does not tell
+	abandon   string // the method at which the worker dies; "" for none
 
 	shared, ctx          map[string]any
 	headers              map[string]any
@@ -106,6 +107,9 @@ func (r *request) run(t *testing.T, c *client, instance int) {
 		}
 		data := step["Data"].(map[string]any)
 		method := data["Method"].(string)
+		if method == r.abandon {
+			return
+		}
 		args, _ := data["Args"].([]any)
 		answer := map[string]any{"EventId": step["EventId"]}
 		if v := r.do(t, method, args); v != nil {

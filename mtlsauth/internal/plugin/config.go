@@ -30,7 +30,7 @@ type Config struct {
 	// RevocationCheckMode is SKIP, IGNORE_CA_ERROR or STRICT.
 	RevocationCheckMode string
 	// SendCADN asks for the CAs' names to be sent in the TLS handshake, which
-	// this door can not do.
+	// no plugin server can do.
 	SendCADN bool
 	// HTTPTimeout is for each OCSP or CRL exchange, CertCacheTTL is after what
 	// time an answer is asked for anew, both in milliseconds.
@@ -88,8 +88,8 @@ const (
 	modeStrict        = "STRICT"
 )
 
-// parseConfig reads a configuration as Kong sends it in StartInstance: every
-// default is filled in and what is null was left out. It refuses what the
+// parseConfig reads a configuration as Kong sends it in StartInstance: what is
+// null was left out, and every default is filled in where the schema has them. It refuses what the
 // schema would have refused, naming every field that is wrong; fields that it
 // does not know are of later versions or Kong's own and are let be.
 func parseConfig(data []byte) (Config, error) {

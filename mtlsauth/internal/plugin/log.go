@@ -23,8 +23,8 @@ type Line struct {
 // line carries the request's id and route. What the process prints is seen
 // there only at info.
 //
-// A line is the plugin's name in brackets, which Kong does not add for plugin
-// servers, and key=value pairs. Values are quoted, escaped and cut; no key,
+// A line is the plugin's name in brackets, which Kong adds through go-pluginserver
+// alone (that door takes it off), and key=value pairs. Values are quoted, escaped and cut; no key,
 // token or whole certificate is among them.
 type log struct {
 	name       string

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Options are the flags of the plugin server.
+// Options are the flags of the plugin server, which go-pluginserver's plugin has as
+// environment variables.
 type Options struct {
 	Name       string // the plugin's
 	Prefix     string // Kong's
