@@ -93,14 +93,7 @@ func carryOut(a *authn.Answer, kong *pdk.PDK) error {
 		})
 		return nil
 	}
-	headers := make(map[string][]string, len(a.Headers))
-	for _, h := range a.Headers {
-		headers[h.Name] = []string{} // Kong clears the header
-		if h.Value != "" {
-			headers[h.Name] = []string{h.Value}
-		}
-	}
-	if err := kong.ServiceRequest.SetHeaders(headers); err != nil {
+	if err := kong.ServiceRequest.SetHeaders(a.HeaderValues()); err != nil {
 		return err
 	}
 	switch {

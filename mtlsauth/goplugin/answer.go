@@ -38,14 +38,7 @@ func (e *event) answer(d *authn.Decision) error {
 		e.exit(a.Status, a.Body)
 		return nil
 	}
-	headers := make(map[string][]string, len(a.Headers))
-	for _, h := range a.Headers {
-		headers[h.Name] = []string{} // Kong clears the header
-		if h.Value != "" {
-			headers[h.Name] = []string{h.Value}
-		}
-	}
-	if err := e.tell("kong.service.request.set_headers", headers); err != nil {
+	if err := e.tell("kong.service.request.set_headers", a.HeaderValues()); err != nil {
 		return err
 	}
 	if err := e.authenticate(a); err != nil {

@@ -34,6 +34,19 @@ type Answer struct {
 	ClientVerify string
 }
 
+// HeaderValues returns the headers as Kong's set_headers takes them, which clears
+// a header with an empty list.
+func (a *Answer) HeaderValues() map[string][]string {
+	values := make(map[string][]string, len(a.Headers))
+	for _, h := range a.Headers {
+		values[h.Name] = []string{}
+		if h.Value != "" {
+			values[h.Name] = []string{h.Value}
+		}
+	}
+	return values
+}
+
 // Header is a request header.
 type Header struct{ Name, Value string }
 
