@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"mtls-auth/mtlsauth"
 	"mtls-auth/mtlsauth/internal/gateway"
 )
 
@@ -79,6 +80,16 @@ func TestCompose(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.expect(cert, r.get("/echo", pair), 200, "")
+	}
+}
+
+func TestImageVersion(t *testing.T) {
+	text, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `image.version="` + mtlsauth.Version + `"`; !strings.Contains(string(text), want) {
+		t.Errorf("the Dockerfile's label is not %s", want)
 	}
 }
 
