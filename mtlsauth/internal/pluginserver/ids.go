@@ -104,8 +104,10 @@ func (ids *IDs) open() (*os.File, error) {
 	const flags = os.O_RDWR | os.O_CREATE | syscall.O_NOFOLLOW
 	f, err := os.OpenFile(ids.path, flags, 0o600)
 	if errors.Is(err, fs.ErrPermission) {
-		if err := os.Remove(ids.path); err != nil {
-			return nil, err
+		if e := os.Remove(ids.path); errors.Is(e, fs.ErrNotExist) {
+			return nil, err // it is the folder that nothing may be written to
+		} else if e != nil {
+			return nil, e
 		}
 		f, err = os.OpenFile(ids.path, flags, 0o600)
 	}

@@ -24,7 +24,7 @@ func (o *Options) Flags(set *flag.FlagSet) {
 		return nil
 	})
 	set.StringVar(&o.CADir, "ca-dir", "", "`DIR` with CA certificates: UUID.pem files, or folders with the keys id and cert, as a mounted Secret has them")
-	set.StringVar(&o.DeclarativeConfig, "declarative-config", "", "Kong declarative `FILE` with ca_certificates")
+	set.StringVar(&o.DeclarativeConfig, "declarative-config", "", "Kong declarative `FILE` with ca_certificates, consumers and mtls_auth_credentials")
 	set.StringVar(&o.Credentials, "credentials", "", "`FILE` of manual mappings in decK's format: consumers with mtls_auth_credentials")
 	set.StringVar(&o.AdminURL, "admin-url", "", "`URL` of Kong's Admin API: https://, unix:PATH, or http:// to loopback")
 	Boolean(set, &o.AdminAllowHTTP, "admin-allow-http", "allow plain http to an Admin API that is not at loopback")
