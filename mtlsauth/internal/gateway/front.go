@@ -30,11 +30,12 @@ type front struct {
 	lua     *tls.Config // asks, as the pre-function does; sessions do not resume
 }
 
-// newFront makes a server certificate of its own for localhost.
-func newFront() (*front, error) {
+// ServerCertificate makes a certificate for localhost, with a key of its own, and
+// returns it as PEM as well, for clients to trust.
+func ServerCertificate() (tls.Certificate, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("making the server's key: %w", err)
+		return tls.Certificate{}, nil, fmt.Errorf("making the server's key: %w", err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "kong-stand-in"},
@@ -45,13 +46,22 @@ func newFront() (*front, error) {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		return nil, fmt.Errorf("making the server's certificate: %w", err)
+		return tls.Certificate{}, nil, fmt.Errorf("making the server's certificate: %w", err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
+}
+
+// newFront makes the ways to shake hands, with a certificate of their own.
+func newFront() (*front, error) {
+	cert, certPEM, err := ServerCertificate()
+	if err != nil {
+		return nil, err
 	}
 	base := &tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+		Certificates: []tls.Certificate{cert},
 		NextProtos:   []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12,
 	}
-	f := &front{certPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), silent: base}
+	f := &front{certPEM: certPEM, silent: base}
 	f.nginx = base.Clone()
 	f.nginx.ClientAuth = tls.RequestClientCert
 	f.lua = f.nginx.Clone()
