@@ -2,7 +2,6 @@ package mtlsauth
 
 import (
 	"fmt"
-	"log/slog"
 
 	pdk "github.com/Kong/go-pdk"
 	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
@@ -89,14 +88,14 @@ func fault(p *plugin.Plugin) func(error) pluginserver.Calls {
 }
 
 func write(kong *pdk.PDK, line plugin.Line) error {
-	switch {
-	case line.Level >= slog.LevelError:
+	switch line.Severity() {
+	case "err":
 		return kong.Log.Err(line.Text)
-	case line.Level >= slog.LevelWarn:
+	case "warn":
 		return kong.Log.Warn(line.Text)
-	case line.Level >= plugin.LevelNotice:
+	case "notice":
 		return kong.Log.Notice(line.Text)
-	case line.Level >= slog.LevelInfo:
+	case "info":
 		return kong.Log.Info(line.Text)
 	}
 	return kong.Log.Debug(line.Text)

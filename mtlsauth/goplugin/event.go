@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -112,18 +111,7 @@ func (e *event) Time() time.Time { return e.time }
 // Log implements plugin.Door. Through this protocol Kong itself puts the plugin's
 // name before a line.
 func (e *event) Log(line plugin.Line) {
-	method := "kong.log.debug"
-	switch {
-	case line.Level >= slog.LevelError:
-		method = "kong.log.err"
-	case line.Level >= slog.LevelWarn:
-		method = "kong.log.warn"
-	case line.Level >= plugin.LevelNotice:
-		method = "kong.log.notice"
-	case line.Level >= slog.LevelInfo:
-		method = "kong.log.info"
-	}
-	e.ask(method, strings.TrimPrefix(line.Text, "["+name+"] "))
+	e.ask("kong.log."+line.Severity(), strings.TrimPrefix(line.Text, "["+name+"] "))
 }
 
 // SessionReused implements plugin.Door.

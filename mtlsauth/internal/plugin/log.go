@@ -19,6 +19,21 @@ type Line struct {
 	Text  string
 }
 
+// Severity is the name of Kong's kong.log function for the line.
+func (l Line) Severity() string {
+	switch {
+	case l.Level >= slog.LevelError:
+		return "err"
+	case l.Level >= slog.LevelWarn:
+		return "warn"
+	case l.Level >= LevelNotice:
+		return "notice"
+	case l.Level >= slog.LevelInfo:
+		return "info"
+	}
+	return "debug"
+}
+
 // log makes the lines for Kong's log, which go there through kong.log, where a
 // line carries the request's id and route. What the process prints is seen
 // there only at info.
