@@ -51,6 +51,9 @@ func (p *Policy) Authenticate(ctx context.Context, presented Presented, dir cons
 	if d := p.options.Cache.get(key, version, now); d != nil {
 		return d
 	}
+	if p.options.Fresh && p.looksUp() {
+		return p.decide(ctx, key, presented, e, dir, now)
+	}
 	return p.options.Cold.share(flightKey{key, version}, func() *Decision {
 		return p.decide(ctx, key, presented, e, dir, now)
 	})
@@ -70,13 +73,15 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 	} else {
 		d = Deny(NoneSent, nil)
 	}
-	if p.options.Consumers != nil || p.AsksCredential() {
+	if p.looksUp() {
 		// All lookups of a request together.
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, consumer.MaxWait)
 		defer cancel()
 	}
+	looked := false
 	if len(paths) > 0 {
+		looked = p.options.Consumers != nil
 		d = p.complete(ctx, d, paths, e, dir, now)
 	}
 	d.CAIDs = p.options.CAIDs
@@ -84,10 +89,11 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 		d.Missing = e.cas.Missing
 	}
 	if d.Status() == 401 && p.AsksCredential() {
+		looked = true
 		d = p.asAnonymous(ctx, d, dir, now)
 	}
 	d.settle(p.options.Form)
-	if d.Status() != 500 {
+	if d.Status() != 500 && !(looked && p.options.Fresh) {
 		p.options.Cache.put(key, judged, d)
 	}
 	return d

@@ -100,6 +100,18 @@ func (d *Decision) fresh(now time.Time) bool {
 	return now.Sub(d.made) < lifetime && now.Round(0).Before(d.expires) && d.basis.Stands()
 }
 
+// Left is how long the decision may still be used at an instant, as long as its
+// basis stands; nothing for one that is not to be used again.
+func (d *Decision) Left(now time.Time) time.Duration {
+	if !d.fresh(now) {
+		return 0
+	}
+	return min(d.expires.Sub(d.made.Round(0))-now.Sub(d.made), d.expires.Sub(now.Round(0)))
+}
+
+// Basis is the certificate status that the decision rests on.
+func (d *Decision) Basis() revocation.Basis { return d.basis }
+
 // size estimates the memory that the decision holds, its form included, in
 // bytes.
 func (d *Decision) size() int {

@@ -41,6 +41,13 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Pat
 		Names: names, CAs: casOn(paths, e),
 		Credentials: append([]*consumer.Credentials{c.Credentials}, e.files...),
 	}
+	if batch, ok := dir.(consumer.Prefetcher); ok {
+		found, err := p.prefetch(ctx, batch, matcher, subject)
+		if err != nil {
+			return Deny(LookupFailed, err)
+		}
+		subject.Credentials = append(subject.Credentials, found)
+	}
 	match, err := matcher.Match(ctx, subject, ask)
 	if err != nil {
 		return Deny(LookupFailed, err)
@@ -68,6 +75,16 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Pat
 	return nil
 }
 
+// prefetch asks for all that it may take to say whose the certificate is, and
+// returns the credentials that Kong's database has.
+func (p *Policy) prefetch(ctx context.Context, dir consumer.Prefetcher, matcher consumer.Matcher, subject consumer.Subject) (*consumer.Credentials, error) {
+	questions, err := matcher.Questions(subject, p.options.Consumers.Default, p.options.Anonymous)
+	if err != nil {
+		return nil, err
+	}
+	return dir.Prefetch(ctx, questions)
+}
+
 // nobody is the denial of a trusted certificate that is nobody's. Absence is
 // kept no longer than consumers are.
 func (p *Policy) nobody(now, fetched time.Time, why error) *Decision {
@@ -77,7 +94,11 @@ func (p *Policy) nobody(now, fetched time.Time, why error) *Decision {
 }
 
 func (p *Policy) ask(dir consumer.Directory, now time.Time) consumer.Ask {
-	return consumer.Ask{Directory: dir, Now: now, MaxAge: p.options.MaxAge}
+	ask := consumer.Ask{Directory: dir, Now: now, MaxAge: p.options.MaxAge}
+	if p.options.Fresh {
+		ask.MaxAge = 0
+	}
+	return ask
 }
 
 // believed tells which kinds of names count on a path with name constraints;
@@ -148,6 +169,10 @@ var authenticated = &Decision{Reason: Passed, Answer: &Answer{Headers: []Header{
 // anonymous consumer. Only that consumer is set: no credential, and no group.
 func (p *Policy) asAnonymous(ctx context.Context, denied *Decision, dir consumer.Directory, now time.Time) *Decision {
 	matcher := consumer.Matcher{Lookups: p.options.Lookups}
+	if batch, ok := dir.(consumer.Prefetcher); ok {
+		// What failed Resolve says.
+		batch.Prefetch(ctx, consumer.Questions{Consumers: p.options.Anonymous.Queries()})
+	}
 	c, asked, err := matcher.Resolve(ctx, p.options.Anonymous, p.ask(dir, now))
 	if err != nil {
 		failed := Deny(LookupFailed, fmt.Errorf("anonymous: %w", err))

@@ -59,6 +59,11 @@ type Options struct {
 	// needed with Consumers or Anonymous.
 	Lookups *consumer.Lookups
 	MaxAge  time.Duration
+	// Fresh says that the door keeps decisions, and ends them when a consumer or a
+	// credential changes: whoever asks anew wants to know what is so now. Nothing
+	// that rests on a lookup is then kept here or shared between requests, and
+	// MaxAge is only how long the door may keep it.
+	Fresh bool
 }
 
 // Policy is one configuration, valid by construction, safe for use by many
@@ -88,6 +93,9 @@ func (p *Policy) Known() consumer.Ref {
 	}
 	return p.options.Anonymous
 }
+
+// looksUp tells whether consumers are looked up.
+func (p *Policy) looksUp() bool { return p.options.Consumers != nil || p.AsksCredential() }
 
 // trustIn returns what path validation makes of a snapshot.
 func (p *Policy) trustIn(snapshot *cacert.Snapshot) *certpath.Trust {

@@ -155,15 +155,7 @@ func (m *Matcher) mapped(ctx context.Context, credential *Credential, match Matc
 }
 
 func (m *Matcher) byAttribute(ctx context.Context, names Names, ask Ask) (Match, error) {
-	var queries []Query
-	for _, name := range names.Values {
-		if m.ConsumerBy.Username {
-			queries = append(queries, Query{ByUsername, name})
-		}
-		if m.ConsumerBy.CustomID {
-			queries = append(queries, Query{ByCustomID, name})
-		}
-	}
+	queries := m.queries(names)
 	f, err := m.Lookups.first(ctx, ask, queries)
 	switch {
 	case err != nil:
@@ -177,6 +169,20 @@ func (m *Matcher) byAttribute(ctx context.Context, names Names, ask Ask) (Match,
 		how = CustomID
 	}
 	return Match{How: how, Consumer: f.consumer, Name: hit.Value, CredentialID: hit.Value, Fetched: f.fetched}, nil
+}
+
+// queries are the questions of consumer_by, in their order.
+func (m *Matcher) queries(names Names) []Query {
+	var queries []Query
+	for _, name := range names.Values {
+		if m.ConsumerBy.Username {
+			queries = append(queries, Query{ByUsername, name})
+		}
+		if m.ConsumerBy.CustomID {
+			queries = append(queries, Query{ByCustomID, name})
+		}
+	}
+	return queries
 }
 
 // Resolve returns the consumer that a configuration names (default_consumer,
