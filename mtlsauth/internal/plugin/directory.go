@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/consumer"
@@ -48,7 +49,8 @@ func (s sources) Find(ctx context.Context, queries []consumer.Query) []consumer.
 // event.
 type directory struct {
 	plugin *Plugin
-	door   Door
+	door   Loader
+	now    time.Time
 	// known is a consumer that has to be there (default_consumer, anonymous);
 	// zero for none. See load.
 	known consumer.Ref
@@ -62,7 +64,7 @@ var (
 // Find implements consumer.Directory. Kong's load_consumer knows no custom_id:
 // without a source nobody is found by one, which a warning says once.
 func (d directory) Find(ctx context.Context, queries []consumer.Query) []consumer.Result {
-	results := d.plugin.lookups.Share(ctx, sources{d.plugin.store}, queries, d.door.Time())
+	results := d.plugin.lookups.Share(ctx, sources{d.plugin.store}, queries, d.now)
 	var left []int // for the PDK
 	alone := false // some of them only it can know
 	for i := range results {

@@ -21,8 +21,11 @@ type Door interface {
 	// resumed TLS session, "." for another one, anything else when it can not
 	// be had.
 	SessionReused() string
-	// LoadConsumers asks Kong for consumers by id or username, never by
-	// custom_id. One that it does not find is nil.
+}
+
+// Loader is a door through which Kong can be asked for consumers by id or
+// username, never by custom_id. One that it does not find is nil.
+type Loader interface {
 	LoadConsumers([]consumer.Query) ([]*consumer.Consumer, error)
 }
 
@@ -49,12 +52,20 @@ func (in *Instance) Refused(door Door) *authn.Decision {
 func (in *Instance) AsksCredential() bool { return in.policy.AsksCredential() }
 
 // Decide decides about what a client presented, and writes a line to Kong's log
-// where one is due.
-func (in *Instance) Decide(ctx context.Context, door Door, presented authn.Presented) *authn.Decision {
+// where one is due. Consumers come from the sources, or else from Kong itself.
+func (in *Instance) Decide(ctx context.Context, door interface {
+	Door
+	Loader
+}, presented authn.Presented) *authn.Decision {
 	if in.policy.asks {
 		in.plugin.first.wait()
 	}
-	d := in.policy.Authenticate(ctx, presented, directory{in.plugin, door, in.policy.Known()}, door.Time())
+	return in.DecideBy(ctx, door, directory{in.plugin, door, door.Time(), in.policy.Known()}, presented)
+}
+
+// DecideBy is Decide for a door that has a directory of its own.
+func (in *Instance) DecideBy(ctx context.Context, door Door, dir consumer.Directory, presented authn.Presented) *authn.Decision {
+	d := in.policy.Authenticate(ctx, presented, dir, door.Time())
 	in.plugin.log.decision(door, d, len(presented.Chain) > 0)
 	return d
 }

@@ -82,6 +82,11 @@ func (l *log) decision(door Door, d *authn.Decision, chain bool) {
 			return
 		}
 	}
+	door.Log(l.about(door, d, level, chain))
+}
+
+// about is the line about a decision.
+func (l *log) about(door Door, d *authn.Decision, level slog.Level, chain bool) Line {
 	line := new(pairs)
 	line.add("reason", d.Reason.String())
 	if d.Subject != (authn.Subject{}) {
@@ -112,7 +117,7 @@ func (l *log) decision(door Door, d *authn.Decision, chain bool) {
 	for _, note := range d.Notes {
 		line.add("note", note)
 	}
-	door.Log(l.line(level, line.String()))
+	return l.line(level, line.String())
 }
 
 func levelOf(d *authn.Decision) slog.Level {

@@ -11,6 +11,7 @@ import (
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/consumer"
+	"mtls-auth/mtlsauth/internal/revocation"
 )
 
 // Plugin is what all instances share: the CA certificates, the decisions, and
@@ -25,7 +26,11 @@ type Plugin struct {
 
 	mu       sync.Mutex
 	policies map[[sha256.Size]byte]*sharedPolicy
+	held     map[[sha256.Size]byte]*sharedHeld // by their content
 	warnedDN bool
+
+	handed *revocation.Handed
+	folder atomic.Uint64 // generation of status that EvidenceChanged saw
 }
 
 // pluginOptions are what a plugin is made of.
@@ -46,8 +51,9 @@ type pluginOptions struct {
 // sharedPolicy is a policy with the number of instances that use it.
 type sharedPolicy struct {
 	*authn.Policy
-	cas   *cacert.Set
-	asks  bool // whom the files of credentials map
+	caIDs []string
+	free  func() // gives back the CA certificates
+	asks  bool   // whom the files of credentials map
 	key   [sha256.Size]byte
 	users int
 }
@@ -58,6 +64,8 @@ func newPlugin(o pluginOptions) *Plugin {
 		cache:         authn.NewCacheWithin(o.memory / decisionShare),
 		lookups:       consumer.NewLookupsWithin(o.memory / lookupShare),
 		policies:      make(map[[sha256.Size]byte]*sharedPolicy),
+		held:          make(map[[sha256.Size]byte]*sharedHeld),
+		handed:        revocation.NewHanded(),
 	}
 }
 
@@ -123,23 +131,27 @@ func (p *Plugin) policy(c Config) (*sharedPolicy, error) {
 		return nil, err
 	}
 	cas := p.store.Want(c.CACertificates)
-	shared := &sharedPolicy{key: key, users: 1, cas: cas, asks: consumers != nil && len(p.files) > 0, Policy: authn.NewPolicy(authn.Options{
+	o := p.options(c, consumers)
+	o.CAs, o.CAIDs, o.Form = cas, cas.IDs(), p.form // not the configuration's own ids: many name the same
+	shared := &sharedPolicy{key: key, users: 1, caIDs: o.CAIDs, free: cas.Release, asks: consumers != nil && len(p.files) > 0, Policy: authn.NewPolicy(o)}
+	p.policies[key] = shared
+	return shared, nil
+}
+
+// options are those of a policy, but for where its CA certificates come from.
+func (p *Plugin) options(c Config, consumers *authn.Consumers) authn.Options {
+	return authn.Options{
 		Consumers:         consumers,
 		Anonymous:         c.anonymous(),
 		Lookups:           p.lookups,
 		MaxAge:            c.maxAge(),
-		CAIDs:             cas.IDs(), // not the configuration's own: many name the same
-		CAs:               cas,
 		AllowPartialChain: c.AllowPartialChain,
 		MinRSABits:        p.minRSABits,
 		GroupBy:           c.AuthenticatedGroupBy,
 		Cache:             p.cache,
-		Form:              p.form,
 		Cold:              p.cold,
 		Status:            c.status(p.status.checker),
-	})}
-	p.policies[key] = shared
-	return shared, nil
+	}
 }
 
 // release gives back what an instance held.
@@ -149,6 +161,6 @@ func (p *Plugin) release(shared *sharedPolicy) {
 	shared.users--
 	if shared.users == 0 {
 		delete(p.policies, shared.key)
-		shared.cas.Release()
+		shared.free()
 	}
 }

@@ -36,7 +36,7 @@ func TestInstancesOfOneConfigurationShareAPolicy(t *testing.T) {
 	if n := len(p.policies); n != 2 {
 		t.Errorf("%d policies, want 2", n)
 	}
-	if a, b := one.policy.cas.IDs(), other.policy.cas.IDs(); len(a) != 1 || &a[0] != &b[0] {
+	if a, b := one.policy.caIDs, other.policy.caIDs; len(a) != 1 || &a[0] != &b[0] {
 		t.Errorf("configurations with the same CA certificates have lists of their own: %q and %q", a, b)
 	}
 	one.Close()

@@ -1,0 +1,147 @@
+package plugin
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/cacert"
+)
+
+// What is here is for a door that has Kong's own database beside it: it brings
+// the CA certificates along with a configuration, looks consumers up as they are
+// at this moment, and keeps decisions for as long as it is told.
+
+// sharedHeld is CA certificates that came along, the same for all policies that
+// came with the same, with their number.
+type sharedHeld struct {
+	*cacert.Held
+	users int
+}
+
+// StartHeld makes an instance of a configuration and of the CA certificates that
+// came with it, as [Plugin.Start] does. What was decided about consumers is kept
+// for no later request: whoever asks again has a reason to.
+func (p *Plugin) StartHeld(config []byte, entities []cacert.Entity) *Instance {
+	if p.refused != nil {
+		return p.Refuse(p.refused)
+	}
+	c, err := parseConfig(config)
+	if err != nil {
+		return p.Refuse(err)
+	}
+	policy, err := p.policyHeld(c, entities)
+	if err != nil {
+		return p.Refuse(err)
+	}
+	return &Instance{plugin: p, policy: policy}
+}
+
+func (p *Plugin) policyHeld(c Config, entities []cacert.Entity) (*sharedPolicy, error) {
+	content, err := json.Marshal(c)
+	if err != nil {
+		panic(fmt.Sprintf("marshalling a configuration: %v", err)) // it has only plain fields
+	}
+	cas := digestOf(c.CACertificates, entities)
+	h := sha256.New()
+	h.Write(cas[:])
+	h.Write(content)
+	var key [sha256.Size]byte
+	h.Sum(key[:0])
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if shared, ok := p.policies[key]; ok {
+		shared.users++
+		return shared, nil
+	}
+	consumers, err := c.consumers(nil)
+	if err != nil {
+		return nil, err
+	}
+	held := p.hold(cas, c.CACertificates, entities)
+	o := p.options(c, consumers)
+	o.CAs, o.CAIDs, o.Fresh = held, held.IDs(), true
+	shared := &sharedPolicy{key: key, users: 1, caIDs: o.CAIDs, Policy: authn.NewPolicy(o), free: func() {
+		if held.users--; held.users == 0 {
+			delete(p.held, cas)
+		}
+	}}
+	p.policies[key] = shared
+	return shared, nil
+}
+
+// hold returns the CA certificates of this content. The caller has the lock.
+func (p *Plugin) hold(key [sha256.Size]byte, ids []string, entities []cacert.Entity) *sharedHeld {
+	held, ok := p.held[key]
+	if !ok {
+		made, refused := cacert.Hold(ids, entities)
+		for _, err := range refused {
+			p.log.background.Warn("CA certificate refused, it trusts nobody", "error", err)
+		}
+		held = &sharedHeld{Held: made}
+		p.held[key] = held
+	}
+	held.users++
+	return held
+}
+
+// digestOf tells the ids and entities of CA certificates from others.
+func digestOf(ids []string, entities []cacert.Entity) [sha256.Size]byte {
+	h := sha256.New()
+	length(h, len(ids))
+	for _, id := range ids {
+		write(h, id)
+	}
+	for _, e := range entities {
+		write(h, e.ID)
+		write(h, e.Cert)
+	}
+	var sum [sha256.Size]byte
+	h.Sum(sum[:0])
+	return sum
+}
+
+func write(h hash.Hash, text string) {
+	length(h, len(text))
+	h.Write([]byte(text))
+}
+
+func length(h hash.Hash, n int) { h.Write(binary.LittleEndian.AppendUint64(nil, uint64(n))) }
+
+// Again is the line that is written about a decision each time it is used anew by
+// who keeps it; false when none is.
+func (in *Instance) Again(door Door, d *authn.Decision, presented authn.Presented) (Line, bool) {
+	level := levelOf(d)
+	if level < in.plugin.log.level {
+		return Line{}, false
+	}
+	return in.plugin.log.about(door, d, level, len(presented.Chain) > 0), true
+}
+
+// HandOut is how long a decision may be kept by who can not see whether the
+// evidence that it rests on still stands; 0 for not at all. Until then
+// [Plugin.EvidenceChanged] tells when it does not.
+func (p *Plugin) HandOut(d *authn.Decision, now time.Time) time.Duration {
+	left := d.Left(now)
+	if left <= 0 || !p.handed.Add(d.Basis(), now.Add(left)) {
+		return 0
+	}
+	return left
+}
+
+// EvidenceChanged reports that evidence was replaced which decisions that were
+// handed out may rest on: they are all to be dropped. It is to be called often,
+// and by one at a time.
+func (p *Plugin) EvidenceChanged(now time.Time) bool {
+	changed := p.handed.Changed(now)
+	if p.status != nil {
+		generation := p.status.checker.Generation()
+		changed = p.folder.Swap(generation) != generation || changed
+	}
+	return changed
+}
