@@ -113,6 +113,9 @@ func (c *conn) discardRest(most time.Duration) {
 
 // call carries out the call in c.frame. An error closes the connection.
 func (c *conn) call() error {
+	if c.server.options.Other != nil && isOther(c.frame) {
+		return c.other()
+	}
 	if sequence, id, ok := accessCall(c.frame); ok {
 		return c.handle(sequence, id, access)
 	}

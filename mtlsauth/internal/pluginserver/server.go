@@ -31,7 +31,7 @@ type Instance interface {
 	Close()
 }
 
-// Options are what a server needs to know. All fields but Log are required.
+// Options are what a server needs to know. All fields but Other and Log are required.
 type Options struct {
 	Plugin Plugin
 	// Info answers GetPluginNames and GetPluginInfo, which Kong 3.9 never asks.
@@ -41,6 +41,10 @@ type Options struct {
 	// stack below the first line.
 	Fault func(err error) Calls
 	IDs   *IDs
+	// Other, if given, serves frames that are of another protocol on the same
+	// socket: those that begin with OtherBegins, as no call of Kong's does. An
+	// error closes the connection, as does a panic.
+	Other func(*Exchange) error
 	Log   *slog.Logger // nil: nowhere
 }
 
@@ -69,6 +73,7 @@ type Server struct {
 	conns     map[*conn]struct{}
 
 	draining atomic.Bool
+	drain    chan struct{} // closed when draining begins
 
 	running sync.WaitGroup // connections
 }
@@ -83,6 +88,7 @@ func New(o Options) *Server {
 		instances: instances{ids: o.IDs, log: o.Log, epoch: time.Now(), byID: make(map[int32]*instance)},
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),
+		drain:     make(chan struct{}),
 	}
 }
 
@@ -161,7 +167,9 @@ const lastCalls = 50 * time.Millisecond
 // connection between events, in a way that Kong takes as "ask again". It
 // returns when all is done or ctx ends, whatever is left then being cut.
 func (s *Server) Shutdown(ctx context.Context) {
-	s.draining.Store(true)
+	if !s.draining.Swap(true) {
+		close(s.drain)
+	}
 	s.mu.Lock()
 	for c := range s.conns {
 		c.hangUp()
