@@ -1,0 +1,84 @@
+-- Generated from the schema that the query command prints: see go generate in
+-- mtlsauth/internal/plugin. Kong checks configurations with it, also where the
+-- program is not: on a control plane, in kong config parse, in migrations.
+-- luacheck: no max line length
+
+local plugin = (...):match("^kong%.plugins%.(.+)%.schema$")
+
+
+return {
+  name = plugin,
+  fields = {
+    { protocols = {
+        type = "set",
+        default = { "grpc", "grpcs", "http", "https" },
+        elements = { type = "string", one_of = { "grpc", "grpcs", "http", "https" } },
+        required = true,
+        description = "The protocols of the requests that the plugin runs on.",
+      } },
+    { consumer = { type = "foreign", eq = ngx.null, reference = "consumers", description = "The plugin can not be set up for one consumer." } },
+    { config = {
+        type = "record",
+        fields = {
+          { ca_certificates = {
+              type = "array",
+              elements = { type = "string", uuid = true },
+              len_min = 1,
+              required = true,
+              description = "Ids of the CA Certificates that client certificates are verified against.",
+            } },
+          { skip_consumer_lookup = { type = "boolean", default = false, required = true, description = "Let a trusted certificate be enough and look up no consumer." } },
+          { consumer_by = {
+              type = "array",
+              default = { "username", "custom_id" },
+              elements = { type = "string", one_of = { "username", "custom_id" } },
+              description = "Consumer attributes that the names in the certificate are matched with; none turns matching off.",
+            } },
+          { authenticated_group_by = {
+              type = "string",
+              default = "CN",
+              one_of = { "CN", "DN" },
+              description = "What of the certificate becomes the authenticated group that the ACL plugin sees, when no consumer is looked up.",
+            } },
+          { anonymous = { type = "string", description = "UUID or username of the consumer to use when authentication fails." } },
+          { default_consumer = { type = "string", description = "UUID or username of the consumer to use when a trusted certificate is nobody's." } },
+          { allow_partial_chain = { type = "boolean", default = false, required = true, description = "Let a certification path end at a configured certificate that is no root." } },
+          { revocation_check_mode = {
+              type = "string",
+              default = "IGNORE_CA_ERROR",
+              one_of = { "SKIP", "IGNORE_CA_ERROR", "STRICT" },
+              description = "How the status of a certificate is checked: not at all, unless the responder fails, or always.",
+            } },
+          { http_timeout = { type = "number", default = 30000, gt = 0, description = "Milliseconds that an OCSP or CRL exchange may take, the connection included." } },
+          { cert_cache_ttl = { type = "number", between = { 0, 9007199254740991 }, default = 60000, description = "Milliseconds after which a certificate's status is asked for anew." } },
+          { cache_ttl = { type = "number", between = { 0, 9007199254740991 }, default = 60, required = true, description = "Seconds that a consumer lookup is kept; 0 keeps none." } },
+          { send_ca_dn = { type = "boolean", default = false, required = true, description = "Send the names of the CA Certificates in the TLS handshake." } },
+          { http_proxy_host = { type = "string", description = "Host of the forward proxy for OCSP and CRL addresses that begin with http." } },
+          { http_proxy_port = { type = "integer", between = { 0, 65535 }, description = "Port of the forward proxy for OCSP and CRL addresses that begin with http." } },
+          { https_proxy_host = { type = "string", description = "Host of the forward proxy for OCSP and CRL addresses that begin with https." } },
+          { https_proxy_port = { type = "integer", between = { 0, 65535 }, description = "Port of the forward proxy for OCSP and CRL addresses that begin with https." } },
+          { ssl_verify = { type = "boolean", default = true, description = "Verify the TLS certificates of OCSP and CRL servers." } },
+          { san_dirname_matcher = {
+              type = "array",
+              default = {},
+              elements = { type = "string" },
+              description = "Attributes of a directoryName that are subject names, by OID, long or short name; none means all.",
+            } },
+          { credentials = {
+              type = "array",
+              elements = {
+                type = "record",
+                fields = {
+                  { subject_name = { type = "string", required = true, description = "A name in the certificate." } },
+                  { consumer = { type = "string", required = true, description = "UUID or username of the consumer." } },
+                  { ca_certificate = { type = "string", uuid = true, description = "Id of the CA Certificate that the certificate must come from; any when absent." } },
+                },
+              },
+              description = "Manual mappings of names in certificates to consumers.",
+            } },
+        },
+        required = true,
+        entity_checks = { { mutually_required = { "http_proxy_host", "http_proxy_port" } }, { mutually_required = { "https_proxy_host", "https_proxy_port" } } },
+      } },
+  },
+}
