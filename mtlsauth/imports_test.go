@@ -19,8 +19,10 @@ import (
 // design: a build that does not fit it is mended elsewhere.
 var policy = map[string][]string{
 	".":            {"mtlsauth/cli"},
-	"mtlsauth":     {"authn", "consumer", "handshake", "plugin", "pluginserver", "settings", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
-	"mtlsauth/cli": {"mtlsauth", "settings", "gateway", "gateway/...", "handshake", "pkitest"},
+	"mtlsauth":     {"authn", "consumer", "handshake", "nativedoor", "plugin", "pluginserver", "settings", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+	"mtlsauth/cli": {"mtlsauth", "settings", "gateway", "gateway/...", "handshake", "kong", "pkitest"},
+
+	"kong": {}, // the Lua files of the native door
 
 	"mtlsauth/e2e": {}, // tests alone
 
@@ -30,6 +32,9 @@ var policy = map[string][]string{
 
 	// The door.
 	"pluginserver": {"github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+
+	// The native door's engine.
+	"nativedoor": {"authn", "cacert", "consumer", "plugin"},
 
 	// The door of go-pluginserver: a module of its own, with another go-pdk.
 	"mtlsauth/goplugin":       {"authn", "consumer", "handshake", "plugin", "settings", "github.com/Kong/go-pdk"},

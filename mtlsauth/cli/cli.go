@@ -23,6 +23,7 @@ const usage = `usage:
   mtls-auth [-kong-prefix DIR] [flags]        the plugin server, as Kong starts it
   mtls-auth -dump [-kong-prefix DIR]          Kong's query command: one JSON object
   mtls-auth demo [-serve]                     the whole how-to on this machine, with no Kong
+  mtls-auth lua -out DIR                      writes the Lua files of the native door, for Kong's lua_package_path
   mtls-auth version                           version, go-pdk version, Go version
   mtls-auth -help                             this, and the flags of the plugin server
 `
@@ -35,7 +36,7 @@ const headerCertAuth = "header-cert-auth"
 func Run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	// The base name as it was called, links not followed: Kong finds the plugin
 	// by the name in its configuration.
-	name := filepath.Base(args[0])
+	called, name := args[0], filepath.Base(args[0])
 	args = args[1:]
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return serve(name, args, stdin, stdout, stderr)
@@ -43,12 +44,14 @@ func Run(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	switch args[0] {
 	case "demo":
 		return demo(args[1:], stdout, stderr)
+	case "lua":
+		return lua(called, name, args[1:], stdout, stderr)
 	case "version":
 		return version(args[1:], stdout, stderr)
 	case "help":
 		return help(stdout)
 	}
-	return wrongUse(stderr, "unknown command %q%s", args[0], didYouMean(args[0], []string{"demo", "version", "help"}, ""))
+	return wrongUse(stderr, "unknown command %q%s", args[0], didYouMean(args[0], []string{"demo", "lua", "version", "help"}, ""))
 }
 
 func version(args []string, stdout, stderr io.Writer) int {
@@ -66,6 +69,12 @@ func version(args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stdout, "mtls-auth %s\ngo-pdk %s\n%s\n", mtlsauth.Version, pdk, goVersion)
 	return exitFine
+}
+
+// notThisPlugin refuses to be the plugin that this program is not yet.
+func notThisPlugin(name string, stderr io.Writer) int {
+	fmt.Fprintf(stderr, "mtls-auth: called as %s, a plugin that version %s does not have: install it under another name\n", name, mtlsauth.Version)
+	return exitUsage
 }
 
 func wrongUse(stderr io.Writer, format string, args ...any) int {

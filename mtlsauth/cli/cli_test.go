@@ -45,6 +45,12 @@ func TestWrongUseSaysWhatIsAllowed(t *testing.T) {
 		{[]string{"-admin-url", "ftp://x"}, "admin-url"},
 		{[]string{"-admin-url", "http://admin.example:8001"}, "admin-allow-http"},
 		{[]string{"-admin-cert-file", "x"}, "admin-key-file"},
+		{[]string{"lua"}, "it needs -out DIR alone"},
+		{[]string{"lua", "-out", ""}, "it needs -out DIR alone"},
+		{[]string{"lua", "-out", "x", "y"}, "it needs -out DIR alone"},
+		{[]string{"lua", "-in", "x"}, "it needs -out DIR alone"},
+		{[]string{"lua", "-out", "/a;b"}, "a path without ; and ? is allowed"},
+		{[]string{"luaa"}, `unknown command "luaa"; did you mean lua?`},
 		{[]string{"version", "x"}, "version takes no arguments"},
 		{[]string{"demo", "-x"}, "it takes -serve alone"},
 	} {
@@ -122,7 +128,7 @@ func TestDump(t *testing.T) {
 }
 
 func TestTheOtherPluginIsRefused(t *testing.T) {
-	for _, args := range [][]string{{"-dump"}, {"-kong-prefix", t.TempDir()}} {
+	for _, args := range [][]string{{"-dump"}, {"-kong-prefix", t.TempDir()}, {"lua", "-out", t.TempDir()}} {
 		if code, stdout, stderr := run(t, "/bin/header-cert-auth", args...); code != 2 || stdout != "" || !strings.Contains(stderr, "header-cert-auth") {
 			t.Errorf("%q: exit %d, stdout %q, stderr %q", args, code, stdout, stderr)
 		}
@@ -133,7 +139,7 @@ func TestVersionAndHelp(t *testing.T) {
 	if code, stdout, _ := run(t, "mtls-auth", "version"); code != 0 || !strings.HasPrefix(stdout, "mtls-auth ") || !strings.Contains(stdout, "go-pdk ") {
 		t.Errorf("version: exit %d, %q", code, stdout)
 	}
-	for _, args := range [][]string{{"-h"}, {"help"}, {"demo", "-help"}} {
+	for _, args := range [][]string{{"-h"}, {"help"}, {"demo", "-help"}, {"lua", "-help"}} {
 		if code, stdout, _ := run(t, "mtls-auth", args...); code != 0 || !strings.Contains(stdout, "usage:") {
 			t.Errorf("%q: exit %d, %q", args, code, stdout)
 		}

@@ -23,8 +23,7 @@ type serverFlags struct {
 // serve is the plugin server, or Kong's query command.
 func serve(name string, args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	if name == headerCertAuth {
-		fmt.Fprintf(stderr, "mtls-auth: called as %s, a plugin that version %s does not have: install it under another name\n", name, mtlsauth.Version)
-		return exitUsage
+		return notThisPlugin(name, stderr)
 	}
 	flags := serverFlags{ServerOptions: mtlsauth.ServerOptions{Name: name}}
 	set := flags.define()

@@ -1,0 +1,188 @@
+// Package kong has the Lua files of the native door: the plugin that runs in
+// Kong's own process and asks the program's engine for decisions.
+package kong
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+//go:embed plugins/mtls-auth
+var embedded embed.FS
+
+// embeddedDir is the plugin's folder in embedded.
+const embeddedDir = "plugins/" + Name
+
+// Name is the plugin's own name. Under another one it has no entity of its own.
+const Name = "mtls-auth"
+
+// own are the files of the entity mtls_auth_credentials, which only the plugin of
+// its own name has: on Kong Enterprise, where it is installed under another one,
+// entity and table are those of Kong's plugin, and a second definition would
+// stand in the way of the first.
+var own = []string{"daos.lua", "migrations"}
+
+// A NameError is a name that no plugin can have.
+type NameError struct{ Name string }
+
+func (e *NameError) Error() string {
+	return fmt.Sprintf("invalid plugin name %q: letters, digits, - and _ are allowed", e.Name)
+}
+
+// names are those that stand for one folder in Lua's search path: no dot in them.
+var names = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// installed is where Kong's images have Kong's Lua code: the plugins of Kong
+// Enterprise lie there.
+var installed = "/usr/local/share/lua/5.1"
+
+// Files returns the Lua files of the plugin under this name, by their paths in
+// the plugin's folder.
+func Files(name string) (map[string][]byte, error) {
+	if !names.MatchString(name) {
+		return nil, &NameError{name}
+	}
+	files := make(map[string][]byte)
+	err := fs.WalkDir(embedded, embeddedDir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		relative := strings.TrimPrefix(strings.TrimPrefix(file, embeddedDir), "/")
+		if name != Name && slices.Contains(own, relative) {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !d.IsDir() {
+			files[relative], err = embedded.ReadFile(file)
+		}
+		return err
+	})
+	return files, err
+}
+
+// Folder returns where below dir the plugin of this name lies, for
+// lua_package_path = dir/?.lua.
+func Folder(dir, name string) string { return filepath.Join(dir, "kong", "plugins", name) }
+
+// Write puts the plugin of this name below dir and returns the paths of its files.
+// It replaces a folder that an earlier call has left as a whole, and no other:
+// where there is a file that is not the plugin's, everything stays as it is.
+func Write(dir, name string) (written []string, err error) {
+	files, err := Files(name)
+	if err != nil {
+		return nil, err
+	}
+	folder := Folder(dir, name)
+	replaces, err := replaceable(folder)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := replaceable(Folder(installed, name)); err != nil {
+		return nil, fmt.Errorf("it would be found before Kong's own: install this one under another name, such as %s-go: %w", name, err)
+	}
+	parent := filepath.Dir(folder)
+	if err := makeFolder(parent); err != nil {
+		return nil, err
+	}
+	// Beside its place, so that a rename puts it there.
+	stage, err := os.MkdirTemp(parent, "."+name+"-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(stage)) }()
+	fresh, old := filepath.Join(stage, "new"), filepath.Join(stage, "old")
+	for file, text := range files {
+		if err := writeFile(filepath.Join(fresh, filepath.FromSlash(file)), text); err != nil {
+			return nil, err
+		}
+		written = append(written, filepath.Join(folder, filepath.FromSlash(file)))
+	}
+	if replaces {
+		if err := os.Rename(folder, old); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.Rename(fresh, folder); err != nil {
+		if replaces {
+			err = errors.Join(err, os.Rename(old, folder))
+		}
+		return nil, err
+	}
+	slices.Sort(written)
+	return written, nil
+}
+
+// makeFolder makes a folder, and those above it, that Kong's workers can read,
+// whoever they run as and whatever the umask is. One that is there stays as it is.
+func makeFolder(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := makeFolder(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o755)
+}
+
+// writeFile writes a file that they can read.
+func writeFile(file string, text []byte) error {
+	if err := makeFolder(filepath.Dir(file)); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		return err
+	}
+	return os.Chmod(file, 0o644)
+}
+
+// replaceable says whether there is a folder, and in its error why it may not be
+// replaced: it has somebody else's plugin, such as Kong Enterprise's.
+func replaceable(folder string) (bool, error) {
+	ours, err := Files(Name)
+	if err != nil {
+		return false, err
+	}
+	err = filepath.WalkDir(folder, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(folder, file)
+		if err != nil {
+			return err
+		}
+		relative = filepath.ToSlash(relative)
+		if relative == "." && d.IsDir() || d.IsDir() && isFolderOf(relative, ours) {
+			return nil
+		}
+		if _, ok := ours[relative]; !ok || !d.Type().IsRegular() {
+			return fmt.Errorf("%s is not a file of this plugin, so %s stays as it is", file, folder)
+		}
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func isFolderOf(dir string, files map[string][]byte) bool {
+	for file := range files {
+		if path.Dir(file) == dir {
+			return true
+		}
+	}
+	return false
+}
