@@ -13,6 +13,7 @@ import (
 
 	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
 
+	"mtls-auth/mtlsauth/internal/nativedoor"
 	"mtls-auth/mtlsauth/internal/plugin"
 	"mtls-auth/mtlsauth/internal/pluginserver"
 	"mtls-auth/mtlsauth/internal/settings"
@@ -47,11 +48,17 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	native := nativedoor.New(nativedoor.Options{
+		Plugin: p,
+		// Who widens the mode says who may ask.
+		AnyPeer: o.SocketMode&0o077 != 0,
+	})
 	server := pluginserver.New(pluginserver.Options{
 		Plugin: instances{p},
 		Info:   info,
 		Fault:  fault(p),
 		IDs:    ids,
+		Other:  func(e *pluginserver.Exchange) error { return native.Serve(e) },
 		Log:    p.Background(),
 	})
 	listener, err := pluginserver.Listen(path, o.SocketMode)
@@ -61,7 +68,13 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	p.Background().Info("listening", "socket", path, "version", Version)
 
 	refreshed := p.Run(ctx)
-	err = server.Run(listener, stdin, func() { go p.Reload(ctx) })
+	go native.Run(ctx)
+	err = server.Run(listener, stdin, func() {
+		go func() {
+			p.Reload(ctx)
+			native.Drop()
+		}()
+	})
 	cancel()
 	select {
 	case <-refreshed:

@@ -104,6 +104,6 @@ func (p *Plugin) Reload(ctx context.Context) {
 	p.lookups.Forget()
 	p.status.reload()
 	for _, file := range p.files {
-		readCredentials(ctx, file, true, p.log.background)
+		readCredentials(ctx, file, true, p.log.sources)
 	}
 }

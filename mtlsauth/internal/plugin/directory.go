@@ -79,7 +79,7 @@ func (d directory) Find(ctx context.Context, queries []consumer.Query) []consume
 		case noSource:
 			results[i].Err = nil
 			if !d.plugin.warnedID.Swap(true) {
-				d.plugin.log.background.Warn("no consumer is found by custom_id: Kong tells plugin servers nothing of it, and there is no source of consumers (-admin-url, -declarative-config)")
+				d.plugin.log.sources.Warn("no consumer is found by custom_id: Kong tells plugin servers nothing of it, and there is no source of consumers (-admin-url, -declarative-config)")
 			}
 		}
 	}

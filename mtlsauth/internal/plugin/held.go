@@ -27,21 +27,23 @@ type sharedHeld struct {
 // came with it, as [Plugin.Start] does. What was decided about consumers is kept
 // for no later request: whoever asks again has a reason to.
 func (p *Plugin) StartHeld(config []byte, entities []cacert.Entity) *Instance {
-	if p.refused != nil {
-		return p.Refuse(p.refused)
+	in := &Instance{plugin: p}
+	err := p.refused
+	if err == nil {
+		in.policy, err = p.policyHeld(config, entities)
 	}
-	c, err := parseConfig(config)
 	if err != nil {
-		return p.Refuse(err)
+		in = p.Refuse(err)
 	}
-	policy, err := p.policyHeld(c, entities)
-	if err != nil {
-		return p.Refuse(err)
-	}
-	return &Instance{plugin: p, policy: policy}
+	in.held = true
+	return in
 }
 
-func (p *Plugin) policyHeld(c Config, entities []cacert.Entity) (*sharedPolicy, error) {
+func (p *Plugin) policyHeld(config []byte, entities []cacert.Entity) (*sharedPolicy, error) {
+	c, err := parseConfig(config)
+	if err != nil {
+		return nil, err
+	}
 	content, err := json.Marshal(c)
 	if err != nil {
 		panic(fmt.Sprintf("marshalling a configuration: %v", err)) // it has only plain fields
@@ -81,7 +83,12 @@ func (p *Plugin) hold(key [sha256.Size]byte, ids []string, entities []cacert.Ent
 	if !ok {
 		made, refused := cacert.Hold(ids, entities)
 		for _, err := range refused {
-			p.log.background.Warn("CA certificate refused, it trusts nobody", "error", err)
+			p.log.background.Error("CA certificate refused", "error", err)
+		}
+		for _, ca := range made.Snapshot().CAs {
+			if time.Now().After(ca.Certificate.NotAfter) {
+				p.log.background.Warn("CA certificate has expired and trusts nobody", "ca_certificate", ca.ID, "not_after", ca.Certificate.NotAfter)
+			}
 		}
 		held = &sharedHeld{Held: made}
 		p.held[key] = held

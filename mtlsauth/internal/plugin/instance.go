@@ -34,13 +34,14 @@ type Instance struct {
 	plugin *Plugin
 	policy *sharedPolicy   // nil when the configuration was refused
 	denied *authn.Decision // the answer to every request, when it was
+	held   bool            // CA certificates came along: no source is used
 }
 
 // Refused is the decision about every request of a refused configuration; nil
 // for others. It comes first in every event: with it go the lines for Kong's
 // log that no request is to blame for.
 func (in *Instance) Refused(door Door) *authn.Decision {
-	in.plugin.log.forward(door)
+	in.plugin.log.forward(door, !in.held)
 	if in.denied != nil {
 		in.plugin.log.decision(door, in.denied, false)
 	}

@@ -45,7 +45,9 @@ type log struct {
 	name       string
 	level      slog.Level
 	background *slog.Logger // for what no request is to blame for
+	sources    *slog.Logger // the same of sources, which not every door uses
 	faults     *faults
+	ofSources  *faults
 	summed     summed
 }
 
@@ -55,13 +57,19 @@ const maxValue = 256
 // newLog returns a log for the plugin of this name. What is logged in the
 // background goes to printed and, from warn on, to Kong with the next event.
 func newLog(name string, level slog.Level, printed slog.Handler) *log {
-	faults := newFaults(printed, level)
-	return &log{name: name, level: level, faults: faults, background: slog.New(faults)}
+	l := &log{name: name, level: level, faults: newFaults(printed, level), ofSources: newFaults(printed, level)}
+	l.background, l.sources = slog.New(l.faults), slog.New(l.ofSources)
+	return l
 }
 
-// forward sends the background's faults along with an event.
-func (l *log) forward(door Door) {
-	for _, fault := range l.faults.due(door.Time()) {
+// forward sends the background's faults along with an event, those of sources to
+// who uses them.
+func (l *log) forward(door Door, sources bool) {
+	due := l.faults.due(door.Time())
+	if sources {
+		due = append(due, l.ofSources.due(door.Time())...)
+	}
+	for _, fault := range due {
 		door.Log(l.line(fault.Level, fault.Text))
 	}
 }

@@ -28,7 +28,7 @@ func Open(o settings.Options, form func(*authn.Decision) authn.Form, out io.Writ
 		AdminCAFile:       o.AdminCAFile,
 		AdminCertFile:     o.AdminCertFile,
 		AdminKeyFile:      o.AdminKeyFile,
-	}, log.background)
+	}, log.sources)
 	if err != nil {
 		return nil, &settings.UsageError{Err: err}
 	}
@@ -38,7 +38,7 @@ func Open(o settings.Options, form func(*authn.Decision) authn.Form, out io.Writ
 		return nil, err
 	}
 	return newPlugin(pluginOptions{
-		store:      cacert.NewStore(cacert.Options{Sources: sources, Refresh: o.Refresh, Log: log.background}),
+		store:      cacert.NewStore(cacert.Options{Sources: sources, Refresh: o.Refresh, Log: log.sources}),
 		files:      credentialsFiles(o),
 		first:      newFirstReading(time.Now()),
 		refresh:    o.Refresh,
@@ -67,7 +67,7 @@ func (p *Plugin) Run(ctx context.Context) (ended <-chan struct{}) {
 		p.store.Run(ctx)
 	}()
 	p.status.run(ctx)
-	go refreshCredentials(ctx, p.files, p.first, p.refresh, p.log.background)
+	go refreshCredentials(ctx, p.files, p.first, p.refresh, p.log.sources)
 	return refreshed
 }
 
