@@ -1,0 +1,32 @@
+-- The native door's Lua files, for luarocks make in a checkout. They ask the
+-- program mtls-auth for decisions, which is installed beside them and of the same
+-- version: mtls-auth lua -out DIR writes the same files without LuaRocks.
+
+package = "kong-plugin-mtls-auth"
+version = "0.1.0-1"
+rockspec_format = "3.0"
+supported_platforms = { "linux" }
+
+source = {
+  url = "git+file://.",
+  tag = "v0.1.0",
+}
+
+description = {
+  summary = "Client-certificate authentication for open-source Kong Gateway",
+  license = "Apache-2.0",
+}
+
+dependencies = {
+  "lua >= 5.1, < 5.2", -- Kong's LuaJIT; Kong has all else
+}
+
+build = {
+  type = "builtin",
+  modules = {
+    ["kong.plugins.mtls-auth.daos"] = "kong/plugins/mtls-auth/daos.lua",
+    ["kong.plugins.mtls-auth.migrations"] = "kong/plugins/mtls-auth/migrations/init.lua",
+    ["kong.plugins.mtls-auth.migrations.000_base_mtls_auth"] = "kong/plugins/mtls-auth/migrations/000_base_mtls_auth.lua",
+    ["kong.plugins.mtls-auth.schema"] = "kong/plugins/mtls-auth/schema.lua",
+  },
+}

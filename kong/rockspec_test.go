@@ -1,0 +1,63 @@
+package kong_test
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+
+	"mtls-auth/kong"
+	"mtls-auth/mtlsauth"
+)
+
+// LuaRocks installs what the program writes: the same files, as the modules that
+// Kong asks for, of the same version.
+func TestTheRockspecHasTheFiles(t *testing.T) {
+	rockspec := "../kong-plugin-mtls-auth-" + mtlsauth.Version + "-1.rockspec"
+	text, err := os.ReadFile(rockspec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(text, []byte("\nversion = \""+mtlsauth.Version+"-1\"\n")) || !bytes.Contains(text, []byte("\"v"+mtlsauth.Version+"\"")) {
+		t.Errorf("%s is not of version %s", rockspec, mtlsauth.Version)
+	}
+	files, err := kong.Files(kong.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := make(map[string]string)
+	for file := range files {
+		module := strings.TrimSuffix(strings.TrimSuffix(file, ".lua"), "/init")
+		want["kong.plugins.mtls-auth."+strings.ReplaceAll(module, "/", ".")] = path.Join("kong/plugins/mtls-auth", file)
+	}
+	got := make(map[string]string)
+	for _, m := range regexp.MustCompile(`(?m)^ *\["(kong\..+)"\] = "(.+)",$`).FindAllStringSubmatch(string(text), -1) {
+		got[m[1]] = m[2]
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%s has the modules\n%q\nwant\n%q", rockspec, got, want)
+	}
+}
+
+// Small enough to be read at one sitting, and of the program's version.
+func TestTheLuaCodeAsAWhole(t *testing.T) {
+	files, err := kong.Files(kong.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for file, text := range files {
+		lines += bytes.Count(text, []byte("\n"))
+		for _, m := range regexp.MustCompile(`(?m)\bVERSION\s*=\s*"(.*?)"`).FindAllSubmatch(text, -1) {
+			if string(m[1]) != mtlsauth.Version {
+				t.Errorf("%s is of version %s, the program of %s", file, m[1], mtlsauth.Version)
+			}
+		}
+	}
+	if lines > 600 {
+		t.Errorf("%d lines of Lua, want at most 600", lines)
+	}
+}
