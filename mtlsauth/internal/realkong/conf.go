@@ -26,8 +26,15 @@ func (k *Kong) settings(beside string) string {
 	set := func(name, value string) { fmt.Fprintf(&b, "%s = %s\n", name, value) }
 	o := k.opts
 	set("prefix", o.Prefix)
-	set("database", "off")
-	set("declarative_config", k.config)
+	if o.Postgres != nil {
+		o.Postgres.settings(set)
+	} else {
+		set("database", "off")
+		set("declarative_config", k.config)
+	}
+	if o.LuaPath != "" {
+		set("lua_package_path", o.LuaPath+"/?.lua;;")
+	}
 	set("proxy_listen", fmt.Sprintf("127.0.0.1:%d, 127.0.0.1:%d http2 ssl", k.ports.plain, k.ports.tls))
 	if o.NoAdmin {
 		set("admin_listen", "off")
@@ -69,6 +76,9 @@ func (k *Kong) settings(beside string) string {
 		set("pluginserver_names", strings.Join(names, ","))
 	}
 	set("plugins", strings.Join(plugins, ","))
+	for _, line := range o.Settings {
+		b.WriteString(line + "\n")
+	}
 	return b.String()
 }
 

@@ -1,5 +1,5 @@
-// Package realkong runs a Kong that is installed on this machine, DB-less, in a
-// prefix of its own and at loopback addresses, with the options and the methods
+// Package realkong runs a Kong that is installed on this machine, DB-less or with
+// Postgres, in a prefix of its own and at loopback addresses, with the options and the methods
 // of the stand-in ([mtls-auth/mtlsauth/internal/gateway]): what is written for
 // one runs against the other. Tests and benchmarks use it where somebody names a
 // Kong; nothing needs it.
@@ -47,6 +47,13 @@ type Options struct {
 	Plugins []string
 	// Servers are plugin servers besides that of the stand-in's options.
 	Servers []PluginServer
+	// LuaPath is where further plugins' Lua code lies, such as that of the native
+	// door: lua_package_path = LuaPath/?.lua;;
+	LuaPath string
+	// Postgres is Kong's database; nil for a Kong without one.
+	Postgres *Postgres
+	// Settings are further lines of kong.conf, name = value.
+	Settings []string
 }
 
 // PluginServer is a server of one external plugin, as kong.conf has it.
@@ -96,6 +103,9 @@ func Start(ctx context.Context, o Options) (*Kong, error) {
 		return nil, err
 	}
 	if err := k.write(o.Config); err != nil {
+		return nil, err
+	}
+	if err := k.prepareDatabase(ctx); err != nil {
 		return nil, err
 	}
 	if err := k.run(ctx, "start", "-c", k.conf, "-p", prefix); err != nil {
@@ -170,8 +180,11 @@ func (k *Kong) RootPEM() []byte { return k.root }
 // Configure replaces the configuration by POST /config, which returns when one
 // worker has it and the others are about to; without an Admin API by a reload.
 // The old one stays in force when the new one is refused, and the error has
-// Kong's answer.
+// Kong's answer. With a database it is always refused.
 func (k *Kong) Configure(text []byte) (err error) {
+	if k.opts.Postgres != nil {
+		return errors.New("a Kong with a database is configured through the Admin API")
+	}
 	before, err := os.ReadFile(k.config)
 	if err != nil {
 		return err

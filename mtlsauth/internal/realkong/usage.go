@@ -19,7 +19,20 @@ func (k *Kong) WorkerTime() (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	return childrenTime("/proc", master)
+	var sum time.Duration
+	err = children("/proc", master, func(_ int, s stat) { sum += s.used })
+	return sum, err
+}
+
+// Workers returns the process ids of Kong's workers, as WorkerTime knows them.
+func (k *Kong) Workers() ([]int, error) {
+	master, err := k.master()
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	err = children("/proc", master, func(pid int, _ stat) { pids = append(pids, pid) })
+	return pids, err
 }
 
 // master returns the process id of nginx's master.
@@ -31,14 +44,14 @@ func (k *Kong) master() (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(text)))
 }
 
-// childrenTime adds up the times of a process's children.
-func childrenTime(proc string, parent int) (time.Duration, error) {
+// children calls a function for each child of a process. It is an error if there
+// is none.
+func children(proc string, parent int, found func(pid int, s stat)) error {
 	files, err := filepath.Glob(filepath.Join(proc, "[0-9]*", "stat"))
 	if err != nil {
-		return 0, err
+		return err
 	}
-	var sum time.Duration
-	found := false
+	any := false
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -46,17 +59,21 @@ func childrenTime(proc string, parent int) (time.Duration, error) {
 		}
 		p, err := parseStat(text)
 		if err != nil {
-			return 0, fmt.Errorf("%s: %w", file, err)
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			continue // no process's folder
 		}
 		if p.parent == parent {
-			found = true
-			sum += p.used
+			any = true
+			found(pid, p)
 		}
 	}
-	if !found {
-		return 0, fmt.Errorf("process %d has no children in %s", parent, proc)
+	if !any {
+		return fmt.Errorf("process %d has no children in %s", parent, proc)
 	}
-	return sum, nil
+	return nil
 }
 
 // stat is what is read of /proc/PID/stat (proc_pid_stat(5)).

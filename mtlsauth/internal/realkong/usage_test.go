@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
 
-// The times of a process's children are added up, and nobody else's.
-func TestChildrenTime(t *testing.T) {
+// A process's children are found, and nobody else's.
+func TestChildren(t *testing.T) {
 	proc := t.TempDir()
 	for pid, text := range map[int]string{
 		7:  "7 (nginx: ) 9 (x) S 1 7 7 0 -1 1 2 3 4 5 1000 1000 0 0 20\n",
@@ -25,12 +26,15 @@ func TestChildrenTime(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got, err := childrenTime(proc, 7)
-	if want := 1270 * time.Millisecond; err != nil || got != want {
-		t.Errorf("got %v (%v), want %v", got, err, want)
+	var got time.Duration
+	var pids []int
+	err := children(proc, 7, func(pid int, s stat) { got, pids = got+s.used, append(pids, pid) })
+	slices.Sort(pids)
+	if want := 1270 * time.Millisecond; err != nil || got != want || !slices.Equal(pids, []int{8, 9}) {
+		t.Errorf("got %v of %v (%v), want %v of 8 and 9", got, pids, err, want)
 	}
-	if _, err := childrenTime(proc, 10); err == nil {
-		t.Error("a process without children has their time")
+	if err := children(proc, 10, func(int, stat) { t.Error("a child of nobody") }); err == nil {
+		t.Error("a process without children has them")
 	}
 	for _, text := range []string{"", "7", "7 (a", "7 (a) S 1 7", "7 (a) S x 7 7 0 -1 1 2 3 4 5 1 1 0"} {
 		if p, err := parseStat([]byte(text)); err == nil {
@@ -45,5 +49,8 @@ func TestWorkerTimeWithoutKong(t *testing.T) {
 	k.opts.Prefix = t.TempDir()
 	if used, err := k.WorkerTime(); err == nil {
 		t.Errorf("got %v", used)
+	}
+	if pids, err := k.Workers(); err == nil {
+		t.Errorf("got %v", pids)
 	}
 }
