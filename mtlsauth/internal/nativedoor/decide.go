@@ -79,8 +79,10 @@ const beat = 2 * time.Second
 
 // heartbeats has them sent until stop is called, after which none is under way.
 func (x *deciding) heartbeats() (stop func()) {
-	over := false // under writing
+	over := false // under writing, as is timer
 	var timer *time.Timer
+	x.writing.Lock()
+	defer x.writing.Unlock()
 	timer = time.AfterFunc(beat, func() {
 		x.writing.Lock()
 		defer x.writing.Unlock()

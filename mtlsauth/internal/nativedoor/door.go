@@ -148,14 +148,15 @@ func (d *Door) Run(ctx context.Context) {
 	}
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	clock := newClock(time.Now())
+	start := time.Now()
+	clock := newClock(start)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 			now := time.Now()
-			if back := clock.setBack(now); d.Plugin.EvidenceChanged(now) || back {
+			if back := clock.setBack(now, now.Sub(start)); d.Plugin.EvidenceChanged(now) || back {
 				d.epochs.next()
 			}
 		}

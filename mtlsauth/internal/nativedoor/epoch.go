@@ -48,22 +48,25 @@ func (e *epochs) next() {
 
 // clock tells when the wall clock is set back, by which workers of Kong know how
 // long they may keep something.
-type clock struct{ last time.Time }
+type clock struct {
+	start time.Time
+	// lag is how far the wall clock is behind the monotonic one, at the least so
+	// far.
+	lag time.Duration
+}
 
-// setBackBy is how far it may lag behind the monotonic clock.
+// setBackBy is how much further behind it may fall.
 const setBackBy = 500 * time.Millisecond
 
-func newClock(now time.Time) *clock { return &clock{now} }
+func newClock(start time.Time) *clock { return &clock{start: start.Round(0)} }
 
-// setBack reports that the wall clock was set back since it last did.
-func (c *clock) setBack(now time.Time) bool {
-	wall, elapsed := now.Round(0).Sub(c.last.Round(0)), now.Sub(c.last)
-	if elapsed-wall > setBackBy {
-		c.last = now
-		return true
+// setBack reports that the wall clock, which shows a time so long after the start,
+// was set back since it last did.
+func (c *clock) setBack(wall time.Time, elapsed time.Duration) bool {
+	lag := elapsed - wall.Round(0).Sub(c.start)
+	back := lag-c.lag > setBackBy
+	if back || lag < c.lag {
+		c.lag = lag
 	}
-	if wall > elapsed { // set forward: from there on
-		c.last = now
-	}
-	return false
+	return back
 }

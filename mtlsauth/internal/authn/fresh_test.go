@@ -1,0 +1,59 @@
+package authn_test
+
+import (
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// Where a door keeps decisions, what rests on a lookup is made anew whenever it
+// asks, and what does not is remembered here.
+func TestFreshDecisions(t *testing.T) {
+	root := pkitest.NewCA("root")
+	fresh := func(o *authn.Options) { o.Fresh = true }
+	now := time.Now()
+	p := policyOf(trusting(root), looking(fresh)...)
+	alice := sent(root.Client("alice"))
+	people := knowing("alice")
+	first, second := identify(p, alice, people, now), identify(p, alice, people, now)
+	if !first.Passed() || first == second || people.asked != 2 {
+		t.Errorf("asked %d times, %v: want anew each time", people.asked, first.Reason)
+	}
+	if left := first.Left(now); left <= 59*time.Second || left > time.Minute {
+		t.Errorf("the door may keep it for %v, want cache_ttl", left)
+	}
+	delete(people.known, "alice")
+	if d := identify(p, alice, people, now); d.Passed() {
+		t.Error("who is gone passes")
+	}
+	expired := sent(root.Client("alice", pkitest.Expired()))
+	if identify(p, expired, people, now) != identify(p, expired, people, now) {
+		t.Error("a refusal without a lookup is made twice")
+	}
+	guests := policyOf(trusting(root), looking(fresh, anonymous("guest"))...)
+	people = knowing("guest")
+	if identify(guests, expired, people, now) == identify(guests, expired, people, now) || people.asked != 2 {
+		t.Errorf("anonymous: asked %d times, want anew each time", people.asked)
+	}
+	plain := policyOf(trusting(root), fresh)
+	if identify(plain, alice, nil, now) != identify(plain, alice, nil, now) {
+		t.Error("without consumers a decision is made twice")
+	}
+}
+
+func TestLeft(t *testing.T) {
+	root := pkitest.NewCA("root")
+	now := time.Now()
+	d := identify(policyOf(trusting(root)), sent(root.Client("alice")), nil, now)
+	if got, want := d.Left(now.Add(time.Hour)), d.Left(now)-time.Hour; got != want || got <= 0 {
+		t.Errorf("an hour later %v, want %v", got, want)
+	}
+	if got := d.Left(now.Add(1000 * time.Hour)); got != 0 {
+		t.Errorf("when it is over: %v", got)
+	}
+	if got := authn.Deny(authn.Internal, nil).Left(now); got != 0 {
+		t.Errorf("a fault: %v", got)
+	}
+}
