@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,6 +89,25 @@ func withoutPreFunction(tb testing.TB, config []byte) []byte {
 	text, err := json.Marshal(all)
 	if err != nil {
 		tb.Fatal(err)
+	}
+	return text
+}
+
+// withoutHandshake returns a configuration without the pre-function that
+// declarative puts in: the native door asks for certificates itself. One that is no
+// JSON is none of declarative's.
+func withoutHandshake(config []byte) []byte {
+	var all object
+	if json.Unmarshal(config, &all) != nil {
+		return config
+	}
+	left := slices.DeleteFunc(list(all["plugins"]), func(plugin object) bool { return plugin["name"] == "pre-function" })
+	if all["plugins"] = left; len(left) == 0 {
+		delete(all, "plugins")
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		panic(err) // it was read from JSON
 	}
 	return text
 }

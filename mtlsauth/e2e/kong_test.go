@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"os"
+	"testing"
 
 	"mtls-auth/mtlsauth/internal/gateway"
 	"mtls-auth/mtlsauth/internal/gateway/errlog"
@@ -32,21 +33,57 @@ type kongProcess interface {
 	Terminate()
 }
 
-func startKong(ctx context.Context, o gateway.Options) (kong, error) {
-	if command := os.Getenv(realkong.Variable); command != "" {
-		k, err := realkong.Start(ctx, realkong.Options{
-			Options: o, Command: command, NoAdmin: os.Getenv(realkong.AdminVariable) == "off",
-		})
-		return real{k}, err
+// A door is the way by which requests reach the plugin.
+type door int
+
+const (
+	pluginProtocol door = iota // Kong's protocol for plugin servers
+	native                     // the Lua plugin in Kong's own process
+)
+
+// doorVariable, set to native, has a real Kong run the cases through the native
+// door.
+const doorVariable = "MTLS_AUTH_DOOR"
+
+func chosenDoor(t testing.TB) door {
+	switch name := os.Getenv(doorVariable); {
+	case name == "":
+		return pluginProtocol
+	case name == "native" && os.Getenv(realkong.Variable) != "":
+		return native
+	default:
+		t.Fatalf("%s=%s: native is allowed, with a real Kong in %s", doorVariable, name, realkong.Variable)
+		return 0
 	}
-	g, err := gateway.Start(ctx, o)
-	return standIn{g}, err
+}
+
+func startKong(ctx context.Context, o realkong.Options, d door) (kong, error) {
+	if o.Command = os.Getenv(realkong.Variable); o.Command == "" {
+		g, err := gateway.Start(ctx, o.Options)
+		return standIn{g}, err
+	}
+	o.NoAdmin = os.Getenv(realkong.AdminVariable) == "off"
+	if d == native {
+		o.Config = withoutHandshake(o.Config)
+	}
+	k, err := realkong.Start(ctx, o)
+	return real{k, d}, err
 }
 
 type standIn struct{ *gateway.Gateway }
 
 func (s standIn) Process() kongProcess { return s.Gateway.Process() }
 
-type real struct{ *realkong.Kong }
+type real struct {
+	*realkong.Kong
+	door door
+}
 
 func (r real) Process() kongProcess { return r.Kong.Process() }
+
+func (r real) Configure(text []byte) error {
+	if r.door == native {
+		text = withoutHandshake(text)
+	}
+	return r.Kong.Configure(text)
+}

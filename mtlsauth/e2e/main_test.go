@@ -49,6 +49,25 @@ func program(tb testing.TB) string {
 	return filepath.Join(binaries, "mtls-auth")
 }
 
+var luaOnce = sync.OnceValue(func() error {
+	out, err := exec.Command(filepath.Join(binaries, "mtls-auth"), "lua", "-out", filepath.Join(binaries, "lua")).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("writing the Lua files: %w\n%s", err, out)
+	}
+	return nil
+})
+
+// luaFiles has the program write the native door's Lua files once, and returns the
+// folder for Kong's lua_package_path.
+func luaFiles(tb testing.TB) string {
+	tb.Helper()
+	program(tb)
+	if err := luaOnce(); err != nil {
+		tb.Fatal(err)
+	}
+	return filepath.Join(binaries, "lua")
+}
+
 func writeFile(tb testing.TB, path, text string) {
 	tb.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

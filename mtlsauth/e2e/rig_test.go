@@ -17,6 +17,7 @@ import (
 
 	"mtls-auth/mtlsauth/internal/gateway"
 	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/realkong"
 )
 
 // Ids of CA certificates in Kong.
@@ -30,31 +31,46 @@ const (
 type rig struct {
 	kong
 	t        testing.TB
+	door     door
 	upstream string
 	prefix   string
 	socket   string
 }
 
-// newRig starts a gateway. flags are the plugin server's.
+// newRig starts a gateway, in front of the door that the environment names.
 func newRig(t testing.TB, authorities cas, plugins routes, change ...func(*gateway.Options)) *rig {
 	t.Helper()
+	return newRigBehind(t, chosenDoor(t), authorities, plugins, func(o *realkong.Options) {
+		for _, f := range change {
+			f(&o.Options)
+		}
+	})
+}
+
+// newRigBehind starts a gateway in front of a door.
+func newRigBehind(t testing.TB, d door, authorities cas, plugins routes, change ...func(*realkong.Options)) *rig {
+	t.Helper()
+	skipsBehind(t, d)
 	upstream := httptest.NewServer(gateway.Echo)
 	t.Cleanup(upstream.Close)
-	r := &rig{t: t, upstream: upstream.URL, prefix: filepath.Join(t.TempDir(), "kong")}
-	o := gateway.Options{
+	r := &rig{t: t, door: d, upstream: upstream.URL, prefix: filepath.Join(t.TempDir(), "kong")}
+	o := realkong.Options{Options: gateway.Options{
 		Prefix:       r.prefix,
 		Config:       declarative(t, r.upstream, authorities, plugins),
 		QueryCommand: program(t) + " -dump -kong-prefix " + r.prefix,
 		StartCommand: program(t) + " -kong-prefix " + r.prefix + " -refresh 1s",
 		LogLevel:     "debug",
-	}
+	}}
 	for _, f := range change {
 		f(&o)
+	}
+	if d == native {
+		o.LuaPath = luaFiles(t)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var err error
-	r.kong, err = startKong(ctx, o)
+	r.kong, err = startKong(ctx, o, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +132,8 @@ func onlyLeaf(c *pkitest.Certificate) *pkitest.Certificate {
 // answer is what a client got.
 type answer struct {
 	status  int
-	message string      // of a refusal
+	message string // of a refusal
+	body    string
 	seen    http.Header // by the upstream
 	header  http.Header // of the answer
 	proto   string
@@ -158,7 +175,7 @@ func fetch(c *http.Client, url string, header ...string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	a := answer{status: resp.StatusCode, header: resp.Header, proto: resp.Proto, resumed: resp.TLS != nil && resp.TLS.DidResume}
+	a := answer{status: resp.StatusCode, body: string(body), header: resp.Header, proto: resp.Proto, resumed: resp.TLS != nil && resp.TLS.DidResume}
 	var echo struct {
 		Message string
 		Headers http.Header

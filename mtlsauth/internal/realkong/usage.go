@@ -51,7 +51,7 @@ func children(proc string, parent int, found func(pid int, s stat)) error {
 	if err != nil {
 		return err
 	}
-	any := false
+	some := false
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -66,11 +66,11 @@ func children(proc string, parent int, found func(pid int, s stat)) error {
 			continue // no process's folder
 		}
 		if p.parent == parent {
-			any = true
+			some = true
 			found(pid, p)
 		}
 	}
-	if !any {
+	if !some {
 		return fmt.Errorf("process %d has no children in %s", parent, proc)
 	}
 	return nil
