@@ -1,18 +1,15 @@
--- mtls-auth: clients authenticate with a certificate. What is decided, the engine
--- decides; this is the plugin in Kong's own process that asks it and acts on it.
+-- mtls-auth: clients authenticate with a certificate. The engine decides; this is the
+-- plugin in Kong's own process that asks it, and acts on what it says.
 local base = (...):match("^(.+%.)handler$")
 local decisions, engine, lookups = require(base .. "decisions"), require(base .. "engine"), require(base .. "lookups")
-local handshake, headers, log = require(base .. "handshake"), require(base .. "headers"), require(base .. "log")
+local handshake, log, verdict = require(base .. "handshake"), require(base .. "log"), require(base .. "verdict")
 local cjson = require "cjson.safe"
 
-local kong, ngx = kong, ngx
-local set_header = ngx.req.set_header
-
-local Handler = { PRIORITY = 1600, VERSION = engine.VERSION }
+local Handler = { PRIORITY = 1600, VERSION = engine.VERSION, certificate = handshake.certificate }
 
 local JSON = { ["Content-Type"] = "application/json; charset=utf-8" }
 
--- The answer with this message, written as the program writes JSON.
+-- An answer with this message, written as the program writes JSON.
 local function body(message)
   local text = cjson.encode({ message = message }):gsub("\\/", "/")
   return (text:gsub("[<>&]", function(c) return ("\\u%04x"):format(c:byte()) end))
@@ -20,52 +17,72 @@ end
 
 local NONE_SENT, UNEXPECTED = body("No required TLS certificate was sent"), body("An unexpected error occurred")
 
--- The decision where no certificate was sent, for which nobody has to be asked.
+local ours, variables = {}, {} -- headers, by name in lower case; nginx's variables for them
+for name, about_consumer in pairs(verdict.headers) do
+  ours[name:lower()] = about_consumer and "consumer" or "certificate"
+  variables[#variables + 1] = "http_" .. name:lower():gsub("-", "_")
+end
+
+-- Drops what came in as one of the plugin's headers, also with "_" for "-", for which
+-- many upstreams take it. With keep, those of an earlier plugin's consumer stay.
+-- A variable has the header in any spelling, and mostly there is none.
+local function clear_headers(keep)
+  local var, any = ngx.var, false
+  for i = 1, #variables do any = any or var[variables[i]] end
+  if not any then return end
+  for sent in pairs(ngx.req.get_headers(0)) do
+    local about = ours[sent:gsub("_", "-")]
+    if about and not (keep and about == "consumer" and not sent:find("_", 1, true)) then ngx.req.clear_header(sent) end
+  end
+end
+
+-- The decision where no certificate was sent, for which the engine need not be asked.
 local function none_sent(conf)
   if not conf.anonymous then
-    log.counted("info", "none_sent", log.line("reason", "none_sent"))
+    log.write("info", log.line("reason", "none_sent"), "none_sent")
     return { status = 401, body = NONE_SENT, verify = "NONE" }
   end
   local cas = {}
   for i, id in ipairs(conf.ca_certificates) do cas[i] = id:lower() end
   table.sort(cas)
   cas = table.concat(cas, ",")
-  local consumer, err, missing = lookups.anonymous(decisions.lookups(), conf)
-  if not consumer then
-    log.counted("err", "lookup_failed",
-      log.line("reason", "lookup_failed", "ca_certificates", cas, "error", "anonymous: " .. err))
-    local text = missing and body("anonymous consumer " .. conf.anonymous .. " is configured but doesn't exist")
+  local ok, found, what = pcall(lookups.anonymous, decisions.lookups(), conf)
+  if not ok or not found then
+    local missing = ok and ('the consumer with %s "%s" doesn\'t exist'):format(what, conf.anonymous)
+    local resumed = ({ r = "true", ["."] = "false" })[ngx.var.ssl_session_reused] or "unknown"
+    log.write("err", log.line("reason", "lookup_failed", "ca_certificates", cas, "chain", "false", "resumed", resumed,
+      "error", "anonymous: " .. tostring(missing or found)), "lookup_failed")
+    local text = ok and body("anonymous consumer " .. conf.anonymous .. " is configured but doesn't exist")
     return { status = 500, body = text or UNEXPECTED, verify = "FAILED:lookup_failed" }
   end
-  log.counted("info", "none_sent",
-    log.line("reason", "none_sent", "ca_certificates", cas, "consumer", consumer.id, "anonymous", "true"))
+  local line = log.line("reason", "none_sent", "ca_certificates", cas, "consumer", found.id, "anonymous", "true")
+  log.write("info", line, "none_sent")
   return {
-    verify = "NONE", consumer = consumer,
+    verify = "NONE", consumer = found,
     headers = {
-      { "X-Consumer-ID", consumer.id }, { "X-Consumer-Custom-ID", consumer.custom_id },
-      { "X-Consumer-Username", consumer.username }, { "X-Anonymous-Consumer", "true" },
+      { "X-Consumer-ID", found.id }, { "X-Consumer-Custom-ID", found.custom_id or "" },
+      { "X-Consumer-Username", found.username or "" }, { "X-Anonymous-Consumer", "true" },
     },
   }
 end
 
 -- Returns the status and body that end the request, nothing when it may go on.
 local function authenticate(conf)
-  local ctx, var = ngx.ctx, ngx.var
   if conf.anonymous and kong.client.get_credential() then -- logical OR: it goes on as it is
-    headers.clear(var, false, true)
-    return log.write("debug", log.line("reason", "passed"))
+    log.write("debug", log.line("reason", "passed"))
+    return clear_headers(true)
   end
   local d, earlier = decisions.find(conf)
   if not d then
     d = none_sent(conf)
   elseif earlier and d.again then
-    log.counted(d.again[1], d.reason, d.again[2])
+    log.write(d.again[1], d.again[2], d.reason)
   end
-  ctx.CLIENT_VERIFY_OVERRIDE = d.verify -- for Kong's log serializer
+  ngx.ctx.CLIENT_VERIFY_OVERRIDE = d.verify -- for Kong's log serializer
   if d.status then return d.status, d.body end
-  headers.clear(var, ctx.authenticated_consumer or ctx.authenticated_credential)
+  clear_headers()
   for _, header in ipairs(d.headers) do
-    if header[2] then set_header(header[1], header[2]) end
+    if header[2] ~= "" then ngx.req.set_header(header[1], header[2]) end
   end
   kong.client.authenticate(d.consumer, d.credential)
   if d.groups then kong.ctx.shared.authenticated_groups = { unpack(d.groups) } end
@@ -75,42 +92,41 @@ end
 function Handler:access(conf)
   local ok, status, text = pcall(authenticate, conf)
   if not ok then
-    log.counted("err", "internal", log.line("reason", "internal", "error", status))
+    log.write("err", log.line("reason", "internal", "error", status), "internal")
     ngx.ctx.CLIENT_VERIFY_OVERRIDE = "FAILED:internal"
     status, text = 500, UNEXPECTED
   end
   if status then return kong.response.exit(status, text, JSON) end
 end
 
-Handler.certificate = handshake.certificate
-
--- Since Kong 3.5 called with all configurations whenever they have changed.
+-- Since Kong 3.5 called with all configurations, at first and when they have changed.
 function Handler:configure(configs)
   if ngx.config.subsystem ~= "http" then return end
   decisions.drop()
   handshake.configure(configs or {})
 end
 
-local DECIDES = { consumers = true, mtls_auth_credentials = true, ca_certificates = true }
-local ASKS = { router = true, plugins_iterator = true, ca_certificates = true }
+local DECIDE = { consumers = true, mtls_auth_credentials = true, ca_certificates = true }
+local ASK = { router = true, plugins_iterator = true, ca_certificates = true }
 
--- Kong has changed what this key of its caches stands for; "" is everything.
+-- Kong has changed what this key of its caches stands for; without one, everything.
 local function changed(key)
   local of = type(key) == "string" and key:match("^[^:]+")
-  if not of or DECIDES[of] then decisions.drop() end
-  if not of or ASKS[of] then handshake.later() end
+  if not of or DECIDE[of] then decisions.drop() end
+  if not of or ASK[of] then handshake.later() end
 end
 
 function Handler:init_worker()
   if ngx.config.subsystem ~= "http" or kong.configuration.role == "control_plane" then return end
   handshake.install()
+  handshake.later()
   engine.watch(decisions.drop)
-  -- Every worker of every node gets these, whoever made the change.
-  for _, cache in ipairs({ "kong_db_cache", "kong_core_db_cache" }) do
-    kong.worker_events.register(changed, "mlcache", "mlcache:invalidations:" .. cache)
-    kong.worker_events.register(changed, "mlcache", "mlcache:purge:" .. cache)
+  -- All workers of all nodes are told, whoever made the change.
+  for _, event in ipairs({ "invalidations:kong_db_cache", "invalidations:kong_core_db_cache",
+    "purge:kong_db_cache", "purge:kong_core_db_cache" }) do
+    kong.worker_events.register(changed, "mlcache", "mlcache:" .. event)
   end
-  kong.worker_events.register(decisions.drop, "declarative", "reconfigure")
+  kong.worker_events.register(function() changed() end, "declarative", "reconfigure")
 end
 
 return Handler

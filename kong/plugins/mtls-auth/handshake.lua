@@ -5,8 +5,6 @@ local base, plugin = (...):match("^(.-([^.]+)%.)handshake$")
 local log = require(base .. "log")
 local ssl = require "ngx.ssl"
 
-local kong, ngx = kong, ngx
-
 local _M = {}
 
 local ALL_WORKSPACES = { workspace = ngx.null }
@@ -15,48 +13,44 @@ local SOON, RETRY = 0.1, 5 -- s
 
 local configs -- of the plugin, as Kong gives them; nil before Kong 3.5
 local map -- what to ask by server name; nil when it is not known
-local builds, scheduled = 0, false
-local wrapped = false
+local builds, scheduled, wrapped = 0, false, false
 
-local function failed(what, err) log.write("err", log.line("handshake", what, "error", tostring(err))) end
+local function failed(what, err) log.write("err", log.line("handshake", what, "error", err)) end
 
-local function read_configs()
-  local list = {}
-  for row, err in kong.db.plugins:each(nil, ALL_WORKSPACES) do
-    if err then error(err, 0) end
-    if row.name == plugin and row.enabled then
-      local config = row.config
-      list[#list + 1] = {
-        route_id = row.route and row.route.id, service_id = row.service and row.service.id,
-        send_ca_dn = config.send_ca_dn, ca_certificates = config.ca_certificates,
-      }
-    end
-  end
-  return list
+local function got(row, err)
+  if err then error(err, 0) end
+  return row
 end
 
--- The server names that clients of a configuration's routes come with.
-local function server_names(conf)
-  local names = {}
-  local function add(route, err)
-    if err then error(err, 0) end
-    local snis, hosts = route.snis or {}, route.hosts or {}
+local function read_configs()
+  local all = {}
+  for row, err in kong.db.plugins:each(nil, ALL_WORKSPACES) do
+    if got(row, err).name == plugin and row.enabled then
+      row.config.route_id, row.config.service_id = row.route and row.route.id, row.service and row.service.id
+      all[#all + 1] = row.config
+    end
+  end
+  return all
+end
+
+-- Calls each with the server names that clients of a configuration's routes come with.
+local function each_name(conf, each)
+  local function of_route(route)
+    local snis, hosts = route and route.snis or {}, route and route.hosts or {}
     for _, name in ipairs(snis[1] and snis or hosts[1] and hosts or { EVERY }) do
       -- An address is sent as no server name.
-      name = name:lower():gsub("^[%d.:]+$", EVERY):gsub("^%[.*", EVERY):gsub(":%d+$", ""):gsub("%.$", "")
-      names[#names + 1] = name
+      each((name:lower():gsub("^[%d.:]+$", EVERY):gsub("^%[.*", EVERY):gsub(":%d+$", ""):gsub("%.$", "")))
     end
   end
   if conf.route_id then
-    local route, err = kong.db.routes:select({ id = conf.route_id }, ALL_WORKSPACES)
-    if route or err then add(route, err) end
+    of_route(got(kong.db.routes:select({ id = conf.route_id }, ALL_WORKSPACES)))
   elseif conf.service_id then
-    local service = { id = conf.service_id }
-    for route, err in kong.db.routes:each_for_service(service, nil, ALL_WORKSPACES) do add(route, err) end
+    for route, err in kong.db.routes:each_for_service({ id = conf.service_id }, nil, ALL_WORKSPACES) do
+      of_route(got(route, err))
+    end
   else
-    names[1] = EVERY
+    of_route(nil)
   end
-  return names
 end
 
 local function build()
@@ -64,38 +58,31 @@ local function build()
   local mine, new = builds, { entries = {}, pems = {}, chains = {} }
   local ok, err = pcall(function()
     for _, conf in ipairs(configs or read_configs()) do
-      for _, name in ipairs(server_names(conf)) do
+      each_name(conf, function(name)
         local entry = new.entries[name] or { ids = {} }
-        new.entries[name] = entry
-        entry.unnamed = entry.unnamed or not conf.send_ca_dn
+        new.entries[name], entry.unnamed = entry, entry.unnamed or not conf.send_ca_dn
         for _, id in ipairs(conf.send_ca_dn and conf.ca_certificates or {}) do
-          entry.ids[id] = true
-          if new.pems[id] == nil then
-            local row, failure = kong.db.ca_certificates:select({ id = id }, ALL_WORKSPACES)
-            if failure then error(failure, 0) end
-            new.pems[id] = row and row.cert or ""
-          end
+          local row = new.pems[id] or got(kong.db.ca_certificates:select({ id = id }, ALL_WORKSPACES))
+          entry.ids[id], new.pems[id] = true, row or { cert = "" }
         end
-      end
+      end)
     end
   end)
   if mine ~= builds then return end -- a later one knows more
   map = ok and new or nil
   if not ok then
-    failed("which server names need certificates is not known, so all are asked", err)
+    failed("it is not known who is to be asked, so everybody is", err)
     _M.later(RETRY)
   end
 end
 
--- Builds the map anew a little later: what changes at once is looked at once.
+-- Builds the map anew a little later: for all that changes at once.
 function _M.later(delay)
   if scheduled then return end
-  local ok, err = ngx.timer.at(delay or SOON, function(premature)
+  scheduled = ngx.timer.at(delay or SOON, function(premature)
     scheduled = false
     if not premature then build() end
   end)
-  scheduled = ok and true
-  if not ok then failed("timer", err) end
 end
 
 function _M.configure(all)
@@ -117,61 +104,49 @@ local function wanted(name)
       add(name:sub(1, dot) .. "*")
     end
   end
-  local ids, seen = {}, {}
+  local ids, pems = {}, {}
   for _, entry in ipairs(entries) do
     if entry.unnamed then return true end
-    for id in pairs(entry.ids) do
-      if not seen[id] then ids[#ids + 1], seen[id] = id, true end
-    end
+    for id in pairs(entry.ids) do ids[#ids + 1] = id end
   end
-  if not entries[1] then return false end
   table.sort(ids)
   local key = table.concat(ids, ",")
-  if map.chains[key] == nil then
-    local pems = {}
-    for i, id in ipairs(ids) do pems[i] = map.pems[id] end
+  if #entries > 0 and map.chains[key] == nil then
+    for i, id in ipairs(ids) do pems[i] = ids[i - 1] ~= id and map.pems[id].cert or "" end
     local chain, err = ssl.parse_pem_cert(table.concat(pems, "\n"))
     if not chain then failed("CA names", err) end
     map.chains[key] = chain or false
   end
-  return true, map.chains[key] or nil
-end
-
-local function ask()
-  local asked, cas = wanted(ssl.server_name())
-  if not asked then return end
-  local ok, err = kong.client.tls.request_client_certificate(cas)
-  if not ok then failed("request_client_certificate", err) end
-  -- A TLS session has the client's certificate, but not the chain above it.
-  ok, err = kong.client.tls.disable_session_reuse()
-  if not ok then failed("disable_session_reuse", err) end
+  return #entries > 0, map.chains[key] or nil
 end
 
 -- What fails here must not stop the handshake.
-local function try()
-  local ok, err = pcall(ask)
-  if not ok then failed("asking", err) end
+local function ask()
+  local ok, asked, cas = pcall(wanted, ssl.server_name())
+  if not ok then failed("looking up the server name", asked) end
+  if not asked then return end
+  local done, err = kong.client.tls.request_client_certificate(ok and cas or nil)
+  if not done then failed("request_client_certificate", err) end
+  -- A TLS session has the client's certificate, but not the chain above it.
+  done, err = kong.client.tls.disable_session_reuse()
+  if not done then failed("disable_session_reuse", err) end
 end
 
--- Kong calls this phase of global plugins only: it is for where there is no wrapping.
+-- Kong calls this phase of global entries only: it is for where nothing was wrapped.
 function _M.certificate()
-  if not wrapped then try() end
+  if not wrapped then ask() end
 end
 
--- Wraps what Kong does for every handshake.
+-- Wraps what Kong does in every handshake.
 function _M.install()
   local certificate = require "kong.runloop.certificate"
   local execute = certificate.execute
   wrapped = type(execute) == "function"
-  if wrapped then
-    certificate.execute = function(...)
-      execute(...)
-      try()
-    end
-  else
-    failed("kong.runloop.certificate", "no function execute: only a global entry of the plugin asks")
+  if not wrapped then return failed("kong.runloop.certificate", "no execute: only global entries ask") end
+  certificate.execute = function(...)
+    execute(...)
+    ask()
   end
-  if not configs then _M.later() end
 end
 
 return _M

@@ -4,8 +4,6 @@
 local cjson = require("cjson.safe").new()
 local sha256, to_hex = require "resty.sha256", require("resty.string").to_hex
 
-local kong, ngx = kong, ngx
-
 local _M = {}
 
 -- What Kong adds to a plugin's configuration, beside keys that begin with "_".
@@ -13,63 +11,54 @@ local ADDED = { route_id = true, service_id = true, consumer_id = true, plugin_i
 
 local function list() return setmetatable({}, cjson.array_mt) end
 
+local function load(by, value, ca)
+  local dao = by == "credential" and kong.db.mtls_auth_credentials or kong.db.consumers
+  if by == "id" then return dao:select({ id = value }) end
+  if by ~= "credential" then return dao["select_by_" .. by](dao, value) end
+  if dao == kong.db.mtls_auth_credentials then return dao:select_by_cache_key(dao:cache_key(value, ca)) end
+end
+
 -- Returns a row or false, and until when that counts; raises what failed.
-local function read(cache, conf, key, load, ...)
-  local ttl, now = tonumber(conf.cache_ttl) or 60, ngx.now()
+local function read(cache, conf, by, value, ca)
+  local key, ttl, now = by .. ":" .. (ca or "") .. ":" .. value, conf.cache_ttl or 60, ngx.now()
   local entry = cache:get(key)
   if not entry or now < entry.at or now >= entry.at + ttl then
-    local row, err = load(...)
-    if err then error(err, 0) end
+    local row, err = load(by, value, ca)
+    if err then error(by .. " " .. value .. ": " .. err, 0) end
     entry = { row = row or false, at = now }
     if ttl > 0 then cache:set(key, entry) end
   end
   return entry.row, entry.at + ttl
 end
 
-local function load_consumer(by, value)
-  if by == "id" then return kong.db.consumers:select({ id = value }) end
-  return kong.db.consumers["select_by_" .. by](kong.db.consumers, value)
-end
+local function said(row, n) return { n = n, id = row.id, username = row.username, custom_id = row.custom_id } end
 
-local function consumer(cache, conf, by, value)
-  return read(cache, conf, by .. ":" .. value, load_consumer, by, value)
-end
-
-local function load_credential(name, ca)
-  local dao = kong.db.mtls_auth_credentials
-  return dao and dao:select_by_cache_key(dao:cache_key(name, ca ~= "" and ca or nil))
-end
-
-local function said(row, n)
-  return { n = n, id = row.id, username = row.username, custom_id = row.custom_id }
-end
-
--- Answers the engine's lookup: all hits, unranked. Returns the answer, the
--- consumers in it by id, and until when all of it counts.
+-- Answers the engine's lookup: all hits, unranked. Returns the answer, the consumers
+-- in it by id, and until when all of it counts.
 function _M.find(cache, conf, wanted)
   local answer = { op = "found", credentials = list(), consumers = list(), errors = list() }
   local consumers, ends = {}, math.huge
-  local function get(what, ...)
-    local ok, row, till = pcall(...)
-    if ok then ends = math.min(ends, till) else table.insert(answer.errors, what .. ": " .. tostring(row)) end
+  local function get(...)
+    local ok, row, till = pcall(read, cache, conf, ...)
+    ends = ok and math.min(ends, till) or ends
+    if not ok then table.insert(answer.errors, tostring(row)) end
     return ok and row
   end
   for n, asked in ipairs(wanted.credentials) do
-    local name, ca = asked[1], asked[2]
-    local row = get("credentials", read, cache, conf, "credential:" .. ca .. ":" .. name, load_credential, name, ca)
-    local owner = row and get("consumers", consumer, cache, conf, "id", row.consumer.id)
+    local row = get("credential", asked[1], asked[2] ~= "" and asked[2] or nil)
+    local owner = row and get("id", row.consumer.id)
     if owner then
       consumers[owner.id] = owner
       table.insert(answer.credentials, {
         n = n, id = row.id, subject_name = row.subject_name, consumer = said(owner),
         ca_certificate = row.ca_certificate and row.ca_certificate.id or "",
       })
-    elseif owner == false and row then
+    elseif row then
       table.insert(answer.errors, "the consumer with id " .. row.consumer.id .. " doesn't exist")
     end
   end
   for n, asked in ipairs(wanted.consumers) do
-    local row = get("consumers", consumer, cache, conf, asked[1], asked[2])
+    local row = get(asked[1], asked[2])
     if row then
       consumers[row.id] = row
       table.insert(answer.consumers, said(row, n))
@@ -78,20 +67,16 @@ function _M.find(cache, conf, wanted)
   return answer, consumers, ends
 end
 
--- Returns the anonymous consumer; or nil, why, and whether it does not exist.
+local UUID = "^%x+%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x+$" -- of 36 characters
+
+-- Returns the anonymous consumer: by id, where that can be meant, then by username;
+-- or false, and by what it was looked for. Raises what failed.
 function _M.anonymous(cache, conf)
-  local ref = conf.anonymous
-  local questions = { { "username", ref } }
-  if ref:find("^" .. ("%x"):rep(8) .. ("%-" .. ("%x"):rep(4)):rep(3) .. "%-" .. ("%x"):rep(12) .. "$") then
-    table.insert(questions, 1, { "id", ref:lower() })
+  local name, what, row = conf.anonymous, "username", false
+  if #name == 36 and name:find(UUID) and name:sub(9, 9) == "-" then
+    what, row = "id", read(cache, conf, "id", name:lower())
   end
-  for _, question in ipairs(questions) do
-    local by, value = question[1], question[2]
-    local ok, row = pcall(consumer, cache, conf, by, value)
-    if not ok then return nil, tostring(row) end
-    if row and row[by] == value then return row end
-  end
-  return nil, ("the consumer with %s %s doesn't exist"):format(questions[1][1], questions[1][2]), true
+  return row or read(cache, conf, "username", name), what
 end
 
 -- The policy of a configuration: its definition, for the engine, and the SHA-256 of
@@ -110,8 +95,8 @@ function _M.policy(conf)
     end
   end
   table.sort(config)
-  local definition = ('{"ca_certificates":[%s],"config":{%s}}'):format(table.concat(cas, ","), table.concat(config, ","))
-  local hash = sha256:new()
+  local form, hash = '{"ca_certificates":[%s],"config":{%s}}', sha256:new()
+  local definition = form:format(table.concat(cas, ","), table.concat(config, ","))
   hash:update(definition)
   return { id = to_hex(hash:final()), definition = definition }
 end

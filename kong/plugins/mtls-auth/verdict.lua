@@ -1,63 +1,53 @@
--- Makes the engine's verdict a decision. What lacks anything is no verdict.
-local base = (...):match("^(.+%.)verdict$")
-local log = require(base .. "log")
-local array_mt = require("cjson.safe").array_mt
+-- Makes the engine's verdict a decision. One that lacks anything is none: an error.
+local levels = require((...):gsub("verdict$", "log")).levels
+local cjson = require "cjson.safe"
 
 local _M = {}
 
 local MAX_TTL = 60 -- s, that a decision is kept
 
-local NAMES = {}
-for _, name in ipairs(require(base .. "headers").names) do NAMES[name] = true end
-
-local function must(condition, what)
-  if not condition then error("the engine's verdict: " .. what, 0) end
-end
+-- The request headers that are the plugin's, and whether they are about a consumer.
+_M.headers = {
+  ["X-Consumer-ID"] = true, ["X-Consumer-Custom-ID"] = true, ["X-Consumer-Username"] = true,
+  ["X-Credential-Identifier"] = true, ["X-Anonymous-Consumer"] = true,
+  ["X-Client-Cert-Dn"] = false, ["X-Client-Cert-San"] = false,
+}
 
 local function is_text(value) return type(value) == "string" and value ~= "" end
 
+local function is_list(value, of)
+  if getmetatable(value) ~= cjson.array_mt then return false end
+  for _, item in ipairs(value) do
+    if not of(item) then return false end
+  end
+  return true
+end
+
 local function is_pair(value)
-  return getmetatable(value) == array_mt and #value == 2 and is_text(value[1]) and type(value[2]) == "string"
+  return is_list(value, function(item) return type(item) == "string" end) and #value == 2
+end
+local function is_line(value) return is_pair(value) and levels[value[1]] end
+local function is_header(value) return is_pair(value) and _M.headers[value[1]] ~= nil end
+
+local function is_verdict(v, consumers)
+  if not (is_text(v.verify) and is_text(v.reason) and is_text(v.epoch) and is_list(v.lines, is_line)
+    and (v.again == nil or is_line(v.again)) and type(v.ttl_ms) == "number" and v.ttl_ms >= 0) then
+    return false
+  elseif v.verdict ~= "pass" then
+    return is_text(v.body) and (v.verdict == "refuse" and v.status == 401 or v.verdict == "fault" and v.status == 500)
+  end
+  return v.status == nil and v.body == nil and is_list(v.headers, is_header)
+    and (v.consumer ~= nil or v.credential ~= nil) and (v.consumer == nil or consumers[v.consumer])
+    and (v.credential == nil or is_text(v.credential)) and (v.groups == nil or is_list(v.groups, is_text))
 end
 
-local function is_line(value) return is_pair(value) and log.levels[value[1]] end
-
-local function is_header(value) return is_pair(value) and NAMES[value[1]] end
-
-local function list(of, name, is)
-  must(getmetatable(of) == array_mt, name .. " is no list")
-  for _, value in ipairs(of) do must(is(value), "what " .. name .. " has is none of them") end
-  return of
-end
-
--- consumers are those that the verdict may name, by id.
-function _M.check(v, consumers)
-  must(is_text(v.verify) and is_text(v.reason) and is_text(v.epoch), "verify, reason or epoch is missing")
-  must(type(v.ttl_ms) == "number" and v.ttl_ms >= 0, "ttl_ms is no time")
-  must(v.again == nil or is_line(v.again), "again is no line")
-  local d = {
-    verify = v.verify, reason = v.reason, epoch = v.epoch, ttl = math.min(v.ttl_ms / 1000, MAX_TTL),
-    lines = list(v.lines, "lines", is_line), again = v.again,
-  }
-  if v.verdict ~= "pass" then
-    must(v.verdict == "refuse" and v.status == 401 or v.verdict == "fault" and v.status == 500, "there is none such")
-    must(is_text(v.body), "body is missing")
-    d.status, d.body = v.status, v.body
-    return d
-  end
-  must(v.status == nil and v.body == nil, "a pass with a status or body")
-  d.headers = list(v.headers, "headers", is_header)
-  if v.consumer ~= nil then
-    d.consumer = consumers[v.consumer]
-    must(d.consumer, "a consumer that was not found")
-  end
-  if v.credential ~= nil then
-    must(is_text(v.credential), "credential is no id")
-    d.credential = { id = v.credential, consumer_id = v.consumer }
-  end
-  must(d.consumer or d.credential, "a pass for nobody")
-  d.groups = v.groups and list(v.groups, "groups", is_text)
-  return d
+-- consumers are those that it may name, by id.
+function _M.decision(v, consumers)
+  if not is_verdict(v, consumers) then error("the engine's verdict is none: " .. cjson.encode(v), 0) end
+  v.ttl = math.min(v.ttl_ms / 1000, MAX_TTL)
+  if v.credential then v.credential = { id = v.credential, consumer_id = v.consumer } end
+  v.consumer = consumers[v.consumer]
+  return v
 end
 
 return _M
