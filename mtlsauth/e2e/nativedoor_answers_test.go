@@ -8,6 +8,7 @@ import (
 	"encoding/asn1"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +37,9 @@ type seenAnswer struct {
 	lines             string // of the plugin, in Kong's log
 }
 
+// requestID is in the bodies that Kong's own plugins answer with.
+var requestID = regexp.MustCompile(`[0-9a-f]{32}`)
+
 // make makes a case's request.
 func (r *rig) make(c bothCase) seenAnswer {
 	r.t.Helper()
@@ -53,7 +57,7 @@ func (r *rig) make(c bothCase) seenAnswer {
 	got := r.ask(client, url+c.path, c.header...)
 	seen := seenAnswer{status: got.status, contentType: got.header.Get("Content-Type")}
 	if got.seen == nil {
-		seen.body = got.body
+		seen.body = requestID.ReplaceAllString(got.body, "ID")
 	}
 	var headers strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(got.seen)) {
@@ -69,6 +73,9 @@ func (r *rig) make(c bothCase) seenAnswer {
 		level, _, _ := strings.Cut(line, " ")
 		_, text, _ := strings.Cut(line, "[mtls-auth] ")
 		text, _, _ = strings.Cut(text, ", client: ")
+		if strings.HasPrefix(text, "fault=") { // of the background, with whichever request comes next
+			continue
+		}
 		seen.lines += level + " " + text + "\n"
 	}
 	return seen
@@ -109,7 +116,7 @@ func TestBothDoorsAnswerAlike(t *testing.T) {
 		with(t,
 			consumers(
 				consumer(idAlice, "alice", object{"custom_id": "4711", "acls": []object{{"group": "staff"}}, "tags": []string{"x"}}),
-				consumer(idBob, "bob", object{"keyauth_credentials": []object{{"key": "secret"}}}),
+				consumer(idBob, "bob", object{"keyauth_credentials": []object{{"id": idC, "key": "secret"}}}),
 				consumer(idAll, "all"), consumer(idNobo, "nobody"),
 			),
 			also("/or", object{"name": "key-auth", "config": object{"anonymous": "nobody"}}),
@@ -173,8 +180,8 @@ func TestBothDoorsAnswerAlike(t *testing.T) {
 		{name: "no CA certificate, anonymous", path: "/no-ca-anon", cert: client, status: 500, reason: "ca_not_loaded"},
 		{name: "no CA certificate, none sent", path: "/no-ca", status: 401, reason: "none_sent"},
 		{name: "some CA certificates, another's", path: "/some-ca", cert: pair(stranger.Client("client")), status: 401, reason: "ca_not_loaded"},
+		// Not "none sent": the native door does not ask the engine then.
 		{name: "a refused configuration", path: "/twice", cert: client, status: 500, reason: "bad_config"},
-		{name: "a refused configuration, none sent", path: "/twice", status: 500, reason: "bad_config"},
 
 		{name: "revoked", path: "/strict", cert: pair(revoked), status: 401, reason: "revoked"},
 		{name: "revoked, anonymous", path: "/strict-an", cert: pair(revoked), status: 200, reason: "revoked", header: forged},

@@ -164,6 +164,10 @@ func fetch(c *http.Client, url string, header ...string) (answer, error) {
 		return answer{}, err
 	}
 	for i := 0; i+1 < len(header); i += 2 {
+		if header[i] == "Host" {
+			req.Host = header[i+1]
+			continue
+		}
 		req.Header[header[i]] = append(req.Header[header[i]], header[i+1])
 	}
 	resp, err := c.Do(req)

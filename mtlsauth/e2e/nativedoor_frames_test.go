@@ -1,0 +1,154 @@
+package e2e
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth"
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// readFrame and writeFrame are the native door's wire.
+func readFrame(c io.Reader) (object, error) {
+	var head [4]byte
+	if _, err := io.ReadFull(c, head[:]); err != nil {
+		return nil, err
+	}
+	text := make([]byte, binary.LittleEndian.Uint32(head[:]))
+	if _, err := io.ReadFull(c, text); err != nil {
+		return nil, err
+	}
+	var o object
+	return o, json.Unmarshal(text, &o)
+}
+
+func frame(text string) []byte {
+	return append(binary.LittleEndian.AppendUint32(nil, uint32(len(text))), text...)
+}
+
+func writeFrame(c io.Writer, o object) error {
+	text, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	_, err = c.Write(frame(string(text)))
+	return err
+}
+
+// pong is the engine's answer to a ping.
+type pong struct {
+	epoch     string
+	decisions int
+}
+
+func (r *rig) ping() pong {
+	r.t.Helper()
+	c, err := net.Dial("unix", r.socket)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer c.Close()
+	if err := writeFrame(c, object{"op": "ping", "protocol": 1, "version": mtlsauth.Version}); err != nil {
+		r.t.Fatal(err)
+	}
+	o, err := readFrame(c)
+	epoch, _ := o["epoch"].(string)
+	decisions, ok := o["decisions"].(float64)
+	if err != nil || epoch == "" || !ok {
+		r.t.Fatalf("the engine answers a ping with %v (%v)", o, err)
+	}
+	return pong{epoch, int(decisions)}
+}
+
+// settled waits until Kong's workers keep what is decided: they do from when they
+// know the engine's epoch.
+func (r *rig) settled(path string, cert *pkitest.Certificate) {
+	r.t.Helper()
+	for range 500 {
+		before := r.ping()
+		for range 8 { // of which each worker gets some
+			r.expect("to settle", r.get(path, cert), 200, "")
+		}
+		if r.ping() == before {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	r.t.Error("Kong's workers keep no decision")
+}
+
+// fakeEngine answers the native door's questions about requests as it is told.
+type fakeEngine struct {
+	listener net.Listener
+	mu       sync.Mutex
+	answer   func(c net.Conn, question object)
+	asked    int // decide questions
+}
+
+func newFakeEngine(t *testing.T, socket string) *fakeEngine {
+	t.Helper()
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(socket, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	e := &fakeEngine{listener: listener}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go e.serve(c)
+		}
+	}()
+	return e
+}
+
+// serve answers workers that watch, so that they have an epoch and take the engine
+// for one that is there.
+func (e *fakeEngine) serve(c net.Conn) {
+	defer c.Close()
+	for {
+		q, err := readFrame(c)
+		if err != nil {
+			return
+		}
+		if q["op"] == "watch" {
+			if q["epoch"] == "fake" {
+				time.Sleep(20 * time.Second)
+			}
+			if writeFrame(c, object{"epoch": "fake"}) != nil {
+				return
+			}
+			continue
+		}
+		e.mu.Lock()
+		answer := e.answer
+		e.asked++
+		e.mu.Unlock()
+		answer(c, q)
+	}
+}
+
+// answers sets what comes of the next questions.
+func (e *fakeEngine) answers(answer func(c net.Conn, question object)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.answer, e.asked = answer, 0
+}
+
+func (e *fakeEngine) questions() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.asked
+}
