@@ -99,7 +99,7 @@ func TestBothDoorsAnswerAlike(t *testing.T) {
 		"/and":        matching([]string{idA}),
 		"/default":    matching([]string{idA}, object{"default_consumer": "all"}),
 		"/no-default": matching([]string{idA}, object{"default_consumer": "who"}, anonymous),
-		"/no-anon":    matching([]string{idA}, object{"anonymous": `w"ho`}),
+		"/no-anon":    matching([]string{idA}, object{"anonymous": "w<h>&ö"}),
 		"/mapped": matching([]string{idA}, object{"credentials": []object{
 			{"subject_name": "mapped", "consumer": idBob}, {"subject_name": "bound", "consumer": "bob", "ca_certificate": idA},
 			{"subject_name": "gone", "consumer": "who"},
