@@ -25,8 +25,15 @@ build = {
   type = "builtin",
   modules = {
     ["kong.plugins.mtls-auth.daos"] = "kong/plugins/mtls-auth/daos.lua",
+    ["kong.plugins.mtls-auth.decisions"] = "kong/plugins/mtls-auth/decisions.lua",
+    ["kong.plugins.mtls-auth.engine"] = "kong/plugins/mtls-auth/engine.lua",
+    ["kong.plugins.mtls-auth.handler"] = "kong/plugins/mtls-auth/handler.lua",
+    ["kong.plugins.mtls-auth.handshake"] = "kong/plugins/mtls-auth/handshake.lua",
+    ["kong.plugins.mtls-auth.log"] = "kong/plugins/mtls-auth/log.lua",
+    ["kong.plugins.mtls-auth.lookups"] = "kong/plugins/mtls-auth/lookups.lua",
     ["kong.plugins.mtls-auth.migrations"] = "kong/plugins/mtls-auth/migrations/init.lua",
     ["kong.plugins.mtls-auth.migrations.000_base_mtls_auth"] = "kong/plugins/mtls-auth/migrations/000_base_mtls_auth.lua",
     ["kong.plugins.mtls-auth.schema"] = "kong/plugins/mtls-auth/schema.lua",
+    ["kong.plugins.mtls-auth.verdict"] = "kong/plugins/mtls-auth/verdict.lua",
   },
 }
