@@ -12,6 +12,7 @@ include_files = {
 
 -- A plugin's handler is called with itself, and writes to kong.ctx.shared.
 files["kong/"] = { globals = { "kong" }, self = false }
+files["kong/testdata/"] = { globals = { "kong", "ngx" }, max_line_length = 140 }
 
 -- Kong's code for pre-function and post-function writes to kong.ctx.shared.
 files["mtlsauth/"] = { globals = { "kong" } }

@@ -109,20 +109,22 @@ function _M.near(now)
   return not lost or now >= lost and now < lost + ALONE
 end
 
--- Has drop called for every other epoch, until the connection breaks. Reads for a
--- second at a time, so as not to hold up a worker that is to end.
+-- Has drop called for every other epoch, until the connection breaks. At first it
+-- names none, so as to be answered at once. Reads for a second at a time, so as not to
+-- hold up a worker that is to end.
 local function follow(sock, drop)
+  local told
   while true do
-    local question = { op = "watch", protocol = PROTOCOL, version = _M.VERSION, epoch = _M.epoch }
+    local question = { op = "watch", protocol = PROTOCOL, version = _M.VERSION, epoch = told }
     local answer, err, nothing = ask(sock, question, 1000)
     for _ = 2, SILENCE do
       if answer or not nothing or err ~= "timeout" or ngx.worker.exiting() then break end
       answer, err, nothing = receive(sock)
     end
     if not answer or type(answer.epoch) ~= "string" then return err or answer.error end
-    _M.lost = nil
-    if answer.epoch ~= _M.epoch then
-      _M.epoch = answer.epoch
+    told, _M.lost = answer.epoch, nil
+    if told ~= _M.epoch then
+      _M.epoch = told
       drop()
     end
     sock:setkeepalive(30000, 64)

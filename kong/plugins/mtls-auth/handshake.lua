@@ -120,16 +120,21 @@ local function wanted(name)
   return #entries > 0, map.chains[key] or nil
 end
 
--- What fails here must not stop the handshake.
+-- What fails must not stop the handshake.
+local function tls(call, ...)
+  local called, done, err = pcall(kong.client.tls[call], ...)
+  if not called or not done then failed(call, called and err or done) end
+end
+
 local function ask()
   local ok, asked, cas = pcall(wanted, ssl.server_name())
-  if not ok then failed("looking up the server name", asked) end
+  if not ok then
+    failed("looking up the server name", asked)
+    cas = nil
+  end
   if not asked then return end
-  local done, err = kong.client.tls.request_client_certificate(ok and cas or nil)
-  if not done then failed("request_client_certificate", err) end
-  -- A TLS session has the client's certificate, but not the chain above it.
-  done, err = kong.client.tls.disable_session_reuse()
-  if not done then failed("disable_session_reuse", err) end
+  tls("request_client_certificate", cas)
+  tls("disable_session_reuse") -- a TLS session has the client's certificate, but not the chain above it
 end
 
 -- Kong calls this phase of global entries only: it is for where nothing was wrapped.

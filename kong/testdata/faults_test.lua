@@ -1,0 +1,184 @@
+-- What may come from an engine that is broken, or is none: never a pass.
+local world = require "world"
+local engines, fixtures = require "engines", require "fixtures"
+local test, equal, request, frame = world.test, world.equal, world.request, world.frame
+
+-- Sends requests, with anonymous and without, to what says; each must be a fault
+-- with one line, on a connection that is closed then.
+local function fault(name, says, why)
+  test(name, function()
+    for _, anonymous in ipairs({ false, "anonymous" }) do
+      world.start(fixtures.options())
+      local engine = engines.new(says)
+      world.run(2)
+      local before = #world.conns
+      local r = request(fixtures.conf({ anonymous = anonymous or nil }), fixtures.request())
+      equal({ r.status, r.body, r.ctx.CLIENT_VERIFY_OVERRIDE },
+        { 500, '{"message":"An unexpected error occurred"}', "FAILED:internal" })
+      equal(r.authenticated, nil)
+      equal(#world.logged("err "), 1)
+      equal(#world.logged('err [mtls-auth] reason="internal" error="'), 1)
+      assert(#world.logged(why) == 1, "the log: " .. table.concat(world.log, "\n"))
+      for i = before + 1, #world.conns do assert(world.conns[i].closed, "the connection is closed") end
+      assert(engine.count("decide") <= 2)
+      -- Nothing of it stays.
+      engine.decide = function(_, conn) conn:write(frame("verdict_certificate")) end
+      equal(request(fixtures.conf(), fixtures.request()).status, nil)
+    end
+  end)
+end
+
+local function saying(...)
+  local frames = { ... }
+  return function(_, conn)
+    for _, f in ipairs(frames) do conn:write(f) end
+  end
+end
+
+local function raw(bytes)
+  return function(_, conn)
+    conn:raw(bytes)
+    conn:close()
+  end
+end
+
+-- A verdict with one thing changed; nil takes it away.
+local function with(name, field, value)
+  local v = frame(name)
+  v[field] = value
+  return saying(v)
+end
+
+fault("no JSON", raw(world.framed("rubbish")), "no JSON object")
+fault("an array", raw(world.framed("[1]")), "no JSON object")
+fault("a text", raw(world.framed('"pass"')), "no JSON object")
+fault("half a frame", raw(world.framed('{"verdict":"pass"}'):sub(1, 10)), "half a frame")
+fault("half a length", raw("\1\0"), "closed")
+fault("an empty frame", raw("\0\0\0\0"), "a frame of 0 bytes")
+fault("a frame of 2^30 bytes", raw("\0\0\0\64"), "a frame of 1073741824 bytes")
+fault("a frame of 1 MiB and a byte", raw("\1\0\16\0"), "a frame of 1048577 bytes")
+fault("nothing", function(_, conn) conn:close() end, "closed")
+fault("silence", function(_, conn) conn:sleep(3600) end, "timeout")
+fault("an empty object", saying({ x = 1 }), "is none")
+fault("another epoch is no answer", saying({ epoch = "5f1c-7" }), "is none")
+fault("an error", saying(frame("error")), "this engine speaks 1")
+fault("wait that is not true", saying({ wait = 1 }), "is none")
+fault("another need", saying({ need = "def" }), "is none")
+fault("need for ever", function(_, conn)
+  repeat conn:write(frame("need")) until not conn:read()
+end, "is none")
+fault("a second lookup", function(_, conn)
+  repeat conn:write(frame("lookup_consumers")) until not conn:read()
+end, "is none")
+fault("a lookup of no lists", saying({ lookup = true }), "error=")
+fault("a lookup of rubbish", saying({ lookup = { credentials = { "a" }, consumers = {} } }), "error=")
+fault("an attribute that there is not", function(_, conn)
+  conn:write({ lookup = { credentials = setmetatable({}, world.json.array_mt), consumers = { { "tags", "x" } } } })
+  local found = conn:read()
+  conn:write(#found.errors == 1 and { x = 1 } or frame("verdict_certificate"))
+end, "is none")
+fault("wait for ever", function(_, conn)
+  while not conn.closed do
+    conn:write(frame("wait"))
+    conn:sleep(2)
+  end
+end, "no verdict")
+fault("wait without end at once", function(_, conn)
+  for _ = 1, 100 do conn:write(frame("wait")) end
+  conn:write(frame("verdict_certificate"))
+end, "no verdict")
+
+local NOTHING = { nil, false, 1, {}, world.json.null, "" }
+for _, verdict in ipairs({ "verdict_certificate", "verdict_refuse", "verdict_fault" }) do
+  for _, field in ipairs({ "verify", "reason", "lines", "ttl_ms", "epoch" }) do
+    for i = 1, 6 do
+      local value = NOTHING[i]
+      if not (field == "ttl_ms" and value == 1) then
+        fault(verdict .. " with " .. field .. " " .. i, with(verdict, field, value), "error=")
+      end
+    end
+  end
+  fault(verdict .. " with a time before now", with(verdict, "ttl_ms", -1), "is none")
+  fault(verdict .. " with a line of another level", with(verdict, "lines", { { "emerg", "x" } }), "is none")
+  fault(verdict .. " with half a line", with(verdict, "again", { "info" }), "is none")
+  for _, other in ipairs({ "maybe", "PASS", "pass ", true, 1, {} }) do
+    fault(verdict .. " as " .. tostring(other):sub(1, 5), with(verdict, "verdict", other), "is none")
+  end
+end
+fault("pass alone", saying({ verdict = "pass" }), "is none")
+fault("refuse as pass", with("verdict_refuse", "verdict", "pass"), "is none")
+for _, name in ipairs({ "verdict_refuse", "verdict_fault" }) do
+  for _, status in ipairs({ 200, 0, 403, "401", name == "verdict_refuse" and 500 or 401 }) do
+    fault(name .. " with status " .. tostring(status), with(name, "status", status), "is none")
+  end
+  fault(name .. " without status", with(name, "status", nil), "is none")
+  for i = 1, 6 do fault(name .. " with body " .. i, with(name, "body", NOTHING[i]), "is none") end
+end
+fault("a pass with a status", with("verdict_certificate", "status", 401), "is none")
+fault("a pass with a body", with("verdict_certificate", "body", "x"), "is none")
+for i = 1, 6 do
+  fault("a pass with headers " .. i, with("verdict_certificate", "headers", NOTHING[i]), "is none")
+end
+for _, header in ipairs({ { "Host", "x" }, { "x-consumer-id", "x" }, { "X-Consumer-ID" }, { "X-Consumer-ID", 1 }, "X-Consumer-ID" }) do
+  fault("a pass with a header " .. tostring(header[1]), with("verdict_certificate", "headers", { header }), "is none")
+end
+fault("a consumer that was not asked for", saying(frame("verdict_pass")), "is none")
+fault("a consumer that was not found", function(_, conn)
+  conn:write({ lookup = { credentials = setmetatable({}, world.json.array_mt), consumers = { { "username", "nobody" } } } })
+  conn:read()
+  conn:write(frame("verdict_pass"))
+end, "is none")
+for i = 2, 6 do
+  fault("a pass with consumer " .. i, with("verdict_certificate", "consumer", NOTHING[i]), "error=")
+  fault("a pass with credential " .. i, with("verdict_certificate", "credential", NOTHING[i]), "is none")
+end
+fault("a pass for nobody", with("verdict_certificate", "credential", nil), "is none")
+for _, groups in ipairs({ "admin", true, { { "admin" } }, { 1 }, { x = 1 } }) do
+  fault("a pass with groups " .. type(groups), with("verdict_certificate", "groups", groups), "is none")
+end
+
+test("no engine", function()
+  world.start(fixtures.options())
+  local r = request(fixtures.conf({ anonymous = "anonymous" }), fixtures.request())
+  equal(r.status, 500)
+  equal(#world.logged("connecting: no such file"), 1)
+end)
+
+test("a connection that has died is replaced", function()
+  world.start(fixtures.options())
+  local engine = engines.new(function(_, conn) conn:write(frame("verdict_refuse")) end)
+  world.run(2)
+  request(fixtures.conf(), fixtures.request({ leaf = "1" }))
+  local kept = world.conns[#world.conns]
+  kept:close()
+  equal(request(fixtures.conf(), fixtures.request({ leaf = "2" })).status, 401)
+  equal(engine.count("decide"), 2)
+  equal(#world.logged("err "), 0)
+  -- One that closes after it was asked, too, if it has said nothing: once.
+  local closes = 1
+  engine.decide = function(_, conn)
+    closes = closes - 1
+    if closes >= 0 then conn:close() else conn:write(frame("verdict_refuse")) end
+  end
+  equal(request(fixtures.conf(), fixtures.request({ leaf = "3" })).status, 401)
+  closes = 2
+  equal(request(fixtures.conf(), fixtures.request({ leaf = "4" })).status, 500)
+end)
+
+test("connections are used again", function()
+  world.start(fixtures.options())
+  engines.new(function(_, conn) conn:write(frame("verdict_refuse")) end)
+  world.run(2)
+  for i = 1, 5 do request(fixtures.conf(), fixtures.request({ leaf = tostring(i) })) end
+  equal(world.connections, 2) -- one is the watch's
+end)
+
+test("a question over 1 MiB is not asked", function()
+  world.start(fixtures.options())
+  local engine = engines.new(function(_, conn) conn:write(frame("verdict_refuse")) end)
+  world.run(2)
+  local r = request(fixtures.conf(), fixtures.request({ leaf = ("x"):rep(1048577) }))
+  equal({ r.status, engine.count("decide"), #world.logged("over 1 MiB") }, { 500, 0, 1 })
+end)
+
+world.finish()

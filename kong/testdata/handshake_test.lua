@@ -1,0 +1,188 @@
+-- Who is asked for a certificate in the TLS handshake.
+local world = require "world"
+local fixtures = require "fixtures"
+local test, equal = world.test, world.equal
+
+local CA, CA2 = fixtures.ca, fixtures.ca2
+
+-- A worker with these routes and configurations.
+local function start(routes, configs, options)
+  options = options or {}
+  options.routes, options.cas = routes, { { id = CA, cert = "one\n" }, { id = CA2, cert = "two\n" } }
+  world.start(options)
+  if configs then world.configure(configs) end
+end
+
+-- What happens in a handshake with this server name.
+local function asked(sni)
+  world.sni, world.handshakes = sni, {}
+  world.certificate.execute()
+  equal(world.handshakes[1], "kong")
+  return table.concat(world.handshakes, ", ", 2)
+end
+
+local PLAIN = "request nil, no-reuse"
+local function names(of) return "request names:" .. of .. ", no-reuse" end
+
+test("by the server names of routes", function()
+  start({
+    { id = "snis", snis = { "A.test", "b.test." }, hosts = { "c.test" } },
+    { id = "hosts", hosts = { "d.test:8443", "E.test" } },
+    { id = "others", hosts = { "f.test" } },
+  }, { { route_id = "snis" }, { route_id = "hosts" } })
+  for _, sni in ipairs({ "a.test", "a.TEST", "a.test.", "b.test", "d.test", "e.test" }) do equal(asked(sni), PLAIN, sni) end
+  for _, sni in ipairs({ "c.test", "f.test", "x.a.test", "test", "" }) do equal(asked(sni), "", sni) end
+  equal(asked(nil), "")
+end)
+
+test("by wildcards", function()
+  start({ { id = "r", hosts = { "*.wild.test", "w.*" } } }, { { route_id = "r" } })
+  for _, sni in ipairs({ "x.wild.test", "y.x.wild.test", "w.test", "w.x.test" }) do equal(asked(sni), PLAIN, sni) end
+  for _, sni in ipairs({ "wild.test", "xwild.test", "x.wild.test.x", "x.w.test", "w" }) do equal(asked(sni), "", sni) end
+end)
+
+test("everybody, where a route or the configuration says nothing of names", function()
+  for _, case in ipairs({
+    { { route_id = "paths" } }, { {} }, { { service_id = "s" } }, { { route_id = "gone" } },
+  }) do
+    start({ { id = "paths", paths = { "/" } }, { id = "empty", snis = {}, hosts = {}, service = { id = "s" } } }, case)
+    equal(asked("any.test"), PLAIN)
+    equal(asked(nil), PLAIN)
+  end
+end)
+
+test("everybody, where a host is an address, which is sent as no name", function()
+  for _, host in ipairs({ "127.0.0.1", "127.0.0.1:8443", "[::1]", "[::1]:8443" }) do
+    start({ { id = "r", hosts = { host } } }, { { route_id = "r" } })
+    equal(asked(nil), PLAIN, host)
+  end
+end)
+
+test("for all routes of a service", function()
+  start({
+    { id = "1", hosts = { "a.test" }, service = { id = "s" } }, { id = "2", hosts = { "b.test" }, service = { id = "s" } },
+    { id = "3", hosts = { "c.test" }, service = { id = "t" } },
+  }, { { service_id = "s" } })
+  equal({ asked("a.test"), asked("b.test"), asked("c.test") }, { PLAIN, PLAIN, "" })
+end)
+
+test("nobody, without configurations", function()
+  start({}, {})
+  equal({ asked("a.test"), asked(nil) }, { "", "" })
+end)
+
+test("with the names of CAs", function()
+  local function conf(route, on, ...) return { route_id = route, send_ca_dn = on, ca_certificates = { ... } } end
+  start({
+    { id = "1", hosts = { "a.test" } }, { id = "2", hosts = { "both.test" } }, { id = "3", hosts = { "both.test" } },
+    { id = "4", hosts = { "off.test" } }, { id = "5", hosts = { "off.test" } }, { id = "6", hosts = { "*.wild.test", "gone.test" } },
+    { id = "7", hosts = { "x.wild.test" } },
+  }, {
+    conf("1", true, CA2), conf("2", true, CA), conf("3", true, CA2, CA), conf("4", true, CA), conf("5", false, CA),
+    conf("6", true, CA), conf("7", true, CA2, "gone"),
+  })
+  equal(asked("a.test"), names("two "))
+  equal(asked("both.test"), names("one two "))
+  equal(asked("off.test"), PLAIN)
+  equal(asked("y.wild.test"), names("one "))
+  equal(asked("x.wild.test"), names("one two "))
+  equal(asked("gone.test"), names("one "))
+  world.configure({ conf("1", true, CA), { send_ca_dn = true, ca_certificates = { CA2 } } })
+  equal(asked("a.test"), names("one two "))
+  equal(asked("b.test"), names("two "))
+  equal(asked(nil), names("two "))
+end)
+
+test("after a change", function()
+  start({ { id = "r", hosts = { "a.test" } } }, { { route_id = "r", send_ca_dn = true, ca_certificates = { CA } } })
+  world.run(1)
+  world.rows.routes[1].hosts = { "b.test" }
+  world.invalidate("kong_core_db_cache", "router:version")
+  equal(asked("a.test"), names("one "))
+  world.run(0.2)
+  equal({ asked("a.test"), asked("b.test") }, { "", names("one ") })
+  world.rows.cas[1].cert = "new\n"
+  world.invalidate("kong_core_db_cache", "ca_certificates:x")
+  world.run(0.2)
+  equal(asked("b.test"), names("new "))
+  world.rows.routes[1].hosts = { "c.test" }
+  world.event("mlcache", "mlcache:purge:kong_core_db_cache", "")
+  world.run(0.2)
+  equal(asked("c.test"), names("new "))
+  local reads = world.db.routes.calls
+  for _ = 1, 50 do world.invalidate("kong_core_db_cache", "router:version") end
+  world.invalidate("kong_db_cache", "consumers:x")
+  world.run(1)
+  equal(world.db.routes.calls, reads + 1)
+end)
+
+test("everybody, when it can not be found out, until it can", function()
+  start({ { id = "r", hosts = { "a.test" } } }, { { route_id = "r" } })
+  world.run(1)
+  world.db.routes.fail = "database down"
+  world.invalidate("kong_core_db_cache", "router:version")
+  world.run(0.2)
+  equal({ asked("b.test"), asked(nil) }, { PLAIN, PLAIN })
+  equal(#world.logged('err [mtls-auth] handshake="it is not known who is to be asked, so everybody is" error="database down"'), 1)
+  world.db.routes.fail = nil
+  world.run(6)
+  equal({ asked("a.test"), asked("b.test") }, { PLAIN, "" })
+  world.db.routes.throw = "no luck"
+  world.configure({ { route_id = "r" } })
+  equal(asked("b.test"), PLAIN)
+end)
+
+test("a later look counts, whichever ends last", function()
+  start({ { id = "r", hosts = { "a.test" } } }, { { route_id = "r" } })
+  world.run(1)
+  world.db.routes.slow = 2
+  world.invalidate("kong_core_db_cache", "router:version")
+  world.run(0.5) -- it has read a.test
+  world.db.routes.slow = 0
+  world.rows.routes[1] = { id = "r", hosts = { "b.test" } }
+  world.invalidate("kong_core_db_cache", "router:version")
+  world.run(5)
+  equal({ asked("a.test"), asked("b.test") }, { "", PLAIN })
+end)
+
+test("what fails does not stop the handshake", function()
+  start({}, { {} })
+  world.fails = "request"
+  equal(asked("a.test"), PLAIN)
+  world.fails = "no-reuse"
+  equal(asked("a.test"), PLAIN)
+  world.fails = nil
+  equal(#world.logged('error="broken"'), 2)
+  kong.client.tls.request_client_certificate = function() error("no luck") end
+  equal(asked("a.test"), "no-reuse")
+  equal(#world.logged("no luck"), 1)
+end)
+
+test("before Kong 3.5, which does not call configure", function()
+  start({ { id = "r", hosts = { "a.test" } } }, nil, { plugins = {
+    { name = "mtls-auth", enabled = true, route = { id = "r" }, config = { send_ca_dn = true, ca_certificates = { CA } } },
+    { name = "mtls-auth", enabled = false, config = {} }, { name = "key-auth", enabled = true, config = {} },
+  } })
+  equal(asked("b.test"), PLAIN) -- not known yet
+  world.run(0.2)
+  equal({ asked("a.test"), asked("b.test") }, { names("one "), "" })
+  world.rows.plugins[2].enabled = true
+  world.invalidate("kong_core_db_cache", "plugins_iterator:version")
+  world.run(0.2)
+  equal(asked("b.test"), PLAIN)
+end)
+
+test("where Kong has nothing to wrap, global entries ask", function()
+  start({ { id = "r", hosts = { "a.test" } } }, { { route_id = "r" } }, { no_execute = true })
+  equal(#world.logged("err [mtls-auth] handshake="), 1)
+  local function certificate(sni)
+    world.sni, world.handshakes = sni, {}
+    world.plugin:certificate({})
+    return table.concat(world.handshakes, ", ")
+  end
+  equal({ certificate("a.test"), certificate("b.test") }, { PLAIN, "" })
+  start({}, { {} })
+  equal(certificate("a.test"), "") -- where it was wrapped, nobody is asked twice
+end)
+
+world.finish()
