@@ -1,4 +1,5 @@
-# Kong Gateway with mtls-auth, and with --target binary the program alone.
+# Kong Gateway with mtls-auth: the program, and its Lua files, by which Kong takes the
+# native door. With --target binary the program alone, which has the files in it.
 
 ARG KONG_VERSION=3.9.1
 # A release names both by digest.
@@ -12,6 +13,8 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
+# The Lua files as the program writes them, on the builder's platform.
+RUN CGO_ENABLED=0 go run -trimpath -buildvcs=false . lua -out /opt/mtls-auth
 ARG TARGETOS
 ARG TARGETARCH
 # No paths, no build id and no version control go into the binary, so that one
@@ -33,6 +36,11 @@ LABEL org.opencontainers.image.title="Kong Gateway with mtls-auth" \
       org.opencontainers.image.base.name="docker.io/library/kong:${KONG_VERSION}"
 
 COPY --from=build --chmod=0755 /mtls-auth /usr/local/bin/mtls-auth
+COPY --from=build /opt/mtls-auth /opt/mtls-auth
+
+# To go without Lua: KONG_LUA_PACKAGE_PATH=";;", and a way to ask for certificates
+# (docs/plugin-server.md).
+ENV KONG_LUA_PACKAGE_PATH=/opt/mtls-auth/?.lua;;
 
 # In KONG_PLUGINSERVER_<name>_… the dash of the plugin's name is an underscore.
 # Kong starts the server with an empty environment, so the start command says

@@ -2,20 +2,21 @@
 # Makes what the compose file's Kong needs: a CA, a client's certificate that it
 # issued, and the repository's kong.yaml with that CA in it.
 #
-# usage: certificates.sh KONG_YAML KEYS CONFIG UPSTREAM
+# usage: certificates.sh KONG_YAML KEYS CONFIG UPSTREAM [MORE]
 #
 #   KONG_YAML  the repository's kong.yaml
 #   KEYS       folder for certificates and keys: cert.pem, key.pem (the CA's),
 #              client.pem, client.key, and the CA Certificate's id
 #   CONFIG     folder for kong.yaml, the only one that Kong sees
 #   UPSTREAM   URL of the service in kong.yaml
+#   MORE       what is put behind it: the pre-function, for Kong without Lua files
 #
 # Certificates and id are made when there are none or they are over within a
 # day; kong.yaml is written anew each time. What fails ends it with an error,
 # and Kong is not started.
 set -eu
-[ $# = 4 ] || { echo "usage: $0 KONG_YAML KEYS CONFIG UPSTREAM" >&2; exit 2; }
-kong_yaml=$1 keys=$2 config=$3 upstream=$4
+[ $# = 4 ] || [ $# = 5 ] || { echo "usage: $0 KONG_YAML KEYS CONFIG UPSTREAM [MORE]" >&2; exit 2; }
+kong_yaml=$1 keys=$2 config=$3 upstream=$4 more=${5-}
 umask 077
 
 fresh() {
@@ -59,6 +60,7 @@ old=$(sed -n 's/^- id: //p' "$kong_yaml")
   sed -e "s#http://127.0.0.1:1027#$upstream#" -e "s/$old/$id/" -e '/^  cert: |/,$d' "$kong_yaml"
   echo '  cert: |'
   sed 's/^/    /' "$keys/cert.pem"
+  if [ -n "$more" ]; then cat "$more"; fi
 } >"$config/kong.yaml.new"
 # Kong's own user reads it.
 chmod 0644 "$config/kong.yaml.new"

@@ -11,75 +11,133 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mtls-auth/mtlsauth"
-	"mtls-auth/mtlsauth/internal/gateway"
+	"mtls-auth/mtlsauth/internal/realkong"
 )
 
-// What the compose file's first service makes is what its Kong runs with: both
-// curl lines of the README get their answers.
-func TestCompose(t *testing.T) {
-	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("NO OPENSSL HERE: the certificates of compose.yaml were not made")
+// composed is what the tests read of a compose file.
+type composed struct {
+	Services map[string]struct {
+		Entrypoint  []string
+		Environment map[string]string
+		Image       string
+		ReadOnly    bool     `yaml:"read_only"`
+		CapDrop     []string `yaml:"cap_drop"`
+		Volumes     []string
 	}
-	text, err := os.ReadFile("../../compose.yaml")
+}
+
+func readCompose(t *testing.T, path string) (compose composed) {
+	t.Helper()
+	text, err := os.ReadFile("../../" + path)
 	if err != nil {
 		t.Fatal(err)
-	}
-	var compose struct {
-		Services map[string]struct {
-			Entrypoint  []string
-			Environment map[string]string
-			Image       string
-			ReadOnly    bool     `yaml:"read_only"`
-			CapDrop     []string `yaml:"cap_drop"`
-		}
 	}
 	if err := yaml.Unmarshal(text, &compose); err != nil {
 		t.Fatal(err)
 	}
+	return compose
+}
+
+// What the compose file's first service makes is what its Kong runs with: both
+// curl lines of the README get their answers. So they do without Lua files, with
+// what the second file says besides.
+func TestCompose(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("NO OPENSSL HERE: the certificates of compose.yaml were not made")
+	}
+	compose, without := readCompose(t, "compose.yaml"), readCompose(t, "deploy/compose/plugin-server.yaml")
 	for name, service := range compose.Services {
 		if !service.ReadOnly || len(service.CapDrop) != 1 || service.CapDrop[0] != "ALL" {
 			t.Errorf("service %s may do more than it needs: %+v", name, service)
 		}
 	}
-	entrypoint := compose.Services["certificates"].Entrypoint
-	if len(entrypoint) != 6 {
-		t.Fatalf("certificates is started by %q", entrypoint)
-	}
-	dir := t.TempDir()
-	keys, config := filepath.Join(dir, "keys"), filepath.Join(dir, "config")
-	upstream := newRig(t, nil, nil).upstream
-	script := func() {
-		for _, folder := range []string{keys, config} {
-			if err := os.MkdirAll(folder, 0o700); err != nil {
+	for d, service := range map[door]composed{native: compose, pluginProtocol: without} {
+		if d == native && chosenDoor(t) != native {
+			continue
+		}
+		entrypoint := service.Services["certificates"].Entrypoint
+		if len(entrypoint) < 6 || entrypoint[1] != "/certificates.sh" {
+			t.Fatalf("certificates is started by %q", entrypoint)
+		}
+		mounted := append(compose.Services["certificates"].Volumes, service.Services["certificates"].Volumes...)
+		dir := t.TempDir()
+		keys, config := filepath.Join(dir, "keys"), filepath.Join(dir, "config")
+		upstream := newRigBehind(t, d, nil, nil).upstream
+		here := func(path string) string {
+			switch path {
+			case "/keys", "/config":
+				return filepath.Join(dir, path)
+			case "http://echo:8080":
+				return upstream
+			}
+			for _, volume := range mounted {
+				if source, ok := strings.CutSuffix(volume, ":"+path+":ro"); ok {
+					return "../../" + source
+				}
+			}
+			t.Fatalf("nothing is mounted at %s: %q", path, mounted)
+			return ""
+		}
+		var args []string
+		for _, path := range entrypoint[1:] {
+			args = append(args, here(path))
+		}
+		script := func() string {
+			for _, folder := range []string{keys, config} {
+				if err := os.MkdirAll(folder, 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if out, err := exec.Command("sh", args...).CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			made, err := os.ReadFile(filepath.Join(keys, "cert.pem"))
+			if err != nil {
 				t.Fatal(err)
 			}
+			return string(made)
 		}
-		cmd := exec.Command("sh", "../../deploy/compose/certificates.sh", "../../kong.yaml", keys, config, upstream)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
+		if script() != script() {
+			t.Error("the second start made other certificates")
 		}
-	}
-	script()
-	made, err := os.ReadFile(filepath.Join(keys, "cert.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	script() // at the second start the keys are those of the first
-	if again, err := os.ReadFile(filepath.Join(keys, "cert.pem")); err != nil || string(again) != string(made) {
-		t.Errorf("the second start made other certificates (%v)", err)
-	}
-	rendered, err := os.ReadFile(filepath.Join(config, "kong.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := newRig(t, nil, nil, func(o *gateway.Options) { o.Config = rendered })
-	r.expect("none sent", r.get("/echo", nil), 401, noneSent)
-	for cert, key := range map[string]string{"cert.pem": "key.pem", "client.pem": "client.key"} {
-		pair, err := loadPair(filepath.Join(keys, cert), filepath.Join(keys, key))
+		rendered, err := os.ReadFile(filepath.Join(config, "kong.yaml"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.expect(cert, r.get("/echo", pair), 200, "")
+		r := newRigBehind(t, d, nil, nil, func(o *realkong.Options) { o.Config = rendered })
+		r.expect("none sent", r.get("/echo", nil), 401, noneSent)
+		for cert, key := range map[string]string{"cert.pem": "key.pem", "client.pem": "client.key"} {
+			pair, err := loadPair(filepath.Join(keys, cert), filepath.Join(keys, key))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.expect(cert, r.get("/echo", pair), 200, "")
+		}
+	}
+}
+
+// The image has the Lua files where Kong is told to look for them, and those who
+// go without take Kong's own path.
+func TestLuaPathOfTheImage(t *testing.T) {
+	text, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		" lua -out /opt/mtls-auth\n",
+		"\nCOPY --from=build /opt/mtls-auth /opt/mtls-auth\n",
+		"\nENV KONG_LUA_PACKAGE_PATH=/opt/mtls-auth/?.lua;;\n",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the Dockerfile has no %q", want)
+		}
+	}
+	const name = "KONG_LUA_PACKAGE_PATH"
+	if got, set := readCompose(t, "compose.yaml").Services["kong"].Environment[name]; set {
+		t.Errorf("compose.yaml: %s is %q", name, got)
+	}
+	if got := readCompose(t, "deploy/compose/plugin-server.yaml").Services["kong"].Environment[name]; got != ";;" {
+		t.Errorf("plugin-server.yaml: %s is %q", name, got)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -86,14 +87,35 @@ func TestDemoServe(t *testing.T) {
 	}
 }
 
+// preFunctionFile is what those add to theirs who go without Lua.
+const preFunctionFile = "../../deploy/pre-function.yaml"
+
+// forDoor returns a declarative file made for the native door as it is for this
+// one: with the pre-function behind it, as the README says.
+func forDoor(t *testing.T, d door, text []byte) []byte {
+	t.Helper()
+	if d == native {
+		return text
+	}
+	more, err := os.ReadFile(preFunctionFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Concat(text, more)
+}
+
 // kong.yaml is what users begin with: it must load, and its CA let nobody in.
 func TestKongYAML(t *testing.T) {
 	text, err := os.ReadFile("../../kong.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
+	if bytes.Contains(text, []byte("name: pre-function")) {
+		t.Error("kong.yaml has a pre-function, which the native door does not need")
+	}
 	r := newRig(t, nil, nil, func(o *gateway.Options) {
-		o.Config = bytes.ReplaceAll(text, []byte("http://127.0.0.1:1027"), []byte("http://127.0.0.1:1"))
+		local := bytes.ReplaceAll(text, []byte("http://127.0.0.1:1027"), []byte("http://127.0.0.1:1"))
+		o.Config = forDoor(t, chosenDoor(t), local)
 	})
 	r.expect("none sent", r.get("/echo", nil), 401, noneSent)
 	r.expect("anybody's", r.get("/echo", pkitest.NewCA("Replace this CA by your own").Client("client")), 401, failed)
@@ -129,9 +151,11 @@ func TestReadmeSession(t *testing.T) {
 	}
 	r := newRig(t, nil, nil)
 	local := regexp.MustCompile(`(?m)^  url: .*$`).ReplaceAll(config, []byte("  url: "+r.upstream))
-	if err := r.Configure(local); err != nil {
+	if err := r.Configure(forDoor(t, r.door, local)); err != nil {
 		t.Fatal(err)
 	}
+	// Kong's answer to a new configuration comes some milliseconds before it counts.
+	eventually(t, "the configuration counts", func() bool { return r.get("/echo", nil).status != 404 })
 	r.expect("none sent", r.get("/echo", nil), 401, noneSent)
 	own, err := loadPair(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"))
 	if err != nil {
@@ -169,23 +193,40 @@ func TestReadmeDemo(t *testing.T) {
 }
 
 // Every file that carries the handshake code carries the shipped one.
-func TestKubernetesPreFunction(t *testing.T) {
-	text, err := os.ReadFile("../../deploy/kubernetes/pre-function.yaml")
-	if err != nil {
-		t.Fatal(err)
+func TestPreFunctionFiles(t *testing.T) {
+	type preFunction struct {
+		Name, Plugin string
+		Config       struct{ Certificate, Access []string }
 	}
-	var plugin struct {
-		Kind   string
-		Plugin string
-		Config struct{ Certificate, Access []string }
-	}
-	if err := yaml.Unmarshal(text, &plugin); err != nil {
-		t.Fatal(err)
-	}
-	if plugin.Kind != "KongClusterPlugin" || plugin.Plugin != "pre-function" || len(plugin.Config.Certificate) != 1 || len(plugin.Config.Access) != 1 {
-		t.Fatalf("got %+v", plugin)
-	}
-	if plugin.Config.Certificate[0] != handshake.Certificate || plugin.Config.Access[0] != handshake.Access {
-		t.Error("the code is not the one that is shipped")
+	for file, of := range map[string]func(*testing.T, []byte) preFunction{
+		preFunctionFile: func(t *testing.T, text []byte) preFunction {
+			var all struct{ Plugins []preFunction }
+			if err := yaml.Unmarshal(text, &all); err != nil || len(all.Plugins) != 1 {
+				t.Fatalf("got %+v, %v", all, err)
+			}
+			return all.Plugins[0]
+		},
+		"../../deploy/kubernetes/plugin-server/pre-function.yaml": func(t *testing.T, text []byte) preFunction {
+			var plugin struct {
+				Kind        string
+				preFunction `yaml:",inline"`
+			}
+			if err := yaml.Unmarshal(text, &plugin); err != nil || plugin.Kind != "KongClusterPlugin" {
+				t.Fatalf("got %+v, %v", plugin, err)
+			}
+			return plugin.preFunction
+		},
+	} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plugin := of(t, text)
+		if plugin.Name+plugin.Plugin != "pre-function" || len(plugin.Config.Certificate) != 1 || len(plugin.Config.Access) != 1 {
+			t.Fatalf("%s: got %+v", file, plugin)
+		}
+		if plugin.Config.Certificate[0] != handshake.Certificate || plugin.Config.Access[0] != handshake.Access {
+			t.Errorf("%s: the code is not the one that is shipped", file)
+		}
 	}
 }
