@@ -27,7 +27,7 @@ var policy = map[string][]string{
 	"mtlsauth/e2e": {}, // tests alone
 
 	// Measures the whole from outside, and a cold decision from inside.
-	"mtlsauth/bench":     {"mtlsauth", "mtlsauth/bench/...", "authn", "cacert", "pkitest", "gateway/rpc", "realkong"},
+	"mtlsauth/bench":     {"mtlsauth", "mtlsauth/bench/...", "authn", "cacert", "pkitest", "gateway/rpc", "realkong", "kong"},
 	"mtlsauth/bench/...": {"mtlsauth", "mtlsauth/bench/...", "gateway/rpc", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 
 	// The door.

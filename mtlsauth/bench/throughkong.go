@@ -11,17 +11,17 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/bench/load"
-	"mtls-auth/mtlsauth/bench/role"
 	"mtls-auth/mtlsauth/internal/realkong"
 )
 
 // What is asked of each route, and by how many clients. Visits are short, so that
 // those that are compared have the machine in the same state.
 const (
-	kongVisits  = 4 // of each route in a round
-	kongLasts   = 500 * time.Millisecond
+	kongVisits  = 10 // of each route in a round
+	kongLasts   = 200 * time.Millisecond
 	kongClients = 32
 	kongMost    = 1_000_000 // requests of a visit, far from what a Kong answers
+	kongNew     = 150       // of a visit, where each comes with a new certificate
 )
 
 // throughKong measures requests a second through a real Kong, where the
@@ -46,66 +46,100 @@ func (b *bench) throughKong() error {
 		workers, visits = workers[:1], 1
 	}
 	for _, n := range workers {
-		routes, err := b.measureKong(ctx, command, n, visits)
-		if err != nil {
+		of := fmt.Sprintf("Kong %s, nginx_worker_processes = %d", version, n)
+		if err := b.throughOneKong(ctx, command, of, n, visits); err != nil {
 			return err
-		}
-		b.printf("Kong %s, nginx_worker_processes = %d\n\n", version, n)
-		b.printKong(routes)
-		if n == workers[0] {
-			b.kongGoals(routes)
 		}
 	}
 	b.printf("medians of %d visits of %v by %d clients, whose connections are kept and have shown a certificate\n"+
-		"(TLS 1.3); ratios are medians of those of one turn. No access log; Kong asks for certificates by\n"+
-		"ssl_verify_client optional_no_ca, with no Lua, also where no plugin is. Processor time is a request's, of\n"+
-		"the plugin server's process and of Kong's workers; clients and upstream take their share of the same %d\n"+
-		"processors.\n", visits, kongLasts, kongClients, runtime.GOMAXPROCS(0))
+		"(TLS 1.3); half as many visits by one client, and with new certificates, of %d requests. Ratios and differences\n"+
+		"are medians of those of one turn. No access log; Kong asks for certificates by ssl_verify_client\n"+
+		"optional_no_ca, with no Lua, also where no plugin is. Processor time is a request's, of the plugin server's\n"+
+		"process, the native door's engine, and of Kong's workers; writes are the former's. Clients and upstream take\n"+
+		"their share of the same %d processors.\n", visits, kongLasts, kongClients, kongNew, runtime.GOMAXPROCS(0))
 	return nil
 }
 
-// measureKong starts a Kong with so many workers and visits every route so many
-// times.
-func (b *bench) measureKong(ctx context.Context, command string, workers, visits int) (_ []*route, err error) {
+// throughOneKong starts a Kong with so many workers and visits its routes. What
+// becomes of decisions that nobody has kept is a matter of one worker.
+func (b *bench) throughOneKong(ctx context.Context, command, of string, workers, visits int) (err error) {
 	before := len(b.running)
 	defer func() {
 		if e := b.stop(before); err == nil {
 			err = e
 		}
 	}()
-	k, err := b.startKong(command, workers)
+	few := max(1, visits/2)
+	k, err := b.startKong(command, workers, (few+1)*kongNew)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer k.Close()
+	often := load.Job{Connections: kongClients, Lasts: kongLasts, Most: kongMost}
+	kept := k.named(noPlugin, doesNil, oneCall, twoCalls, sixCalls, byHand, oursWarm, oursConsumer, nativeWarm, nativeConsumer, keyAuth)
+	if err := k.turns(ctx, kept, often, visits); err != nil {
+		return err
+	}
+	b.printf("%s\n\n", of)
+	b.printKong(kept)
+	if workers > 1 {
+		b.nativeGoals(kept, workers)
+		return nil
+	}
+	b.pluginServerGoals(kept)
+	b.nativeGoals(kept, workers)
+
+	alone := load.Job{Connections: 1, Lasts: kongLasts, Most: kongMost}
+	anew := k.named(noPlugin, nativeConsumer, nativeAnew, oursConsumer, oursAnew)
+	if err := k.turns(ctx, anew, alone, few); err != nil {
+		return err
+	}
+	b.printf("one client, so that no two requests share a decision; anew is with cache_ttl 0\n\n")
+	b.printKong(anew)
+	b.anewGoals(anew)
+
+	first := load.Job{Connections: 2, Lasts: time.Minute, Most: kongNew, New: true}
+	unseen := k.named(noPlugin, nativeConsumer, oursConsumer)
+	if err := k.turns(ctx, unseen, first, few); err != nil {
+		return err
+	}
+	b.printf("two clients, a new connection and a new certificate for each request\n\n")
+	b.printKong(unseen)
+	return nil
+}
+
+// turns visits every route so many times.
+func (k *routedKong) turns(ctx context.Context, routes []*route, job load.Job, visits int) error {
 	// The first visits start instances in every worker, and are not counted.
 	for turn := -1; turn < visits; turn++ {
-		for i := range k.routes {
-			r := k.routes[(i+turn+1)%len(k.routes)] // none is always first
-			if err := k.visit(r, turn >= 0); err != nil {
-				return nil, fmt.Errorf("%s: %w", r.name, err)
+		job.First = (turn + 1) * job.Most
+		for i := range routes {
+			r := routes[(i+turn+1)%len(routes)] // none is always first
+			if err := k.visit(r, job, turn >= 0); err != nil {
+				return fmt.Errorf("%s: %w", r.name, err)
 			}
 			if err := ctx.Err(); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return k.routes, nil
+	return nil
 }
 
 // visit makes a turn's requests to a route.
-func (k *routedKong) visit(r *route, counts bool) error {
+func (k *routedKong) visit(r *route, job load.Job, counts bool) error {
+	job.Request = r.request("")
 	var f figures
 	work := func() error {
-		before, err := k.WorkerTime()
+		before, err := k.workerTime()
 		if err != nil {
 			return err
 		}
-		result, err := k.clients.Run(load.Job{Request: r.request(""), Connections: kongClients, Lasts: kongLasts, Most: kongMost})
+		result, err := k.clients.Run(job)
 		if err != nil {
 			return err
 		}
-		after, err := k.WorkerTime()
+		after, err := k.workerTime()
 		f.requests = float64(result.Requests)
 		f.rate = result.Rate()
 		f.p50, f.p99 = float64(result.P50.Nanoseconds()), float64(result.P99.Nanoseconds())
@@ -116,84 +150,17 @@ func (k *routedKong) visit(r *route, counts bool) error {
 		if err := work(); err != nil {
 			return err
 		}
-		f.server = math.NaN()
+		f.server, f.writes = math.NaN(), math.NaN()
 	} else {
 		used, err := usedBy(r.server, work)
 		if err != nil {
 			return err
 		}
 		f.server = float64(used.CPU.Nanoseconds()) / f.requests
+		f.writes = float64(used.Writes) / f.requests
 	}
 	if counts {
 		r.figures = append(r.figures, f)
 	}
 	return nil
-}
-
-// figures are those of one visit. Times are nanoseconds; server and kong are
-// processor time for a request, server NaN where there is none.
-type figures struct{ requests, rate, p50, p99, server, kong float64 }
-
-// route is a way through Kong.
-type route struct {
-	name    string
-	path    string
-	plugin  string         // "" for none
-	config  map[string]any // of the plugin
-	apikey  string         // "" for none
-	sees    []string       // header lines that upstream sees
-	server  *role.Process  // the plugin server; nil for none
-	figures []figures
-}
-
-// median returns the middle of a figure over all visits.
-func (r *route) median(of func(figures) float64) float64 {
-	var all []float64
-	for _, f := range r.figures {
-		all = append(all, of(f))
-	}
-	return median(all)
-}
-
-// ratioTo returns the middle of the ratios of a figure to another route's in the
-// same turn.
-func (r *route) ratioTo(other *route, of func(figures) float64) float64 {
-	var all []float64
-	for i, f := range r.figures {
-		all = append(all, of(f)/of(other.figures[i]))
-	}
-	return median(all)
-}
-
-func rate(f figures) float64 { return f.rate }
-
-func (b *bench) printKong(routes []*route) {
-	none := routeNamed(routes, noPlugin)
-	t := newTable(b.out, "route", "requests/s", "of no plugin", "p50 µs", "p99 µs", "plugin server, CPU µs", "Kong, CPU µs")
-	for _, r := range routes {
-		server := "-"
-		if r.server != nil {
-			server = microseconds(r.median(func(f figures) float64 { return f.server }))
-		}
-		t.row(r.name, fmt.Sprintf("%.0f", r.median(rate)), fmt.Sprintf("%.2f", r.ratioTo(none, rate)),
-			microseconds(r.median(func(f figures) float64 { return f.p50 })), microseconds(r.median(func(f figures) float64 { return f.p99 })),
-			server, microseconds(r.median(func(f figures) float64 { return f.kong })))
-	}
-	t.flush()
-	b.printf("\n")
-}
-
-func (b *bench) kongGoals(routes []*route) {
-	ours := routeNamed(routes, oursWarm)
-	b.atLeast(0.95, ours.ratioTo(routeNamed(routes, byHand), rate), "requests/s through Kong, of hand-written bytes")
-	b.atLeast(1, ours.ratioTo(routeNamed(routes, twoCalls), rate), "requests/s through Kong, of StartServer with two calls")
-}
-
-func routeNamed(routes []*route, name string) *route {
-	for _, r := range routes {
-		if r.name == name {
-			return r
-		}
-	}
-	panic("no route " + name) // they are all in one list
 }

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +15,9 @@ import (
 	"mtls-auth/mtlsauth/internal/realkong"
 )
 
-var allRoutes = []string{noPlugin, doesNil, oneCall, twoCalls, sixCalls, byHand, oursWarm, oursConsumer, keyAuth}
+var allRoutes = []string{
+	noPlugin, doesNil, oneCall, twoCalls, sixCalls, byHand, oursWarm, oursConsumer, oursAnew, nativeWarm, nativeConsumer, nativeAnew, keyAuth,
+}
 
 // With a Kong every route is measured; what the figures are is nobody's
 // business in a test.
@@ -23,12 +27,18 @@ func TestThroughKong(t *testing.T) {
 	}
 	out, _ := bare(t, 0, "-quick", "-rounds", "1", "-only", "kong")
 	for _, name := range allRoutes {
-		if strings.Count(out, "\n"+name+"  ") != 1 {
-			t.Errorf("not one row of %q:\n%s", name, out)
+		want := 1
+		switch name {
+		case noPlugin, nativeConsumer, oursConsumer:
+			want = 3 // tables
+		}
+		if n := strings.Count(out, "\n"+name+"  "); n != want {
+			t.Errorf("%d rows of %q, want %d:\n%s", n, name, want, out)
 		}
 	}
-	if n := strings.Count(out, "requests/s through Kong, of "); n != 2 {
-		t.Errorf("%d goals, want 2:\n%s", n, out)
+	_, goals, _ := strings.Cut(out, "\ngoals\n")
+	if n := strings.Count(goals, " at "); n != 8 {
+		t.Errorf("%d goals, want 8:\n%s", n, out)
 	}
 }
 
@@ -47,9 +57,9 @@ func TestKongTable(t *testing.T) {
 		r := &route{name: name, server: &role.Process{}}
 		for turn := range 3 {
 			slow := math.Pow(10, float64(turn))
-			f := figures{rate: 9000 / slow, p50: 1000, p99: 2000 * slow, server: 3000, kong: 4000}
+			f := figures{rate: 9000 / slow, p50: 1000, p99: 2000 * slow, server: 3000, writes: 2, kong: 4000 * slow}
 			if i > 0 {
-				f.rate = f.rate / 2
+				f.rate, f.kong = f.rate/2, f.kong+2000
 			}
 			r.figures = append(r.figures, f)
 		}
@@ -62,7 +72,7 @@ func TestKongTable(t *testing.T) {
 	b := &bench{out: out}
 	b.printKong(routes)
 	for name, want := range map[string]string{
-		noPlugin: "900 1.00 1.0 20.0 - 4.0", byHand: "450 0.50 1.0 20.0 3.0 4.0", oursWarm: "405 0.50 1.0 20.0 3.0 4.0",
+		noPlugin: "900 1.00 1.0 20.0 - - 40.0 0.0", byHand: "450 0.50 1.0 20.0 3.0 2.0 42.0 2.0", oursWarm: "405 0.50 1.0 20.0 3.0 2.0 42.0 2.0",
 	} {
 		found := false
 		for line := range strings.Lines(out.String()) {
@@ -77,9 +87,25 @@ func TestKongTable(t *testing.T) {
 			t.Errorf("no row for %q:\n%s", name, out)
 		}
 	}
-	b.kongGoals(routes)
-	if len(b.goals) != 2 || b.goals[0].got != 0.9 || b.goals[0].met() != "missed" || b.goals[1].got != 1 || b.goals[1].met() != "goal met" {
-		t.Errorf("goals: %+v", b.goals)
+	b.pluginServerGoals(routes)
+	b.nativeGoals(routes, 2)
+	b.anewGoals(routes)
+	var got []string
+	for _, g := range b.goals {
+		got = append(got, fmt.Sprintf("%s: %.2f, %s", g.what, g.got, g.met()))
+	}
+	want := []string{
+		"requests/s through Kong, of hand-written bytes: 0.90, missed",
+		"requests/s through Kong, of StartServer with two calls: 1.00, goal met",
+		"requests/s through Kong, native door, 2 workers, of no plugin: 0.50, missed",
+		"requests/s through Kong, native door, 2 workers, of key-auth: 1.00, goal met",
+		"Kong's CPU µs beyond no plugin, native door, 2 workers: 2.00, goal met",
+		"Kong's CPU µs beyond no plugin, native door, decided anew: 2.00, goal met",
+		"p50 ms, native door, decided anew: 0.00, goal met",
+		"turnarounds to the engine, native door, decided anew: 2.00, goal met",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("goals:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

@@ -29,6 +29,9 @@ type Options struct {
 	Address   string // host:port of a TLS listener
 	Root      string // the listener's certificate
 	Cert, Key string // the clients'
+	// More is a file of certificates with the same key, for jobs that show new
+	// ones; "" for none.
+	More string
 }
 
 // Job is requests to be made, over connections that are kept, for later jobs
@@ -40,6 +43,11 @@ type Job struct {
 	// Lasts is for how long requests are begun, Most how many at the most.
 	Lasts time.Duration
 	Most  int
+	// New has each request go over a connection of its own, which is opened while
+	// the time counts and shows one of Options.More: number First, from 0, and those after it,
+	// from the beginning again after the last.
+	New   bool
+	First int
 }
 
 // Clients is the clients' process.
@@ -68,6 +76,7 @@ func (c Clients) Get(request string) (string, error) {
 type part struct {
 	address string
 	config  *tls.Config
+	more    []*tls.Config // each with one of Options.More
 	kept    []*connection
 }
 
@@ -82,10 +91,11 @@ func start(o Options) (role.Part, error) {
 	if !roots.AppendCertsFromPEM([]byte(o.Root)) {
 		return nil, errors.New("the listener's certificate is none")
 	}
-	return &part{address: o.Address, config: &tls.Config{
+	p := &part{address: o.Address, config: &tls.Config{
 		RootCAs: roots, Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13,
 		NextProtos: []string{"http/1.1"}, ServerName: "localhost",
-	}}, nil
+	}}
+	return p, p.prepare(o)
 }
 
 func (p *part) Do(command string, argument json.RawMessage) (any, error) {
@@ -101,7 +111,7 @@ func (p *part) Do(command string, argument json.RawMessage) (any, error) {
 		if err := json.Unmarshal(argument, &request); err != nil {
 			return nil, err
 		}
-		c, err := p.dial(time.Now().Add(patience))
+		c, err := p.dial(p.config, time.Now().Add(patience))
 		if err != nil {
 			return nil, err
 		}
@@ -130,6 +140,9 @@ func (p *part) run(j Job) (kong.Result, error) {
 	request := []byte(j.Request)
 	n := max(1, j.Connections)
 	end := time.Now().Add(j.Lasts + patience)
+	if j.New {
+		return p.runNew(j, request, n, end)
+	}
 	if err := p.open(n, end); err != nil {
 		return kong.Result{}, err
 	}
@@ -146,7 +159,7 @@ func (p *part) run(j Job) (kong.Result, error) {
 			for now := time.Now(); now.Sub(started) < j.Lasts && begun.Add(1) <= int64(j.Most); {
 				if c.closing { // Kong does so after some thousand requests
 					c.Close()
-					if c, failed[i] = p.dial(end); failed[i] != nil {
+					if c, failed[i] = p.dial(p.config, end); failed[i] != nil {
 						return
 					}
 					connections[i] = c
@@ -172,7 +185,7 @@ func (p *part) run(j Job) (kong.Result, error) {
 // open sees that n connections are kept, good until an instant.
 func (p *part) open(n int, end time.Time) error {
 	for len(p.kept) < n {
-		c, err := p.dial(end)
+		c, err := p.dial(p.config, end)
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 
 // Ours says how our server is to run. Prefix and CADir are folders that exist.
 type Ours struct {
+	Name             string // of the plugin; "": mtls-auth
 	Prefix, CADir    string
 	CRLDir, StateDir string        // "" for none
 	Declarative      string        // -declarative-config; "" for none
@@ -19,14 +20,14 @@ type Ours struct {
 	Log              string        // a file for what it prints; "" for none
 }
 
-// name is what the plugin is called.
-const name = "mtls-auth"
-
 // startOurs runs the plugin server as the program does, with a pipe for stdin
 // whose end ends it.
 func startOurs(o Ours) (role.Part, error) {
 	if o.Refresh == 0 {
 		o.Refresh = 10 * time.Second
+	}
+	if o.Name == "" {
+		o.Name = "mtls-auth"
 	}
 	in, out, err := os.Pipe()
 	if err != nil {
@@ -43,12 +44,12 @@ func startOurs(o Ours) (role.Part, error) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- mtlsauth.Serve(mtlsauth.ServerOptions{
-			Name: name, Prefix: o.Prefix, SocketMode: 0o600, MinRSABits: 2048,
+			Name: o.Name, Prefix: o.Prefix, SocketMode: 0o600, MinRSABits: 2048,
 			CADir: o.CADir, DeclarativeConfig: o.Declarative, Refresh: o.Refresh,
 			CRLDir: o.CRLDir, StateDir: o.StateDir, MaxCRLSize: 128 << 20,
 		}, in, printed)
 	}()
-	socket := filepath.Join(o.Prefix, name+".socket")
+	socket := filepath.Join(o.Prefix, o.Name+".socket")
 	if err := awaitSocket(socket, ended); err != nil {
 		return nil, err
 	}
