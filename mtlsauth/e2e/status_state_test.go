@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -40,7 +41,16 @@ func (r *rig) killed() {
 	pid := r.Process().PID()
 	r.Process().Kill()
 	for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(20 * time.Millisecond) {
-		if next := r.Process().PID(); next != 0 && next != pid && r.get("/skip", nil).message == noneSent {
+		next := r.Process().PID()
+		if next == 0 || next == pid {
+			continue
+		}
+		if c, err := net.Dial("unix", r.socket); err != nil {
+			continue
+		} else {
+			c.Close()
+		}
+		if r.get("/skip", nil).message == noneSent {
 			return
 		}
 	}
