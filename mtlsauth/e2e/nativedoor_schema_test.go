@@ -1,0 +1,110 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+
+	"mtls-auth/mtlsauth/internal/realkong"
+)
+
+// Kong says the same of a configuration whichever door it is for: the schema of the
+// Lua files is the query command's.
+func TestNativeDoorSchema(t *testing.T) {
+	needsKong(t)
+	change := func(o *realkong.Options) { o.Workers = 1 }
+	server, door := newRigBehind(t, pluginProtocol, nil, nil, change), newRigBehind(t, native, nil, nil, change)
+	if door.AdminURL() == "" {
+		t.Skip("the Admin API is off")
+	}
+	validate := func(r *rig, body string) (int, string) {
+		resp, err := http.Post(r.AdminURL()+"/schemas/plugins/validate", "application/json", bytes.NewReader([]byte(body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, canonical(t, string(text))
+	}
+	const ids = `"ca_certificates":["` + idA + `"]`
+	for config, status := range map[string]int{
+		`{}`:                                400,
+		`{"ca_certificates":null}`:          400,
+		`{"ca_certificates":[]}`:            400,
+		`{"ca_certificates":["x"]}`:         400,
+		`{"ca_certificates":"` + idA + `"}`: 400,
+		`{` + ids + `}`:                     200,
+		`{` + ids + `,"consumer_by":[]}`:    200,
+		`{` + ids + `,"consumer_by":null,"authenticated_group_by":null}`:                         200,
+		`{` + ids + `,"consumer_by":["email"]}`:                                                  400,
+		`{` + ids + `,"authenticated_group_by":"O"}`:                                             400,
+		`{` + ids + `,"revocation_check_mode":"LAX"}`:                                            400,
+		`{` + ids + `,"anonymous":""}`:                                                           400,
+		`{` + ids + `,"skip_consumer_lookup":"yes"}`:                                             400,
+		`{` + ids + `,"cache_ttl":-1}`:                                                           400,
+		`{` + ids + `,"cache_ttl":"60"}`:                                                         400,
+		`{` + ids + `,"cache_ttl":9007199254740992}`:                                             400,
+		`{` + ids + `,"http_timeout":0}`:                                                         400,
+		`{` + ids + `,"http_proxy_host":"p"}`:                                                    400,
+		`{` + ids + `,"https_proxy_host":"p","https_proxy_port":65536}`:                          400,
+		`{` + ids + `,"https_proxy_host":"p","https_proxy_port":1.5}`:                            400,
+		`{` + ids + `,"https_proxy_host":"p","https_proxy_port":443}`:                            200,
+		`{` + ids + `,"san_dirname_matcher":["CN",""]}`:                                          400,
+		`{` + ids + `,"credentials":[{"subject_name":"s"}]}`:                                     400,
+		`{` + ids + `,"credentials":[{"subject_name":"s","consumer":"c","more":1}]}`:             400,
+		`{` + ids + `,"credentials":[{"subject_name":"s","consumer":"c","ca_certificate":"x"}]}`: 400,
+		`{` + ids + `,"credentials":[{"subject_name":"s","consumer":"c"}]}`:                      200,
+		`{` + ids + `,"unknown":1}`:                                                              400,
+	} {
+		for what, body := range map[string]string{
+			"for all":        `{"name":"mtls-auth","config":` + config + `}`,
+			"for a consumer": `{"name":"mtls-auth","consumer":{"id":"` + idAlice + `"},"config":` + config + `}`,
+			"for TCP":        `{"name":"mtls-auth","protocols":["tcp"],"config":` + config + `}`,
+		} {
+			want := status
+			if what != "for all" {
+				want = 400
+			}
+			a, texta := validate(server, body)
+			b, textb := validate(door, body)
+			if a != want || b != want || texta != textb {
+				t.Errorf("%s, %s:\nthe plugin server: %d %s\nthe native door:   %d %s", config, what, a, texta, b, textb)
+			}
+		}
+	}
+	// Defaults and all.
+	schema := func(r *rig) string {
+		resp, err := http.Get(r.AdminURL() + "/schemas/plugins/mtls-auth")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != 200 {
+			t.Fatalf("%s %s %v", resp.Status, text, err)
+		}
+		return string(text)
+	}
+	if a, b := canonical(t, schema(server)), canonical(t, schema(door)); a != b {
+		t.Errorf("the plugin server: %s\nthe native door:   %s", a, b)
+	}
+}
+
+// canonical has the keys of JSON objects in order.
+func canonical(t *testing.T, text string) string {
+	t.Helper()
+	var value any
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		t.Fatal(err)
+	}
+	out, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
