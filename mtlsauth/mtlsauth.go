@@ -4,9 +4,11 @@
 //
 // # How a request walks through it
 //
-//	Kong ─socket─▶ pluginserver ─▶ mtlsauth (Access) ─▶ plugin ─▶ authn.Policy ─▶ clientcert ▸ certpath ▸ revocation ▸ consumer ─▶ Decision
-//	  ◀─ answer in one write ───── mtlsauth (Answer to PDK calls) ◀──────────────────────────────────────────────────────────────────────┘
-//	cacert, in the background: -ca-dir ▸ declarative file ▸ Admin API ─▶ the current set of CA certificates
+//	Kong's plugin protocol ─▶ pluginserver ─▶ mtlsauth (Access) ┐
+//	a Lua plugin in Kong   ─▶ pluginserver ─▶ nativedoor        ├▶ plugin ─▶ authn.Policy ─▶ clientcert ▸ certpath ▸ revocation ▸ consumer ─▶ Decision
+//	go-pluginserver        ─▶ goplugin                          ┘
+//	  ◀─ answer in one write ─ the door that it came by (Answer to PDK calls, or a verdict) ◀───────────────────────────────────────────────────┘
+//	cacert, in the background: -ca-dir ▸ declarative file ▸ Admin API ─▶ the current set of CA certificates (not for nativedoor)
 //	revocation, in the background: renewals, -crl-dir, -state-dir ─▶ answers about certificates
 //
 // Authentication is a function: what was presented, a policy, the CA
@@ -16,13 +18,17 @@
 // # The rooms
 //
 //   - mtlsauth: the plugin server's door: evidence and answers as PDK calls.
-//   - goplugin: the same for go-pluginserver, a module of its own.
+//   - kong (beside this folder): the Lua plugin that asks the engine in Kong's own
+//     process, keeps what it decided, and asks clients for their certificates.
+//   - internal/nativedoor: what it asks: decisions, as frames of JSON.
+//   - goplugin: the door of go-pluginserver, a module of its own.
 //   - cli: the program's sub-commands.
 //   - internal/plugin: the plugin, whatever door leads to it: Kong's words
 //     (Config, schema) to a policy; decisions; lines for Kong's log; what runs
 //     in the background.
 //   - internal/settings: flags and environment variables.
-//   - internal/pluginserver: Kong's plugin protocol; knows no certificates.
+//   - internal/pluginserver: the socket and Kong's plugin protocol; knows no
+//     certificates.
 //   - internal/authn: Policy, Decision, Reason, Answer; the decision cache.
 //   - internal/clientcert: what the client presented.
 //   - internal/certpath: certification path validation (RFC 5280 §6).
