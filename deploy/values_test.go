@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mtls-auth/mtlsauth"
 )
 
 // values returns what a values file says of Kong's release, and its container
@@ -44,35 +46,62 @@ func follows(words []string, flag string) string {
 	return ""
 }
 
-// Kong, the query command, the server and the probe mean one socket. It lies on
-// a volume that both containers have, and not in Kong's prefix, where the
-// entrypoint of Kong's image removes it.
-func TestTheSocketIsTheSameEverywhere(t *testing.T) {
+// Kong, its Lua path, the query command, the engine and the probe mean one folder.
+// It is a volume that both containers have, which only the engine writes to, and
+// not Kong's prefix, where the entrypoint of Kong's image removes the socket.
+func TestTheFolderIsTheSameEverywhere(t *testing.T) {
 	binary := program(t)
 	for _, name := range []string{"values.yaml", "values-kong.yaml"} {
 		kong, sidecar := values(t, name)
 		env, _ := at(kong, "env").(object)
-		server := text(env, "pluginserver_names")
-		if server == "" || server == "mtls-auth" {
-			t.Errorf("%s: pluginserver_names is %q: Kong itself starts /usr/local/bin/mtls-auth for a server of that name", name, server)
+		// The Lua plugin looks for a server of its own name.
+		if got := text(env, "pluginserver_names"); got != "mtls-auth" {
+			t.Errorf("%s: pluginserver_names is %q", name, got)
 		}
-		prefix := "pluginserver_" + strings.ReplaceAll(server, "-", "_")
+		const server = "pluginserver_mtls_auth"
 		for key := range env {
-			if !slices.Contains([]string{"plugins", "pluginserver_names", prefix + "_socket", prefix + "_query_cmd"}, key) {
+			if !slices.Contains([]string{"plugins", "lua_package_path", "pluginserver_names", server + "_socket", server + "_query_cmd"}, key) {
 				t.Errorf("%s: %s is set, which Kong does not know, or which starts the server a second time", name, key)
 			}
 		}
-		socket := text(env, prefix+"_socket")
+		if image := text(kong, "image", "repository"); image != "kong" {
+			t.Errorf("%s: Kong's image is %q: one that has the program starts it too", name, image)
+		}
+		socket := text(env, server+"_socket")
 		dir := path.Dir(socket)
-		if strings.HasPrefix(socket, "/kong_prefix") {
+		if strings.HasPrefix(dir, "/kong_prefix") {
 			t.Errorf("%s: the socket is in Kong's prefix", name)
 		}
-
-		query := strings.Fields(text(env, prefix+"_query_cmd"))
-		if len(query) == 0 || query[0] != "/usr/local/bin/mtls-auth" {
-			t.Fatalf("%s: the query command is %q", name, query)
+		if got, want := text(env, "lua_package_path"), dir+"/?.lua;;"; got != want {
+			t.Errorf("%s: lua_package_path is %q, want %q", name, got, want)
 		}
-		out, err := exec.Command(binary, query[1:]...).Output()
+
+		// The sidecar's own command, in a folder of the test.
+		here := t.TempDir()
+		script, _ := list(sidecar, "command")[2].(string)
+		script, starts := strings.CutSuffix(script, "exec mtls-auth -kong-prefix "+dir+"\n")
+		if !starts {
+			t.Errorf("%s: the sidecar does not end in the engine, in %s: %q", name, dir, script)
+		}
+		cmd := exec.Command("sh", "-ec", strings.ReplaceAll(script, dir, here))
+		cmd.Env = append(os.Environ(), "PATH="+path.Dir(binary)+":"+os.Getenv("PATH"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+		if got, err := os.Readlink(here + "/.kong_env"); err != nil || got != "/kong_prefix/.kong_env" {
+			t.Errorf("%s: .kong_env leads to %q, %v", name, got, err)
+		}
+		if _, err := os.Stat(here + "/kong/plugins/mtls-auth/handler.lua"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		answer, ok := strings.CutPrefix(text(env, server+"_query_cmd"), "cat "+dir+"/")
+		if !ok {
+			t.Errorf("%s: the query command is %q", name, text(env, server+"_query_cmd"))
+		}
+		out, err := os.ReadFile(here + "/" + answer)
+		if err != nil {
+			t.Fatal(err)
+		}
 		var dump struct {
 			SocketPath string
 			Plugins    []struct{ Name string }
@@ -80,22 +109,22 @@ func TestTheSocketIsTheSameEverywhere(t *testing.T) {
 		if err := json.Unmarshal(out, &dump); err != nil {
 			t.Fatal(err)
 		}
-		if err != nil || dump.SocketPath != socket {
-			t.Errorf("%s: the query command answers %q, %v, and Kong is told %q", name, dump.SocketPath, err, socket)
+		if want := here + "/" + path.Base(socket); dump.SocketPath != want {
+			t.Errorf("%s: the query command answers %q, want %q", name, dump.SocketPath, want)
 		}
 		if plugins := strings.Split(text(env, "plugins"), ","); !slices.Contains(plugins, dump.Plugins[0].Name) || !slices.Contains(plugins, "bundled") {
 			t.Errorf("%s: plugins are %q", name, plugins)
-		}
-		if got := follows(command(sidecar), "-kong-prefix"); got != dir {
-			t.Errorf("%s: the server listens in %q, want %q", name, got, dir)
 		}
 		if got := list(sidecar, "startupProbe", "exec", "command"); !reflect.DeepEqual(got, []any{"test", "-S", socket}) {
 			t.Errorf("%s: the probe is %q", name, got)
 		}
 		inProxy := named(list(kong, "deployment", "userDefinedVolumeMounts"), "mountPath", dir)
 		inSidecar := named(list(sidecar, "volumeMounts"), "mountPath", dir)
-		if inProxy == nil || !reflect.DeepEqual(inProxy, inSidecar) {
-			t.Errorf("%s: %s is %v for Kong, %v for the server", name, dir, inProxy, inSidecar)
+		if text(inProxy, "name") == "" || text(inProxy, "name") != text(inSidecar, "name") {
+			t.Errorf("%s: %s is %v for Kong, %v for the engine", name, dir, inProxy, inSidecar)
+		}
+		if at(inProxy, "readOnly") != true || at(inSidecar, "readOnly") != nil {
+			t.Errorf("%s: who writes to %s: Kong %v, the engine %v", name, dir, inProxy, inSidecar)
 		}
 		if named(list(kong, "deployment", "userDefinedVolumes"), "name", text(inProxy, "name")) == nil {
 			t.Errorf("%s: there is no volume %q", name, text(inProxy, "name"))
@@ -103,8 +132,8 @@ func TestTheSocketIsTheSameEverywhere(t *testing.T) {
 	}
 }
 
-// The server is that of Kong's image, runs as Kong's user, and has the flags
-// that the program knows.
+// The engine runs as Kong's user, since others get no answer, and has the flags
+// that the program knows. Kong is that of the Dockerfile.
 func TestTheSidecar(t *testing.T) {
 	help, _ := exec.Command(program(t), "-help").CombinedOutput()
 	dockerfile, err := os.ReadFile("../Dockerfile")
@@ -115,22 +144,20 @@ func TestTheSidecar(t *testing.T) {
 	if version == nil {
 		t.Fatal("the Dockerfile names no version of Kong")
 	}
-	kong, _ := values(t, "values.yaml")
-	image := text(kong, "image", "repository") + ":" + text(kong, "image", "tag")
-	if got := text(kong, "image", "effectiveSemver"); got != string(version[1]) || !strings.HasPrefix(text(kong, "image", "tag"), got+"-") {
-		t.Errorf("the image is %s, its version of Kong %s, and the Dockerfile has %s", image, got, version[1])
-	}
-	for _, name := range []string{"values.yaml", "values-kong.yaml", "values-ca-dir.yaml"} {
-		_, sidecar := values(t, name)
-		if got := text(sidecar, "image"); got != image {
-			t.Errorf("%s: the server's image is %q, Kong's %q", name, got, image)
+	for _, name := range []string{"values.yaml", "values-kong.yaml", withCADir} {
+		kong, sidecar := values(t, name)
+		if got := text(kong, "image", "tag"); name != withCADir && got != string(version[1]) {
+			t.Errorf("%s: Kong is %q, and the Dockerfile has %s", name, got, version[1])
+		}
+		if got, want := text(sidecar, "image"), "/kong-mtls-auth:"+string(version[1])+"-mtls-auth-"+mtlsauth.Version; !strings.HasSuffix(got, want) {
+			t.Errorf("%s: the engine's image is %q, want …%s", name, got, want)
 		}
 		security := at(sidecar, "securityContext")
 		if at(security, "runAsUser") != 1000 || at(security, "readOnlyRootFilesystem") != true || at(security, "allowPrivilegeEscalation") != false {
 			t.Errorf("%s: got %v", name, security)
 		}
 		words := command(sidecar)
-		words = words[slices.Index(words, "/usr/local/bin/mtls-auth")+1:]
+		words = words[slices.Index(words, "exec")+2:]
 		for _, w := range words {
 			if strings.HasPrefix(w, "-") && !regexp.MustCompile(`(?m)^ *`+w+`\b`).Match(help) {
 				t.Errorf("%s: the program has no flag %s", name, w)
@@ -139,8 +166,12 @@ func TestTheSidecar(t *testing.T) {
 	}
 }
 
-// The values for the two charts differ in nothing but the name of a volume, and
-// those with -ca-dir in where the CA certificates come from.
+// withCADir are the values with CA certificates from mounted Secrets.
+const withCADir = "plugin-server/values-ca-dir.yaml"
+
+// The values for the two charts differ in nothing but the name of a volume, those
+// without Lua files in Kong's path, and those with -ca-dir in where the CA
+// certificates come from.
 func TestValuesAgree(t *testing.T) {
 	kong, sidecar := values(t, "values.yaml")
 	other, _ := values(t, "values-kong.yaml")
@@ -153,7 +184,12 @@ func TestValuesAgree(t *testing.T) {
 		t.Errorf("values.yaml has\n%v\nvalues-kong.yaml\n%v", kong, other)
 	}
 
-	overlay, withDir := values(t, "values-ca-dir.yaml")
+	without := documents(t, "deploy/kubernetes/plugin-server/values.yaml")[0]
+	if want := (object{"gateway": object{"env": object{"lua_package_path": ";;"}}}); !reflect.DeepEqual(without, want) {
+		t.Errorf("without Lua files: got %v, want %v", without, want)
+	}
+
+	overlay, withDir := values(t, withCADir)
 	dir := follows(command(withDir), "-ca-dir")
 	volume := named(list(withDir, "volumeMounts"), "mountPath", dir)
 	projected := named(list(overlay, "deployment", "userDefinedVolumes"), "name", text(volume, "name"))
@@ -170,18 +206,16 @@ func TestValuesAgree(t *testing.T) {
 		}
 	}
 	if got, want := follows(command(withDir), "-kong-prefix"), follows(command(sidecar), "-kong-prefix"); got != want {
-		t.Errorf("values-ca-dir.yaml: the socket is in %q, want %q", got, want)
+		t.Errorf("with -ca-dir: the socket is in %q, want %q", got, want)
 	}
 	for _, key := range []string{"name", "restartPolicy", "startupProbe", "resources", "securityContext"} {
 		if !reflect.DeepEqual(sidecar[key], withDir[key]) {
-			t.Errorf("%s is %v, and in values-ca-dir.yaml %v", key, sidecar[key], withDir[key])
+			t.Errorf("%s is %v, and with -ca-dir %v", key, sidecar[key], withDir[key])
 		}
 	}
-	for _, key := range []string{"userDefinedVolumes", "userDefinedVolumeMounts"} {
-		for _, want := range list(kong, "deployment", key) {
-			if got := named(list(overlay, "deployment", key), "name", text(want, "name")); !reflect.DeepEqual(got, want) {
-				t.Errorf("values-ca-dir.yaml: %s has %v, want %v", key, got, want)
-			}
+	for _, want := range list(kong, "deployment", "userDefinedVolumes") {
+		if got := named(list(overlay, "deployment", "userDefinedVolumes"), "name", text(want, "name")); !reflect.DeepEqual(got, want) {
+			t.Errorf("with -ca-dir: got the volume %v, want %v", got, want)
 		}
 	}
 }
