@@ -36,7 +36,7 @@ func TestCostOfAMillion(t *testing.T) {
 	}{{8, 8.5}, {16, 17}, {20, 20}} {
 		s := size{million, c.serial}
 		der := s.der(ca)
-		took := least(func() { read(t, der) })
+		took := cputime.Of(func() { read(t, der) })
 		if took > maxRead {
 			t.Errorf("%v: reading took %v", s, took)
 		}
@@ -53,7 +53,7 @@ func TestCostOfAMillion(t *testing.T) {
 		if got := int64(l.Size()); got < kept*9/10 || got > kept*11/10 {
 			t.Errorf("%v: Size is %d, but %d are kept", s, got, kept)
 		}
-		lookup := least(func() {
+		lookup := cputime.Of(func() {
 			for i := range 10_000 {
 				serial := pkitest.SerialOf(i*89, c.serial)
 				if _, found := l.Lookup(ca.RawSubject, serial); !found {
@@ -71,16 +71,6 @@ func TestCostOfAMillion(t *testing.T) {
 		t.Logf("%v: %d bytes, read in %v, keeps %.2f bytes an entry, at most %.1f MB above, lookup in %v",
 			s, len(der), took, float64(kept)/million, float64(above)/(1<<20), lookup)
 	}
-}
-
-// least is the processor time that f takes when the machine is least in its way:
-// what else runs takes from the caches and from memory.
-func least(f func()) time.Duration {
-	took := cputime.Of(f)
-	for range 4 {
-		took = min(took, cputime.Of(f))
-	}
-	return took
 }
 
 // peakOver returns the most heap that f takes above what there was.
