@@ -40,7 +40,7 @@ func TestNativeDoorReloadsAndWorkersThatDie(t *testing.T) {
 	root := pkitest.NewCA("root")
 	r := newNativeRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, twoWorkers)
 	l := r.startLoad(6, "/echo", root.Client("client"), pkitest.NewCA("stranger").Client("client"))
-	for i := range times(0, 10) {
+	for i := range times(1, 10) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		if err := r.Reload(ctx); err != nil {
 			t.Fatalf("reload %d: %v", i, err)
