@@ -236,6 +236,9 @@ test("many lines of a reason are summed up", function()
   request(fixtures.conf(), {})
   equal(world.logged("not_written"), { 'info [mtls-auth] reason="none_sent" not_written="5"' })
   equal(#world.logged('info [mtls-auth] reason="none_sent"'), 102)
+  local conf = fixtures.conf()
+  for _ = 1, 105 do request(conf, fixtures.request()) end
+  equal(#world.logged('debug [mtls-auth] reason="passed"'), 105) -- who asks for debug has them all
 end)
 
 test("a value in a line is one, and not too long", function()
@@ -250,7 +253,7 @@ test("under another name", function()
   local engine = engines.verdict(world.frame("verdict_pass"), world.frame("lookup").lookup)
   world.run(2)
   equal(request(fixtures.conf(), fixtures.request()).status, nil)
-  equal(#engine.found.credentials, 0)
+  equal({ #engine.found.credentials, #engine.found.errors }, { 0, 0 })
   equal(world.address, "unix:/prefix/mtls-auth-go.socket")
   request(fixtures.conf(), {})
   equal(#world.logged('[mtls-auth-go] reason="none_sent"'), 1)

@@ -11,7 +11,7 @@ local function fault(name, says, why)
       world.start(fixtures.options())
       local engine = engines.new(says)
       world.run(2)
-      local before = #world.conns
+      local before, began = #world.conns, world.now()
       local r = request(fixtures.conf({ anonymous = anonymous or nil }), fixtures.request())
       equal({ r.status, r.body, r.ctx.CLIENT_VERIFY_OVERRIDE },
         { 500, '{"message":"An unexpected error occurred"}', "FAILED:internal" })
@@ -20,7 +20,8 @@ local function fault(name, says, why)
       equal(#world.logged('err [mtls-auth] reason="internal" error="'), 1)
       assert(#world.logged(why) == 1, "the log: " .. table.concat(world.log, "\n"))
       for i = before + 1, #world.conns do assert(world.conns[i].closed, "the connection is closed") end
-      assert(engine.count("decide") <= 2)
+      equal(engine.count("decide"), name == "nothing" and 2 or 1)
+      assert(world.now() - began <= 62)
       -- Nothing of it stays.
       engine.decide = function(_, conn) conn:write(frame("verdict_certificate")) end
       equal(request(fixtures.conf(), fixtures.request()).status, nil)
@@ -154,6 +155,15 @@ test("a connection that has died is replaced", function()
   equal(request(fixtures.conf(), fixtures.request({ leaf = "2" })).status, 401)
   equal(engine.count("decide"), 2)
   equal(#world.logged("err "), 0)
+  -- However many have: none of their pool is taken again.
+  engine.decide = function(_, conn)
+    conn:sleep(1)
+    conn:write(frame("verdict_refuse"))
+  end
+  for i = 1, 5 do world.begin(fixtures.conf(), fixtures.request({ leaf = "many" .. i })) end
+  world.run(2)
+  for _, conn in ipairs(world.conns) do conn:close() end
+  equal(request(fixtures.conf(), fixtures.request({ leaf = "5" })).status, 401)
   -- One that closes after it was asked, too, if it has said nothing: once.
   local closes = 1
   engine.decide = function(_, conn)

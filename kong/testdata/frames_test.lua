@@ -42,6 +42,7 @@ test("a definition is the same for all workers, and another for another configur
   end
   local one = policy()
   equal(policy(), one)
+  equal(policy({ san_dirname_matcher = {} }), one) -- Kong's lists have no metatable in each mode
   equal(policy({ http_proxy_host = world.json.null, service_id = "s", consumer_id = "c", __key__ = "k", ["$refs"] = {} }), one)
   assert(policy({ consumer_by = { "username" } }) ~= one)
   assert(policy({ http_timeout = 1 }) ~= one)
@@ -65,12 +66,23 @@ test("what was found", function()
     { world.json.array_mt, world.json.array_mt, world.json.array_mt })
   _, got = found(frame("lookup_consumers"))
   equal(got.consumers, { frame("found").consumers[1] })
+  _, got = found({ lookup = { credentials = frame("lookup").lookup.credentials, consumers = {} } })
+  equal(got.credentials, frame("found").credentials)
   -- A credential whose consumer there is not is a failure.
   _, got = found(frame("lookup"), { consumers = {} })
   equal({ #got.credentials, #got.errors }, { 0, 1 })
   -- A name is looked up as what it is asked by, and by nothing else.
   _, got = found({ lookup = { credentials = {}, consumers = { { "username", fixtures.alice.id }, { "custom_id", "alice" } } } })
   equal(got.consumers, setmetatable({}, world.json.array_mt))
+end)
+
+test("a consumer that only a credential has named", function()
+  start(function(_, conn)
+    conn:write({ lookup = { credentials = frame("lookup").lookup.credentials, consumers = {} } })
+    conn:read()
+    conn:write(frame("verdict_pass"))
+  end)
+  equal(request(fixtures.conf(), fixtures.request()).ctx.authenticated_consumer, fixtures.alice)
 end)
 
 test("lookups that fail", function()

@@ -67,7 +67,10 @@ test("for all routes of a service", function()
 end)
 
 test("nobody, without configurations", function()
-  start({}, {})
+  start({}, {}, { plugins = { { name = "mtls-auth", enabled = true, config = {} } } })
+  equal({ asked("a.test"), asked(nil) }, { "", "" })
+  world.run(1)
+  world.configure(nil)
   equal({ asked("a.test"), asked(nil) }, { "", "" })
 end)
 
@@ -75,16 +78,19 @@ test("with the names of CAs", function()
   local function conf(route, on, ...) return { route_id = route, send_ca_dn = on, ca_certificates = { ... } } end
   start({
     { id = "1", hosts = { "a.test" } }, { id = "2", hosts = { "both.test" } }, { id = "3", hosts = { "both.test" } },
-    { id = "4", hosts = { "off.test" } }, { id = "5", hosts = { "off.test" } }, { id = "6", hosts = { "*.wild.test", "gone.test" } },
+    { id = "4", hosts = { "off.test", "no.test" } }, { id = "5", hosts = { "off.test" } },
+    { id = "6", hosts = { "*.wild.test", "gone.test" } }, { id = "8", hosts = { "no.test", "z.wild.test" } },
     { id = "7", hosts = { "x.wild.test" } },
   }, {
-    conf("1", true, CA2), conf("2", true, CA), conf("3", true, CA2, CA), conf("4", true, CA), conf("5", false, CA),
-    conf("6", true, CA), conf("7", true, CA2, "gone"),
+    conf("1", true, CA2), conf("2", true, CA), conf("3", true, CA2, CA), conf("4", false, CA), conf("5", true, CA),
+    conf("6", true, CA), conf("7", true, CA2, "gone"), conf("8", true, CA),
   })
   equal(asked("a.test"), names("two "))
   equal(asked("both.test"), names("one two "))
   equal(asked("off.test"), PLAIN)
+  equal(asked("no.test"), PLAIN)
   equal(asked("y.wild.test"), names("one "))
+  equal(asked("z.wild.test"), names("one "))
   equal(asked("x.wild.test"), names("one two "))
   equal(asked("gone.test"), names("one "))
   world.configure({ conf("1", true, CA), { send_ca_dn = true, ca_certificates = { CA2 } } })

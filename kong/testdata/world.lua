@@ -99,7 +99,10 @@ function Sock:connect(address, options)
   world.pools[options.pool] = pool
   local conn = table.remove(pool)
   if not conn then
-    if not world.engine then return nil, "no such file or directory" end
+    if not world.engine then
+      world.refused = (world.refused or 0) + 1
+      return nil, "no such file or directory"
+    end
     world.connections = world.connections + 1
     conn = setmetatable({ up = "", down = "", number = world.connections }, Conn)
     local serve = world.engine

@@ -15,7 +15,7 @@ local kept
 
 function _M.drop()
   kept = {
-    policies = setmetatable({}, { __mode = "k" }), -- by the plugin's configuration
+    policies = {}, -- by the plugin's configuration, which is another table when it changes
     decisions = lrucache.new(MAX_KEPT), -- by digest of what was presented
     lookups = lrucache.new(MAX_KEPT),
     flights = {},

@@ -69,7 +69,7 @@ local function converse(sock, answer, question, definition, find, flight)
     elseif answer.lookup ~= nil and not consumers then
       reply, consumers = find(answer.lookup)
     elseif answer.wait ~= true then
-      error("the engine's answer is none: " .. cjson.encode(answer), 0)
+      error("the engine's answer is none: " .. tostring(cjson.encode(answer)), 0)
     end
     if reply then assert(send(sock, reply)) end
     answer, err = receive(sock)

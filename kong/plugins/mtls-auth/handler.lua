@@ -106,7 +106,7 @@ function Handler:configure(configs)
   handshake.configure(configs or {})
 end
 
-local DECIDE = { consumers = true, mtls_auth_credentials = true, ca_certificates = true }
+local DECIDE = { consumers = true, mtls_auth_credentials = true, ca_certificates = true, plugins_iterator = true }
 local ASK = { router = true, plugins_iterator = true, ca_certificates = true }
 
 -- Kong has changed what this key of its caches stands for; without one, everything.

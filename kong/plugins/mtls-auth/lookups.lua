@@ -11,21 +11,22 @@ local ADDED = { route_id = true, service_id = true, consumer_id = true, plugin_i
 
 local function list() return setmetatable({}, cjson.array_mt) end
 
+-- A value is only what it is asked by: a name that is written like an id is none.
 local function load(by, value, ca)
-  local dao = by == "credential" and kong.db.mtls_auth_credentials or kong.db.consumers
-  if by == "id" then return dao:select({ id = value }) end
-  if by ~= "credential" then return dao["select_by_" .. by](dao, value) end
-  if dao == kong.db.mtls_auth_credentials then return dao:select_by_cache_key(dao:cache_key(value, ca)) end
+  local consumers, credentials = kong.db.consumers, kong.db.mtls_auth_credentials
+  if by == "id" then return consumers:select({ id = value }) end
+  if by ~= "credential" then return consumers["select_by_" .. by](consumers, value) end
+  return credentials and credentials:select_by_cache_key(credentials:cache_key(value, ca))
 end
 
--- Returns a row or false, and until when that counts; raises what failed.
+-- Returns a row, if there is one, and until when that counts; raises what failed.
 local function read(cache, conf, by, value, ca)
   local key, ttl, now = by .. ":" .. (ca or "") .. ":" .. value, conf.cache_ttl or 60, ngx.now()
   local entry = cache:get(key)
   if not entry or now < entry.at or now >= entry.at + ttl then
     local row, err = load(by, value, ca)
     if err then error(by .. " " .. value .. ": " .. err, 0) end
-    entry = { row = row or false, at = now }
+    entry = { row = row, at = now }
     if ttl > 0 then cache:set(key, entry) end
   end
   return entry.row, entry.at + ttl
@@ -45,7 +46,7 @@ function _M.find(cache, conf, wanted)
     return ok and row
   end
   for n, asked in ipairs(wanted.credentials) do
-    local row = get("credential", asked[1], asked[2] ~= "" and asked[2] or nil)
+    local row = get("credential", asked[1], asked[2])
     local owner = row and get("id", row.consumer.id)
     if owner then
       consumers[owner.id] = owner
@@ -70,9 +71,9 @@ end
 local UUID = "^%x+%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x+$" -- of 36 characters
 
 -- Returns the anonymous consumer: by id, where that can be meant, then by username;
--- or false, and by what it was looked for. Raises what failed.
+-- or nil, and by what it was looked for. Raises what failed.
 function _M.anonymous(cache, conf)
-  local name, what, row = conf.anonymous, "username", false
+  local name, what, row = conf.anonymous, "username", nil
   if #name == 36 and name:find(UUID) and name:sub(9, 9) == "-" then
     what, row = "id", read(cache, conf, "id", name:lower())
   end

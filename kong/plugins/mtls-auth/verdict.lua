@@ -43,7 +43,7 @@ end
 
 -- consumers are those that it may name, by id.
 function _M.decision(v, consumers)
-  if not is_verdict(v, consumers) then error("the engine's verdict is none: " .. cjson.encode(v), 0) end
+  if not is_verdict(v, consumers) then error("the engine's verdict is none: " .. tostring(cjson.encode(v)), 0) end
   v.ttl = math.min(v.ttl_ms / 1000, MAX_TTL)
   if v.credential then v.credential = { id = v.credential, consumer_id = v.consumer } end
   v.consumer = consumers[v.consumer]
