@@ -1,3 +1,4 @@
+local cjson   = require "cjson"
 local helpers = require "spec.helpers"
 
 local fixtures = require "spec.mtls-auth.fixtures"
@@ -23,6 +24,7 @@ describe("mtls-auth: lifecycle [#" .. strategy .. "]", function()
 
     gateway.route(bp, "stays.test", { ca_certificates = trusted, skip_consumer_lookup = true })
     patched = gateway.route(bp, "patched.test", { ca_certificates = trusted }).id
+    gateway.route(bp, "credential.test", { ca_certificates = trusted })
     gateway.route(bp, "replaced.test", { ca_certificates = { replaced }, skip_consumer_lookup = true })
 
     gateway.start(strategy)
@@ -59,6 +61,25 @@ describe("mtls-auth: lifecycle [#" .. strategy .. "]", function()
     gateway.patch(strategy, "ca_certificates", replaced, { cert = successor.pem })
     becomes(200, "replaced.test", new)
   end)
+
+
+  -- Without a database they come with the whole configuration.
+  if strategy ~= "off" then
+    it("goes by credentials of the Admin API", function()
+      assert.equal(401, (get("credential.test", client)))
+      local admin = helpers.admin_client()
+      local function post(path, body)
+        local headers = { ["Content-Type"] = "application/json" }
+        return cjson.decode(assert.res_status(201, admin:post(path, { headers = headers, body = body })))
+      end
+      post("/consumers", { username = "carol" })
+      local credential = post("/consumers/carol/mtls-auth", { subject_name = "client" })
+      becomes(200, "credential.test", client)
+      assert.res_status(204, admin:delete("/mtls-auths/" .. credential.id))
+      becomes(401, "credential.test", client)
+      admin:close()
+    end)
+  end
 
 
   it("comes back when it was killed", function()

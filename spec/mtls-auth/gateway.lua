@@ -33,10 +33,10 @@ local function output(command)
 end
 
 
--- Kong's settings for the plugin server, as the README has them, but for the
--- refresh period.
--- Workers, and so the plugin server, run as whoever runs the specs: the server
--- has to read Kong's prefix and to put its socket there. So it is in Kong's own
+-- Kong's settings for the program, as the README has them. The Lua files are on
+-- the path where the specs run: Pongo puts the checkout there.
+-- Workers, and so the program, run as whoever runs the specs: it has to put its
+-- socket into Kong's prefix. So it is in Kong's own
 -- image, where everything runs as the user kong. In Pongo's the specs are
 -- root's, and Kong would hand the workers to another user.
 local function settings(strategy)
@@ -48,37 +48,17 @@ local function settings(strategy)
     pluginserver_names = "mtls-auth",
     pluginserver_mtls_auth_socket = prefix .. "/mtls-auth.socket",
     pluginserver_mtls_auth_query_cmd = PROGRAM .. " -dump -kong-prefix " .. prefix,
-    pluginserver_mtls_auth_start_cmd = PROGRAM .. " -kong-prefix " .. prefix .. " -refresh 1s",
+    pluginserver_mtls_auth_start_cmd = PROGRAM .. " -kong-prefix " .. prefix,
   }
 end
 
 
---- Kong's blueprints, which know the plugin, with the global pre-function that
--- asks clients for a certificate.
+--- Kong's blueprints, which know the plugin.
 -- @param strategy "postgres" or "off"
 -- @return the blueprints: `bp.routes:insert` and so on
 function gateway.blueprints(strategy)
   assert(pl_path.exists(PROGRAM), PROGRAM .. " is missing: .pongo/pongo-setup-host.sh builds it")
-
-  -- Blueprints check configurations in the process of the specs, which asks
-  -- for the plugin's schema as the gateway does.
-  local set = settings(strategy)
-  helpers.test_conf.pluginservers = { {
-    name = "mtls-auth",
-    socket = set.pluginserver_mtls_auth_socket,
-    query_command = set.pluginserver_mtls_auth_query_cmd,
-  } }
-
-  local bp = helpers.get_db_utils(strategy, nil, { gateway.PLUGIN })
-  local lua = ROOT .. "/mtlsauth/internal/handshake/"
-  bp.plugins:insert({
-    name = "pre-function",
-    config = {
-      certificate = { assert(pl_file.read(lua .. "certificate.lua")) },
-      access = { assert(pl_file.read(lua .. "access.lua")) },
-    },
-  })
-  return bp
+  return (helpers.get_db_utils(strategy, nil, { gateway.PLUGIN }))
 end
 
 
