@@ -218,3 +218,24 @@ func TestPluginSchema(t *testing.T) {
 		}
 	}
 }
+
+// The settings in the README are those that the program prints.
+func TestReadmeSettings(t *testing.T) {
+	binary, dir := program(t), t.TempDir()
+	out, err := exec.Command(binary, "lua", "-out", dir).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := regexp.MustCompile(`(?m)(^\w+ = .*\n)+`).FindString(string(out))
+	if settings == "" {
+		t.Fatalf("no settings in %s", out)
+	}
+	want := strings.NewReplacer(dir, "/opt/mtls-auth", binary, "/usr/local/bin/mtls-auth", "PREFIX", "/usr/local/kong").Replace(settings)
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "```\n"+want+"```\n") {
+		t.Errorf("the README does not have\n%s", want)
+	}
+}
