@@ -17,21 +17,14 @@ end
 
 local NONE_SENT, UNEXPECTED = body("No required TLS certificate was sent"), body("An unexpected error occurred")
 
-local ours, variables = {}, {} -- headers, by name in lower case; nginx's variables for them
-for name, about_consumer in pairs(verdict.headers) do
-  ours[name:lower()] = about_consumer and "consumer" or "certificate"
-  variables[#variables + 1] = "http_" .. name:lower():gsub("-", "_")
-end
+local ours = {} -- headers, by name in lower case, and what they are about
+for name, about in pairs(verdict.headers) do ours[name:lower()] = about end
 
 -- Drops what came in as one of the plugin's headers, also with "_" for "-", for which
 -- many upstreams take it. With keep, those of an earlier plugin's consumer stay.
--- A variable has the header in any spelling, and mostly there is none.
 local function clear_headers(keep)
-  local var, any = ngx.var, false
-  for i = 1, #variables do any = any or var[variables[i]] end
-  if not any then return end
-  for sent in pairs(ngx.req.get_headers(0)) do
-    local about = ours[sent:gsub("_", "-")]
+  for sent in pairs(ngx.req.get_headers(0)) do -- all there are, in lower case
+    local about = sent:byte() == 120 and ours[sent:gsub("_", "-")] -- "x"
     if about and not (keep and about == "consumer" and not sent:find("_", 1, true)) then ngx.req.clear_header(sent) end
   end
 end

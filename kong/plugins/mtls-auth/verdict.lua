@@ -6,11 +6,11 @@ local _M = {}
 
 local MAX_TTL = 60 -- s, that a decision is kept
 
--- The request headers that are the plugin's, and whether they are about a consumer.
+-- The request headers that are the plugin's, and what they are about.
 _M.headers = {
-  ["X-Consumer-ID"] = true, ["X-Consumer-Custom-ID"] = true, ["X-Consumer-Username"] = true,
-  ["X-Credential-Identifier"] = true, ["X-Anonymous-Consumer"] = true,
-  ["X-Client-Cert-Dn"] = false, ["X-Client-Cert-San"] = false,
+  ["X-Consumer-ID"] = "consumer", ["X-Consumer-Custom-ID"] = "consumer", ["X-Consumer-Username"] = "consumer",
+  ["X-Credential-Identifier"] = "consumer", ["X-Anonymous-Consumer"] = "consumer",
+  ["X-Client-Cert-Dn"] = "certificate", ["X-Client-Cert-San"] = "certificate",
 }
 
 local function is_text(value) return type(value) == "string" and value ~= "" end
@@ -27,7 +27,7 @@ local function is_pair(value)
   return is_list(value, function(item) return type(item) == "string" end) and #value == 2
 end
 local function is_line(value) return is_pair(value) and levels[value[1]] end
-local function is_header(value) return is_pair(value) and _M.headers[value[1]] ~= nil end
+local function is_header(value) return is_pair(value) and _M.headers[value[1]] end
 
 local function is_verdict(v, consumers)
   if not (is_text(v.verify) and is_text(v.reason) and is_text(v.epoch) and is_list(v.lines, is_line)
