@@ -97,7 +97,8 @@ func TestCompose(t *testing.T) {
 			}
 			return string(made)
 		}
-		if script() != script() {
+		made := script()
+		if again := script(); again != made {
 			t.Error("the second start made other certificates")
 		}
 		rendered, err := os.ReadFile(filepath.Join(config, "kong.yaml"))
