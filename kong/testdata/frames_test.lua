@@ -35,7 +35,11 @@ test("decide on a resumed session, without a chain", function()
 end)
 
 test("a definition is the same for all workers, and another for another configuration or CA", function()
-  local engine = start(function(_, conn) conn:write(frame("verdict_refuse")) end)
+  local engine = start(function(_, conn, engine)
+    conn:write(frame("need"))
+    engine.definition = conn:read().definition
+    conn:write(frame("verdict_refuse"))
+  end)
   local function policy(changes)
     request(fixtures.conf(changes), { leaf = ("x"):rep(#engine.asked) })
     return engine.asked[#engine.asked].policy
@@ -44,6 +48,8 @@ test("a definition is the same for all workers, and another for another configur
   equal(policy(), one)
   equal(policy({ san_dirname_matcher = {} }), one) -- Kong's lists have no metatable in each mode
   equal(policy({ http_proxy_host = world.json.null, service_id = "s", consumer_id = "c", __key__ = "k", ["$refs"] = {} }), one)
+  policy({ ca_certificates = { fixtures.ca:upper() } })
+  assert(engine.definition:find('"id":"' .. fixtures.ca .. '"', 1, true), "an id in capitals")
   assert(policy({ consumer_by = { "username" } }) ~= one)
   assert(policy({ http_timeout = 1 }) ~= one)
   world.rows.cas[1] = { id = fixtures.ca, cert = "other" }

@@ -2,7 +2,7 @@
 -- names the CAs to them. It asks too often rather than too seldom: where it does not,
 -- a client is refused for having sent none.
 local base, plugin = (...):match("^(.-([^.]+)%.)handshake$")
-local log = require(base .. "log")
+local log, lookups = require(base .. "log"), require(base .. "lookups")
 local ssl = require "ngx.ssl"
 
 local _M = {}
@@ -62,8 +62,7 @@ local function build()
         local entry = new.entries[name] or { ids = {} }
         new.entries[name], entry.unnamed = entry, entry.unnamed or not conf.send_ca_dn
         for _, id in ipairs(conf.send_ca_dn and conf.ca_certificates or {}) do
-          local row = new.pems[id] or got(kong.db.ca_certificates:select({ id = id }, ALL_WORKSPACES))
-          entry.ids[id], new.pems[id] = true, row or { cert = "" }
+          entry.ids[id], new.pems[id] = true, new.pems[id] or lookups.ca(id) or { cert = "" }
         end
       end)
     end

@@ -80,13 +80,21 @@ function _M.anonymous(cache, conf)
   return row or read(cache, conf, "username", name), what
 end
 
+-- Returns a CA certificate, if there is one: ids may be written in capitals.
+function _M.ca(id)
+  for _, spelling in ipairs(id == id:lower() and { id } or { id:lower(), id }) do
+    local row, err = kong.db.ca_certificates:select({ id = spelling })
+    if err then error("CA certificate " .. id .. ": " .. err, 0) end
+    if row then return row end
+  end
+end
+
 -- The policy of a configuration: its definition, for the engine, and the SHA-256 of
 -- that. In order and without what Kong has added, so that all workers have the same.
 function _M.policy(conf)
   local cas, config = {}, {}
   for _, id in ipairs(conf.ca_certificates) do
-    local row, err = kong.db.ca_certificates:select({ id = id })
-    if err then error("CA certificate " .. id .. ": " .. err, 0) end
+    local row = _M.ca(id)
     if row then cas[#cas + 1] = '{"cert":' .. cjson.encode(row.cert) .. ',"id":' .. cjson.encode(row.id) .. "}" end
   end
   for key, value in pairs(conf) do
