@@ -141,12 +141,22 @@ func (k *routedKong) workerTime() (time.Duration, error) {
 		if err != nil {
 			return k.WorkerTime()
 		}
-		spent, _, _ := strings.Cut(string(text), " ")
-		ns, err := strconv.ParseInt(spent, 10, 64)
+		spent, err := parseSchedstat(string(text))
 		if err != nil {
-			return 0, fmt.Errorf("reading schedstat of process %d: %w", pid, err)
+			return 0, fmt.Errorf("process %d: %w", pid, err)
 		}
-		sum += time.Duration(ns)
+		sum += spent
 	}
 	return sum, nil
+}
+
+// parseSchedstat returns the processor time in /proc/PID/schedstat, its first
+// field.
+func parseSchedstat(text string) (time.Duration, error) {
+	spent, _, _ := strings.Cut(text, " ")
+	ns, err := strconv.ParseInt(spent, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("reading schedstat: %w", err)
+	}
+	return time.Duration(ns), nil
 }

@@ -187,3 +187,27 @@ func TestRequestOfARoute(t *testing.T) {
 		}
 	}
 }
+
+func TestSchedstat(t *testing.T) {
+	if got, err := parseSchedstat("598535 989695 6\n"); err != nil || got != 598535 {
+		t.Errorf("got %v (%v)", got, err)
+	}
+	for _, text := range []string{"", "a 1 2", "\n"} {
+		if got, err := parseSchedstat(text); err == nil || got != 0 {
+			t.Errorf("%q: got %v", text, got)
+		}
+	}
+}
+
+// Each table has figures of its own, of the routes that it names, in that order.
+func TestRoutesOfATable(t *testing.T) {
+	all := &routing{routes: []*route{{name: "a"}, {name: "b"}, {name: "c"}}}
+	some := all.named("c", "a")
+	if len(some) != 2 || some[0].name != "c" || some[1].name != "a" {
+		t.Fatalf("got %v", some)
+	}
+	some[0].figures = append(some[0].figures, figures{rate: 1})
+	if again := all.named("c"); len(again[0].figures) != 0 {
+		t.Errorf("another table has its figures too: %v", again[0].figures)
+	}
+}
