@@ -216,6 +216,20 @@ test("one of many asks", function()
   equal(#world.logged('reason="passed"'), 100)
 end)
 
+test("what was decided while a request read its definition is used", function()
+  conf = fixtures.conf()
+  local engine = start()
+  world.db.ca_certificates.slow = 2
+  local r = world.begin(fixtures.conf(), fixtures.request())
+  world.run(0)
+  world.db.ca_certificates.slow = 0
+  world.run(1)
+  equal(asks(engine, "1"), 1)
+  world.run(5)
+  assert(r.task.dead and not r.status)
+  equal(engine.count("decide"), 1)
+end)
+
 test("a fault is for all that wait, and for nobody later", function()
   conf = fixtures.conf()
   local engine = start()

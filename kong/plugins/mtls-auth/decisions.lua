@@ -26,7 +26,10 @@ function _M.drop()
 end
 _M.drop()
 
-local function stands(d, now) return d and now >= d.from and now < d.till and engine.near(now) end
+local function stands(d)
+  local now = ngx.now()
+  return d and now >= d.from and now < d.till and engine.near(now)
+end
 
 -- Calls make once for all that want the same at once; the others wait for what comes
 -- of it. Says too whether it was made for somebody else.
@@ -75,9 +78,9 @@ end
 -- Returns the decision about the request, and whether it was made for an earlier
 -- one; nil when no certificate was sent.
 function _M.find(conf)
-  local mine, now, connection = kept, ngx.now(), ngx.var.connection
+  local mine, connection = kept, ngx.var.connection
   local here = mine.recent[connection] or mine.older[connection]
-  if here and stands(here[conf], now) then return here[conf], true end
+  if here and stands(here[conf]) then return here[conf], true end
 
   local leaf = ngx.var.ssl_client_raw_cert
   if not leaf or leaf == "" then return nil end
@@ -91,7 +94,7 @@ function _M.find(conf)
   hash:update(policy.id .. #leaf .. ":" .. leaf .. (chain or ""))
   local digest, earlier = hash:final(), true
   local d = mine.decisions:get(digest)
-  if not stands(d, now) then
+  if not stands(d) then
     d, earlier = share(mine.flights, digest, decide, mine, conf, policy, digest, leaf, chain)
   end
   if d.till > d.from then
