@@ -7,6 +7,7 @@ local _M = {}
 
 local MAX_KEPT, MAX_CONNECTIONS = 10000, 16384 -- the latter in each of two tables
 local MAX_CHAIN = 65536 -- bytes: the program reads no more
+local ALONE = 5 -- s, that decisions outlive the engine
 local DEAD = 15 -- s without a sign of life of who decides
 
 -- All that is kept. Whoever is still deciding when it is dropped puts what comes of
@@ -27,8 +28,8 @@ end
 _M.drop()
 
 local function stands(d)
-  local now = ngx.now()
-  return d and now >= d.from and now < d.till and engine.near(now)
+  local now, lost = ngx.now(), engine.lost
+  return d and now >= d.from and now < d.till and (not lost or now >= lost and now < lost + ALONE)
 end
 
 -- Calls make once for all that want the same at once; the others wait for what comes

@@ -13,7 +13,6 @@ local _M = { VERSION = "0.1.0", epoch = nil, lost = nil }
 local PROTOCOL = 1
 local MAX_FRAME = 1048576 -- bytes
 local MAX_FRAMES, MAX_WAIT = 40, 60 -- for a verdict; every 2 s the engine says that it still decides
-local ALONE = 5 -- s, that decisions outlive the engine
 local SILENCE = 30 -- s, after which a watch is broken: it is answered within 25
 
 local function address()
@@ -101,12 +100,6 @@ function _M.decide(question, definition, find, flight)
   end
   sock:setkeepalive(30000, 64)
   return result
-end
-
--- Whether decisions that were kept may still be used.
-function _M.near(now)
-  local lost = _M.lost
-  return not lost or now >= lost and now < lost + ALONE
 end
 
 -- Has drop called for every other epoch, until the connection breaks. At first it
