@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	lua "mtls-auth/kong"
 	benchkong "mtls-auth/mtlsauth/bench/kong"
 	"mtls-auth/mtlsauth/bench/role"
 	benchserver "mtls-auth/mtlsauth/bench/server"
@@ -65,7 +66,12 @@ func luaFiles(tb testing.TB) string {
 	if err := luaOnce(); err != nil {
 		tb.Fatal(err)
 	}
-	return filepath.Join(binaries, "lua")
+	dir := filepath.Join(binaries, "lua")
+	// Named by package kong, so that go test knows what its answer depends on.
+	if _, err := os.Stat(filepath.Join(lua.Folder(dir, lua.Name), "handler.lua")); err != nil {
+		tb.Fatal(err)
+	}
+	return dir
 }
 
 func writeFile(tb testing.TB, path, text string) {
