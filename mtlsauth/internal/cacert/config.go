@@ -62,7 +62,7 @@ func Open(c Config, log *slog.Logger) ([]Source, error) {
 }
 
 const (
-	noSourceYet = "no source of CA certificates: no request can be authenticated; use "
+	noSourceYet = "no source of CA certificates: without the native door no request can be authenticated; use "
 	noSource    = noSourceYet + replacingFlags
 )
 
