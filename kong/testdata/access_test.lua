@@ -98,18 +98,36 @@ end)
 test("no certificate", function()
   local engine = start("verdict_pass")
   for _, leaf in ipairs({ false, "" }) do
-    ended(request(fixtures.conf(), { leaf = leaf, chain_err = "it is not asked for" }), 401, NONE_SENT, "NONE")
+    ended(request(fixtures.plain(), { leaf = leaf, chain_err = "it is not asked for" }), 401, NONE_SENT, "NONE")
   end
   equal(world.logged("none_sent"), { 'info [mtls-auth] reason="none_sent"', 'info [mtls-auth] reason="none_sent"' })
   engine.stop()
-  ended(request(fixtures.conf(), {}), 401, NONE_SENT, "NONE")
+  ended(request(fixtures.plain(), {}), 401, NONE_SENT, "NONE")
   equal(engine.count("decide"), 0)
+end)
+
+-- A configuration whose credentials contradict each other lets nobody go on, which
+-- only the engine knows.
+test("no certificate, and credentials of the configuration's own", function()
+  local engine = start("verdict_fault")
+  for _ = 1, 2 do
+    local r = request(fixtures.conf({ anonymous = "anonymous" }), { var = { connection = "7" } })
+    ended(r, 500, UNEXPECTED, "FAILED:lookup_failed")
+  end
+  equal(engine.count("decide"), 2)
+  equal(engine.of("decide")[1].leaf, "")
+  -- What comes of no certificate is not found by its connection.
+  engine = start("verdict_pass")
+  local conf = fixtures.conf({ anonymous = "anonymous" })
+  request(conf, { leaf = "", var = { connection = "7" } })
+  request(conf, fixtures.request({ leaf = "another", var = { connection = "7" } }))
+  equal(engine.count("decide"), 2)
 end)
 
 test("no certificate, and anonymous", function()
   local engine = start("verdict_pass")
   engine.stop()
-  local conf = fixtures.conf({ ca_certificates = { fixtures.ca2:upper(), fixtures.ca } })
+  local conf = fixtures.plain({ ca_certificates = { fixtures.ca2:upper(), fixtures.ca } })
   for _, name in ipairs({ "anonymous", fixtures.anonymous.id, fixtures.anonymous.id:upper() }) do
     conf.anonymous = name
     local r = request(conf, { headers = { { "x-consumer_custom-id", "forged" }, { "X-Client-Cert-DN", "forged" } } })
@@ -125,19 +143,19 @@ end)
 test("a consumer whose username is written like an id", function()
   local odd = { id = "cccccccc-0000-4000-8000-00000000000a", username = "CCCCCCCC-0000-4000-8000-0000000000FF" }
   start("verdict_pass", { consumers = { odd } })
-  equal(request(fixtures.conf({ anonymous = odd.username }), {}).ctx.authenticated_consumer, odd)
+  equal(request(fixtures.plain({ anonymous = odd.username }), {}).ctx.authenticated_consumer, odd)
 end)
 
 test("the anonymous consumer does not exist, or is not to be had", function()
   start("verdict_pass")
-  ended(request(fixtures.conf({ anonymous = 'n/o<"' }), {}), 500,
+  ended(request(fixtures.plain({ anonymous = 'n/o<"' }), {}), 500,
     [[{"message":"anonymous consumer n/o\u003c\" is configured but doesn't exist"}]], "FAILED:lookup_failed")
   equal(#world.logged([[chain="false" resumed="unknown" error="anonymous: the consumer with username \"n/o<\"\" doesn't exist"]]), 1)
   world.db.consumers.fail = "database down"
-  ended(request(fixtures.conf({ anonymous = "anonymous" }), {}), 500, UNEXPECTED, "FAILED:lookup_failed")
+  ended(request(fixtures.plain({ anonymous = "anonymous" }), {}), 500, UNEXPECTED, "FAILED:lookup_failed")
   equal(#world.logged('err [mtls-auth] reason="lookup_failed"'), 2)
   world.db.consumers.fail = nil
-  equal(request(fixtures.conf({ anonymous = "anonymous" }), {}).status, nil) -- failures are not kept
+  equal(request(fixtures.plain({ anonymous = "anonymous" }), {}).status, nil) -- failures are not kept
 end)
 
 test("an earlier plugin's credential is enough with anonymous", function()
@@ -230,10 +248,10 @@ end)
 
 test("many lines of a reason are summed up", function()
   start("verdict_pass")
-  for _ = 1, 105 do request(fixtures.conf(), {}) end
+  for _ = 1, 105 do request(fixtures.plain(), {}) end
   equal(#world.logged("none_sent"), 100)
   world.run(1)
-  request(fixtures.conf(), {})
+  request(fixtures.plain(), {})
   equal(world.logged("not_written"), { 'info [mtls-auth] reason="none_sent" not_written="5"' })
   equal(#world.logged('info [mtls-auth] reason="none_sent"'), 102)
   local conf = fixtures.conf()
@@ -255,7 +273,7 @@ test("under another name", function()
   equal(request(fixtures.conf(), fixtures.request()).status, nil)
   equal({ #engine.found.credentials, #engine.found.errors }, { 0, 0 })
   equal(world.address, "unix:/prefix/mtls-auth-go.socket")
-  request(fixtures.conf(), {})
+  request(fixtures.plain(), {})
   equal(#world.logged('[mtls-auth-go] reason="none_sent"'), 1)
   world.start(fixtures.options({ pluginservers = { { name = "other", socket = "/o" }, { name = "mtls-auth", socket = "/s" } } }))
   engines.verdict(world.frame("verdict_pass"))

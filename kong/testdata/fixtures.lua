@@ -19,6 +19,13 @@ function fixtures.conf(changes)
   return conf
 end
 
+-- One without credentials of its own, about which the engine need not be asked.
+function fixtures.plain(changes)
+  local conf = fixtures.conf(changes)
+  conf.credentials = nil
+  return conf
+end
+
 function fixtures.options(changes)
   local options = {
     consumers = { fixtures.alice, fixtures.anonymous },

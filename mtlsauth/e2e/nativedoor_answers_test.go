@@ -180,8 +180,8 @@ func TestBothDoorsAnswerAlike(t *testing.T) {
 		{name: "no CA certificate, anonymous", path: "/no-ca-anon", cert: client, status: 500, reason: "ca_not_loaded"},
 		{name: "no CA certificate, none sent", path: "/no-ca", status: 401, reason: "none_sent"},
 		{name: "some CA certificates, another's", path: "/some-ca", cert: pair(stranger.Client("client")), status: 401, reason: "ca_not_loaded"},
-		// Not "none sent": the native door does not ask the engine then.
 		{name: "a refused configuration", path: "/twice", cert: client, status: 500, reason: "bad_config"},
+		{name: "a refused configuration, none sent", path: "/twice", status: 500, reason: "bad_config"},
 
 		{name: "revoked", path: "/strict", cert: pair(revoked), status: 401, reason: "revoked"},
 		{name: "revoked, anonymous", path: "/strict-an", cert: pair(revoked), status: 200, reason: "revoked", header: forged},

@@ -77,16 +77,20 @@ local function decide(flight, mine, conf, policy, digest, leaf, chain)
 end
 
 -- Returns the decision about the request, and whether it was made for an earlier
--- one; nil when no certificate was sent.
+-- one; nil when no certificate was sent, for which the engine need not be asked.
 function _M.find(conf)
   local mine, connection = kept, ngx.var.connection
   local here = mine.recent[connection] or mine.older[connection]
   if here and stands(here[conf]) then return here[conf], true end
 
-  local leaf = ngx.var.ssl_client_raw_cert
-  if not leaf or leaf == "" then return nil end
-  local chain, err = kong.client.tls.get_full_client_certificate_chain()
-  if err then error("get_full_client_certificate_chain: " .. err, 0) end
+  local leaf, chain = ngx.var.ssl_client_raw_cert or "", nil
+  if leaf ~= "" then
+    local err
+    chain, err = kong.client.tls.get_full_client_certificate_chain()
+    if err then error("get_full_client_certificate_chain: " .. err, 0) end
+  elseif not (conf.credentials and conf.credentials[1]) then -- which it may refuse: then nobody goes on
+    return nil
+  end
   if chain and #chain > MAX_CHAIN then -- whole certificates
     chain = chain:sub(1, MAX_CHAIN):match("^.*%-%-%-%-%-END CERTIFICATE%-%-%-%-%-\n")
   end
@@ -98,7 +102,7 @@ function _M.find(conf)
   if not stands(d) then
     d, earlier = share(mine.flights, digest, decide, mine, conf, policy, digest, leaf, chain)
   end
-  if d.till > d.from then
+  if d.till > d.from and leaf ~= "" then
     if mine.connections == MAX_CONNECTIONS then mine.older, mine.recent, mine.connections = mine.recent, {}, 0 end
     here = mine.recent[connection]
     if not here then

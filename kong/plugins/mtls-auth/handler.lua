@@ -29,7 +29,7 @@ local function clear_headers(keep)
   end
 end
 
--- The decision where no certificate was sent, for which the engine need not be asked.
+-- The decision where no certificate was sent.
 local function none_sent(conf)
   if not conf.anonymous then
     log.write("info", log.line("reason", "none_sent"), "none_sent")
