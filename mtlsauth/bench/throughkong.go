@@ -52,11 +52,12 @@ func (b *bench) throughKong() error {
 		}
 	}
 	b.printf("medians of %d visits of %v by %d clients, whose connections are kept and have shown a certificate\n"+
-		"(TLS 1.3); half as many visits by one client, and with new certificates, of %d requests. Ratios and differences\n"+
-		"are medians of those of one turn. No access log; Kong asks for certificates by ssl_verify_client\n"+
-		"optional_no_ca, with no Lua, also where no plugin is. Processor time is a request's, of the plugin server's\n"+
-		"process, the native door's engine, and of Kong's workers; writes are the former's. Clients and upstream take\n"+
-		"their share of the same %d processors.\n", visits, kongLasts, kongClients, kongNew, runtime.GOMAXPROCS(0))
+		"(TLS 1.3), with seven header lines; half as many visits by one client, and, of %d requests each, with new\n"+
+		"certificates. Ratios and differences are medians of those of one turn. No access log; Kong asks for\n"+
+		"certificates by ssl_verify_client optional_no_ca, with no Lua, also where no plugin is. Processor time is a\n"+
+		"request's, of the plugin server's process, the native door's engine, and of Kong's workers; writes are the\n"+
+		"former's. Clients and upstream take their share of the same %d processors.\n",
+		visits, kongLasts, kongClients, kongNew, runtime.GOMAXPROCS(0))
 	return nil
 }
 

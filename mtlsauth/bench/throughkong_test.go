@@ -175,7 +175,7 @@ func TestDump(t *testing.T) {
 
 func TestRequestOfARoute(t *testing.T) {
 	r := &route{path: "/key-auth", apikey: "k", sees: []string{"X-Consumer-ID: 1", "a: b"}}
-	if got, want := r.request("X: y\r\n"), "GET /key-auth HTTP/1.1\r\nHost: localhost\r\nX: y\r\napikey: k\r\n\r\n"; got != want {
+	if got, want := r.request("X: y\r\n"), "GET /key-auth HTTP/1.1\r\nHost: localhost\r\n"+usual+"X: y\r\napikey: k\r\n\r\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if err := r.seen("GET / HTTP/1.1\na: b\nx-consumer-id: 1\n"); err != nil {
