@@ -175,9 +175,6 @@ func TestRefusedConfigurations(t *testing.T) {
 	})
 	for path, field := range map[string]string{"/twice": "credentials", "/other": "credentials"} {
 		for _, cert := range []*pkitest.Certificate{root.Client("client"), nil} {
-			if cert == nil && r.door == native {
-				continue // the engine, which knows that it is refused, is not asked
-			}
 			r.expect(path, r.get(path, cert), 500, internal)
 			r.expectLog(path, "[error]", `reason="bad_config"`, "config."+field)
 		}
