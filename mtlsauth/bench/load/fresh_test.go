@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,13 +17,15 @@ import (
 )
 
 // freshListen serves TLS and starts clients that have further certificates. seen
-// gets the name in the certificate and the connection of each request.
+// gets the name in the certificate and the connection of each request, of which the
+// sixth at "/sixth" is refused.
 func freshListen(t *testing.T, names []string, seen chan<- [2]string) load.Clients {
 	t.Helper()
 	own := pkitest.NewSelfSigned("localhost", pkitest.DNS("localhost"), pkitest.ExtKeyUsage())
+	var sixth atomic.Int64
 	l := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen <- [2]string{r.TLS.PeerCertificates[0].Subject.CommonName, r.RemoteAddr}
-		if r.URL.Path != "/path" {
+		if r.URL.Path == "/sixth" && sixth.Add(1) == 6 {
 			w.WriteHeader(http.StatusForbidden)
 		}
 	}))
@@ -77,10 +80,10 @@ func TestRunOverNewConnections(t *testing.T) {
 }
 
 func TestRunOverNewConnectionsFails(t *testing.T) {
-	seen := make(chan [2]string, 100)
+	seen := make(chan [2]string, 1000)
 	clients := freshListen(t, []string{"a"}, seen)
-	j := load.Job{Request: strings.Replace(request, "/path", "/other", 1), Connections: 2, Lasts: time.Hour, Most: 50, New: true}
-	if r, err := clients.Run(j); err == nil || !strings.Contains(err.Error(), "403") || len(seen) > 4 {
+	j := load.Job{Request: strings.Replace(request, "/path", "/sixth", 1), Connections: 2, Lasts: time.Hour, Most: 300, New: true}
+	if r, err := clients.Run(j); err == nil || !strings.Contains(err.Error(), "403") || len(seen) == 300 {
 		t.Errorf("a wrong answer: %+v (%v), after %d requests", r, err, len(seen))
 	}
 	j.Request, j.Lasts, j.Most = request, 30*time.Millisecond, 1<<18
