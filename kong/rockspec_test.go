@@ -42,6 +42,9 @@ func TestTheRockspecHasTheFiles(t *testing.T) {
 	}
 }
 
+// code are lines that are neither empty nor a comment.
+var code = regexp.MustCompile(`(?m)^[ \t]*(?:[^- \t\n]|-[^-\n]).*$`)
+
 // Small enough to be read at one sitting, and of the program's version.
 func TestTheLuaCodeAsAWhole(t *testing.T) {
 	files, err := kong.Files(kong.Name)
@@ -50,14 +53,16 @@ func TestTheLuaCodeAsAWhole(t *testing.T) {
 	}
 	lines := 0
 	for file, text := range files {
-		lines += bytes.Count(text, []byte("\n"))
+		if path.Base(file) != "schema.lua" { // which is made, not written
+			lines += len(code.FindAll(text, -1))
+		}
 		for _, m := range regexp.MustCompile(`(?m)\bVERSION\s*=\s*"(.*?)"`).FindAllSubmatch(text, -1) {
 			if string(m[1]) != mtlsauth.Version {
 				t.Errorf("%s is of version %s, the program of %s", file, m[1], mtlsauth.Version)
 			}
 		}
 	}
-	if lines > 900 {
-		t.Errorf("%d lines of Lua, want at most 900", lines)
+	if lines > 700 {
+		t.Errorf("%d lines of Lua code, want at most 700", lines)
 	}
 }
