@@ -25,19 +25,20 @@ type flight struct {
 // outcome is what an exchange brought. There may be a value with an error: one
 // that is not good enough, yet tells more than what was known.
 type outcome[V any] struct {
-	value V
-	got   bool
-	same  bool      // the value that was known is confirmed
-	known time.Time // when it was confirmed
-	until time.Time // from when on it cannot be used; zero: as before
-	err   error
+	value  V
+	got    bool
+	same   bool      // the value that was known is confirmed
+	agrees bool      // it is another, and says the same for no shorter: what rests on that stands
+	known  time.Time // when it was confirmed
+	until  time.Time // from when on it cannot be used; zero: as before
+	err    error
 }
 
 // run carries out an exchange and keeps what came of it. It returns when the
 // try is due again, false for not by itself.
 func (s *slot[V]) run(t *try[V], f *flight, clock func() time.Time) (next time.Time, again bool) {
 	s.mu.Lock()
-	exchange, before, has, was := t.question.exchange, s.value, s.has, s.version.Load()
+	exchange, before, has, was := t.question.exchange, s.value, s.has, s.count
 	s.mu.Unlock()
 	out := guarded(exchange, f, before, has)
 	now := clock()
@@ -66,22 +67,25 @@ func (s *slot[V]) run(t *try[V], f *flight, clock func() time.Time) (next time.T
 	return t.at, t.planned
 }
 
-// keep keeps what an exchange brought that began with a value before it, under
-// this version. Another exchange may have replaced the value since, asked in
+// keep keeps what an exchange brought that began with a value before it, the
+// one of that count. Another exchange may have replaced the value since, asked in
 // another way; then only what is later than that counts.
 func (s *slot[V]) keep(out outcome[V], before V, was uint64) {
 	if !out.got {
 		return
 	}
 	old, kept := s.value, out.value
-	overtaken := s.version.Load() != was
+	overtaken := s.count != was
 	switch {
 	case s.gone, overtaken && (out.same || s.later == nil || !s.later(out.value, s.value)):
 		// What was known before is not let go once more.
 		old, kept = out.value, before
 	case !out.same:
 		s.value, s.has = out.value, true
-		s.version.Add(1)
+		s.count++
+		if overtaken || !out.agrees {
+			s.version.Add(1)
+		}
 		fallthrough
 	default:
 		if !out.until.IsZero() {

@@ -10,8 +10,8 @@ import (
 // slot keeps what one address said last: about a certificate, or as a CRL. It
 // has at most one exchange under way for each way of asking.
 type slot[V any] struct {
-	// version changes when the value does, and when nobody keeps it up to date
-	// any more.
+	// version changes when the value says something else, and when nobody keeps
+	// it up to date any more.
 	version *atomic.Uint64
 	// release is told that a value is not kept any more, and of the one that
 	// still is; nil for who need not know.
@@ -23,6 +23,7 @@ type slot[V any] struct {
 	mu    sync.Mutex
 	value V
 	has   bool
+	count uint64    // of values so far, whatever they say
 	known time.Time // when the value was last confirmed
 	until time.Time // from when on it can not be used
 	tries []*try[V]
@@ -159,6 +160,7 @@ func (s *slot[V]) amend(change func(V) (value V, known, until time.Time, ok bool
 	}
 	old := s.value
 	s.value, s.known, s.until = value, known, until
+	s.count++
 	s.version.Add(1)
 	if s.release != nil {
 		s.release(old, value)

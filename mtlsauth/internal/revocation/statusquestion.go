@@ -69,7 +69,11 @@ func (a *statusQuestion) exchange(f *flight, before ocsp.Answer, has bool) outco
 		a.toDisk(a.revokedKey(), response)
 	}
 	now := c.now()
-	return outcome[ocsp.Answer]{value: answer, got: true, same: has && !kept.got && equal(answer, before), known: now, until: answer.Until}
+	renewed := has && !kept.got
+	return outcome[ocsp.Answer]{
+		value: answer, got: true, same: renewed && equal(answer, before), agrees: renewed && agrees(answer, before),
+		known: now, until: answer.Until,
+	}
 }
 
 // supersedes refuses an answer that is older than the one that is known, or
@@ -90,10 +94,16 @@ func laterAnswer(answer, known ocsp.Answer) bool { return supersedes(answer, kno
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// equal reports that two answers say the same.
+// equal reports that two answers say the same, of the same time.
 func equal(a, b ocsp.Answer) bool {
-	return a.Status == b.Status && a.ThisUpdate.Equal(b.ThisUpdate) && a.Until.Equal(b.Until) &&
-		(a.Responder == nil) == (b.Responder == nil) && (a.Responder == nil || a.Responder.Equal(b.Responder))
+	return agrees(a, b) && a.ThisUpdate.Equal(b.ThisUpdate) && a.Until.Equal(b.Until)
+}
+
+// agrees reports that an answer says what one before it said, and for no shorter.
+// Responders sign anew all the time, and nobody has to be told of that.
+func agrees(answer, before ocsp.Answer) bool {
+	return answer.Status == before.Status && !answer.Until.Before(before.Until) &&
+		(answer.Responder == nil) == (before.Responder == nil) && (answer.Responder == nil || answer.Responder.Equal(before.Responder))
 }
 
 // remember keeps what a response whose time is over proves nevertheless: that

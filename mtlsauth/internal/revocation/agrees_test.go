@@ -1,0 +1,60 @@
+package revocation_test
+
+import (
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/pkitest"
+)
+
+// Responders that sign anew all the time end nothing: of a renewal that says the same
+// nobody who keeps a result need hear. One that says something else ends it.
+func TestRenewalsThatAgree(t *testing.T) {
+	bubble(t, "good, then revoked", func(t *testing.T) {
+		w := inBubble(t)
+		responder := w.responder("ocsp.example", w.root)
+		responder.Change(func(r *pkitest.OCSPResponse) {
+			for i := range r.Singles {
+				r.Singles[i].ThisUpdate, r.Singles[i].NextUpdate = time.Now(), time.Now().Add(time.Hour)
+			}
+		})
+		client := w.root.Client("client", ocsp("ocsp.example"))
+		responder.Good(client)
+		result := w.expect("at first", "passed", client, w.root)
+		for n := 1; n <= 3; n++ {
+			time.Sleep(time.Minute + time.Second)
+			w.expect("again", "passed", client, w.root)
+			if got := responder.Count(client); got <= n {
+				t.Fatalf("asked %d times within %d minutes", got, n)
+			}
+			if !result.Basis.Stands() {
+				t.Fatalf("renewal %d, which says the same, has ended a result", n)
+			}
+		}
+		responder.Set(pkitest.Single(client, pkitest.OCSPRevoked))
+		time.Sleep(time.Minute + time.Second)
+		w.expect("revoked", "revoked", client, w.root)
+		if result.Basis.Stands() {
+			t.Error("a result stands whose certificate is revoked")
+		}
+	})
+	bubble(t, "for shorter", func(t *testing.T) {
+		w := inBubble(t)
+		responder := w.responder("ocsp.example", w.root)
+		ends := time.Now().Add(time.Hour)
+		responder.Change(func(r *pkitest.OCSPResponse) {
+			for i := range r.Singles {
+				r.Singles[i].ThisUpdate, r.Singles[i].NextUpdate = time.Now(), ends
+			}
+		})
+		client := w.root.Client("client", ocsp("ocsp.example"))
+		responder.Good(client)
+		result := w.expect("at first", "passed", client, w.root)
+		ends = ends.Add(-30 * time.Minute)
+		time.Sleep(time.Minute + time.Second)
+		w.expect("again", "passed", client, w.root)
+		if result.Basis.Stands() {
+			t.Error("a result stands that rests on an answer for longer")
+		}
+	})
+}
