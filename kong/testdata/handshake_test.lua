@@ -122,6 +122,26 @@ test("after a change", function()
   equal(world.db.routes.calls, reads + 1)
 end)
 
+test("all routes are read at once, and none for nobody", function()
+  local routes, configs = {}, {}
+  for i = 1, 50 do
+    routes[i] = { id = "r" .. i, hosts = { i .. ".test" }, service = { id = "s" } }
+    configs[i] = { route_id = "r" .. i }
+  end
+  start(routes, configs)
+  world.run(1)
+  equal({ asked("7.test"), asked("51.test") }, { PLAIN, "" })
+  local reads = world.db.routes.calls
+  world.configure(configs)
+  equal(world.db.routes.calls, reads + 1)
+  world.configure({ { service_id = "s" } })
+  equal({ asked("7.test"), asked("51.test") }, { PLAIN, "" })
+  equal(world.db.routes.calls, reads + 2)
+  world.configure({})
+  equal({ asked("7.test"), asked(nil) }, { "", "" })
+  equal(world.db.routes.calls, reads + 2)
+end)
+
 test("everybody, when it can not be found out, until it can", function()
   start({ { id = "r", hosts = { "a.test" } } }, { { route_id = "r" } })
   world.run(1)

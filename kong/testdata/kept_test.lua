@@ -370,4 +370,37 @@ test("connections are forgotten, the longest ones first", function()
   assert(n > 16000 and n <= 32768, n)
 end)
 
+test("no longer for a worker that was stopped in between", function()
+  conf = fixtures.conf()
+  local engine = start({ ttl_ms = 1500 })
+  local decide, stopped = engine.decide, true
+  engine.decide = function(...)
+    decide(...)
+    if stopped then world.set_clock(40) end -- it reads the verdict so much later
+    stopped = false
+  end
+  equal(asks(engine, "1"), 1)
+  equal(asks(engine, "1") + asks(engine, "2"), 1)
+end)
+
+test("of one workspace in no other", function()
+  local engine
+  engine = engines.new(function(_, conn)
+    conn:write({ lookup = { credentials = frame("lookup").lookup.credentials, consumers = { { "username", "alice" } } } })
+    local verdict = frame("verdict_pass")
+    verdict.epoch, verdict.consumer = engine.epoch, conn:read().consumers[1].id
+    conn:write(verdict)
+  end)
+  world.start(fixtures.options({ no_credentials = true }))
+  engine.start()
+  kong.db.consumers.select_by_username = function(_, name) return { id = name .. " of " .. ngx.ctx.workspace, username = name } end
+  world.run(2)
+  local configs = { one = fixtures.conf(), two = fixtures.conf() } -- which say the same
+  for _, workspace in ipairs({ "one", "two", "one", "two" }) do
+    local r = request(configs[workspace], fixtures.request({ ctx = { workspace = workspace } }))
+    equal(r.ctx.authenticated_consumer.id, "alice of " .. workspace)
+  end
+  equal(engine.count("decide"), 2)
+end)
+
 world.finish()

@@ -28,13 +28,15 @@ local function dao(world, name, methods)
   return wrapped
 end
 
-local function each(world, name, rows, matches)
+local function each(world, name, rows)
   return function()
-    local i = 0
+    local i, state = 0, world.db[name]
+    state.calls = state.calls + 1
+    if state.slow > 0 then ngx.sleep(state.slow) end
+    if state.throw then error(state.throw) end
     return function()
-      local fail = world.db[name].fail
-      if fail then return false, fail end
-      repeat i = i + 1 until not rows[i] or matches(rows[i])
+      if state.fail then return false, state.fail end
+      i = i + 1
       return rows[i]
     end
   end
@@ -50,13 +52,11 @@ function kongs.new(world, options, request)
       select = by_id(consumers), select_by_username = of(consumers, "username"), select_by_custom_id = of(consumers, "custom_id"),
     }),
     ca_certificates = dao(world, "ca_certificates", { select = by_id(cas) }),
-    routes = dao(world, "routes", { select = by_id(routes) }),
+    routes = dao(world, "routes", {}),
     plugins = dao(world, "plugins", {}),
   }
-  db.routes.each_for_service = function(_, service)
-    return each(world, "routes", routes, function(row) return row.service and row.service.id == service.id end)()
-  end
-  db.plugins.each = each(world, "plugins", plugins, function() return true end)
+  db.routes.each = each(world, "routes", routes)
+  db.plugins.each = each(world, "plugins", plugins)
   if not options.no_credentials then
     db.mtls_auth_credentials = dao(world, "mtls_auth_credentials", {
       select_by_cache_key = function(_, key) return of(credentials, "key")(nil, key) end,

@@ -68,10 +68,10 @@ local function decide(flight, mine, conf, policy, digest, leaf, chain)
     return answer, consumers
   end
   local question = { policy = policy.id, leaf = leaf, chain = chain, resumed = ngx.var.ssl_session_reused or "" }
+  local asked = ngx.now() -- by that time it is kept: the worker may stand still before it reads on
   local d = engine.decide(question, policy.definition, find, flight)
   for _, line in ipairs(d.lines) do log.write(line[1], line[2]) end
-  d.from = ngx.now()
-  d.till = d.epoch == engine.epoch and math.min(d.from + d.ttl, ends) or d.from
+  d.from, d.till = asked, d.epoch == engine.epoch and math.min(asked + d.ttl, ends) or asked
   if d.till > d.from then mine.decisions:set(digest, d) end
   return d
 end
@@ -96,7 +96,7 @@ function _M.find(conf)
   end
   local policy = mine.policies[conf] or share(mine.flights, conf, make_policy, mine, conf)
   local hash = sha256:new()
-  hash:update(policy.id .. #leaf .. ":" .. leaf .. (chain or ""))
+  hash:update((ngx.ctx.workspace or "") .. ":" .. policy.id .. #leaf .. ":" .. leaf .. (chain or "")) -- names are of a workspace
   local digest, earlier = hash:final(), true
   local d = mine.decisions:get(digest)
   if not stands(d) then

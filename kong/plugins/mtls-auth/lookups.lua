@@ -21,7 +21,7 @@ end
 
 -- Returns a row, if there is one, and until when that counts; raises what failed.
 local function read(cache, conf, by, value, ca)
-  local key, ttl, now = by .. ":" .. (ca or "") .. ":" .. value, conf.cache_ttl or 60, ngx.now()
+  local key, ttl, now = table.concat({ ngx.ctx.workspace or "", by, ca or "", value }, ":"), conf.cache_ttl or 60, ngx.now()
   local entry = cache:get(key)
   if not entry or now < entry.at or now >= entry.at + ttl then
     local row, err = load(by, value, ca)
