@@ -14,7 +14,7 @@ function engines.new(decide)
       table.insert(engine.asked, question)
       if question.op == "watch" then
         local waited = 0
-        while engine.epoch == question.epoch and waited < 25 and not conn.closed do
+        while engine.epoch == question.epoch and waited < 2 and not conn.closed do
           conn:sleep(0.05)
           waited = waited + 0.05
         end

@@ -35,6 +35,13 @@ test("by the server names of routes", function()
   equal(asked(nil), "")
 end)
 
+test("everybody, where a route's host is an address", function()
+  for _, host in ipairs({ "127.0.0.1", "127.0.0.1:8443", "[::1]", "[fe80::1]:8443", "fe80::1" }) do
+    start({ { id = "r", hosts = { host } } }, { { route_id = "r" } })
+    equal({ asked("a.test"), asked(nil) }, { PLAIN, PLAIN }, host)
+  end
+end)
+
 test("by wildcards", function()
   start({ { id = "r", hosts = { "*.wild.test", "w.*" } } }, { { route_id = "r" } })
   for _, sni in ipairs({ "x.wild.test", "y.x.wild.test", "w.test", "w.x.test" }) do equal(asked(sni), PLAIN, sni) end

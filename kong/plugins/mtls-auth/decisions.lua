@@ -5,7 +5,7 @@ local lrucache, sha256, semaphore = require "resty.lrucache", require "resty.sha
 
 local _M = {}
 
-local MAX_KEPT, MAX_CONNECTIONS = 10000, 16384 -- the latter in each of two tables
+local MAX_KEPT, MAX_CONNECTIONS = 10000, 4096 -- the latter in each of two tables
 local MAX_CHAIN = 65536 -- bytes: the program reads no more
 local ALONE = 5 -- s, that decisions outlive the engine
 local DEAD = 15 -- s without a sign of life of who decides
@@ -17,15 +17,20 @@ local kept
 function _M.drop()
   kept = {
     policies = {}, -- by the plugin's configuration, which is another table when it changes
-    decisions = lrucache.new(MAX_KEPT), -- by digest of what was presented
-    lookups = lrucache.new(MAX_KEPT),
     flights = {},
+    decisions = nil, lookups = nil, -- by digest of what was presented, by what was asked
     -- By connection, and on it by configuration: nginx never gives a number twice,
     -- and the certificate of a connection stays the same.
     recent = {}, older = {}, connections = 0,
   }
 end
 _M.drop()
+
+-- Caches are made when there is something to keep: much may change before there is.
+local function cache(mine, of)
+  mine[of] = mine[of] or lrucache.new(MAX_KEPT)
+  return mine[of]
+end
 
 local function stands(d)
   local now, lost = ngx.now(), engine.lost
@@ -64,15 +69,16 @@ local function decide(flight, mine, conf, policy, digest, leaf, chain)
   local ends = math.huge -- of the first lookup that it rests on
   local function find(wanted)
     local answer, consumers
-    answer, consumers, ends = lookups.find(mine.lookups, conf, wanted)
+    answer, consumers, ends = lookups.find(cache(mine, "lookups"), conf, wanted)
     return answer, consumers
   end
   local question = { policy = policy.id, leaf = leaf, chain = chain, resumed = ngx.var.ssl_session_reused or "" }
   local asked = ngx.now() -- by that time it is kept: the worker may stand still before it reads on
   local d = engine.decide(question, policy.definition, find, flight)
   for _, line in ipairs(d.lines) do log.write(line[1], line[2]) end
+  d.lines = nil
   d.from, d.till = asked, d.epoch == engine.epoch and math.min(asked + d.ttl, ends) or asked
-  if d.till > d.from then mine.decisions:set(digest, d) end
+  if d.till > d.from then cache(mine, "decisions"):set(digest, d) end
   return d
 end
 
@@ -96,9 +102,10 @@ function _M.find(conf)
   end
   local policy = mine.policies[conf] or share(mine.flights, conf, make_policy, mine, conf)
   local hash = sha256:new()
-  hash:update((ngx.ctx.workspace or "") .. ":" .. policy.id .. #leaf .. ":" .. leaf .. (chain or "")) -- names are of a workspace
+  -- Names are those of a workspace.
+  hash:update((ngx.ctx.workspace or "") .. ":" .. policy.id .. #leaf .. ":" .. leaf .. (chain or ""))
   local digest, earlier = hash:final(), true
-  local d = mine.decisions:get(digest)
+  local d = cache(mine, "decisions"):get(digest)
   if not stands(d) then
     d, earlier = share(mine.flights, digest, decide, mine, conf, policy, digest, leaf, chain)
   end
@@ -115,6 +122,6 @@ function _M.find(conf)
 end
 
 -- Where lookups are kept that are made for no decision.
-function _M.lookups() return kept.lookups end
+function _M.lookups() return cache(kept, "lookups") end
 
 return _M

@@ -13,7 +13,7 @@ local _M = { VERSION = "0.1.0", epoch = nil, lost = nil }
 local PROTOCOL = 1
 local MAX_FRAME = 1048576 -- bytes
 local MAX_FRAMES, MAX_WAIT = 40, 60 -- for a verdict; every 2 s the engine says that it still decides
-local SILENCE = 30 -- s, after which a watch is broken: it is answered within 25
+local SILENCE = 4 -- s, after which a watch is broken: it is answered within 2
 
 local function address()
   for _, server in ipairs(kong.configuration.pluginservers or {}) do
@@ -120,6 +120,7 @@ local function follow(sock, drop)
       _M.epoch = told
       drop()
     end
+    if ngx.worker.exiting() then return end
     sock:setkeepalive(30000, 64)
   end
 end

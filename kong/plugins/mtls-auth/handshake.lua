@@ -51,7 +51,7 @@ local function each_name(conf, by_id, by_service, each)
     local snis, hosts = route and route.snis or {}, route and route.hosts or {}
     for _, name in ipairs(snis[1] and snis or hosts[1] and hosts or { EVERY }) do
       -- An address is sent as no server name.
-      each((name:lower():gsub("^[%d.:]+$", EVERY):gsub("^%[.*", EVERY):gsub(":%d+$", ""):gsub("%.$", "")))
+      each((name:lower():gsub("^[%d.:]+$", EVERY):gsub("^.*:.*:.*", EVERY):gsub(":%d+$", ""):gsub("%.$", "")))
     end
   end
   if conf.route_id or not conf.service_id then return of_route(by_id[conf.route_id]) end

@@ -21,7 +21,8 @@ end
 
 -- Returns a row, if there is one, and until when that counts; raises what failed.
 local function read(cache, conf, by, value, ca)
-  local key, ttl, now = table.concat({ ngx.ctx.workspace or "", by, ca or "", value }, ":"), conf.cache_ttl or 60, ngx.now()
+  local key = table.concat({ ngx.ctx.workspace or "", by, ca or "", value }, ":")
+  local ttl, now = conf.cache_ttl or 60, ngx.now()
   local entry = cache:get(key)
   if not entry or now < entry.at or now >= entry.at + ttl then
     local row, err = load(by, value, ca)
@@ -90,7 +91,7 @@ function _M.ca(id)
 end
 
 -- The policy of a configuration: its definition, for the engine, and the SHA-256 of
--- that. In order and without what Kong has added, so that all workers have the same.
+-- that. In order and without what Kong has added, so that workers mostly have the same.
 function _M.policy(conf)
   local cas, config = {}, {}
   for _, id in ipairs(conf.ca_certificates) do

@@ -105,8 +105,9 @@ func say(e Exchange, what any) error {
 	return e.Write(payload)
 }
 
-// hang is how long a watch waits for news.
-const hang = 25 * time.Second
+// hang is how long a watch waits for news: a worker that hears nothing for twice as
+// long takes the engine for lost.
+const hang = 2 * time.Second
 
 // watch answers when the epoch is not the one that the worker knows.
 func (d *Door) watch(e Exchange, q question) error {

@@ -80,8 +80,8 @@ func (c *conn) serve() {
 		}
 		if err != nil {
 			level := slog.LevelWarn
-			if c.event.broken || errors.Is(err, errUnknownInstance) {
-				level = slog.LevelInfo // Kong's own doing, and after a restart
+			if c.event.broken || errors.Is(err, errUnknownInstance) || c.server.draining.Load() {
+				level = slog.LevelInfo // Kong's own doing, after a restart, and at the end
 			}
 			c.server.options.Log.Log(context.Background(), level, "closing a connection of Kong", "error", err)
 			return
