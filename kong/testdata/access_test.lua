@@ -95,6 +95,30 @@ test("another certificate, chain or configuration is another question", function
   equal(engine.count("decide"), 5)
 end)
 
+-- Without a database Kong lets them through.
+test("a credential that is there twice is nobody's", function()
+  local options = fixtures.options()
+  local twin = {}
+  for key, value in pairs(options.credentials[1]) do twin[key] = value end
+  twin.id, twin.consumer = "dddddddd-0000-4000-8000-000000000002", { id = fixtures.anonymous.id }
+  for _, case in ipairs({ { "off", 1 }, { "postgres", 0 } }) do
+    local engine = start("verdict_pass", { credentials = { options.credentials[1], twin } })
+    kong.configuration.database = case[1]
+    world.configure({})
+    world.run(1)
+    request(fixtures.conf(), fixtures.request())
+    equal(#engine.found.errors, case[2])
+    equal(#engine.found.credentials, 1 - case[2])
+    equal(#world.logged("two mtls_auth_credentials with subject_name alice.example"), case[2])
+  end
+  options.credentials[2] = nil -- mended
+  kong.configuration.database = "off"
+  world.rows.credentials[2] = nil
+  world.configure({})
+  world.run(1)
+  equal(request(fixtures.conf(), fixtures.request()).status, nil)
+end)
+
 test("no certificate", function()
   local engine = start("verdict_pass")
   for _, leaf in ipairs({ false, "" }) do

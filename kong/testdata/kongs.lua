@@ -61,7 +61,9 @@ function kongs.new(world, options, request)
     db.mtls_auth_credentials = dao(world, "mtls_auth_credentials", {
       select_by_cache_key = function(_, key) return of(credentials, "key")(nil, key) end,
     })
+    db.mtls_auth_credentials.each = each(world, "mtls_auth_credentials", credentials)
     db.mtls_auth_credentials.cache_key = function(_, name, ca)
+      if type(name) == "table" then return name.key end
       assert(ca == nil or type(ca) == "string", "a CA certificate's id is a string")
       return name .. ":" .. (ca or "")
     end

@@ -18,7 +18,7 @@ function _M.drop()
   kept = {
     policies = {}, -- by the plugin's configuration, which is another table when it changes
     flights = {},
-    decisions = nil, lookups = nil, -- by digest of what was presented, by what was asked
+    -- Caches: decisions by digest of what was presented, and lookups.
     -- By connection, and on it by configuration: nginx never gives a number twice,
     -- and the certificate of a connection stays the same.
     recent = {}, older = {}, connections = 0,

@@ -107,6 +107,7 @@ end
 function Handler:configure(configs)
   if ngx.config.subsystem ~= "http" then return end
   decisions.drop()
+  lookups.find_doubled(decisions.drop)
   handshake.configure(configs or {})
 end
 

@@ -4,6 +4,8 @@
 local cjson = require("cjson.safe").new()
 local sha256, to_hex = require "resty.sha256", require("resty.string").to_hex
 
+local log = require((...):gsub("lookups$", "log"))
+
 local _M = {}
 
 -- What Kong adds to a plugin's configuration, beside keys that begin with "_".
@@ -11,12 +13,39 @@ local ADDED = { route_id = true, service_id = true, consumer_id = true, plugin_i
 
 local function list() return setmetatable({}, cjson.array_mt) end
 
+local doubled, walks = {}, 0 -- credentials that are there twice, by Kong's key for them
+
+-- Without a database Kong takes credentials with ids of their own for one subject_name
+-- and CA certificate: whose counts would be chance. So nobody's does.
+function _M.find_doubled(drop)
+  local credentials, seen, found, n = kong.db.mtls_auth_credentials, {}, {}, 0
+  if not credentials or kong.configuration.database ~= "off" then return end
+  walks = walks + 1
+  local mine = walks
+  assert(ngx.timer.at(0, function()
+    for row, err in credentials:each() do
+      if err or mine ~= walks then break end
+      local key = credentials:cache_key(row)
+      if seen[key] then
+        log.write("err", log.line("error", "two mtls_auth_credentials with subject_name " .. row.subject_name
+          .. ", for one CA certificate or for any: neither counts, its requests get 500"))
+      end
+      seen[key], found[key], n = true, seen[key], n + 1
+      if n % 1000 == 0 then ngx.sleep(0) end
+    end
+    if mine == walks then doubled = found end
+    if next(found) then drop() end
+  end))
+end
+
 -- A value is only what it is asked by: a name that is written like an id is none.
 local function load(by, value, ca)
   local consumers, credentials = kong.db.consumers, kong.db.mtls_auth_credentials
   if by == "id" then return consumers:select({ id = value }) end
   if by ~= "credential" then return consumers["select_by_" .. by](consumers, value) end
-  return credentials and credentials:select_by_cache_key(credentials:cache_key(value, ca))
+  local key = credentials and credentials:cache_key(value, ca)
+  if doubled[key] then return nil, "it is there twice" end
+  return key and credentials:select_by_cache_key(key)
 end
 
 -- Returns a row, if there is one, and until when that counts; raises what failed.
