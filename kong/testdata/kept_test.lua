@@ -281,6 +281,7 @@ test("the engine is away: five seconds", function()
   equal(#world.logged("lost"), 1)
   engine.start() -- the same one, as it were: what it decided counts again
   world.run(1.2)
+  equal(world.logged("found"), { 'notice [mtls-auth] engine="found"' })
   equal(asks(engine, "1"), 0)
   engine.stop()
   world.run(0.2)

@@ -115,6 +115,7 @@ local function follow(sock, drop)
       answer, err, nothing = receive(sock)
     end
     if not answer or type(answer.epoch) ~= "string" then return err or answer.error end
+    if _M.lost then log.write("notice", log.line("engine", "found")) end
     told, _M.lost = answer.epoch, nil
     if told ~= _M.epoch then
       _M.epoch = told
