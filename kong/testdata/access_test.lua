@@ -109,7 +109,7 @@ test("a credential that is there twice is nobody's", function()
     request(fixtures.conf(), fixtures.request())
     equal(#engine.found.errors, case[2])
     equal(#engine.found.credentials, 1 - case[2])
-    equal(#world.logged("subject_name alice.example is there twice"), case[2])
+    equal(#world.logged("credential twice, for subject_name alice.example"), case[2])
   end
   options.credentials[2] = nil -- mended
   kong.configuration.database = "off"

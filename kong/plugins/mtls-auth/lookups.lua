@@ -27,7 +27,7 @@ function _M.find_doubled(drop)
       if err or mine ~= walks then break end
       local key = credentials:cache_key(row)
       if seen[key] then
-        log.write("err", log.line("error", "mtls_auth_credentials: subject_name " .. row.subject_name .. " is there twice"))
+        log.write("err", log.line("error", "credential twice, for subject_name " .. row.subject_name))
       end
       seen[key], found[key], n = true, seen[key], n + 1
       if n % 1000 == 0 then ngx.sleep(0) end
