@@ -167,9 +167,8 @@ function req.clear_header(name)
 end
 
 function req.set_header(name, value)
-  assert(type(value) == "string")
   req.clear_header(name)
-  table.insert(current.request.headers, { name, value })
+  if value then table.insert(current.request.headers, { name, value }) end
 end
 
 local LEVELS = { [8] = "debug", [7] = "info", [6] = "notice", [5] = "warn", [4] = "err" }
@@ -250,6 +249,12 @@ end
 function world.invalidate(cache, key) world.event("mlcache", "mlcache:invalidations:" .. cache, key) end
 
 package.preload["cjson.safe"] = function() return json end
+package.preload["resty.core.request"] = function()
+  return { set_req_header = function(name, value, override)
+    assert(type(value) == "string" and override)
+    req.set_header(name, value)
+  end }
+end
 package.preload["resty.sha256"] = function() return sha256 end
 package.preload["resty.string"] = function()
   return { to_hex = function(s) return (s:gsub(".", function(c) return ("%02x"):format(c:byte()) end)) end }

@@ -39,6 +39,22 @@ local function clear_headers(keep)
   end
 end
 
+-- Kong's ngx.req.set_header also has the worker forget, for good, that it keeps a
+-- header's variable by index: that is needed once for each name, and dearer than the
+-- rest.
+local set_header, forgotten = require("resty.core.request").set_req_header or ngx.req.set_header, {}
+
+local function set_headers(list)
+  for i = 1, #list do
+    local name, value = list[i][1], list[i][2]
+    if not forgotten[name] then
+      ngx.req.set_header(name, nil)
+      forgotten[name] = true
+    end
+    if value ~= "" then set_header(name, value, true) end
+  end
+end
+
 -- The decision where no certificate was sent.
 local function none_sent(conf)
   if not conf.anonymous then
@@ -84,10 +100,7 @@ local function authenticate(conf)
   ngx.ctx.CLIENT_VERIFY_OVERRIDE = d.verify -- for Kong's log serializer
   if d.status then return d.status, d.body end
   clear_headers()
-  for i = 1, #d.headers do
-    local name, value = d.headers[i][1], d.headers[i][2]
-    if value ~= "" then ngx.req.set_header(name, value) end
-  end
+  set_headers(d.headers)
   kong.client.authenticate(d.consumer, d.credential)
   if d.groups then kong.ctx.shared.authenticated_groups = { unpack(d.groups) } end
 end
