@@ -41,16 +41,19 @@ func TestRenewalsThatAgree(t *testing.T) {
 	bubble(t, "for shorter", func(t *testing.T) {
 		w := inBubble(t)
 		responder := w.responder("ocsp.example", w.root)
+		until := func(ends time.Time) {
+			responder.Change(func(r *pkitest.OCSPResponse) {
+				for i := range r.Singles {
+					r.Singles[i].ThisUpdate, r.Singles[i].NextUpdate = time.Now(), ends
+				}
+			})
+		}
 		ends := time.Now().Add(time.Hour)
-		responder.Change(func(r *pkitest.OCSPResponse) {
-			for i := range r.Singles {
-				r.Singles[i].ThisUpdate, r.Singles[i].NextUpdate = time.Now(), ends
-			}
-		})
+		until(ends)
 		client := w.root.Client("client", ocsp("ocsp.example"))
 		responder.Good(client)
 		result := w.expect("at first", "passed", client, w.root)
-		ends = ends.Add(-30 * time.Minute)
+		until(ends.Add(-30 * time.Minute))
 		time.Sleep(time.Minute + time.Second)
 		w.expect("again", "passed", client, w.root)
 		if result.Basis.Stands() {
