@@ -108,6 +108,16 @@ test("lookups that fail", function()
   end
 end)
 
+test("a watch says where Kong listens", function()
+  world.start(fixtures.options())
+  kong.configuration.proxy_listen = { "0.0.0.0:8000 reuseport backlog=16384", "[::]:8443 http2 ssl" }
+  kong.configuration.admin_listen, kong.configuration.status_listen = { "127.0.0.1:9001" }, { "off" }
+  local engine = engines.verdict(frame("verdict_pass"))
+  world.run(4)
+  equal(engine.asked[1], frame("watch_listen"))
+  equal(engine.asked[2], frame("watch"))
+end)
+
 test("watch", function()
   local engine = start(function() end)
   equal(engine.asked[1], frame("watch_first"))

@@ -90,3 +90,13 @@ func TestNativeDoorRevocationArrives(t *testing.T) {
 		r.expect("revoked", r.get("/echo", bad), 401, failed)
 	}
 }
+
+// Where .kong_env can not be read the worker says where Kong listens.
+func TestNativeDoorKnowsWhereKongListens(t *testing.T) {
+	needsKong(t)
+	root := newAuthority(t, pkitest.NewCA("root"))
+	r := newNativeRig(t, cas{idA: root.Certificate}, bothModes(), func(o *realkong.Options) { noKongEnv(&o.Options) })
+	time.Sleep(2 * time.Second) // it does with its first watch, within a second
+	r.expectRefusedAddress("Kong's Admin API", root.Certificate, r.AdminURL()+"/", "one of Kong's own listeners")
+	r.expectRefusedAddress("Kong's proxy", root.Certificate, r.URL()+"/open", "one of Kong's own listeners")
+}

@@ -22,6 +22,16 @@ local function address()
   return "unix:" .. kong.configuration.prefix .. "/" .. plugin .. ".socket"
 end
 
+-- Where Kong listens, of which the program visits nothing for a certificate's sake.
+local function listens()
+  local all = {}
+  for _, of in ipairs({ "proxy", "admin", "admin_gui", "status", "cluster", "cluster_telemetry", "stream", "debug" }) do
+    local values = kong.configuration[of .. "_listen"]
+    for _, value in ipairs(type(values) == "table" and values or {}) do all[#all + 1] = value:match("^%S+") end
+  end
+  return all[1] and all
+end
+
 local pool = 1 -- counts pools of connections: one in which some have died is left alone
 
 local function send(sock, object)
@@ -109,6 +119,7 @@ local function follow(sock, drop)
   local told
   while true do
     local question = { op = "watch", protocol = PROTOCOL, version = _M.VERSION, epoch = told }
+    question.listen = not told and listens() or nil
     local answer, err, nothing = ask(sock, question, 1000)
     for _ = 2, SILENCE do
       if answer or not nothing or err ~= "timeout" or ngx.worker.exiting() then break end

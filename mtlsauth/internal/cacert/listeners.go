@@ -36,8 +36,9 @@ var defaultListeners = []uint16{8000, 8443, 8001, 8444, 8002, 8445, 8005, 8006, 
 type KongListeners struct {
 	current atomic.Pointer[listenersRead]
 
-	mu   sync.Mutex // held by the one who looks
+	mu   sync.Mutex // held by the one who looks, and by Tell
 	file watchedFile
+	told []netip.AddrPort // by Kong itself
 }
 
 type listenersRead struct {
@@ -72,6 +73,28 @@ func (k *KongListeners) AddrPorts() []netip.AddrPort {
 	return k.current.Load().addresses
 }
 
+// maxTold bounds the addresses that Kong is believed to listen at.
+const maxTold = 1024
+
+// Tell adds where Kong says that it listens, each as the first word of a *_listen
+// setting's entry: for a door through which it can, since .kong_env is often nothing
+// that this process may read.
+func (k *KongListeners) Tell(listen []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	told := k.told[:len(k.told):len(k.told)]
+	for _, address := range listen {
+		told = appendListener(told, address)
+	}
+	told = sortListeners(told)
+	if len(told) == len(k.told) || len(told) > maxTold {
+		return
+	}
+	k.told = told
+	now := k.current.Load()
+	k.current.Store(&listenersRead{at: now.at, addresses: sortListeners(slices.Concat(now.addresses, told))})
+}
+
 // look reads the file if it has changed. KongListeners.mu is held.
 func (k *KongListeners) look(now time.Time) {
 	next := &listenersRead{at: now, addresses: k.current.Load().addresses}
@@ -82,7 +105,7 @@ func (k *KongListeners) look(now time.Time) {
 				// are over the one before a reload still listens.
 				addresses = sortListeners(append(addresses, next.addresses...))
 			}
-			next.addresses = addresses
+			next.addresses = sortListeners(append(addresses, k.told...))
 		}
 	}
 	k.current.Store(next)

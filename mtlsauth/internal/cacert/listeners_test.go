@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -184,4 +185,37 @@ func BenchmarkListeners(b *testing.B) {
 			k.AddrPorts()
 		}
 	})
+}
+
+// Kong itself says where it listens, besides what a file says.
+func TestListenersThatKongTells(t *testing.T) {
+	synctest.Test(t, testListenersThatKongTells)
+}
+
+func testListenersThatKongTells(t *testing.T) {
+	prefix := t.TempDir()
+	k := cacert.NewListeners(prefix)
+	has := func(address string) bool { return slices.Contains(k.AddrPorts(), netip.MustParseAddrPort(address)) }
+	if has("127.0.0.1:9001") || !has("0.0.0.0:8001") {
+		t.Fatalf("at first %v", k.AddrPorts())
+	}
+	k.Tell([]string{"127.0.0.1:9001", "unix:/x", "off", "[::1]:9444", "localhost:9002", "127.0.0.1:9001"})
+	for _, address := range []string{"127.0.0.1:9001", "[::1]:9444", "0.0.0.0:9002", "0.0.0.0:8001"} {
+		if !has(address) {
+			t.Errorf("%s is missing in %v", address, k.AddrPorts())
+		}
+	}
+	before := len(k.AddrPorts())
+	k.Tell([]string{"127.0.0.1:9001"})
+	if n := len(k.AddrPorts()); n != before {
+		t.Errorf("told twice: %d addresses, before %d", n, before)
+	}
+	// What the file says, when it can be read, does not take them away.
+	if err := os.WriteFile(filepath.Join(prefix, ".kong_env"), []byte("admin_listen = 127.0.0.1:9100\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Second) // it is looked at once in a second
+	if !has("127.0.0.1:9100") || !has("127.0.0.1:9001") {
+		t.Errorf("with a file: %v", k.AddrPorts())
+	}
 }

@@ -14,7 +14,7 @@
 //	   ◀─ wait                it takes long (certificate status); every two seconds
 //	   ◀─ lookup, found ─▶    consumers and credentials, all in one batch
 //	   ◀─ verdict             pass, refuse or fault, with the whole answer
-//	watch ─▶ ◀─ epoch         when what was decided before is to be dropped
+//	watch ─▶ ◀─ epoch         when what was decided before is to be dropped; where Kong listens
 //	ping ─▶ ◀─                versions and counters
 //
 // A policy's id is the SHA-256 of its definition: the plugin's configuration and

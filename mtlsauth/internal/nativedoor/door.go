@@ -116,6 +116,9 @@ func (d *Door) watch(e Exchange, q question) error {
 		return d.refuse(e, fmt.Errorf("over %d workers watch", maxWatching))
 	}
 	defer d.watching.Add(-1)
+	if len(q.Listen) > 0 {
+		d.Plugin.KongListens(q.Listen)
+	}
 	timer := time.NewTimer(hang)
 	defer timer.Stop()
 	for {

@@ -1,6 +1,8 @@
 package nativedoor
 
 import (
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -146,6 +148,19 @@ func TestWatch(t *testing.T) {
 			t.Error("an engine that ends answered a watch")
 		}
 	})
+}
+
+// Where Kong listens no address in a certificate leads.
+func TestAWatchSaysWhereKongListens(t *testing.T) {
+	w := newWorld(t)
+	before := w.Plugin.KongListeners()
+	if _, err := w.exchange(question{Op: "watch", Protocol: Protocol, Listen: []string{"127.0.0.1:9001", "off"}}); err != nil {
+		t.Fatal(err)
+	}
+	own := netip.MustParseAddrPort("127.0.0.1:9001")
+	if after := w.Plugin.KongListeners(); slices.Contains(before, own) || !slices.Contains(after, own) {
+		t.Errorf("before %v, after %v", before, after)
+	}
 }
 
 func TestTheClockIsSetBack(t *testing.T) {

@@ -24,7 +24,8 @@ type question struct {
 	Resumed    string `json:"resumed"`    // nginx's ssl_session_reused
 
 	// watch
-	Epoch string `json:"epoch"`
+	Epoch  string   `json:"epoch"`
+	Listen []string `json:"listen"` // Kong's *_listen settings, without flags
 }
 
 // definition is a policy as a worker knows it.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash"
+	"net/netip"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
@@ -129,6 +130,12 @@ func (in *Instance) Again(door Door, d *authn.Decision, presented authn.Presente
 	}
 	return in.plugin.log.about(door, d, level, len(presented.Chain) > 0), true
 }
+
+// KongListens is told where Kong listens: no address in a certificate leads there.
+func (p *Plugin) KongListens(listen []string) { p.status.listeners.Tell(listen) }
+
+// KongListeners returns where Kong is known to listen.
+func (p *Plugin) KongListeners() []netip.AddrPort { return p.status.listeners.AddrPorts() }
 
 // HandOut is how long a decision may be kept by who can not see whether the
 // evidence that it rests on still stands; 0 for not at all. Until then

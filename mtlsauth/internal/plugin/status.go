@@ -48,9 +48,10 @@ func milliseconds(n float64) time.Duration {
 
 // statusServices are what checks status, with what it reads and keeps.
 type statusServices struct {
-	checker *revocation.Checker
-	folder  *crldir.Folder // nil without -crl-dir
-	state   *statedir.Dir  // nil without -state-dir
+	checker   *revocation.Checker
+	listeners *cacert.KongListeners
+	folder    *crldir.Folder // nil without -crl-dir
+	state     *statedir.Dir  // nil without -state-dir
 }
 
 const (
@@ -83,11 +84,12 @@ func openStatus(o settings.Options, limit int64, log *slog.Logger) (*statusServi
 			return nil, fmt.Errorf("-state-dir %q: %w", o.StateDir, err)
 		}
 	}
+	s.listeners = cacert.NewListeners(o.Prefix)
 	s.checker = revocation.New(revocation.Options{
 		Fetcher: fetch.New(fetch.Options{
 			UserAgent:    "mtls-auth/" + Version,
 			DenyPrivate:  o.DenyPrivate,
-			OwnListeners: cacert.NewListeners(o.Prefix).AddrPorts,
+			OwnListeners: s.listeners.AddrPorts,
 		}),
 		Folder:     s.folder,
 		State:      s.state,
