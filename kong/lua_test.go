@@ -21,7 +21,10 @@ func TestLua(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.Command(luajit, filepath.Base(file), "../plugins/mtls-auth")
+			// Without its compiler: that of Debian's LuaJIT, a beta of 2022, dies of
+			// 6 in 100 runs of faults_test.lua, with a segmentation fault. Kong has a
+			// newer one.
+			cmd := exec.Command(luajit, "-joff", filepath.Base(file), "../plugins/mtls-auth")
 			cmd.Dir = "testdata"
 			out, err := cmd.CombinedOutput()
 			report(t, string(out))
