@@ -3,7 +3,6 @@ package cacert
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -15,7 +14,10 @@ type Entity struct {
 
 // Held is CA certificates that are all there is: who has Kong's own database
 // brings them along and has nothing to ask for or to wait for. It never changes.
-type Held struct{ snapshot *Snapshot }
+type Held struct {
+	ids      []string
+	snapshot *Snapshot
+}
 
 // Hold makes the set of these ids out of entities. They are judged as those of a
 // [Store] are: what is refused or not among them is missing, and refused says why
@@ -25,8 +27,9 @@ func Hold(ids []string, entities []Entity) (held *Held, refused []error) {
 	for _, e := range entities {
 		byID[strings.ToLower(e.ID)] = e.Cert
 	}
-	s := new(Snapshot)
-	for _, id := range normalize(ids) {
+	held = &Held{ids: normalize(ids), snapshot: new(Snapshot)}
+	s := held.snapshot
+	for _, id := range held.ids {
 		text, ok := byID[id]
 		if !ok {
 			s.Missing = append(s.Missing, id)
@@ -40,7 +43,7 @@ func Hold(ids []string, entities []Entity) (held *Held, refused []error) {
 		}
 		s.CAs = append(s.CAs, CA{ID: id, Certificate: cert})
 	}
-	return &Held{s}, refused
+	return held, refused
 }
 
 // Snapshot returns what is held, always the same.
@@ -49,12 +52,6 @@ func (h *Held) Snapshot() *Snapshot { return h.snapshot }
 // Wait is Snapshot: there is nothing to wait for.
 func (h *Held) Wait(context.Context) *Snapshot { return h.snapshot }
 
-// IDs returns the ids, in lower case, each once, sorted.
-func (h *Held) IDs() []string {
-	ids := slices.Clone(h.snapshot.Missing)
-	for _, ca := range h.snapshot.CAs {
-		ids = append(ids, ca.ID)
-	}
-	slices.Sort(ids)
-	return ids
-}
+// IDs returns the ids, sorted, in lower case, each once. Nobody may change the
+// slice.
+func (h *Held) IDs() []string { return h.ids }

@@ -2,10 +2,6 @@ package plugin
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
-	"encoding/json"
-	"fmt"
-	"hash"
 	"net/netip"
 	"time"
 
@@ -45,16 +41,11 @@ func (p *Plugin) policyHeld(config []byte, entities []cacert.Entity) (*sharedPol
 	if err != nil {
 		return nil, err
 	}
-	content, err := json.Marshal(c)
-	if err != nil {
-		panic(fmt.Sprintf("marshalling a configuration: %v", err)) // it has only plain fields
-	}
-	cas := digestOf(c.CACertificates, entities)
-	h := sha256.New()
-	h.Write(cas[:])
-	h.Write(content)
-	var key [sha256.Size]byte
-	h.Sum(key[:0])
+	cas := contentKey(broughtCAs{c.CACertificates, entities})
+	key := contentKey(struct {
+		CAs    [sha256.Size]byte
+		Config Config
+	}{cas, c})
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,28 +89,12 @@ func (p *Plugin) hold(key [sha256.Size]byte, ids []string, entities []cacert.Ent
 	return held
 }
 
-// digestOf tells the ids and entities of CA certificates from others.
-func digestOf(ids []string, entities []cacert.Entity) [sha256.Size]byte {
-	h := sha256.New()
-	length(h, len(ids))
-	for _, id := range ids {
-		write(h, id)
-	}
-	for _, e := range entities {
-		write(h, e.ID)
-		write(h, e.Cert)
-	}
-	var sum [sha256.Size]byte
-	h.Sum(sum[:0])
-	return sum
+// broughtCAs are the CA certificates that a configuration names, with what came
+// along of them.
+type broughtCAs struct {
+	IDs      []string
+	Entities []cacert.Entity
 }
-
-func write(h hash.Hash, text string) {
-	length(h, len(text))
-	h.Write([]byte(text))
-}
-
-func length(h hash.Hash, n int) { h.Write(binary.LittleEndian.AppendUint64(nil, uint64(n))) }
 
 // Again is the line that is written about a decision each time it is used anew by
 // who keeps it; false when none is.

@@ -111,11 +111,7 @@ func each(err error) []error {
 
 // policy returns the policy of a configuration, the same for equal ones.
 func (p *Plugin) policy(c Config) (*sharedPolicy, error) {
-	content, err := json.Marshal(c)
-	if err != nil {
-		panic(fmt.Sprintf("marshalling a configuration: %v", err)) // it has only plain fields
-	}
-	key := sha256.Sum256(content)
+	key := contentKey(c)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.SendCADN && !p.warnedDN {
@@ -136,6 +132,15 @@ func (p *Plugin) policy(c Config) (*sharedPolicy, error) {
 	shared := &sharedPolicy{key: key, users: 1, caIDs: o.CAIDs, free: cas.Release, asks: consumers != nil && len(p.files) > 0, Policy: authn.NewPolicy(o)}
 	p.policies[key] = shared
 	return shared, nil
+}
+
+// contentKey tells what has this content, in plain fields, from what has another.
+func contentKey(what any) [sha256.Size]byte {
+	content, err := json.Marshal(what)
+	if err != nil {
+		panic(fmt.Sprintf("marshalling a configuration: %v", err))
+	}
+	return sha256.Sum256(content)
 }
 
 // options are those of a policy, but for where its CA certificates come from.
