@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"mtls-auth/mtlsauth/internal/authn"
 )
 
 // The frames that the tests of the Lua files use as well.
@@ -95,5 +97,26 @@ func TestDefinitionInFrames(t *testing.T) {
 	}
 	if _, err := newWorld(t).policies.add(q.Policy, q.Definition); err != nil {
 		t.Error(err)
+	}
+}
+
+// What the Lua plugin clears and takes are the very headers that answers set.
+func TestHeadersOfTheLuaPlugin(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(framesDir, "../../plugins/mtls-auth", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	known, looked := read("verdict.lua"), read("handler.lua")
+	for _, name := range authn.HeaderNames() {
+		variable := "var.http_" + strings.ReplaceAll(strings.ToLower(name), "-", "_")
+		if !strings.Contains(known, `["`+name+`"] = "`) || !strings.Contains(looked, variable) {
+			t.Errorf("%s is missing in verdict.lua, or %s in handler.lua", name, variable)
+		}
+	}
+	if got, want := strings.Count(looked, "var.http_"), len(authn.HeaderNames()); got != want {
+		t.Errorf("handler.lua looks at %d headers, want %d", got, want)
 	}
 }
