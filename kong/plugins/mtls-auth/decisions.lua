@@ -18,7 +18,6 @@ function _M.drop()
   kept = {
     policies = {}, -- by the plugin's configuration, which is another table when it changes
     flights = {},
-    -- Caches: decisions by digest of what was presented, and lookups.
     -- By connection, and on it by configuration: nginx never gives a number twice,
     -- and the certificate of a connection stays the same.
     recent = {}, older = {}, connections = 0,
@@ -26,7 +25,8 @@ function _M.drop()
 end
 _M.drop()
 
--- Caches are made when there is something to keep: much may change before there is.
+-- Returns a cache: decisions, by digest of what was presented, or lookups. It is made
+-- when there is something to keep: much may change before there is.
 local function cache(mine, of)
   mine[of] = mine[of] or lrucache.new(MAX_KEPT)
   return mine[of]
