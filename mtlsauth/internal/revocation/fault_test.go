@@ -5,7 +5,9 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation"
@@ -19,12 +21,30 @@ func (broken) Do(context.Context, fetch.Request, fetch.How, int64) (*fetch.Respo
 	panic("a fault")
 }
 
+// lines is a log that is written while it is read.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // A fault in this program lets nobody in, and ends no more than the request.
 func TestFaultsLetNobodyIn(t *testing.T) {
-	var log bytes.Buffer
+	log := new(lines)
 	w := newWorld(t, func(o *revocation.Options) {
 		o.Fetcher = broken{}
-		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		o.Log = slog.New(slog.NewTextHandler(log, nil))
 	})
 	inter := w.root.Intermediate("inter", crl("crl"))
 	byOCSP, byCRL, plain := w.root.Client("a", ocsp("ocsp")), w.root.Client("b", crl("crl")), inter.Client("c", ocsp("ocsp"))
@@ -36,6 +56,10 @@ func TestFaultsLetNobodyIn(t *testing.T) {
 		// An issuer that is none: what is asked of it goes wrong.
 		hollow := &pkitest.Certificate{Certificate: nil}
 		w.expect(name+": while checking", "unjudged", byOCSP, hollow, w.root)
+	}
+	// Who waits for an exchange may go on before it is logged.
+	for began := time.Now(); !strings.Contains(log.String(), "a fault") && time.Since(began) < 10*time.Second; {
+		time.Sleep(time.Millisecond)
 	}
 	if !strings.Contains(log.String(), "a fault") {
 		t.Errorf("the log does not tell: %s", log.String())
