@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/gateway/errlog"
-	"mtls-auth/mtlsauth/internal/gateway/rpc"
+	"mtls-auth/mtlsauth/internal/flags"
 	"mtls-auth/mtlsauth/internal/plugin"
 	"mtls-auth/mtlsauth/internal/pluginserver"
-	"mtls-auth/mtlsauth/internal/settings"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
 
 // made is a plugin whose instances were made beforehand.
@@ -24,7 +24,7 @@ func (m made) Start([]byte) pluginserver.Instance { return m.Instance }
 // served runs one request with no certificate through an instance of ours.
 func served(t *testing.T, make func(p *plugin.Plugin) instance) *rpc.Request {
 	t.Helper()
-	options := settings.Options{Name: "mtls-auth", Prefix: t.TempDir(), CADir: t.TempDir(), Refresh: time.Hour, MaxCRLSize: 1 << 20}
+	options := flags.Options{Name: "mtls-auth", Prefix: t.TempDir(), CADir: t.TempDir(), Refresh: time.Hour, MaxCRLSize: 1 << 20}
 	p, err := plugin.Open(options, prepare, io.Discard)
 	if err != nil {
 		t.Fatal(err)

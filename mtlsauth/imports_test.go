@@ -19,40 +19,40 @@ import (
 // design: a build that does not fit it is mended elsewhere.
 var policy = map[string][]string{
 	".":            {"mtlsauth/cli"},
-	"mtlsauth":     {"authn", "consumer", "handshake", "nativedoor", "plugin", "pluginserver", "settings", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
-	"mtlsauth/cli": {"mtlsauth", "settings", "gateway", "gateway/...", "handshake", "kong", "pkitest"},
+	"mtlsauth":     {"authn", "consumer", "handshake", "luaserver", "plugin", "pluginserver", "flags", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+	"mtlsauth/cli": {"mtlsauth", "flags", "testing/fakekong", "testing/fakekong/...", "handshake", "kong", "testing/pki"},
 
 	"kong": {}, // the Lua files of the native door
 
 	"mtlsauth/e2e": {}, // tests alone
 
 	// Measures the whole from outside, and a cold decision from inside.
-	"mtlsauth/bench":     {"mtlsauth", "mtlsauth/bench/...", "authn", "cacert", "pkitest", "gateway/rpc", "realkong", "kong"},
-	"mtlsauth/bench/...": {"mtlsauth", "mtlsauth/bench/...", "gateway/rpc", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+	"mtlsauth/bench":     {"mtlsauth", "mtlsauth/bench/...", "authn", "kongdata", "testing/pki", "testing/fakekong/rpc", "testing/realkong", "kong"},
+	"mtlsauth/bench/...": {"mtlsauth", "mtlsauth/bench/...", "testing/fakekong/rpc", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 
 	// The door.
 	"pluginserver": {"github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 
 	// The native door's engine.
-	"nativedoor": {"authn", "cacert", "consumer", "plugin"},
+	"luaserver": {"authn", "kongdata", "consumer", "plugin"},
 
 	// The door of go-pluginserver: a module of its own, with another go-pdk.
-	"mtlsauth/goplugin":       {"authn", "consumer", "handshake", "plugin", "settings", "github.com/Kong/go-pdk"},
+	"mtlsauth/goplugin":       {"authn", "consumer", "handshake", "plugin", "flags", "github.com/Kong/go-pdk"},
 	"mtlsauth/goplugin/query": {"plugin"},
 
 	// The plugin, whatever door leads to it.
-	"plugin":   {"authn", "cacert", "consumer", "settings", "revocation", "revocation/...", "uuid"},
-	"settings": {},
+	"plugin": {"authn", "kongdata", "consumer", "flags", "revocation", "revocation/...", "uuid"},
+	"flags":  {},
 
 	// The core: knows no door.
-	"authn": {"certname", "clientcert", "certpath", "cacert", "consumer", "revocation"},
+	"authn": {"certname", "clientcert", "certpath", "kongdata", "consumer", "revocation"},
 
 	// The domain rooms never import each other.
 	"certname":   {"golang.org/x/crypto/cryptobyte"},
 	"clientcert": {"golang.org/x/crypto/cryptobyte"},
 	"certpath":   {"certname", "signature", "golang.org/x/crypto/cryptobyte"},
 	"signature":  {"golang.org/x/crypto/cryptobyte"},
-	"cacert":     {"uuid", "go.yaml.in/yaml/v3"},
+	"kongdata":   {"uuid", "go.yaml.in/yaml/v3"},
 	"consumer":   {"certname", "uuid", "go.yaml.in/yaml/v3"},
 	"uuid":       {},
 
@@ -65,13 +65,13 @@ var policy = map[string][]string{
 	"revocation/...":      {"signature", "golang.org/x/crypto/cryptobyte"},
 
 	// Kong's side, for the demo and the tests.
-	"gateway":     {"gateway/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
-	"gateway/...": {"gateway/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
-	"realkong":    {"gateway", "gateway/errlog", "go.yaml.in/yaml/v3"},
-	"handshake":   {},
-	"pkitest":     {"golang.org/x/crypto/ocsp", "golang.org/x/crypto/cryptobyte"},
-	"cputime":     {},
-	"suites":      {},
+	"testing/fakekong":     {"testing/fakekong/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
+	"testing/fakekong/...": {"testing/fakekong/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
+	"testing/realkong":     {"testing/fakekong", "testing/fakekong/errlog", "go.yaml.in/yaml/v3"},
+	"handshake":            {},
+	"testing/pki":          {"golang.org/x/crypto/ocsp", "golang.org/x/crypto/cryptobyte"},
+	"testing/cputime":      {},
+	"testing/suites":       {},
 }
 
 // noStd are packages of the standard library that a room must do without:
@@ -196,7 +196,7 @@ func TestImportPolicy(t *testing.T) {
 func TestImportPolicyFindsViolations(t *testing.T) {
 	dir := t.TempDir()
 	for name, source := range map[string]string{
-		"mtlsauth/internal/certpath/a.go":   `package a; import (_ "mtls-auth/mtlsauth/internal/cacert"; _ "net/http")`,
+		"mtlsauth/internal/certpath/a.go":   `package a; import (_ "mtls-auth/mtlsauth/internal/kongdata"; _ "net/http")`,
 		"mtlsauth/internal/authn/a.go":      `package a; import "time"; var now = time.Now()`,
 		"mtlsauth/internal/clientcert/a.go": `package a; import _ "github.com/Kong/go-pdk/nginx"`,
 		"mtlsauth/internal/strange/a.go":    `package a`,
@@ -214,7 +214,7 @@ func TestImportPolicyFindsViolations(t *testing.T) {
 	want := []string{
 		"main.go imports authn",
 		"mtlsauth/internal/authn/a.go calls time.Now",
-		"mtlsauth/internal/certpath/a.go imports cacert",
+		"mtlsauth/internal/certpath/a.go imports kongdata",
 		"mtlsauth/internal/certpath/a.go imports net/http",
 		"mtlsauth/internal/clientcert/a.go imports github.com/Kong/go-pdk/nginx",
 		"mtlsauth/internal/strange/a.go: the policy has no room strange",

@@ -5,10 +5,10 @@
 // # How a request walks through it
 //
 //	Kong's plugin protocol ─▶ pluginserver ─▶ mtlsauth (Access) ┐
-//	a Lua plugin in Kong   ─▶ pluginserver ─▶ nativedoor        ├▶ plugin ─▶ authn.Policy ─▶ clientcert ▸ certpath ▸ revocation ▸ consumer ─▶ Decision
+//	a Lua plugin in Kong   ─▶ pluginserver ─▶ luaserver        ├▶ plugin ─▶ authn.Policy ─▶ clientcert ▸ certpath ▸ revocation ▸ consumer ─▶ Decision
 //	go-pluginserver        ─▶ goplugin                          ┘
 //	  ◀─ answer in one write ─ the door that it came by (Answer to PDK calls, or a verdict) ◀───────────────────────────────────────────────────┘
-//	cacert, in the background: -ca-dir ▸ declarative file ▸ Admin API ─▶ the current set of CA certificates (not for nativedoor)
+//	kongdata, in the background: -ca-dir ▸ declarative file ▸ Admin API ─▶ the current set of CA certificates (not for luaserver)
 //	revocation, in the background: renewals, -crl-dir, -state-dir ─▶ answers about certificates
 //
 // Authentication is a function: what was presented, a policy, the CA
@@ -20,13 +20,13 @@
 //   - mtlsauth: the plugin server's door: evidence and answers as PDK calls.
 //   - kong (beside this folder): the Lua plugin that asks the engine in Kong's own
 //     process, keeps what it decided, and asks clients for their certificates.
-//   - internal/nativedoor: what it asks: decisions, as frames of JSON.
+//   - internal/luaserver: what it asks: decisions, as frames of JSON.
 //   - goplugin: the door of go-pluginserver, a module of its own.
 //   - cli: the program's sub-commands.
 //   - internal/plugin: the plugin, whatever door leads to it: Kong's words
 //     (Config, schema) to a policy; decisions; lines for Kong's log; what runs
 //     in the background.
-//   - internal/settings: flags and environment variables.
+//   - internal/flags: flags and environment variables.
 //   - internal/pluginserver: the socket and Kong's plugin protocol; knows no
 //     certificates.
 //   - internal/authn: Policy, Decision, Reason, Answer; the decision cache.
@@ -40,15 +40,15 @@
 //   - internal/consumer: whose certificate it is: subject names, credentials,
 //     consumers and their lookup.
 //   - internal/uuid: what Kong takes for an id.
-//   - internal/cacert: Kong's CA Certificates and consumers, from their sources.
+//   - internal/kongdata: Kong's CA Certificates and consumers, from their sources.
 //   - internal/handshake: the Lua code by which Kong asks for a certificate.
-//   - internal/gateway: Kong's side of all this, for the demo and the tests;
-//     internal/realkong: a Kong that is installed, in its place.
+//   - internal/testing/fakekong: Kong's side of all this, for the demo and the tests;
+//     internal/testing/realkong: a Kong that is installed, in its place.
 //   - e2e: the whole, through the program, in tests; bench: what it costs, beside
 //     servers that do less (go run ./mtlsauth/bench).
-//   - internal/pkitest: certificates in memory, for the demo and the tests.
-//   - internal/suites: where third-party test vectors lie, for the tests.
-//   - internal/cputime: what code costs, for the tests.
+//   - internal/testing/pki: certificates in memory, for the demo and the tests.
+//   - internal/testing/suites: where third-party test vectors lie, for the tests.
+//   - internal/testing/cputime: what code costs, for the tests.
 //
 // imports_test.go holds who may import whom.
 //

@@ -13,18 +13,18 @@ import (
 
 	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
 
-	"mtls-auth/mtlsauth/internal/nativedoor"
+	"mtls-auth/mtlsauth/internal/flags"
+	"mtls-auth/mtlsauth/internal/luaserver"
 	"mtls-auth/mtlsauth/internal/plugin"
 	"mtls-auth/mtlsauth/internal/pluginserver"
-	"mtls-auth/mtlsauth/internal/settings"
 )
 
 // ServerOptions are the flags of the plugin server.
-type ServerOptions = settings.Options
+type ServerOptions = flags.Options
 
 // A UsageError is a wrong value of an option: the caller's mistake, not the
 // machine's.
-type UsageError = settings.UsageError
+type UsageError = flags.UsageError
 
 // Serve is the plugin server. It listens on the socket below the prefix and
 // returns when it was asked to end, see [pluginserver.Server.Run].
@@ -48,7 +48,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	native := nativedoor.New(nativedoor.Options{
+	native := luaserver.New(luaserver.Options{
 		Plugin: p,
 		// Who widens the mode says who may ask.
 		AnyPeer: o.SocketMode&0o077 != 0,

@@ -12,7 +12,7 @@ import (
 	"mtls-auth/mtlsauth/bench/kong"
 	"mtls-auth/mtlsauth/bench/role"
 	"mtls-auth/mtlsauth/bench/server"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // bench is one run of the program.
@@ -22,7 +22,7 @@ type bench struct {
 	dir   string // temporary
 	goals []goal
 
-	root, inter *pkitest.Certificate
+	root, inter *pki.Certificate
 	files       int // that were named
 	running     []*role.Process
 }
@@ -32,7 +32,7 @@ func newBench(o options, out io.Writer) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{options: o, out: out, dir: dir, root: pkitest.NewCA("root")}
+	b := &bench{options: o, out: out, dir: dir, root: pki.NewCA("root")}
 	b.inter = b.root.Intermediate("intermediate")
 	return b, nil
 }
@@ -55,7 +55,7 @@ func (b *bench) folder() (string, error) {
 }
 
 // caDir returns a folder with CA certificates by their ids.
-func (b *bench) caDir(cas map[string]*pkitest.Certificate) (string, error) {
+func (b *bench) caDir(cas map[string]*pki.Certificate) (string, error) {
 	dir, err := b.folder()
 	for id, ca := range cas {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, id+".pem"), []byte(ca.PEM()), 0o600))
@@ -68,7 +68,7 @@ func (b *bench) caDir(cas map[string]*pkitest.Certificate) (string, error) {
 func (b *bench) ours(o server.Ours) (*role.Process, string, error) {
 	var err error
 	if o.CADir == "" {
-		if o.CADir, err = b.caDir(map[string]*pkitest.Certificate{server.CAID: b.root}); err != nil {
+		if o.CADir, err = b.caDir(map[string]*pki.Certificate{server.CAID: b.root}); err != nil {
 			return nil, "", err
 		}
 	}
@@ -153,7 +153,7 @@ func config(change ...any) map[string]any {
 }
 
 // presented is what a client sends, its chain included.
-func presented(c *pkitest.Certificate, want kong.Want) kong.Evidence {
+func presented(c *pki.Certificate, want kong.Want) kong.Evidence {
 	return kong.Evidence{Leaf: c.PEM(), Chain: c.ChainPEM(), Want: want}
 }
 

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/bench/kong"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 const (
@@ -32,7 +32,7 @@ func (b *bench) busy() error {
 		entries, lasts, rounds = 10_000, 500*time.Millisecond, 1
 	}
 	perRound := int(newRate * lasts.Seconds())
-	raw := pkitest.Serials(entries, 16)
+	raw := pki.Serials(entries, 16)
 	ours, err := b.newStrict(raw, perRound, rounds)
 	if err != nil {
 		return err

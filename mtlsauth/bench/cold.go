@@ -20,8 +20,8 @@ import (
 	"mtls-auth/mtlsauth/bench/role"
 	"mtls-auth/mtlsauth/bench/server"
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/cacert"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // cold measures the decision about a certificate that was never seen, within
@@ -91,13 +91,13 @@ func (coldPart) Do(command string, argument json.RawMessage) (any, error) {
 	if err := json.Unmarshal(argument, &j); err != nil {
 		return nil, err
 	}
-	root := pkitest.NewCA("root", pkitest.Key(newKey(j.Key)))
+	root := pki.NewCA("root", pki.Key(newKey(j.Key)))
 	issuer := root
 	if j.Levels > 1 {
-		issuer = root.Intermediate("intermediate", pkitest.Key(newKey(j.Key)))
+		issuer = root.Intermediate("intermediate", pki.Key(newKey(j.Key)))
 	}
 	ours := &coldOurs{authn.NewPolicy(authn.Options{
-		CAIDs: []string{server.CAID}, CAs: constant{&cacert.Snapshot{CAs: []cacert.CA{{ID: server.CAID, Certificate: root.Certificate}}}},
+		CAIDs: []string{server.CAID}, CAs: constant{&kongdata.Snapshot{CAs: []kongdata.CA{{ID: server.CAID, Certificate: root.Certificate}}}},
 		GroupBy: authn.GroupByCN, Cache: authn.NewCache(),
 	})}
 	theirs := &coldTheirs{roots: x509.NewCertPool()}
@@ -143,10 +143,10 @@ func newKey(kind string) crypto.Signer {
 
 // coldLeaves makes certificates that differ; they share a key, so that
 // thousands are made quickly.
-func coldLeaves(issuer *pkitest.Certificate, key crypto.Signer, n int) []authn.Presented {
+func coldLeaves(issuer *pki.Certificate, key crypto.Signer, n int) []authn.Presented {
 	out := make([]authn.Presented, n)
 	for i := range out {
-		c := issuer.Client("client", pkitest.Key(key), pkitest.DNS(coldName))
+		c := issuer.Client("client", pki.Key(key), pki.DNS(coldName))
 		out[i] = authn.Presented{Leaf: []byte(c.PEM()), Chain: []byte(c.ChainPEM())}
 	}
 	return out
@@ -207,9 +207,9 @@ func (t *coldTheirs) judge(p authn.Presented) error {
 }
 
 // constant are CA certificates that are known from the beginning.
-type constant struct{ snapshot *cacert.Snapshot }
+type constant struct{ snapshot *kongdata.Snapshot }
 
 var _ authn.CASet = constant{}
 
-func (c constant) Snapshot() *cacert.Snapshot            { return c.snapshot }
-func (c constant) Wait(context.Context) *cacert.Snapshot { return c.snapshot }
+func (c constant) Snapshot() *kongdata.Snapshot            { return c.snapshot }
+func (c constant) Wait(context.Context) *kongdata.Snapshot { return c.snapshot }

@@ -8,7 +8,7 @@ import (
 	"mtls-auth/mtlsauth/bench/kong"
 	"mtls-auth/mtlsauth/bench/role"
 	"mtls-auth/mtlsauth/bench/server"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // series is how the cost of a request grows with a number.
@@ -126,7 +126,7 @@ func (g *grower) used(j kong.Job) (role.Usage, error) {
 }
 
 // unseen makes the certificates of a point's cold requests.
-func (g *grower) unseen(ca *pkitest.Certificate, change ...pkitest.Option) []kong.Evidence {
+func (g *grower) unseen(ca *pki.Certificate, change ...pki.Option) []kong.Evidence {
 	return freshOf(ca, pointRounds*g.fresh, change...)
 }
 
@@ -186,12 +186,12 @@ func (g *grower) configurations() error {
 
 func (g *grower) authorities() error {
 	most := g.steps[len(g.steps)-1]
-	cas, ids := make(map[string]*pkitest.Certificate, most), make([]any, most)
-	var last *pkitest.Certificate
+	cas, ids := make(map[string]*pki.Certificate, most), make([]any, most)
+	var last *pki.Certificate
 	for i := range most {
 		id := fmt.Sprintf("aaaaaaaa-0000-4000-8000-%012d", i)
 		ids[i] = id
-		last = pkitest.NewCA("root " + strconv.Itoa(i))
+		last = pki.NewCA("root " + strconv.Itoa(i))
 		cas[id] = last
 	}
 	dir, err := g.caDir(cas)
@@ -227,7 +227,7 @@ func (g *grower) names() error {
 		for i := range names {
 			names[i] = "n" + strconv.Itoa(i) + ".x"
 		}
-		san := pkitest.DNS(names...)
+		san := pki.DNS(names...)
 		if err := g.prepare(freshOf(g.root, 1, san), g.unseen(g.root, san), ""); err != nil {
 			return err
 		}

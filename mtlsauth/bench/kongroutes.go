@@ -8,7 +8,7 @@ import (
 
 	"mtls-auth/mtlsauth"
 	"mtls-auth/mtlsauth/bench/server"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // Names of routes that are no contenders for warm requests.

@@ -6,14 +6,14 @@ import (
 
 	"mtls-auth/mtlsauth/bench/kong"
 	"mtls-auth/mtlsauth/bench/server"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // latency measures warm requests over one and more connections, each of which
 // makes its next request when it has its answer.
 func (b *bench) latency() error {
 	before := len(b.running)
-	client := presented(b.inter.Client("client", pkitest.DNS("client.example")), passes("client"))
+	client := presented(b.inter.Client("client", pki.DNS("client.example")), passes("client"))
 	_, ours, err := b.ours(server.Ours{})
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"mtls-auth/mtlsauth/bench/load"
 	"mtls-auth/mtlsauth/bench/role"
 	"mtls-auth/mtlsauth/bench/server"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 func TestMain(m *testing.M) {

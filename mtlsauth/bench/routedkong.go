@@ -10,8 +10,8 @@ import (
 
 	luafiles "mtls-auth/kong"
 	"mtls-auth/mtlsauth/bench/load"
-	"mtls-auth/mtlsauth/internal/pkitest"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // routedKong is a real Kong with every route, and the clients for it.
@@ -64,8 +64,8 @@ func (b *bench) startKong(command string, workers, certificates int) (*routedKon
 // meet starts the clients and sees that every route answers as it should.
 func (b *bench) meet(ctx context.Context, k *routedKong, certificates int) error {
 	key := newKey(p256)
-	client := func() *pkitest.Certificate {
-		return b.root.Client("client", pkitest.Key(key), pkitest.DNS("client.example"))
+	client := func() *pki.Certificate {
+		return b.root.Client("client", pki.Key(key), pki.DNS("client.example"))
 	}
 	usual := client()
 	o := load.Options{

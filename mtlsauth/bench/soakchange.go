@@ -6,7 +6,7 @@ import (
 
 	"mtls-auth/mtlsauth/bench/kong"
 	"mtls-auth/mtlsauth/bench/server"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // change is something that changes while requests are made.
@@ -29,9 +29,9 @@ func (w *world) changes() []change {
 		}},
 		{"replacing a CRL", 5 * time.Second, func(n int) error {
 			return w.turn(w.byList, n, func(revoked []revocable) error {
-				var entries []pkitest.CRLEntry
+				var entries []pki.CRLEntry
 				for _, r := range revoked {
-					entries = append(entries, pkitest.Revoked(r.cert)...)
+					entries = append(entries, pki.Revoked(r.cert)...)
 				}
 				return w.writeList(int64(n+2), entries)
 			})

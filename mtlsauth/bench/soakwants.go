@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/bench/kong"
-	"mtls-auth/mtlsauth/internal/gateway/rpc"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
 
 // wants is the right answer to a request, which changes: what was right before

@@ -11,8 +11,8 @@ import (
 	"mtls-auth/mtlsauth/bench/kong"
 	"mtls-auth/mtlsauth/bench/role"
 	"mtls-auth/mtlsauth/bench/server"
-	"mtls-auth/mtlsauth/internal/gateway/rpc"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // Ids of the CA certificates of a soak besides [server.CAID], b.root's: one of
@@ -30,10 +30,10 @@ type world struct {
 	client *rpc.Client
 	log    string // file of what the server prints
 
-	other, listed *pkitest.Certificate
-	replaced      [2]*pkitest.Certificate // in turn
+	other, listed *pki.Certificate
+	replaced      [2]*pki.Certificate // in turn
 	caDir, crlDir string
-	responder     *pkitest.Responder
+	responder     *pki.Responder
 
 	clients []client
 	// coming is a configuration that is replaced all the time.
@@ -62,7 +62,7 @@ type comingConfig struct {
 
 // revocable is a certificate that is revoked now and then.
 type revocable struct {
-	cert  *pkitest.Certificate
+	cert  *pki.Certificate
 	wants *wants
 }
 
@@ -79,12 +79,12 @@ const (
 )
 
 func (b *bench) newWorld() (*world, error) {
-	w := &world{bench: b, log: b.path(".log"), other: pkitest.NewCA("other"), listed: pkitest.NewCA("listed")}
-	w.replaced = [2]*pkitest.Certificate{pkitest.NewCA("replaced"), pkitest.NewCA("replaced")}
-	w.responder = pkitest.NewResponder(b.root)
+	w := &world{bench: b, log: b.path(".log"), other: pki.NewCA("other"), listed: pki.NewCA("listed")}
+	w.replaced = [2]*pki.Certificate{pki.NewCA("replaced"), pki.NewCA("replaced")}
+	w.responder = pki.NewResponder(b.root)
 	w.responder.Start()
 	var err error
-	if w.caDir, err = b.caDir(map[string]*pkitest.Certificate{
+	if w.caDir, err = b.caDir(map[string]*pki.Certificate{
 		server.CAID: b.root, idOther: w.other, idReplaced: w.replaced[0], idListed: w.listed,
 	}); err != nil {
 		return nil, err
@@ -129,12 +129,12 @@ func (w *world) populate() error {
 	if failed != nil {
 		return failed
 	}
-	w.fixed("a good client", trusting, presented(w.inter.Client("client", pkitest.DNS("client.example")), passes("client")))
+	w.fixed("a good client", trusting, presented(w.inter.Client("client", pki.DNS("client.example")), passes("client")))
 	w.fixed("no certificate", trusting, kong.Evidence{Want: kong.Want{Status: 401}})
-	w.fixed("a stranger", trusting, presented(pkitest.NewCA("stranger").Client("client"), kong.Want{Status: 401}))
-	w.fixed("an expired client", trusting, presented(w.root.Client("client", pkitest.Expired()), kong.Want{Status: 401}))
-	w.fixed("a consumer's client", consumers, presented(w.root.Client("x", pkitest.DNS("client.example")), kong.Want{Consumer: consumerID}))
-	w.fixed("nobody's client", consumers, presented(w.root.Client("x", pkitest.DNS("nobody.example")), kong.Want{Status: 401}))
+	w.fixed("a stranger", trusting, presented(pki.NewCA("stranger").Client("client"), kong.Want{Status: 401}))
+	w.fixed("an expired client", trusting, presented(w.root.Client("client", pki.Expired()), kong.Want{Status: 401}))
+	w.fixed("a consumer's client", consumers, presented(w.root.Client("x", pki.DNS("client.example")), kong.Want{Consumer: consumerID}))
+	w.fixed("nobody's client", consumers, presented(w.root.Client("x", pki.DNS("nobody.example")), kong.Want{Status: 401}))
 	w.never(trusting)
 	for i, ca := range w.replaced {
 		w.swaps[i] = &wants{grace: replacedGrace}
@@ -148,7 +148,7 @@ func (w *world) populate() error {
 	for i := range revocables {
 		name := fmt.Sprint("client ", i)
 		w.byList = append(w.byList, revocable{w.listed.Client(name), &wants{grace: listGrace}})
-		w.byOCSP = append(w.byOCSP, revocable{w.root.Client(name, pkitest.OCSPServer(w.responder.URL())), &wants{grace: ocspGrace}})
+		w.byOCSP = append(w.byOCSP, revocable{w.root.Client(name, pki.OCSPServer(w.responder.URL())), &wants{grace: ocspGrace}})
 		w.byList[i].wants.set(passes(name))
 		w.byOCSP[i].wants.set(passes(name))
 		w.responder.Good(w.byOCSP[i].cert)
@@ -168,13 +168,13 @@ func (w *world) fixed(what string, config *rpc.Config, e kong.Evidence) {
 // one again.
 func (w *world) never(config *rpc.Config) {
 	key, right := newKey(p256), always(passes("new"))
-	known := presented(w.root.Client("new", pkitest.Key(key)), kong.Want{})
+	known := presented(w.root.Client("new", pki.Key(key)), kong.Want{})
 	w.clients = append(w.clients, client{"a new client", func() (*kong.Evidence, *rpc.Config, *wants) {
 		if rand.IntN(4) > 0 {
 			return &known, config, right
 		}
 		w.pairs.Add(1)
-		e := presented(w.root.Client("new", pkitest.Key(key)), kong.Want{})
+		e := presented(w.root.Client("new", pki.Key(key)), kong.Want{})
 		return &e, config, right
 	}})
 }
@@ -198,7 +198,7 @@ func (w *world) comeAndGo() error {
 		return err
 	}
 	right := [2]*wants{always(kong.Want{Status: 401}), always(passes("client"))}
-	for i, ca := range []*pkitest.Certificate{w.root, w.other} {
+	for i, ca := range []*pki.Certificate{w.root, w.other} {
 		e := presented(ca.Client("client"), kong.Want{})
 		w.clients = append(w.clients, client{"a client of a configuration that comes and goes", func() (*kong.Evidence, *rpc.Config, *wants) {
 			c := w.coming.Load()
@@ -212,8 +212,8 @@ func (w *world) comeAndGo() error {
 }
 
 // writeList puts a CRL of this number into -crl-dir.
-func (w *world) writeList(number int64, revoked []pkitest.CRLEntry) error {
-	return w.put(w.crlDir, "listed.crl", pkitest.CRL{Issuer: w.listed, Number: number, Entries: revoked}.DER())
+func (w *world) writeList(number int64, revoked []pki.CRLEntry) error {
+	return w.put(w.crlDir, "listed.crl", pki.CRL{Issuer: w.listed, Number: number, Entries: revoked}.DER())
 }
 
 // put writes a file and puts it in its place in one step.

@@ -9,7 +9,7 @@ import (
 
 	"mtls-auth/mtlsauth/bench/kong"
 	"mtls-auth/mtlsauth/bench/server"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // strict is a server with a folder of one large CRL, and clients of it that were
@@ -47,13 +47,13 @@ func (s *strict) arrive(round int, _ <-chan struct{}) error {
 
 // fresh makes clients that were never seen. They share a key, so that thousands
 // are made quickly.
-func (b *bench) fresh(n int, change ...pkitest.Option) []kong.Evidence {
+func (b *bench) fresh(n int, change ...pki.Option) []kong.Evidence {
 	return freshOf(b.root, n, change...)
 }
 
-func freshOf(ca *pkitest.Certificate, n int, change ...pkitest.Option) []kong.Evidence {
+func freshOf(ca *pki.Certificate, n int, change ...pki.Option) []kong.Evidence {
 	out := make([]kong.Evidence, n)
-	options := append([]pkitest.Option{pkitest.Key(newKey(p256))}, change...)
+	options := append([]pki.Option{pki.Key(newKey(p256))}, change...)
 	var wg sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)
 	for w := range workers {
@@ -82,7 +82,7 @@ func (b *bench) newLists(entries []byte) (*lists, error) {
 	l := &lists{dir: dir}
 	for i := range l.beside {
 		l.beside[i] = b.path(".crl")
-		der := pkitest.CRL{Issuer: b.root, Number: int64(i + 1), RawEntries: entries}.DER()
+		der := pki.CRL{Issuer: b.root, Number: int64(i + 1), RawEntries: entries}.DER()
 		if err := os.WriteFile(l.beside[i], der, 0o600); err != nil {
 			return nil, err
 		}

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/bench/load"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // What is asked of each route, and by how many clients. Visits are short, so that

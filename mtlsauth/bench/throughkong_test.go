@@ -12,7 +12,7 @@ import (
 
 	"mtls-auth/mtlsauth/bench/role"
 	"mtls-auth/mtlsauth/bench/server"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 var allRoutes = []string{

@@ -6,7 +6,7 @@ import (
 	"mtls-auth/mtlsauth/bench/kong"
 	"mtls-auth/mtlsauth/bench/role"
 	"mtls-auth/mtlsauth/bench/server"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // contender is a server with the requests that are made to it.
@@ -38,10 +38,10 @@ const (
 )
 
 func (b *bench) contenders() []*contender {
-	client := presented(b.inter.Client("client", pkitest.DNS("client.example")), passes("client"))
+	client := presented(b.inter.Client("client", pki.DNS("client.example")), passes("client"))
 	known := client
 	known.Want = kong.Want{Consumer: consumerID}
-	bad := presented(pkitest.NewCA("stranger").Client("client"), kong.Want{Status: 401})
+	bad := presented(pki.NewCA("stranger").Client("client"), kong.Want{Status: 401})
 	ours := func() (*role.Process, string, error) { return b.ours(server.Ours{}) }
 	plugin := func(name string) func() (*role.Process, string, error) {
 		return func() (*role.Process, string, error) { return b.goPDK(name) }

@@ -14,8 +14,8 @@ import (
 	"syscall"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/gateway"
-	"mtls-auth/mtlsauth/internal/settings"
+	"mtls-auth/mtlsauth/internal/flags"
+	"mtls-auth/mtlsauth/internal/testing/fakekong"
 )
 
 // demo runs the whole how-to on this machine: a CA, certificates, an upstream,
@@ -26,7 +26,7 @@ func demo(args []string, stdout, stderr io.Writer) int {
 	set := flag.NewFlagSet("demo", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	var serve bool
-	settings.Boolean(set, &serve, "serve", "")
+	flags.Boolean(set, &serve, "serve", "")
 	err := set.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return help(stdout)
@@ -57,7 +57,7 @@ func runDemo(ctx context.Context, serve bool, out io.Writer) (int, error) {
 	if err != nil {
 		return exitNo, err
 	}
-	upstream := httptest.NewServer(gateway.Echo)
+	upstream := httptest.NewServer(fakekong.Echo)
 	defer upstream.Close()
 	config, err := howto.writeKongYAML(upstream.URL)
 	if err != nil {
@@ -94,7 +94,7 @@ func runDemo(ctx context.Context, serve bool, out io.Writer) (int, error) {
 
 // startGateway starts the stand-in with this program as its plugin server and
 // waits until that listens. A link gives the program the plugin's name.
-func startGateway(ctx context.Context, dir, config string) (*gateway.Gateway, error) {
+func startGateway(ctx context.Context, dir, config string) (*fakekong.Gateway, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func startGateway(ctx context.Context, dir, config string) (*gateway.Gateway, er
 	if err != nil {
 		return nil, err
 	}
-	kong, err := gateway.Start(ctx, gateway.Options{
+	kong, err := fakekong.Start(ctx, fakekong.Options{
 		Prefix:            prefix,
 		DeclarativeConfig: config,
 		QueryCommand:      shellQuote(plugin) + " -dump -kong-prefix " + shellQuote(prefix),

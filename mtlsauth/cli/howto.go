@@ -12,37 +12,37 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/handshake"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // howTo is the files of the how-to: a self-signed CA, which serves as a client
 // certificate as well, and certificates that it issued or did not.
 type howTo struct {
 	dir string
-	ca  *pkitest.Certificate
+	ca  *pki.Certificate
 }
 
 // caID is the id of the CA certificate in Kong, as its user chooses it.
 const caID = "cce8c384-721f-4f58-85dd-50834e3e733a"
 
 func newHowTo(dir string) (*howTo, error) {
-	ca := pkitest.NewCA("", pkitest.RSA(4096), pkitest.Subject(pkix.Name{
+	ca := pki.NewCA("", pki.RSA(4096), pki.Subject(pkix.Name{
 		Country:            []string{"US"},
 		Province:           []string{"California"},
 		Locality:           []string{"San Francisco"},
 		Organization:       []string{"Kong"},
 		OrganizationalUnit: []string{"Org"},
 		CommonName:         "www.example.com",
-	}), pkitest.With(func(c *x509.Certificate) {
+	}), pki.With(func(c *x509.Certificate) {
 		c.KeyUsage = 0 // as openssl req -x509 makes it
 		c.NotAfter = time.Now().AddDate(1, 0, 0)
 	}))
 	h := &howTo{dir: dir, ca: ca}
-	for name, c := range map[string]*pkitest.Certificate{
+	for name, c := range map[string]*pki.Certificate{
 		"cert":     ca,
-		"client":   ca.Client("client", pkitest.DNS("client.example.com"), pkitest.URI("spiffe://example.com/client")),
-		"expired":  ca.Client("client", pkitest.Expired()),
-		"stranger": pkitest.NewCA("another CA").Client("client"),
+		"client":   ca.Client("client", pki.DNS("client.example.com"), pki.URI("spiffe://example.com/client")),
+		"expired":  ca.Client("client", pki.Expired()),
+		"stranger": pki.NewCA("another CA").Client("client"),
 	} {
 		for path, text := range map[string]string{h.cert(name): c.PEM(), h.key(name): c.KeyPEM()} {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -10,7 +10,7 @@ import (
 	"syscall"
 
 	"mtls-auth/mtlsauth"
-	"mtls-auth/mtlsauth/internal/settings"
+	"mtls-auth/mtlsauth/internal/flags"
 )
 
 // serverFlags are the plugin server's flags as they were given.
@@ -25,17 +25,17 @@ func serve(name string, args []string, stdin *os.File, stdout, stderr io.Writer)
 	if name == headerCertAuth {
 		return notThisPlugin(name, stderr)
 	}
-	flags := serverFlags{ServerOptions: mtlsauth.ServerOptions{Name: name}}
-	set := flags.define()
-	fromEnvironment := flags.FromEnvironment()
+	given := serverFlags{ServerOptions: mtlsauth.ServerOptions{Name: name}}
+	set := given.define()
+	fromEnvironment := given.FromEnvironment()
 	if err := parse(set, args); err != nil {
 		return wrongUse(stderr, "%v", err)
 	}
-	if flags.help {
+	if given.help {
 		return help(stdout)
 	}
-	if flags.dump {
-		out, err := mtlsauth.Dump(name, flags.Prefix)
+	if given.dump {
+		out, err := mtlsauth.Dump(name, given.Prefix)
 		if err != nil {
 			fmt.Fprintf(stderr, "mtls-auth: %v\n", err)
 			return exitNo
@@ -48,13 +48,13 @@ func serve(name string, args []string, stdin *os.File, stdout, stderr io.Writer)
 	if fromEnvironment != nil {
 		return wrongUse(stderr, "%v", fromEnvironment)
 	}
-	if flags.Prefix == "" {
+	if given.Prefix == "" {
 		return wrongUse(stderr, "-kong-prefix: invalid value \"\": Kong's prefix, a folder, is needed")
 	}
 	// What the server makes is nobody else's business; the socket gets its mode
 	// by name.
 	syscall.Umask(0o077)
-	err := mtlsauth.Serve(flags.ServerOptions, stdin, stderr)
+	err := mtlsauth.Serve(given.ServerOptions, stdin, stderr)
 	var wrong *mtlsauth.UsageError
 	if errors.As(err, &wrong) {
 		return wrongUse(stderr, "%v", err)
@@ -79,8 +79,8 @@ func (f *serverFlags) define() *flag.FlagSet {
 	set := flag.NewFlagSet("mtls-auth", flag.ContinueOnError)
 	set.SetOutput(io.Discard) // Run says what is wrong
 	set.Usage = func() {}
-	settings.Boolean(set, &f.dump, "dump", "print what Kong's query command asks for and end")
-	settings.Boolean(set, &f.help, "help", "say how the program is used")
+	flags.Boolean(set, &f.dump, "dump", "print what Kong's query command asks for and end")
+	flags.Boolean(set, &f.help, "help", "say how the program is used")
 	f.Flags(set)
 	return set
 }

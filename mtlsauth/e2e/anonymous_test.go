@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestDefaultAndAnonymous(t *testing.T) {
-	root, stranger := pkitest.NewCA("root"), pkitest.NewCA("stranger")
+	root, stranger := pki.NewCA("root"), pki.NewCA("stranger")
 	r := newRig(t, cas{idA: root}, routes{
 		"/default":   matching([]string{idA}, object{"default_consumer": "all"}),
 		"/anonymous": matching([]string{idA}, object{"anonymous": idNobo}),
@@ -28,9 +28,9 @@ func TestDefaultAndAnonymous(t *testing.T) {
 	r.expect("none sent: not default", r.get("/default", nil), 401, noneSent)
 
 	for _, path := range []string{"/anonymous", "/both", "/skip"} {
-		for name, cert := range map[string]*pkitest.Certificate{
-			"none sent": nil, "untrusted": stranger.Client("alice"), "expired": root.Client("alice", pkitest.Expired()),
-			"for servers": root.Client("alice", pkitest.ExtKeyUsage(x509.ExtKeyUsageServerAuth)),
+		for name, cert := range map[string]*pki.Certificate{
+			"none sent": nil, "untrusted": stranger.Client("alice"), "expired": root.Client("alice", pki.Expired()),
+			"for servers": root.Client("alice", pki.ExtKeyUsage(x509.ExtKeyUsageServerAuth)),
 		} {
 			got := r.get(path, cert, "X-Credential-Identifier", "forged", "X-Client-Cert-Dn", "forged", "X-Consumer-Custom-ID", "forged")
 			r.expect(path+" "+name, got, 200, "")
@@ -64,7 +64,7 @@ func TestDefaultAndAnonymous(t *testing.T) {
 
 // Forged headers reach no upstream, in any outcome.
 func TestForgedHeaders(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{
 		"/consumer":  matching([]string{idA}),
 		"/default":   matching([]string{idA}, object{"default_consumer": "all"}),
@@ -76,7 +76,7 @@ func TestForgedHeaders(t *testing.T) {
 	), also("/or", object{"name": "key-auth", "config": object{"anonymous": "nobody"}})))
 	for _, test := range []struct {
 		path string
-		cert *pkitest.Certificate
+		cert *pki.Certificate
 	}{
 		{"/consumer", root.Client("alice")}, {"/default", root.Client("x")}, {"/anonymous", nil}, {"/skip", root.Client("x")},
 		{"/or", nil}, {"/or", root.Client("alice")},
@@ -104,7 +104,7 @@ func TestForgedHeaders(t *testing.T) {
 }
 
 func TestLogicalOrAndAnd(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	key := object{"keyauth_credentials": []object{{"key": "secret"}}}
 	r := newRig(t, cas{idA: root}, routes{
 		"/or":  matching([]string{idA}, object{"anonymous": "nobody"}),
@@ -134,7 +134,7 @@ func TestLogicalOrAndAnd(t *testing.T) {
 }
 
 func TestGroupsAndACL(t *testing.T) {
-	root, stranger := pkitest.NewCA("root"), pkitest.NewCA("stranger")
+	root, stranger := pki.NewCA("root"), pki.NewCA("stranger")
 	acl := func(path string, config object) func(object) {
 		return also(path, object{"name": "acl", "config": config})
 	}
@@ -163,13 +163,13 @@ func TestGroupsAndACL(t *testing.T) {
 	}
 	r.expect("another CN", r.get("/cn", root.Client("user")), 403, refused)
 	r.expect("the CN is denied", r.get("/deny", admin), 403, refused)
-	r.expect("the DN is allowed", r.get("/dn", root.Client("", pkitest.Subject(pkix.Name{CommonName: "admin", Organization: []string{"Rig, Inc."}}))), 200, "")
+	r.expect("the DN is allowed", r.get("/dn", root.Client("", pki.Subject(pkix.Name{CommonName: "admin", Organization: []string{"Rig, Inc."}}))), 200, "")
 	r.expect("another DN", r.get("/dn", admin), 403, refused)
 	r.expect("no group, no acl", r.get("/plain", admin), 200, "")
 	r.expect("no group, acl", r.get("/null", admin), 403, refused)
 	// Whoever goes on as anonymous has no group, whatever the certificate says.
-	for name, cert := range map[string]*pkitest.Certificate{
-		"none sent": nil, "untrusted": stranger.Client("admin"), "expired": root.Client("admin", pkitest.Expired()), "nobody's": admin,
+	for name, cert := range map[string]*pki.Certificate{
+		"none sent": nil, "untrusted": stranger.Client("admin"), "expired": root.Client("admin", pki.Expired()), "nobody's": admin,
 	} {
 		path := "/anonymous"
 		if name == "nobody's" {

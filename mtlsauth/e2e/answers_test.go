@@ -6,19 +6,19 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/gateway"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // TestAnswers has each row of the table of answers that needs no consumer.
 func TestAnswers(t *testing.T) {
-	root, stranger := pkitest.NewCA("root"), pkitest.NewCA("stranger")
+	root, stranger := pki.NewCA("root"), pki.NewCA("stranger")
 	inter := root.Intermediate("inter")
 	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})})
 	good := root.Client("client")
 	for _, test := range []struct {
 		name    string
-		cert    *pkitest.Certificate
+		cert    *pki.Certificate
 		status  int
 		message string
 		reason  string
@@ -29,15 +29,15 @@ func TestAnswers(t *testing.T) {
 		{"with the intermediate that issued it", inter.Client("client"), 200, "", ""},
 		{"without the intermediate that issued it", onlyLeaf(inter.Client("client")), 401, failed, "issuer_not_found"},
 		{"untrusted", stranger.Client("client"), 401, failed, "issuer_not_found"},
-		{"of a CA that only has the name", pkitest.NewCA("root").Client("client"), 401, failed, "bad_signature"},
-		{"self-signed", pkitest.NewSelfSigned("client"), 401, failed, "issuer_not_found"},
-		{"expired", root.Client("client", pkitest.Expired()), 401, failed, "expired"},
-		{"not yet valid", root.Client("client", pkitest.NotYetValid()), 401, failed, "not_yet_valid"},
-		{"for servers", root.Client("client", pkitest.ExtKeyUsage(x509.ExtKeyUsageServerAuth)), 401, failed, "wrong_usage"},
-		{"for nothing in particular", root.Client("client", pkitest.ExtKeyUsage()), 200, "", ""},
-		{"for anything", root.Client("client", pkitest.ExtKeyUsage(x509.ExtKeyUsageAny)), 200, "", ""},
+		{"of a CA that only has the name", pki.NewCA("root").Client("client"), 401, failed, "bad_signature"},
+		{"self-signed", pki.NewSelfSigned("client"), 401, failed, "issuer_not_found"},
+		{"expired", root.Client("client", pki.Expired()), 401, failed, "expired"},
+		{"not yet valid", root.Client("client", pki.NotYetValid()), 401, failed, "not_yet_valid"},
+		{"for servers", root.Client("client", pki.ExtKeyUsage(x509.ExtKeyUsageServerAuth)), 401, failed, "wrong_usage"},
+		{"for nothing in particular", root.Client("client", pki.ExtKeyUsage()), 200, "", ""},
+		{"for anything", root.Client("client", pki.ExtKeyUsage(x509.ExtKeyUsageAny)), 200, "", ""},
 		{"a CA certificate as a client's", inter, 401, failed, "wrong_usage"},
-		{"a weak key", root.Client("client", pkitest.RSA(1024)), 401, failed, "weak_algorithm"},
+		{"a weak key", root.Client("client", pki.RSA(1024)), 401, failed, "weak_algorithm"},
 	} {
 		got := r.get("/echo", test.cert)
 		r.expect(test.name, got, test.status, test.message)
@@ -74,7 +74,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestWhatTheUpstreamSees(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})})
 	forged := []string{
 		"X-Client-Cert-Dn", "CN=forged", "x-client-cert-san", "forged", "X-Consumer-ID", "forged", "X-CONSUMER-USERNAME", "forged",
@@ -83,13 +83,13 @@ func TestWhatTheUpstreamSees(t *testing.T) {
 	}
 	plain := root.Client("no names")
 	for _, test := range []struct {
-		cert    *pkitest.Certificate
+		cert    *pki.Certificate
 		dn, san string
 	}{
-		{root.Client("client", pkitest.DNS("a.example", "b.example"), pkitest.IP("10.0.0.1"), pkitest.URI("spiffe://x/y,z")),
+		{root.Client("client", pki.DNS("a.example", "b.example"), pki.IP("10.0.0.1"), pki.URI("spiffe://x/y,z")),
 			"CN=client", `a.example, b.example, 10.0.0.1, spiffe://x/y\,z`},
 		{plain, "CN=no names", ""},
-		{root.Client("", pkitest.Subject(pkix.Name{}), pkitest.DNS("no.subject")), "", "no.subject"},
+		{root.Client("", pki.Subject(pkix.Name{}), pki.DNS("no.subject")), "", "no.subject"},
 	} {
 		got := r.get("/echo", test.cert, forged...)
 		r.expect(test.dn, got, 200, "")
@@ -109,7 +109,7 @@ func TestWhatTheUpstreamSees(t *testing.T) {
 
 // A root, an intermediate, and who sends or configures which.
 func TestIntermediates(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	inter := root.Intermediate("inter")
 	leaf := inter.Client("client")
 	r := newRig(t, cas{idA: root, idB: inter}, routes{
@@ -128,7 +128,7 @@ func TestIntermediates(t *testing.T) {
 }
 
 func TestWhichCAsARouteTrusts(t *testing.T) {
-	a, b, c := pkitest.NewCA("a"), pkitest.NewCA("b"), pkitest.NewCA("c")
+	a, b, c := pki.NewCA("a"), pki.NewCA("b"), pki.NewCA("c")
 	r := newRig(t, cas{idA: a, idB: b, idC: c}, routes{
 		"/a":  trusted([]string{idA}),
 		"/b":  trusted([]string{idB}),
@@ -136,7 +136,7 @@ func TestWhichCAsARouteTrusts(t *testing.T) {
 	})
 	for _, test := range []struct {
 		path string
-		ca   *pkitest.Certificate
+		ca   *pki.Certificate
 		want int
 	}{
 		{"/a", a, 200}, {"/b", b, 200}, {"/ab", a, 200}, {"/ab", b, 200},
@@ -149,7 +149,7 @@ func TestWhichCAsARouteTrusts(t *testing.T) {
 }
 
 func TestMissingCACertificates(t *testing.T) {
-	a, b := pkitest.NewCA("a"), pkitest.NewCA("b")
+	a, b := pki.NewCA("a"), pki.NewCA("b")
 	r := newRig(t, cas{idA: a}, routes{
 		"/none": trusted([]string{idC}),
 		"/some": trusted([]string{idA, idC}),
@@ -165,7 +165,7 @@ func TestMissingCACertificates(t *testing.T) {
 }
 
 func TestRefusedConfigurations(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	// What no schema of Kong's can check: one name that is two consumers'.
 	twice := object{"credentials": []object{{"subject_name": "a", "consumer": "one"}, {"subject_name": "a", "consumer": "two"}}}
 	r := newRig(t, cas{idA: root}, routes{
@@ -174,7 +174,7 @@ func TestRefusedConfigurations(t *testing.T) {
 		"/right": trusted([]string{idA}, object{"send_ca_dn": true}),
 	})
 	for path, field := range map[string]string{"/twice": "credentials", "/other": "credentials"} {
-		for _, cert := range []*pkitest.Certificate{root.Client("client"), nil} {
+		for _, cert := range []*pki.Certificate{root.Client("client"), nil} {
 			r.expect(path, r.get(path, cert), 500, internal)
 			r.expectLog(path, "[error]", `reason="bad_config"`, "config."+field)
 		}
@@ -194,11 +194,11 @@ func TestRefusedConfigurations(t *testing.T) {
 
 // With the nginx directive in place of the pre-function, no chain arrives.
 func TestWithTheNginxDirective(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	inter := root.Intermediate("inter")
 	r := newRig(t, cas{idA: root, idB: inter}, routes{
 		"/root": trusted([]string{idA}), "/both": trusted([]string{idA, idB}),
-	}, func(o *gateway.Options) {
+	}, func(o *fakekong.Options) {
 		o.SSLVerifyClient = "optional_no_ca"
 		o.Config = withoutPreFunction(t, o.Config)
 	})
@@ -206,7 +206,7 @@ func TestWithTheNginxDirective(t *testing.T) {
 	r.expect("none sent", r.get("/both", nil), 401, noneSent)
 	r.expect("intermediate configured", r.get("/both", leaf), 200, "")
 	r.expect("intermediate only sent", r.get("/root", leaf), 401, failed)
-	if got := r.get("/root", root.Client("client", pkitest.Expired())); got.status != 400 {
+	if got := r.get("/root", root.Client("client", pki.Expired())); got.status != 400 {
 		t.Errorf("expired: got %d, want nginx's own 400", got.status)
 	}
 }

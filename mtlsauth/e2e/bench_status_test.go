@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/gateway/rpc"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // The benchmarks of certificate status measure the processor time of the real
@@ -42,7 +42,7 @@ func processTimeOf(tb testing.TB, pid int) time.Duration {
 
 // asking returns what makes one request with a certificate, without TLS, over a
 // connection of its own to the program.
-func (r *rig) asking(b *testing.B, config object) func(cert *pkitest.Certificate) {
+func (r *rig) asking(b *testing.B, config object) func(cert *pki.Certificate) {
 	b.Helper()
 	client := rpc.New(rpc.Options{Socket: r.socket, Plugin: "mtls-auth"})
 	b.Cleanup(client.Close)
@@ -54,7 +54,7 @@ func (r *rig) asking(b *testing.B, config object) func(cert *pkitest.Certificate
 	if err != nil {
 		b.Fatal(err)
 	}
-	return func(cert *pkitest.Certificate) {
+	return func(cert *pki.Certificate) {
 		leaf := cert.PEM()
 		request := &rpc.Request{Header: http.Header{}, Shared: object{}, Ctx: object{}, Var: func(name string) string {
 			if name == "ssl_client_raw_cert" {
@@ -89,14 +89,14 @@ func (r *rig) measured(b *testing.B, f func(n int)) time.Duration {
 // before: not checked at all, found good, and with a responder that is dead.
 // What it tells is the ratio to those not checked.
 func BenchmarkWarmStatus(b *testing.B) {
-	root := newAuthority(b, pkitest.NewCA("root"))
+	root := newAuthority(b, pki.NewCA("root"))
 	r := newRig(b, cas{idA: root.Certificate}, nil, startedWith(func(command string) string { return command + " -log-level error" }))
-	good, dead := root.Client("good", root.byOCSP()), root.Client("dead", pkitest.OCSPServer(newClosedPort(b).address))
+	good, dead := root.Client("good", root.byOCSP()), root.Client("dead", pki.OCSPServer(newClosedPort(b).address))
 	root.responder.Good(good)
 	var skipped time.Duration
 	for _, test := range []struct {
 		name, mode string
-		cert       *pkitest.Certificate
+		cert       *pki.Certificate
 	}{{"SKIP", "SKIP", good}, {"good", "IGNORE_CA_ERROR", good}, {"dead", "IGNORE_CA_ERROR", dead}} {
 		b.Run(test.name, func(b *testing.B) {
 			ask := r.asking(b, checked(test.mode))
@@ -117,12 +117,12 @@ func BenchmarkWarmStatus(b *testing.B) {
 // BenchmarkColdStatus is a request with a certificate that was never seen: path
 // validation alone, and with one OCSP exchange on the loopback interface.
 func BenchmarkColdStatus(b *testing.B) {
-	root := newAuthority(b, pkitest.NewCA("root"))
+	root := newAuthority(b, pki.NewCA("root"))
 	r := newRig(b, cas{idA: root.Certificate}, nil)
 	for _, mode := range []string{"SKIP", "STRICT"} {
 		b.Run(mode, func(b *testing.B) {
 			ask := r.asking(b, checked(mode))
-			certs := make([]*pkitest.Certificate, b.N)
+			certs := make([]*pki.Certificate, b.N)
 			for n := range certs {
 				certs[n] = root.Client("client", root.byOCSP())
 				root.responder.Good(certs[n])

@@ -9,7 +9,7 @@ import (
 	benchkong "mtls-auth/mtlsauth/bench/kong"
 	"mtls-auth/mtlsauth/bench/role"
 	benchserver "mtls-auth/mtlsauth/bench/server"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 const caID = benchserver.CAID
@@ -21,8 +21,8 @@ const caID = benchserver.CAID
 //
 //	go test -run '^$' -bench WarmRequest -benchtime 20000x -count 6 ./mtlsauth/e2e
 func BenchmarkWarmRequest(b *testing.B) {
-	root := pkitest.NewCA("root")
-	leaf := root.Intermediate("intermediate").Client("client", pkitest.DNS("client.example"))
+	root := pki.NewCA("root")
+	leaf := root.Intermediate("intermediate").Client("client", pki.DNS("client.example"))
 	dir := b.TempDir()
 	writeFile(b, filepath.Join(dir, caID+".pem"), root.PEM())
 	evidence := filepath.Join(dir, "evidence")

@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mtls-auth/mtlsauth"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // composed is what the tests read of a compose file.

@@ -6,16 +6,16 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/gateway"
 	"mtls-auth/mtlsauth/internal/handshake"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // object is a JSON object, which is YAML too.
 type object = map[string]any
 
 // cas are the CA certificates of a Kong, by id.
-type cas map[string]*pkitest.Certificate
+type cas map[string]*pki.Certificate
 
 // routes are plugin configurations by the path of the route that has them.
 type routes map[string]object
@@ -63,8 +63,8 @@ func declarative(tb testing.TB, upstream string, authorities cas, plugins routes
 }
 
 // changed changes the configuration that a gateway starts with.
-func changed(tb testing.TB, change func(object)) func(*gateway.Options) {
-	return func(o *gateway.Options) {
+func changed(tb testing.TB, change func(object)) func(*fakekong.Options) {
+	return func(o *fakekong.Options) {
 		var config object
 		if err := json.Unmarshal(o.Config, &config); err != nil {
 			tb.Fatal(err)
@@ -156,7 +156,7 @@ func list(value any) []object {
 }
 
 // with makes the changes of a configuration a gateway's option.
-func with(tb testing.TB, changes ...func(object)) func(*gateway.Options) {
+func with(tb testing.TB, changes ...func(object)) func(*fakekong.Options) {
 	return changed(tb, func(config object) {
 		for _, change := range changes {
 			change(config)

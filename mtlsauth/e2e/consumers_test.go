@@ -5,7 +5,7 @@ import (
 	"encoding/asn1"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // Ids of consumers in Kong.
@@ -32,7 +32,7 @@ func (r *rig) expectConsumer(what string, got answer, username, id, customID, cr
 }
 
 func TestAConsumerIsMatched(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{
 		"/both":      matching([]string{idA}),
 		"/custom_id": matching([]string{idA}, object{"consumer_by": []string{"custom_id"}}),
@@ -44,39 +44,39 @@ func TestAConsumerIsMatched(t *testing.T) {
 		consumer(idBob, "bob@example.com"),
 		consumer(idAll, "spiffe://example.com/web"),
 	)))
-	client := func(name string, options ...pkitest.Option) *pkitest.Certificate {
+	client := func(name string, options ...pki.Option) *pki.Certificate {
 		return root.Client(name, options...)
 	}
 	for _, test := range []struct {
 		name, path       string
-		cert             *pkitest.Certificate
+		cert             *pki.Certificate
 		username, id     string
 		customID, credID string
 	}{
-		{"DNS name", "/both", client("x", pkitest.DNS("nobody", "alice")), "alice", idAlice, "4711", "alice"},
+		{"DNS name", "/both", client("x", pki.DNS("nobody", "alice")), "alice", idAlice, "4711", "alice"},
 		{"CN with no SAN", "/both", client("alice"), "alice", idAlice, "4711", "alice"},
 		{"custom_id", "/both", client("4711"), "alice", idAlice, "4711", "4711"},
 		{"custom_id alone", "/custom_id", client("4711"), "alice", idAlice, "4711", "4711"},
 		{"username alone", "/username", client("alice"), "alice", idAlice, "4711", "alice"},
-		{"e-mail", "/both", client("x", pkitest.Email("bob@example.com")), "bob@example.com", idBob, "", "bob@example.com"},
-		{"URI", "/both", client("x", pkitest.URI("spiffe://example.com/web")), "spiffe://example.com/web", idAll, "", "spiffe://example.com/web"},
-		{"two names, in order", "/both", client("x", pkitest.DNS("alice"), pkitest.Email("bob@example.com")), "alice", idAlice, "4711", "alice"},
+		{"e-mail", "/both", client("x", pki.Email("bob@example.com")), "bob@example.com", idBob, "", "bob@example.com"},
+		{"URI", "/both", client("x", pki.URI("spiffe://example.com/web")), "spiffe://example.com/web", idAll, "", "spiffe://example.com/web"},
+		{"two names, in order", "/both", client("x", pki.DNS("alice"), pki.Email("bob@example.com")), "alice", idAlice, "4711", "alice"},
 	} {
 		r.expectConsumer(test.name, r.get(test.path, test.cert), test.username, test.id, test.customID, test.credID)
 	}
 	for name, test := range map[string]struct {
 		path string
-		cert *pkitest.Certificate
+		cert *pki.Certificate
 	}{
-		"the CN is none where there is a SAN": {"/both", client("alice", pkitest.DNS("nobody"))},
+		"the CN is none where there is a SAN": {"/both", client("alice", pki.DNS("nobody"))},
 		"the other attribute":                 {"/custom_id", client("alice")},
 		"the other attribute still":           {"/username", client("4711")},
 		"no attribute":                        {"/neither", client("alice")},
 		"null":                                {"/null", client("alice")},
 		"another case":                        {"/both", client("Alice")},
 		"nobody":                              {"/both", client("nobody")},
-		"no name at all":                      {"/both", client("", pkitest.Subject(pkix.Name{}))},
-		"a name that would leave its place":   {"/both", client("x", pkitest.Email("../consumers/alice"))},
+		"no name at all":                      {"/both", client("", pki.Subject(pkix.Name{}))},
+		"a name that would leave its place":   {"/both", client("x", pki.Email("../consumers/alice"))},
 	} {
 		r.expect(name, r.get(test.path, test.cert), 401, failed)
 		r.expectLog(name, "[notice]", `reason="no_consumer"`)
@@ -97,7 +97,7 @@ func TestAConsumerIsMatched(t *testing.T) {
 // Test 1 of the enterprise plugin's changelog, and what crypto/x509 does not
 // show: names in a directoryName and in an otherName.
 func TestDirectoryNamesAndUPN(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{
 		"/all":   matching([]string{idA}),
 		"/CN":    matching([]string{idA}, object{"san_dirname_matcher": []string{"CN"}}),
@@ -111,7 +111,7 @@ func TestDirectoryNamesAndUPN(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Critical, with an empty subject, as RFC 5280 wants it.
-	dirName := root.Client("", pkitest.Subject(pkix.Name{}), pkitest.Extension(san(t, asn1.RawValue{Class: 2, Tag: 4, IsCompound: true, Bytes: name})))
+	dirName := root.Client("", pki.Subject(pkix.Name{}), pki.Extension(san(t, asn1.RawValue{Class: 2, Tag: 4, IsCompound: true, Bytes: name})))
 	for path, want := range map[string]string{"/all": "Rig", "/CN": "alice", "/oid": "alice", "/long": "alice", "/O": "Rig", "/lower": ""} {
 		got := r.get(path, dirName)
 		if v := got.seen.Get("X-Consumer-Username"); v != want || want == "" && got.status != 401 {
@@ -129,7 +129,7 @@ func TestDirectoryNamesAndUPN(t *testing.T) {
 	if _, err := asn1.Unmarshal(upn, &inner); err != nil {
 		t.Fatal(err)
 	}
-	other := root.Client("", pkitest.Subject(pkix.Name{}), pkitest.Extension(san(t, asn1.RawValue{Class: 2, Tag: 0, IsCompound: true, Bytes: inner.Bytes})))
+	other := root.Client("", pki.Subject(pkix.Name{}), pki.Extension(san(t, asn1.RawValue{Class: 2, Tag: 0, IsCompound: true, Bytes: inner.Bytes})))
 	if got := r.get("/all", other); got.seen.Get("X-Consumer-Username") != "upn@example.com" {
 		t.Errorf("UPN: got %d as %q", got.status, got.seen.Get("X-Consumer-Username"))
 	}
@@ -146,7 +146,7 @@ func san(t *testing.T, name asn1.RawValue) pkix.Extension {
 }
 
 func TestCredentials(t *testing.T) {
-	a, b := pkitest.NewCA("a"), pkitest.NewCA("b")
+	a, b := pki.NewCA("a"), pki.NewCA("b")
 	credential := func(subject, consumer, ca string) object {
 		c := object{"subject_name": subject, "consumer": consumer}
 		if ca != "" {
@@ -154,7 +154,7 @@ func TestCredentials(t *testing.T) {
 		}
 		return c
 	}
-	r := newRig(t, cas{idA: a, idB: b, idC: pkitest.NewCA("c")}, routes{"/echo": matching([]string{idA, idB}, object{"credentials": []object{
+	r := newRig(t, cas{idA: a, idB: b, idC: pki.NewCA("c")}, routes{"/echo": matching([]string{idA, idB}, object{"credentials": []object{
 		credential("shared", "alice", idA),
 		credential("shared", idBob, idB),
 		credential("both", "alice", ""),
@@ -165,7 +165,7 @@ func TestCredentials(t *testing.T) {
 	}})}, with(t, consumers(consumer(idAlice, "alice"), consumer(idBob, "bob"))))
 	for _, test := range []struct {
 		name     string
-		cert     *pkitest.Certificate
+		cert     *pki.Certificate
 		username string
 		id       string
 	}{
@@ -186,7 +186,7 @@ func TestCredentials(t *testing.T) {
 // Test 33 of the enterprise plugin's changelog: a mapping names a CA on the
 // path, whichever; the one nearest the certificate wins.
 func TestCredentialsOnALongPath(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	inter := root.Intermediate("inter")
 	mapped := func(subject, consumer, ca string) object {
 		return object{"subject_name": subject, "consumer": consumer, "ca_certificate": ca}
@@ -196,7 +196,7 @@ func TestCredentialsOnALongPath(t *testing.T) {
 		mapped("by both", "alice", idA), mapped("by both", "bob", idB),
 		mapped("by another", "alice", idC),
 	}}
-	r := newRig(t, cas{idA: root, idB: inter, idC: pkitest.NewCA("other")}, routes{
+	r := newRig(t, cas{idA: root, idB: inter, idC: pki.NewCA("other")}, routes{
 		"/echo":    matching([]string{idA, idB, idC}, credentials),
 		"/partial": matching([]string{idA, idB}, object{"allow_partial_chain": true}, credentials),
 		"/sent":    matching([]string{idA}, credentials),

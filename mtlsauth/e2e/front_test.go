@@ -14,9 +14,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"mtls-auth/mtlsauth/internal/gateway"
 	"mtls-auth/mtlsauth/internal/handshake"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestDemo(t *testing.T) {
@@ -113,12 +113,12 @@ func TestKongYAML(t *testing.T) {
 	if bytes.Contains(text, []byte("name: pre-function")) {
 		t.Error("kong.yaml has a pre-function, which the native door does not need")
 	}
-	r := newRig(t, nil, nil, func(o *gateway.Options) {
+	r := newRig(t, nil, nil, func(o *fakekong.Options) {
 		local := bytes.ReplaceAll(text, []byte("http://127.0.0.1:1027"), []byte("http://127.0.0.1:1"))
 		o.Config = forDoor(t, chosenDoor(t), local)
 	})
 	r.expect("none sent", r.get("/echo", nil), 401, noneSent)
-	r.expect("anybody's", r.get("/echo", pkitest.NewCA("Replace this CA by your own").Client("client")), 401, failed)
+	r.expect("anybody's", r.get("/echo", pki.NewCA("Replace this CA by your own").Client("client")), 401, failed)
 }
 
 // The session with kong.yaml in the README, as far as it needs no Docker.

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/gateway"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // transport returns the transport of a client, to change before its first
@@ -16,10 +16,10 @@ func transport(c *http.Client) *http.Transport { return c.Transport.(*http.Trans
 
 // Kong asks where the pre-function makes it, and names no CA.
 func TestWhoIsAsked(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	plugins := routes{"/echo": trusted([]string{idA})}
 	asking := newRig(t, cas{idA: root}, plugins)
-	silent := newRig(t, cas{idA: root}, plugins, func(o *gateway.Options) { o.Config = withoutPreFunction(t, o.Config) })
+	silent := newRig(t, cas{idA: root}, plugins, func(o *fakekong.Options) { o.Config = withoutPreFunction(t, o.Config) })
 	for _, test := range []struct {
 		name   string
 		r      *rig
@@ -53,10 +53,10 @@ func TestWhoIsAsked(t *testing.T) {
 // A connection that is kept stays who it was, also after a refusal on another
 // route, and so does one that carries requests side by side.
 func TestConnectionsThatAreKept(t *testing.T) {
-	root, other := pkitest.NewCA("root"), pkitest.NewCA("other")
+	root, other := pki.NewCA("root"), pki.NewCA("other")
 	inter := root.Intermediate("inter")
 	r := newRig(t, cas{idA: root, idB: other}, routes{"/echo": trusted([]string{idA}), "/other": trusted([]string{idB})},
-		func(o *gateway.Options) { o.Workers = 2 })
+		func(o *fakekong.Options) { o.Workers = 2 })
 	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		c := r.client(inter.Client("client"))
 		transport(c).ForceAttemptHTTP2 = proto == "HTTP/2.0"
@@ -93,17 +93,17 @@ func TestConnectionsThatAreKept(t *testing.T) {
 // every connection. With the directive one is: the certificate is the same, and
 // what issued it has to be configured.
 func TestSessions(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	inter := root.Intermediate("inter")
 	authorities := cas{idA: root, idB: inter}
 	plugins := routes{"/root": trusted([]string{idA}), "/both": trusted([]string{idA, idB})}
 	asking := newRig(t, authorities, plugins)
-	directive := newRig(t, authorities, plugins, func(o *gateway.Options) {
+	directive := newRig(t, authorities, plugins, func(o *fakekong.Options) {
 		o.SSLVerifyClient = "optional_no_ca"
 		o.Config = withoutPreFunction(t, o.Config)
 	})
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		connect := func(r *rig, cert *pkitest.Certificate) (c *http.Client) {
+		connect := func(r *rig, cert *pki.Certificate) (c *http.Client) {
 			c = r.client(cert)
 			config := transport(c).TLSClientConfig
 			config.MinVersion, config.MaxVersion = version, version

@@ -13,18 +13,18 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/gateway"
-	"mtls-auth/mtlsauth/internal/gateway/errlog"
-	"mtls-auth/mtlsauth/internal/gateway/rpc"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // Rubbish, half frames and connections cut in the middle, beside a load that
 // must not notice.
 func TestRubbishOnTheSocket(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})})
-	l := r.startLoad(6, "/echo", root.Client("client"), pkitest.NewCA("stranger").Client("client"))
+	l := r.startLoad(6, "/echo", root.Client("client"), pki.NewCA("stranger").Client("client"))
 	rubbish := mathrand.NewChaCha8([32]byte{1})
 	for i := range 300 {
 		c, err := net.Dial("unix", filepath.Join(r.prefix, "mtls-auth.socket"))
@@ -90,8 +90,8 @@ func (r *rig) made(t *testing.T, leaf, chain string, config object, change ...fu
 // What a client may make the server compute is bounded; the time it takes is
 // measured by certpath's benchmarks.
 func TestCertificatesThatCostTooMuch(t *testing.T) {
-	root := pkitest.NewCA("root")
-	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *gateway.Options) { o.Workers = 1 })
+	root := pki.NewCA("root")
+	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *fakekong.Options) { o.Workers = 1 })
 	config := trusted([]string{idA})
 
 	// An intermediate with a 190,000-bit RSA key, which needs no private key to
@@ -101,17 +101,17 @@ func TestCertificatesThatCostTooMuch(t *testing.T) {
 	modulus[0] |= 0x80
 	modulus[len(modulus)-1] |= 1
 	inter := root.Intermediate("inter")
-	huge := root.Intermediate("inter", pkitest.PublicKey(&rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: 65537}))
+	huge := root.Intermediate("inter", pki.PublicKey(&rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: 65537}))
 	leaf := inter.Client("client")
 	if got := r.made(t, leaf.PEM(), huge.PEM(), config); got.Exit == nil || got.Exit.Status != 401 {
 		t.Errorf("a 190,000-bit RSA key: got %+v, want 401", got.Exit)
 	}
 
 	// Ten issuers of one name, none of which is the one.
-	namesake := pkitest.NewCA("root").Intermediate("inter", pkitest.RSA(2048))
+	namesake := pki.NewCA("root").Intermediate("inter", pki.RSA(2048))
 	var bogus strings.Builder
 	for range 10 {
-		bogus.WriteString(pkitest.NewCA("another").Intermediate("inter", pkitest.RSA(2048)).PEM())
+		bogus.WriteString(pki.NewCA("another").Intermediate("inter", pki.RSA(2048)).PEM())
 	}
 	if got := r.made(t, namesake.Client("client").PEM(), bogus.String(), config); got.Exit == nil || got.Exit.Status != 401 {
 		t.Errorf("ten bogus issuers: got %+v, want 401", got.Exit)
@@ -136,9 +136,9 @@ func TestCertificatesThatCostTooMuch(t *testing.T) {
 
 // nil arrives as an empty frame or as a Value with a null of any number.
 func TestAChainThatIsNil(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	for _, null := range []int32{0, 1, 7} {
-		r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *gateway.Options) {
+		r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *fakekong.Options) {
 			o.NullValue = null
 			o.SSLVerifyClient, o.Config = "optional_no_ca", withoutPreFunction(t, o.Config)
 		})

@@ -5,9 +5,9 @@ import (
 	"os"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/gateway"
-	"mtls-auth/mtlsauth/internal/gateway/errlog"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // kong is a gateway: the one that stands in for Kong or, where the environment
@@ -19,7 +19,7 @@ type kong interface {
 	AdminURL() string
 	RootPEM() []byte
 	Log() *errlog.Log
-	Access() []gateway.Record
+	Access() []fakekong.Record
 	Configure(text []byte) error
 	Reload(ctx context.Context) error
 	Process() kongProcess
@@ -59,7 +59,7 @@ func chosenDoor(t testing.TB) door {
 
 func startKong(ctx context.Context, o realkong.Options, d door) (kong, error) {
 	if o.Command = os.Getenv(realkong.Variable); o.Command == "" {
-		g, err := gateway.Start(ctx, o.Options)
+		g, err := fakekong.Start(ctx, o.Options)
 		return standIn{g}, err
 	}
 	o.NoAdmin = os.Getenv(realkong.AdminVariable) == "off"
@@ -70,7 +70,7 @@ func startKong(ctx context.Context, o realkong.Options, d door) (kong, error) {
 	return real{k, d}, err
 }
 
-type standIn struct{ *gateway.Gateway }
+type standIn struct{ *fakekong.Gateway }
 
 func (s standIn) Process() kongProcess { return s.Gateway.Process() }
 

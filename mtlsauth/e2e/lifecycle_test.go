@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/gateway"
-	"mtls-auth/mtlsauth/internal/gateway/errlog"
-	"mtls-auth/mtlsauth/internal/pkitest"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // load is requests in the background, each of which has one right answer.
@@ -31,7 +31,7 @@ type load struct {
 // startLoad makes requests on so many connections until end: with a good, a
 // bad and no certificate in turn. also lists further statuses that are no
 // wrong answer.
-func (r *rig) startLoad(connections int, path string, good, bad *pkitest.Certificate, also ...int) *load {
+func (r *rig) startLoad(connections int, path string, good, bad *pki.Certificate, also ...int) *load {
 	l := &load{wrong: make(chan string, 100), statuses: map[int]int{}}
 	for i := range connections {
 		cert, status := good, 200
@@ -103,9 +103,9 @@ func times(standIn, real int) int {
 }
 
 func TestManyConnectionsAtOnce(t *testing.T) {
-	root := pkitest.NewCA("root")
-	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *gateway.Options) { o.Workers = 2 })
-	l := r.startLoad(32, "/echo", root.Client("client"), pkitest.NewCA("stranger").Client("client"))
+	root := pki.NewCA("root")
+	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *fakekong.Options) { o.Workers = 2 })
+	l := r.startLoad(32, "/echo", root.Client("client"), pki.NewCA("stranger").Client("client"))
 	time.Sleep(3 * time.Second)
 	l.end(t)
 }
@@ -124,7 +124,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 // A46: a CA certificate is replaced under its id, then removed, with no restart.
 func TestACACertificateIsReplacedAndRemoved(t *testing.T) {
-	before, after, other := pkitest.NewCA("before"), pkitest.NewCA("after"), pkitest.NewCA("other")
+	before, after, other := pki.NewCA("before"), pki.NewCA("after"), pki.NewCA("other")
 	plugins := routes{"/echo": trusted([]string{idA, idB})}
 	r := newRig(t, cas{idA: before, idB: other}, plugins)
 	r.expect("before", r.get("/echo", before.Client("client")), 200, "")
@@ -149,7 +149,7 @@ func TestACACertificateIsReplacedAndRemoved(t *testing.T) {
 
 // A source that is down is not one that has nothing: what was known stays.
 func TestAnAdminAPIThatGoesAway(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})})
 	r.expect("before", r.get("/echo", root.Client("client")), 200, "")
 	// As when Kong's prefix is emptied under the server.
@@ -162,7 +162,7 @@ func TestAnAdminAPIThatGoesAway(t *testing.T) {
 
 // A48 and test 12: the plugin is patched under load.
 func TestConfigurationsChangeUnderLoad(t *testing.T) {
-	a, b := pkitest.NewCA("a"), pkitest.NewCA("b")
+	a, b := pki.NewCA("a"), pki.NewCA("b")
 	authorities := cas{idA: a, idB: b}
 	r := newRig(t, authorities, routes{"/echo": trusted([]string{idA}), "/changing": trusted([]string{idA})})
 	l := r.startLoad(6, "/echo", a.Client("client"), b.Client("client"))
@@ -192,11 +192,11 @@ func TestReloadsUnderLoad(t *testing.T) {
 	if testing.Short() {
 		reloads, grace = 5, time.Second
 	}
-	root := pkitest.NewCA("root")
-	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *gateway.Options) {
+	root := pki.NewCA("root")
+	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *fakekong.Options) {
 		o.Workers, o.ReloadGrace = 2, grace
 	})
-	l := r.startLoad(6, "/echo", root.Client("client"), pkitest.NewCA("stranger").Client("client"))
+	l := r.startLoad(6, "/echo", root.Client("client"), pki.NewCA("stranger").Client("client"))
 	for i := range reloads {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		if err := r.Reload(ctx); err != nil {
@@ -219,9 +219,9 @@ func TestReloadsUnderLoad(t *testing.T) {
 // nobody passes without a certificate, and no id comes to mean another
 // configuration.
 func TestTheServerIsKilled(t *testing.T) {
-	a, b := pkitest.NewCA("a"), pkitest.NewCA("b")
+	a, b := pki.NewCA("a"), pki.NewCA("b")
 	r := newRig(t, cas{idA: a, idB: b}, routes{"/a": trusted([]string{idA}), "/b": trusted([]string{idB})},
-		func(o *gateway.Options) { o.Workers = 2 })
+		func(o *fakekong.Options) { o.Workers = 2 })
 	onA := r.startLoad(4, "/a", a.Client("client"), b.Client("client"), 500)
 	onB := r.startLoad(4, "/b", b.Client("client"), a.Client("client"), 500)
 	time.Sleep(500 * time.Millisecond)
@@ -242,7 +242,7 @@ func TestTheServerIsKilled(t *testing.T) {
 }
 
 func TestTheServerEndsWhenItShould(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	for name, end := range map[string]func(r *rig){
 		"SIGTERM": func(r *rig) { r.Process().Terminate() },
 		"the end of stdin": func(r *rig) {
@@ -269,7 +269,7 @@ func TestTheServerEndsWhenItShould(t *testing.T) {
 }
 
 func TestSIGHUPReadsTheSourcesAtOnce(t *testing.T) {
-	a, b := pkitest.NewCA("a"), pkitest.NewCA("b")
+	a, b := pki.NewCA("a"), pki.NewCA("b")
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, idA+".pem"), a.PEM())
 	r := newRig(t, nil, routes{"/echo": trusted([]string{idA})}, flags("-refresh 1h -ca-dir "+dir))

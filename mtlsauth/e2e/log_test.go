@@ -4,20 +4,20 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/gateway"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // What an operator has to see is in Kong's log at its default level, and what
 // the process itself prints is not.
 func TestKongsLogAtItsDefaultLevel(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA}), "/gone": trusted([]string{idC})},
-		func(o *gateway.Options) { o.LogLevel = "" })
-	expired := root.Client("client", pkitest.Expired())
+		func(o *fakekong.Options) { o.LogLevel = "" })
+	expired := root.Client("client", pki.Expired())
 	for _, test := range []struct {
 		name, path string
-		cert       *pkitest.Certificate
+		cert       *pki.Certificate
 		status     int
 		message    string
 		want       []string // in the last line; nil for no further line

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // bothCase is a request that is made through both doors.
@@ -85,7 +85,7 @@ func (r *rig) make(c bothCase) seenAnswer {
 // row by row.
 func TestBothDoorsAnswerAlike(t *testing.T) {
 	needsKong(t)
-	root, stranger := newAuthority(t, pkitest.NewCA("root")), pkitest.NewCA("stranger")
+	root, stranger := newAuthority(t, pki.NewCA("root")), pki.NewCA("stranger")
 	inter := root.Intermediate("inter")
 	anonymous := object{"anonymous": "nobody"}
 	plugins := routes{
@@ -130,8 +130,8 @@ func TestBothDoorsAnswerAlike(t *testing.T) {
 		"the native door":   newRigBehind(t, native, cas{idA: root.Certificate}, plugins, change),
 	}
 
-	pair := func(c *pkitest.Certificate) *tls.Certificate { p := c.TLS(); return &p }
-	client := pair(root.Client("client", pkitest.DNS("a.example", "b.example"), pkitest.URI("spiffe://x/y,z")))
+	pair := func(c *pki.Certificate) *tls.Certificate { p := c.TLS(); return &p }
+	client := pair(root.Client("client", pki.DNS("a.example", "b.example"), pki.URI("spiffe://x/y,z")))
 	alice := pair(root.Client("alice"))
 	revoked, unknown := root.Client("client", root.byOCSP()), root.Client("client", root.byOCSP())
 	root.responder.Revoke(revoked, 1)
@@ -161,7 +161,7 @@ func TestBothDoorsAnswerAlike(t *testing.T) {
 		{name: "its group is allowed", path: "/dn", cert: pair(root.Client("group")), status: 200},
 		{name: "another group", path: "/dn", cert: alice, status: 403},
 		{name: "by username", path: "/match", cert: alice, status: 200, header: forged},
-		{name: "by custom_id", path: "/match", cert: pair(root.Client("x", pkitest.DNS("zz", "4711"))), status: 200, header: forged},
+		{name: "by custom_id", path: "/match", cert: pair(root.Client("x", pki.DNS("zz", "4711"))), status: 200, header: forged},
 		{name: "no custom_id", path: "/match", cert: pair(root.Client("bob")), status: 200, header: forged},
 		{name: "default", path: "/default", cert: client, status: 200, header: forged},
 		{name: "mapped", path: "/mapped", cert: pair(root.Client("mapped")), status: 200, header: forged},
@@ -193,16 +193,16 @@ func TestBothDoorsAnswerAlike(t *testing.T) {
 	// What a client can mend, refused and as anonymous.
 	for reason, cert := range map[string]*tls.Certificate{
 		"issuer_not_found": pair(stranger.Client("client")),
-		"bad_signature":    pair(pkitest.NewCA("root").Client("client")),
-		"expired":          pair(root.Client("client", pkitest.Expired())),
-		"not_yet_valid":    pair(root.Client("client", pkitest.NotYetValid())),
-		"wrong_usage":      pair(root.Client("client", pkitest.ExtKeyUsage(x509.ExtKeyUsageServerAuth))),
-		"weak_algorithm":   pair(root.Client("client", pkitest.RSA(1024))),
+		"bad_signature":    pair(pki.NewCA("root").Client("client")),
+		"expired":          pair(root.Client("client", pki.Expired())),
+		"not_yet_valid":    pair(root.Client("client", pki.NotYetValid())),
+		"wrong_usage":      pair(root.Client("client", pki.ExtKeyUsage(x509.ExtKeyUsageServerAuth))),
+		"weak_algorithm":   pair(root.Client("client", pki.RSA(1024))),
 		"unreadable":       unreadable,
-		"too_costly": pair(root.Client("client", pkitest.With(func(c *x509.Certificate) {
+		"too_costly": pair(root.Client("client", pki.With(func(c *x509.Certificate) {
 			c.DNSNames = slices.Repeat([]string{"x"}, 5000)
 		}))),
-		"constraint":  pair(root.Client("client", pkitest.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}))),
+		"constraint":  pair(root.Client("client", pki.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}))),
 		"no_consumer": client,
 	} {
 		cases = append(cases,

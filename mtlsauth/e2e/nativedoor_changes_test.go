@@ -5,14 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // What is in Kong's database counts from when it changes, whatever cache_ttl says
 // and however often it was used before: DB-less, by POST /config.
 func TestNativeDoorConfigurationChanges(t *testing.T) {
-	root, other := pkitest.NewCA("root"), pkitest.NewCA("other")
+	root, other := pki.NewCA("root"), pki.NewCA("other")
 	plugins := routes{
 		"/echo":    matching([]string{idA}, object{"cache_ttl": 3600}),
 		"/default": matching([]string{idA}, object{"cache_ttl": 3600, "default_consumer": "all", "anonymous": "nobody"}),
@@ -118,7 +118,7 @@ func TestNativeDoorConfigurationChanges(t *testing.T) {
 // A name in a certificate that spells a consumer's id is nobody's, whatever was
 // looked up by that id before.
 func TestNativeDoorAnIDIsNoName(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newNativeRig(t, cas{idA: root}, routes{
 		"/match":   matching([]string{idA}),
 		"/default": matching([]string{idA}, object{"default_consumer": idAlice}),
@@ -138,7 +138,7 @@ func TestNativeDoorAnIDIsNoName(t *testing.T) {
 		r.expect("anonymous", r.get("/anon", nil), 200, "")
 		for _, name := range []string{idAlice, strings.ToUpper(idAlice)} {
 			r.expect("an id for a name", r.get("/match", root.Client(name)), 401, failed)
-			r.expect("an id in the SAN", r.get("/match", root.Client("x", pkitest.DNS(name))), 401, failed)
+			r.expect("an id in the SAN", r.get("/match", root.Client("x", pki.DNS(name))), 401, failed)
 		}
 		// It is a custom_id like any other, and not bob's id.
 		if got := r.get("/match", root.Client(idBob)); got.seen.Get("X-Consumer-Username") != "alice" {

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 func twoWorkers(o *realkong.Options) { o.Workers = 2 }
@@ -19,9 +19,9 @@ func twoWorkers(o *realkong.Options) { o.Workers = 2 }
 // What was decided outlives the engine's death: nobody whose certificate the
 // workers know notices it. Others get 500 until the next engine listens.
 func TestNativeDoorEngineIsKilled(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newNativeRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, twoWorkers)
-	l := r.startLoad(6, "/echo", root.Client("client"), pkitest.NewCA("stranger").Client("client"))
+	l := r.startLoad(6, "/echo", root.Client("client"), pki.NewCA("stranger").Client("client"))
 	time.Sleep(1500 * time.Millisecond) // every connection is known, and Kong starts the next engine at once
 	for i := range 3 {
 		pid := r.Process().PID()
@@ -48,7 +48,7 @@ func TestNativeDoorEngineIsKilled(t *testing.T) {
 // Whatever an engine does that is not the protocol is 500, anonymous or not, and
 // touches no other route.
 func TestNativeDoorFaultyEngine(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newNativeRig(t, cas{idA: root}, routes{
 		"/echo": trusted([]string{idA}), "/anonymous": trusted([]string{idA}, object{"anonymous": "nobody"}),
 	}, twoWorkers, func(o *realkong.Options) {
@@ -143,7 +143,7 @@ func TestNativeDoorFaultyEngine(t *testing.T) {
 // An engine that ends while a connection is kept is not noticed: the question is
 // asked once more, on a fresh one.
 func TestNativeDoorKeptConnectionsThatDie(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newNativeRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *realkong.Options) { o.StartCommand = "" })
 	e := newFakeEngine(t, r.prefix+"/mtls-auth.socket")
 	const pass = `{"verdict":"pass","credential":"x","headers":[],"verify":"SUCCESS","reason":"passed","lines":[],"ttl_ms":0,"epoch":"fake"}`
@@ -167,7 +167,7 @@ func TestNativeDoorKeptConnectionsThatDie(t *testing.T) {
 // A hundred requests at once with a certificate that nobody knows are one question
 // of each worker.
 func TestNativeDoorAsksOnce(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newNativeRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, twoWorkers)
 	r.settled("/echo", root.Client("first"))
 	for round := range 3 {

@@ -9,20 +9,20 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // A revocation that arrives counts on connections that are kept and in use: nothing
 // that was decided before outlives what the engine knows.
 func TestNativeDoorRevocationArrives(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	dir := t.TempDir()
 	number := int64(0)
-	publish := func(revoked ...*pkitest.Certificate) {
+	publish := func(revoked ...*pki.Certificate) {
 		number++
 		file := filepath.Join(dir, "root.crl")
-		list := pkitest.CRL{Issuer: root, Number: number, Entries: pkitest.Revoked(revoked...)}
+		list := pki.CRL{Issuer: root, Number: number, Entries: pki.Revoked(revoked...)}
 		writeFile(t, file+".new", string(list.PEM()))
 		if err := os.Rename(file+".new", file); err != nil {
 			t.Fatal(err)
@@ -94,7 +94,7 @@ func TestNativeDoorRevocationArrives(t *testing.T) {
 // Where .kong_env can not be read the worker says where Kong listens.
 func TestNativeDoorKnowsWhereKongListens(t *testing.T) {
 	needsKong(t)
-	root := newAuthority(t, pkitest.NewCA("root"))
+	root := newAuthority(t, pki.NewCA("root"))
 	r := newNativeRig(t, cas{idA: root.Certificate}, bothModes(), func(o *realkong.Options) { noKongEnv(&o.Options) })
 	time.Sleep(2 * time.Second) // it does with its first watch, within a second
 	r.expectRefusedAddress("Kong's Admin API", root.Certificate, r.AdminURL()+"/", "one of Kong's own listeners")

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // readFrame and writeFrame are the native door's wire.
@@ -68,7 +68,7 @@ func (r *rig) ping() pong {
 
 // settled waits until Kong's workers keep what is decided: they do from when they
 // know the engine's epoch.
-func (r *rig) settled(path string, cert *pkitest.Certificate) {
+func (r *rig) settled(path string, cert *pki.Certificate) {
 	r.t.Helper()
 	for range 500 {
 		before := r.ping()

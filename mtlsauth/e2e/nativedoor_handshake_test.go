@@ -10,8 +10,8 @@ import (
 	"slices"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // handshakeSeen is what a client sees of one with this SNI, "" for none: whether it was
@@ -97,7 +97,7 @@ func asking(routes map[string]askingRoute, more ...func(object)) func(object) {
 // Clients are asked where a route wants it and nowhere else, and told the CAs that
 // it has; a change counts without a reload.
 func TestNativeDoorAsks(t *testing.T) {
-	a, b := pkitest.NewCA("a"), pkitest.NewCA("b")
+	a, b := pki.NewCA("a"), pki.NewCA("b")
 	authorities := cas{idA: a, idB: b}
 	named := func(ids ...string) object { return trusted(ids, object{"send_ca_dn": true}) }
 	routes := map[string]askingRoute{
@@ -151,7 +151,7 @@ func TestNativeDoorAsks(t *testing.T) {
 	expect("after a change", map[string]handshakeSeen{"a.test": not, "b.test": {true, "[b]"}, "bb.test": {true, "[b]"}, "c.test": quiet})
 
 	// A CA certificate is replaced under its id.
-	other := pkitest.NewCA("other")
+	other := pki.NewCA("other")
 	if err := r.Configure(declarative(t, r.upstream, cas{idA: a, idB: other}, nil, asking(routes))); err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestNativeDoorAsks(t *testing.T) {
 // Where clients are asked no session is resumed, so that the chain is there on
 // every connection; one that was asked for elsewhere is no way in.
 func TestNativeDoorSessions(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	inter := root.Intermediate("inter")
 	r := newNativeRig(t, cas{idA: root}, nil, func(o *realkong.Options) {
 		with(t, asking(map[string]askingRoute{

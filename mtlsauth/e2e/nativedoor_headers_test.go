@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/pkitest"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // spellings returns a header's name with each of its dashes as - or _.
@@ -27,7 +27,7 @@ func spellings(name string) []string {
 // What a client sends under the plugin's names reaches no upstream, in whatever
 // spelling, case, number and protocol, whether the worker asked the engine or not.
 func TestNativeDoorForgedHeaders(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newNativeRig(t, cas{idA: root}, routes{
 		"/consumer":  matching([]string{idA}),
 		"/default":   matching([]string{idA}, object{"default_consumer": "all"}),
@@ -45,7 +45,7 @@ func TestNativeDoorForgedHeaders(t *testing.T) {
 	}
 	for _, test := range []struct {
 		path string
-		cert *pkitest.Certificate
+		cert *pki.Certificate
 	}{
 		{"/consumer", root.Client("alice")}, {"/default", root.Client("x")}, {"/anonymous", nil}, {"/anonymous", root.Client("stray")},
 		{"/skip", root.Client("x")}, {"/or", nil}, {"/or", root.Client("alice")},

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // engines returns the processes that serve a rig's prefix.
@@ -37,9 +37,9 @@ func (r *rig) engines() []int {
 // Kong is reloaded, and its workers are killed: an engine each time, which takes
 // over and does not stay.
 func TestNativeDoorReloadsAndWorkersThatDie(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newNativeRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, twoWorkers)
-	l := r.startLoad(6, "/echo", root.Client("client"), pkitest.NewCA("stranger").Client("client"))
+	l := r.startLoad(6, "/echo", root.Client("client"), pki.NewCA("stranger").Client("client"))
 	for i := range times(1, 10) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		if err := r.Reload(ctx); err != nil {

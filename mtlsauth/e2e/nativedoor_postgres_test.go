@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // withPostgres gives a rig the database that the environment names: a first node
@@ -70,7 +70,7 @@ func (r *rig) admin(method, path string, body object, status int) object {
 }
 
 // username is as whom a request passes, "" for 401.
-func (r *rig) username(cert *pkitest.Certificate) string {
+func (r *rig) username(cert *pki.Certificate) string {
 	r.t.Helper()
 	got := r.get("/echo", cert)
 	if got.status != 200 && got.status != 401 {
@@ -83,7 +83,7 @@ func (r *rig) username(cert *pkitest.Certificate) string {
 // the node, in both workers, and on another node when that hears of it; what was
 // used before is used no more.
 func TestNativeDoorDatabaseChanges(t *testing.T) {
-	root, other := pkitest.NewCA("root"), pkitest.NewCA("other")
+	root, other := pki.NewCA("root"), pki.NewCA("other")
 	plugins := routes{"/echo": matching([]string{idA}, object{"cache_ttl": 3600})}
 	one := newNativeRig(t, cas{idA: root, idB: other}, plugins, twoWorkers, withPostgres(t, true))
 	two := newNativeRig(t, nil, nil, twoWorkers, withPostgres(t, false))
@@ -94,7 +94,7 @@ func TestNativeDoorDatabaseChanges(t *testing.T) {
 	var late, slowest time.Duration
 	stale, changes := 0, 0
 	// change makes a change and expects as whom the certificate passes then.
-	change := func(what string, make func(), cert *pkitest.Certificate, want string) {
+	change := func(what string, make func(), cert *pki.Certificate, want string) {
 		t.Helper()
 		make()
 		done := time.Now()
@@ -150,7 +150,7 @@ func TestNativeDoorDatabaseChanges(t *testing.T) {
 
 	one.admin("POST", "/consumers", object{"id": idAlice, "username": "alice"}, 201)
 	one.username(alice)
-	replacement := pkitest.NewCA("replacement")
+	replacement := pki.NewCA("replacement")
 	change("the CA is another", func() { one.admin("PATCH", "/ca_certificates/"+idA, object{"cert": replacement.PEM()}, 200) }, alice, "")
 	change("its client passes", func() {}, replacement.Client("alice"), "alice")
 	// Kong knows that the plugin needs it.
@@ -174,7 +174,7 @@ func TestNativeDoorDatabaseChanges(t *testing.T) {
 // The entity is that of Kong Enterprise to those who manage it: decK's requests, as
 // its client library makes them.
 func TestNativeDoorCredentialsAPI(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newNativeRig(t, cas{idA: root}, routes{"/echo": matching([]string{idA})}, withPostgres(t, true), func(o *realkong.Options) {
 		with(t, consumers(consumer(idAlice, "alice"), consumer(idBob, "bob", object{"mtls_auth_credentials": []object{{"id": idC, "subject_name": "imported", "tags": []string{"a", "b"}}}})))(&o.Options)
 	})

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // pluginServerOnly are the tests that are about the plugin server alone, and why:

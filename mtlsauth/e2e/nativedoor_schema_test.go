@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // Kong says the same of a configuration whichever door it is for: the schema of the

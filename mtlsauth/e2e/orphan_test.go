@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/gateway/rpc"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // When Kong's worker 0 is killed, the server loses its stdin and whoever reads
 // what it prints at the same moment. The events of the other workers finish.
 func TestAnOrphanDrains(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	prefix := t.TempDir()
 	writeFile(t, filepath.Join(prefix, idA+".pem"), root.PEM())
 	stdin, kongsStdin, err := os.Pipe()

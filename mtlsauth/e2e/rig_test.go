@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/gateway"
-	"mtls-auth/mtlsauth/internal/pkitest"
-	"mtls-auth/mtlsauth/internal/realkong"
+	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 // Ids of CA certificates in Kong.
@@ -38,7 +38,7 @@ type rig struct {
 }
 
 // newRig starts a gateway, in front of the door that the environment names.
-func newRig(t testing.TB, authorities cas, plugins routes, change ...func(*gateway.Options)) *rig {
+func newRig(t testing.TB, authorities cas, plugins routes, change ...func(*fakekong.Options)) *rig {
 	t.Helper()
 	return newRigBehind(t, chosenDoor(t), authorities, plugins, func(o *realkong.Options) {
 		for _, f := range change {
@@ -51,10 +51,10 @@ func newRig(t testing.TB, authorities cas, plugins routes, change ...func(*gatew
 func newRigBehind(t testing.TB, d door, authorities cas, plugins routes, change ...func(*realkong.Options)) *rig {
 	t.Helper()
 	skipsBehind(t, d)
-	upstream := httptest.NewServer(gateway.Echo)
+	upstream := httptest.NewServer(fakekong.Echo)
 	t.Cleanup(upstream.Close)
 	r := &rig{t: t, door: d, upstream: upstream.URL, prefix: filepath.Join(t.TempDir(), "kong")}
-	o := realkong.Options{Options: gateway.Options{
+	o := realkong.Options{Options: fakekong.Options{
 		Prefix:       r.prefix,
 		Config:       declarative(t, r.upstream, authorities, plugins),
 		QueryCommand: program(t) + " -dump -kong-prefix " + r.prefix,
@@ -95,13 +95,13 @@ func newRigBehind(t testing.TB, d door, authorities cas, plugins routes, change 
 func tail[T any](list []T, n int) []T { return list[max(0, len(list)-n):] }
 
 // flags adds flags of the plugin server.
-func flags(more string) func(*gateway.Options) {
-	return func(o *gateway.Options) { o.StartCommand += " " + more }
+func flags(more string) func(*fakekong.Options) {
+	return func(o *fakekong.Options) { o.StartCommand += " " + more }
 }
 
 // noKongEnv gives the plugin server a prefix of its own, in which there is no
 // .kong_env: no source of consumers but Kong itself.
-func noKongEnv(o *gateway.Options) {
+func noKongEnv(o *fakekong.Options) {
 	elsewhere := filepath.Join(filepath.Dir(o.Prefix), "elsewhere")
 	if err := os.MkdirAll(elsewhere, 0o700); err != nil {
 		panic(err)
@@ -112,7 +112,7 @@ func noKongEnv(o *gateway.Options) {
 }
 
 // client returns a client that shows a certificate, or none when it is nil.
-func (r *rig) client(cert *pkitest.Certificate) *http.Client {
+func (r *rig) client(cert *pki.Certificate) *http.Client {
 	config := &tls.Config{RootCAs: x509.NewCertPool()}
 	config.RootCAs.AppendCertsFromPEM(r.RootPEM())
 	if cert != nil {
@@ -125,8 +125,8 @@ func (r *rig) client(cert *pkitest.Certificate) *http.Client {
 }
 
 // onlyLeaf is a certificate whose client sends none of what issued it.
-func onlyLeaf(c *pkitest.Certificate) *pkitest.Certificate {
-	return &pkitest.Certificate{Certificate: c.Certificate, Key: c.Key}
+func onlyLeaf(c *pki.Certificate) *pki.Certificate {
+	return &pki.Certificate{Certificate: c.Certificate, Key: c.Key}
 }
 
 // answer is what a client got.
@@ -141,7 +141,7 @@ type answer struct {
 }
 
 // get makes a request over TLS on a connection of its own.
-func (r *rig) get(path string, cert *pkitest.Certificate, header ...string) answer {
+func (r *rig) get(path string, cert *pki.Certificate, header ...string) answer {
 	r.t.Helper()
 	c := r.client(cert)
 	defer c.CloseIdleConnections()
@@ -252,10 +252,10 @@ func (r *rig) verified(a answer) string {
 }
 
 // loadPair reads a certificate and its key from files.
-func loadPair(certFile, keyFile string) (*pkitest.Certificate, error) {
+func loadPair(certFile, keyFile string) (*pki.Certificate, error) {
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
 		return nil, err
 	}
-	return &pkitest.Certificate{Certificate: pair.Leaf, Key: pair.PrivateKey.(crypto.Signer)}, nil
+	return &pki.Certificate{Certificate: pair.Leaf, Key: pair.PrivateKey.(crypto.Signer)}, nil
 }

@@ -7,19 +7,19 @@ import (
 	"sync"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // manyClients calls do with so many certificates, from as many goroutines as
 // there are processors. They share a key: to make as many would take minutes,
 // and none of them signs anything.
-func manyClients(ca *pkitest.Certificate, n int, do func(i int, pem string)) {
+func manyClients(ca *pki.Certificate, n int, do func(i int, pem string)) {
 	key := ca.Client("key").Key
 	var wg sync.WaitGroup
 	for first := range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for i := first; i < n; i += runtime.GOMAXPROCS(0) {
-				do(i, ca.Client("client "+strconv.Itoa(i), pkitest.Key(key)).PEM())
+				do(i, ca.Client("client "+strconv.Itoa(i), pki.Key(key)).PEM())
 			}
 		})
 	}

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // slack is what a process takes beside the memory that GOMEMLIMIT is about: the
@@ -23,8 +23,8 @@ func TestAFloodOfCertificatesWithLittleMemory(t *testing.T) {
 	config := k.load(0, ids, nil)
 	known := authorities[ids[0]].Client("a client").PEM()
 	k.expect("a client", config, known, 0)
-	stranger := pkitest.NewCA("stranger")
-	for name, ca := range map[string]*pkitest.Certificate{"trusted": authorities[ids[0]], "strangers": stranger} {
+	stranger := pki.NewCA("stranger")
+	for name, ca := range map[string]*pki.Certificate{"trusted": authorities[ids[0]], "strangers": stranger} {
 		manyClients(ca, flood, func(i int, pem string) {
 			status := k.present(config, pem)
 			if right := ca == stranger && status == 401 || ca != stranger && status == 0 || status == 500; !right {
@@ -65,7 +65,7 @@ func TestNoRoomIsLeft(t *testing.T) {
 	key := authorities[ids[0]].Key
 	refused := 0
 	for i := range 2000 {
-		pem := authorities[ids[0]].Client("new "+strconv.Itoa(i), pkitest.Key(key)).PEM()
+		pem := authorities[ids[0]].Client("new "+strconv.Itoa(i), pki.Key(key)).PEM()
 		switch k.present(first, pem) {
 		case 500:
 			refused++

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 const configurations = 10_000
@@ -57,7 +57,7 @@ func TestMemoryOfManyConfigurations(t *testing.T) {
 func TestMemoryOfStrangers(t *testing.T) {
 	notUnderRace(t)
 	authorities, ids := manyCAs(1)
-	stranger := pkitest.NewCA("stranger")
+	stranger := pki.NewCA("stranger")
 	s := newServer(t, authorities)
 	k := s.kong(1)
 	config := k.load(0, ids, nil)

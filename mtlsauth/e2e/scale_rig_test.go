@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth"
-	"mtls-auth/mtlsauth/internal/gateway/rpc"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // MiB is what memory is counted in here.
@@ -145,12 +145,12 @@ func uuidOf(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", 
 // first has a key of its own, to issue with; no two can be taken for each other.
 func manyCAs(n int) (cas, []string) {
 	authorities, ids := cas{}, make([]string, n)
-	first := pkitest.NewCA("CA 0")
+	first := pki.NewCA("CA 0")
 	for i := range ids {
 		ids[i] = uuidOf(i)
 		authorities[ids[i]] = first
 		if i > 0 {
-			authorities[ids[i]] = pkitest.NewCA("CA "+strconv.Itoa(i), pkitest.Key(first.Key))
+			authorities[ids[i]] = pki.NewCA("CA "+strconv.Itoa(i), pki.Key(first.Key))
 		}
 	}
 	return authorities, ids

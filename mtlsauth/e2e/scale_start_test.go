@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/gateway/rpc"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
 
 // The server listens before it has read what it was told to read; the first

@@ -6,14 +6,14 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // expectRefusedAddress expects that an address gives nothing usable, for this
 // reason.
-func (r *rig) expectRefusedAddress(what string, ca *pkitest.Certificate, address, because string) {
+func (r *rig) expectRefusedAddress(what string, ca *pki.Certificate, address, because string) {
 	r.t.Helper()
-	for kind, option := range map[string]pkitest.Option{"OCSP": pkitest.OCSPServer(address), "CRL": pkitest.CRLDistributionPoint(address)} {
+	for kind, option := range map[string]pki.Option{"OCSP": pki.OCSPServer(address), "CRL": pki.CRLDistributionPoint(address)} {
 		cert := ca.Client("client", option)
 		r.expectStatus(what+", "+kind, "/strict", cert, isUnknown, because)
 		r.expectStatus(what+", "+kind, "/ignore", cert, passesNoted, because)
@@ -24,7 +24,7 @@ func (r *rig) expectRefusedAddress(what string, ca *pkitest.Certificate, address
 // nobody's responder is. No packet goes to any of these.
 func TestAddressesThatAreRefused(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
+	root := newAuthority(t, pki.NewCA("root"))
 	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes())
 	for _, test := range []struct{ name, address, because string }{
 		{"metadata", "http://169.254.169.254/latest/meta-data/", "169.254.169.254, which is link-local"},
@@ -56,7 +56,7 @@ func TestAddressesThatAreRefused(t *testing.T) {
 		}
 	}
 	// One address that is refused does not keep the next from being visited.
-	cert := root.Client("client", pkitest.OCSPServer("http://169.254.169.254/"), root.byOCSP())
+	cert := root.Client("client", pki.OCSPServer("http://169.254.169.254/"), root.byOCSP())
 	root.responder.Good(cert)
 	r.expectStatus("a good address after a bad one", "/strict", cert, passes)
 }
@@ -65,7 +65,7 @@ func TestAddressesThatAreRefused(t *testing.T) {
 // that would be refused.
 func TestRedirects(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
+	root := newAuthority(t, pki.NewCA("root"))
 	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(object{"ssl_verify": false}))
 	secured := httptest.NewTLSServer(root.responder)
 	defer secured.Close()
@@ -96,7 +96,7 @@ func TestRedirects(t *testing.T) {
 		{"to Kong's proxy", 1, r.URL(), isUnknown, "one of Kong's own listeners"},
 	} {
 		server := httptest.NewServer(redirecting(test.hops, test.end))
-		cert := root.Client("client", pkitest.OCSPServer(server.URL+"/x"))
+		cert := root.Client("client", pki.OCSPServer(server.URL+"/x"))
 		root.responder.Good(cert)
 		r.expectStatus("a redirect "+test.name, "/strict", cert, test.want, test.because)
 		server.Close()
@@ -107,7 +107,7 @@ func TestRedirects(t *testing.T) {
 // name.
 func TestDenyPrivate(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
+	root := newAuthority(t, pki.NewCA("root"))
 	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(), flags("-deny-private"))
 	port := root.responder.URL()[strings.LastIndex(root.responder.URL(), ":"):]
 	for _, test := range []struct{ name, address string }{

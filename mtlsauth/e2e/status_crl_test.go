@@ -4,17 +4,17 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // A CRL is fetched once, and asked for anew before it ends with what tells that
 // it is the same; it serves until its nextUpdate.
 func TestCRLIsRevalidated(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
+	root := newAuthority(t, pki.NewCA("root"))
 	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(object{"cert_cache_ttl": 0}))
 	ends := inSeconds(5)
-	root.host.Set(pkitest.CRL{Issuer: root.Certificate, NextUpdate: ends}.DER())
+	root.host.Set(pki.CRL{Issuer: root.Certificate, NextUpdate: ends}.DER())
 	cert := root.Client("client", root.byCRL())
 	r.expectStatus("first", "/strict", cert, passes)
 	r.keepAsking("before its end", "/strict", cert, 200, time.Until(ends)-300*time.Millisecond, 2*time.Second)
@@ -34,7 +34,7 @@ func TestCRLIsRevalidated(t *testing.T) {
 	r.statusBecomes("after its end", "/strict", cert, 401, ends.Add(time.Second))
 	r.expectStatus("after its end", "/strict", cert, isUnknown, "nextUpdate")
 	r.expectStatus("EE 27 after its end", "/ignore", cert, passesNoted, "nextUpdate")
-	root.host.Set(pkitest.CRL{Issuer: root.Certificate, ThisUpdate: inSeconds(-1), NextUpdate: inSeconds(3600), Number: 2}.DER())
+	root.host.Set(pki.CRL{Issuer: root.Certificate, ThisUpdate: inSeconds(-1), NextUpdate: inSeconds(3600), Number: 2}.DER())
 	r.statusBecomes("EE 27 with a later list", "/strict", cert, 200, time.Now().Add(7*time.Second))
 	r.expectStatus("EE 27 with a later list", "/ignore", cert, passes)
 }
@@ -42,7 +42,7 @@ func TestCRLIsRevalidated(t *testing.T) {
 // cert_cache_ttl does not have a CRL asked for more often than every 5 minutes.
 func TestCRLIsNotAskedForAgainAndAgain(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
+	root := newAuthority(t, pki.NewCA("root"))
 	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(object{"cert_cache_ttl": 100}))
 	cert, other := root.Client("client", root.byCRL()), root.Client("other", root.byCRL())
 	r.keepAsking("in use", "/strict", cert, 200, 2*time.Second, time.Second)
@@ -56,10 +56,10 @@ func TestCRLIsNotAskedForAgainAndAgain(t *testing.T) {
 // costs nothing to speak of.
 func TestLargeCRL(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
+	root := newAuthority(t, pki.NewCA("root"))
 	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(object{"cert_cache_ttl": 0}))
 	listed := root.Client("listed", root.byCRL())
-	root.host.Set(pkitest.CRL{Issuer: root.Certificate, RawEntries: pkitest.Serials(100_000, 16), Entries: pkitest.Revoked(listed)}.DER())
+	root.host.Set(pki.CRL{Issuer: root.Certificate, RawEntries: pki.Serials(100_000, 16), Entries: pki.Revoked(listed)}.DER())
 	r.expectStatus("EE 17 first", "/strict", root.Client("client", root.byCRL()), passes)
 	const certificates = 20
 	took := within(t, "EE 17 later checks", 10*time.Second, func() {
@@ -80,17 +80,17 @@ func TestLargeCRL(t *testing.T) {
 // one of just that size is.
 func TestMaxCRLSize(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
-	list := pkitest.CRL{Issuer: root.Certificate, RawEntries: pkitest.Serials(100, 16)}
+	root := newAuthority(t, pki.NewCA("root"))
+	list := pki.CRL{Issuer: root.Certificate, RawEntries: pki.Serials(100, 16)}
 	fits := newCRLHost(t, list)
-	list.RawEntries = pkitest.Serials(200, 16)
+	list.RawEntries = pki.Serials(200, 16)
 	tooLarge := newCRLHost(t, list)
 	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(), flags("-max-crl-size 5KiB"))
 	if n := len(list.DER()); n <= 5<<10 {
 		t.Fatalf("the large list has %d bytes", n)
 	}
-	r.expectStatus("a list that fits", "/strict", root.Client("client", pkitest.CRLDistributionPoint(fits.URL())), passes)
-	large := root.Client("client", pkitest.CRLDistributionPoint(tooLarge.URL()))
+	r.expectStatus("a list that fits", "/strict", root.Client("client", pki.CRLDistributionPoint(fits.URL())), passes)
+	large := root.Client("client", pki.CRLDistributionPoint(tooLarge.URL()))
 	r.expectStatus("a list that is too large", "/strict", large, isUnknown, "larger than allowed")
 	r.expectStatus("a list that is too large", "/ignore", large, passesNoted, "larger than allowed")
 }

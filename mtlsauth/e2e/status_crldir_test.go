@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // replaceList puts a list into a folder at once, as tools that care do.
-func replaceList(t *testing.T, dir, name string, list pkitest.CRL) {
+func replaceList(t *testing.T, dir, name string, list pki.CRL) {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path+".new~", list.DER(), 0o600); err != nil {
@@ -27,7 +27,7 @@ func replaceList(t *testing.T, dir, name string, list pkitest.CRL) {
 // interval between two looks, for those who passed a moment ago as well.
 func TestCRLFolder(t *testing.T) {
 	t.Parallel()
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	inter := root.Intermediate("inter")
 	lists := filepath.Join(t.TempDir(), "not", "yet")
 	r := newStatusRig(t, cas{idA: root}, bothModes(), flags("-crl-dir "+lists))
@@ -44,17 +44,17 @@ func TestCRLFolder(t *testing.T) {
 	if err := os.MkdirAll(lists, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	replaceList(t, lists, "a", pkitest.CRL{Issuer: root})
+	replaceList(t, lists, "a", pki.CRL{Issuer: root})
 	reload()
 	eventually(t, "the folder is there", func() bool { return r.status("/strict", other) == 200 })
 	r.expectStatus("no list of the intermediate", "/strict", leaf, isUnknown)
-	replaceList(t, lists, "b", pkitest.CRL{Issuer: inter})
+	replaceList(t, lists, "b", pki.CRL{Issuer: inter})
 	reload()
 	eventually(t, "a list of the intermediate", func() bool { return r.status("/strict", leaf) == 200 })
 
 	// A later list; an earlier one beside it says nothing.
 	r.expectStatus("in use", "/strict", leaf, passes)
-	replaceList(t, lists, "c", pkitest.CRL{Issuer: inter, ThisUpdate: inSeconds(-60), Number: 2, Entries: pkitest.Revoked(leaf)})
+	replaceList(t, lists, "c", pki.CRL{Issuer: inter, ThisUpdate: inSeconds(-60), Number: 2, Entries: pki.Revoked(leaf)})
 	r.statusBecomes("a new list ends a pass", "/strict", leaf, 401, time.Now().Add(5*time.Second))
 	r.expectStatus("on the new list", "/ignore", leaf, isRevoked, "from -crl-dir")
 	r.expectStatus("not on the new list", "/strict", other, passes)
@@ -67,13 +67,13 @@ func TestCRLFolder(t *testing.T) {
 	reload()
 	r.keepAsking("the list is gone", "/ignore", leaf, 401, 1500*time.Millisecond, 2*time.Second)
 	r.expectStatus("another certificate", "/strict", inter.Client("another"), passes)
-	replaceList(t, lists, "d", pkitest.CRL{Issuer: inter, ThisUpdate: inSeconds(-30), Number: 3})
+	replaceList(t, lists, "d", pki.CRL{Issuer: inter, ThisUpdate: inSeconds(-30), Number: 3})
 	reload()
 	r.statusBecomes("a later list without it", "/strict", leaf, 200, time.Now().Add(5*time.Second))
 
 	// A delta adds to its base, and what is broken changes nothing.
 	writeFile(t, filepath.Join(lists, "broken"), "no list")
-	replaceList(t, lists, "delta", pkitest.CRL{Issuer: root, ThisUpdate: inSeconds(-10), Number: 2, BaseNumber: 1, Entries: pkitest.Revoked(other)})
+	replaceList(t, lists, "delta", pki.CRL{Issuer: root, ThisUpdate: inSeconds(-10), Number: 2, BaseNumber: 1, Entries: pki.Revoked(other)})
 	r.statusBecomes("on a delta", "/strict", other, 401, time.Now().Add(5*time.Second))
 	r.expectStatus("on a delta", "/ignore", other, isRevoked, "from -crl-dir")
 	r.expectStatus("not on a delta", "/strict", leaf, passes)
@@ -83,15 +83,15 @@ func TestCRLFolder(t *testing.T) {
 // is asked about there.
 func TestCRLFolderComesFirst(t *testing.T) {
 	t.Parallel()
-	root, other := newAuthority(t, pkitest.NewCA("root")), newAuthority(t, pkitest.NewCA("other"))
+	root, other := newAuthority(t, pki.NewCA("root")), newAuthority(t, pki.NewCA("other"))
 	lists := t.TempDir()
 	listed, unlisted := root.Client("listed", root.byOCSP(), root.byCRL()), root.Client("unlisted", root.byOCSP(), root.byCRL())
 	root.responder.Good(listed)
 	root.responder.Revoke(unlisted, 1)
-	stale := newAuthority(t, pkitest.NewCA("stale"))
-	replaceList(t, lists, "root.crl", pkitest.CRL{Issuer: root.Certificate, Entries: pkitest.Revoked(listed)})
-	replaceList(t, lists, "stale.crl", pkitest.CRL{Issuer: stale.Certificate, ThisUpdate: inSeconds(-7200), NextUpdate: inSeconds(-3600)})
-	replaceList(t, lists, "forged.crl", pkitest.CRL{Issuer: other.Certificate, Signer: root.Certificate})
+	stale := newAuthority(t, pki.NewCA("stale"))
+	replaceList(t, lists, "root.crl", pki.CRL{Issuer: root.Certificate, Entries: pki.Revoked(listed)})
+	replaceList(t, lists, "stale.crl", pki.CRL{Issuer: stale.Certificate, ThisUpdate: inSeconds(-7200), NextUpdate: inSeconds(-3600)})
+	replaceList(t, lists, "forged.crl", pki.CRL{Issuer: other.Certificate, Signer: root.Certificate})
 	const idStale = "dddddddd-0000-4000-8000-000000000004"
 	ids := object{"ca_certificates": []string{idA, idB, idStale}}
 	r := newStatusRig(t, cas{idA: root.Certificate, idB: other.Certificate, idStale: stale.Certificate}, bothModes(ids), flags("-crl-dir "+lists))

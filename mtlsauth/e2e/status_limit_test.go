@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // A limit of our own is neither an answer nor the lack of one: 500 in both
@@ -20,7 +20,7 @@ import (
 // long than they do.
 func TestLimitsOfOurOwn(t *testing.T) {
 	t.Parallel()
-	root, other := newAuthority(t, pkitest.NewCA("root")), newAuthority(t, pkitest.NewCA("other"))
+	root, other := newAuthority(t, pki.NewCA("root")), newAuthority(t, pki.NewCA("other"))
 	hold, asked := make(chan struct{}), atomic.Int64{}
 	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		asked.Add(1)
@@ -44,7 +44,7 @@ func TestLimitsOfOurOwn(t *testing.T) {
 	for n := range exchanges {
 		// An address of its own for each: three that hang hold back all others
 		// of an address.
-		cert := root.Client("held", pkitest.OCSPServer(host.URL+"/held"+strconv.Itoa(n)))
+		cert := root.Client("held", pki.OCSPServer(host.URL+"/held"+strconv.Itoa(n)))
 		root.responder.Good(cert)
 		c := r.client(cert)
 		go func() {
@@ -59,11 +59,11 @@ func TestLimitsOfOurOwn(t *testing.T) {
 
 	for _, test := range []struct {
 		name string
-		cert *pkitest.Certificate
+		cert *pki.Certificate
 	}{
-		{"one exchange too many of a CA", root.Client("late", pkitest.OCSPServer(host.URL+"/late"))},
+		{"one exchange too many of a CA", root.Client("late", pki.OCSPServer(host.URL+"/late"))},
 		{"one exchange too many of a CA, by CRL", root.Client("late", root.byCRL())},
-		{"one exchange too many with a host", other.Client("late", pkitest.OCSPServer(host.URL+"/late"))},
+		{"one exchange too many with a host", other.Client("late", pki.OCSPServer(host.URL+"/late"))},
 	} {
 		for _, path := range []string{"/strict", "/ignore"} {
 			within(t, test.name, 5*time.Second, func() { r.expectStatus(test.name, path, test.cert, isOurs, "limit reached") })

@@ -7,14 +7,14 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/gateway"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // atOnce makes so many requests on a connection for each of the certificates,
 // all at the same time, and returns how many had each answer. What TLS costs is
 // spent before, and a connection carries its requests side by side (HTTP/2).
-func (r *rig) atOnce(path string, certs []*pkitest.Certificate, each int) map[int]int {
+func (r *rig) atOnce(path string, certs []*pki.Certificate, each int) map[int]int {
 	r.t.Helper()
 	start := make(chan struct{})
 	var ready, done sync.WaitGroup
@@ -55,22 +55,22 @@ func (r *rig) atOnce(path string, certs []*pkitest.Certificate, each int) map[in
 // certificates.
 func TestAThousandRequestsAtOnce(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
-	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(), func(o *gateway.Options) { o.LogLevel = "warn" })
-	client := func(status pkitest.CertStatus) *pkitest.Certificate {
+	root := newAuthority(t, pki.NewCA("root"))
+	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(), func(o *fakekong.Options) { o.LogLevel = "warn" })
+	client := func(status pki.CertStatus) *pki.Certificate {
 		cert := root.Client("client", root.byOCSP())
-		root.responder.Set(pkitest.Single(cert, status))
+		root.responder.Set(pki.Single(cert, status))
 		return cert
 	}
-	hundred := make([]*pkitest.Certificate, 100)
+	hundred := make([]*pki.Certificate, 100)
 	for i := range hundred {
-		hundred[i] = client(pkitest.OCSPGood)
+		hundred[i] = client(pki.OCSPGood)
 	}
 	// On ten connections: one carries 250 requests side by side at the most.
-	ofOne := slices.Repeat([]*pkitest.Certificate{client(pkitest.OCSPRevoked)}, 10)
+	ofOne := slices.Repeat([]*pki.Certificate{client(pki.OCSPRevoked)}, 10)
 	for _, test := range []struct {
 		name            string
-		certs           []*pkitest.Certificate
+		certs           []*pki.Certificate
 		each            int
 		path            string
 		questions, want int
@@ -78,7 +78,7 @@ func TestAThousandRequestsAtOnce(t *testing.T) {
 		{"100 certificates", hundred, 10, "/strict", 100, 200},
 		{"one certificate", ofOne, 100, "/ignore", 1, 401},
 	} {
-		root.responder.Trouble(pkitest.Trouble{Stall: 300 * time.Millisecond})
+		root.responder.Trouble(pki.Trouble{Stall: 300 * time.Millisecond})
 		before := len(root.responder.Requests())
 		began := time.Now()
 		got := r.atOnce(test.path, test.certs, test.each)
@@ -96,10 +96,10 @@ func TestAThousandRequestsAtOnce(t *testing.T) {
 // nobody gets another answer than the right one.
 func TestModeChangesUnderTraffic(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
+	root := newAuthority(t, pki.NewCA("root"))
 	good, bad := root.Client("good", root.byOCSP()), root.Client("bad", root.byCRL())
 	root.responder.Good(good)
-	root.host.Set(pkitest.CRL{Issuer: root.Certificate, Entries: pkitest.Revoked(bad)}.DER())
+	root.host.Set(pki.CRL{Issuer: root.Certificate, Entries: pki.Revoked(bad)}.DER())
 	plugins := func(mode string) routes {
 		return routes{"/echo": checked(mode, object{"cert_cache_ttl": 100}), "/skip": trusted([]string{idA})}
 	}

@@ -4,14 +4,14 @@ import (
 	"sync"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // A33, A35, A36, EE 7, EE 14, EE 15: what is visited, how often and in which
 // order.
 func TestWhatIsVisited(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
+	root := newAuthority(t, pki.NewCA("root"))
 	inter := newAuthority(t, root.Intermediate("inter", root.byOCSP()))
 	root.responder.Good(inter.Certificate)
 	skip := object{"revocation_check_mode": "SKIP"}
@@ -40,8 +40,8 @@ func TestWhatIsVisited(t *testing.T) {
 	}
 
 	dead := newClosedPort(t).address
-	listed, unlisted := root.Client("listed", pkitest.OCSPServer(dead), root.byCRL()), root.Client("unlisted", pkitest.OCSPServer(dead), root.byCRL())
-	root.host.Set(pkitest.CRL{Issuer: root.Certificate, Entries: pkitest.Revoked(listed)}.DER())
+	listed, unlisted := root.Client("listed", pki.OCSPServer(dead), root.byCRL()), root.Client("unlisted", pki.OCSPServer(dead), root.byCRL())
+	root.host.Set(pki.CRL{Issuer: root.Certificate, Entries: pki.Revoked(listed)}.DER())
 	for _, path := range []string{"/strict", "/ignore"} {
 		r.expectStatus("A36 dead responder, on the CRL", path, listed, isRevoked)
 		r.expectStatus("A36 dead responder, not on the CRL", path, unlisted, passes)
@@ -62,9 +62,9 @@ func TestWhatIsVisited(t *testing.T) {
 
 	// Nothing is visited for who is not trusted.
 	before := inter.asked() + root.asked()
-	stranger := newAuthority(t, pkitest.NewCA("root"))
-	for _, cert := range []*pkitest.Certificate{
-		stranger.Client("stranger", root.byOCSP(), root.byCRL()), root.Client("expired", root.byOCSP(), pkitest.Expired()),
+	stranger := newAuthority(t, pki.NewCA("root"))
+	for _, cert := range []*pki.Certificate{
+		stranger.Client("stranger", root.byOCSP(), root.byCRL()), root.Client("expired", root.byOCSP(), pki.Expired()),
 		onlyLeaf(inter.Client("leaf", inter.byOCSP())),
 	} {
 		if got := r.status("/root", cert); got != 401 {
@@ -81,15 +81,15 @@ func TestWhatIsVisited(t *testing.T) {
 // do not.
 func TestWhatAnswersAreKeptBy(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
+	root := newAuthority(t, pki.NewCA("root"))
 	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes())
-	one := root.Client("one", root.byOCSP(), pkitest.Serial(7))
-	renewed := root.Client("one, made again", root.byOCSP(), pkitest.Serial(7))
-	elsewhere := root.Client("one at another address", pkitest.OCSPServer(root.responder.URL()+"/"), pkitest.Serial(7))
-	another := root.Client("another", root.byOCSP(), pkitest.Serial(8))
+	one := root.Client("one", root.byOCSP(), pki.Serial(7))
+	renewed := root.Client("one, made again", root.byOCSP(), pki.Serial(7))
+	elsewhere := root.Client("one at another address", pki.OCSPServer(root.responder.URL()+"/"), pki.Serial(7))
+	another := root.Client("another", root.byOCSP(), pki.Serial(8))
 	root.responder.Good(one, another)
 	for _, test := range []struct {
-		cert       *pkitest.Certificate
+		cert       *pki.Certificate
 		one, other int // questions so far
 	}{{one, 1, 0}, {renewed, 1, 0}, {elsewhere, 2, 0}, {another, 2, 1}, {one, 2, 1}} {
 		r.expectStatus(test.cert.Subject.CommonName, "/strict", test.cert, passes)
@@ -107,15 +107,15 @@ func TestTwoCAsOfOneName(t *testing.T) {
 	// In both orders: who asks first must not matter.
 	for name, twinFirst := range map[string]bool{"twin first": true, "twin last": false} {
 		t.Run(name, func(t *testing.T) {
-			ca, twin := newAuthority(t, pkitest.NewCA("twin")), newAuthority(t, pkitest.NewCA("twin"))
+			ca, twin := newAuthority(t, pki.NewCA("twin")), newAuthority(t, pki.NewCA("twin"))
 			both := object{"ca_certificates": []string{idA, idB}}
 			r := newStatusRig(t, cas{idA: ca.Certificate, idB: twin.Certificate}, bothModes(both))
-			serial := pkitest.Serial
+			serial := pki.Serial
 			good, bad := ca.Client("good", ca.byOCSP(), serial(1)), ca.Client("bad", ca.byOCSP(), serial(2))
 			listed, unlisted := ca.Client("listed", ca.byCRL(), serial(3)), ca.Client("unlisted", ca.byCRL(), serial(4))
 			ca.responder.Good(good)
 			ca.responder.Revoke(bad, 1)
-			ca.host.Set(pkitest.CRL{Issuer: ca.Certificate, Entries: pkitest.Revoked(listed)}.DER())
+			ca.host.Set(pki.CRL{Issuer: ca.Certificate, Entries: pki.Revoked(listed)}.DER())
 			of := func() {
 				r.expectStatus("good", "/strict", good, passes)
 				r.expectStatus("revoked", "/ignore", bad, isRevoked)
@@ -128,7 +128,7 @@ func TestTwoCAsOfOneName(t *testing.T) {
 			twin.responder.Revoke(twinBad, 1)
 			twin.responder.Good(twinGood)
 			twinListed, twinUnlisted := twin.Client("listed", twin.byCRL(), serial(4)), twin.Client("unlisted", twin.byCRL(), serial(3))
-			twin.host.Set(pkitest.CRL{Issuer: twin.Certificate, Entries: pkitest.Revoked(twinListed)}.DER())
+			twin.host.Set(pki.CRL{Issuer: twin.Certificate, Entries: pki.Revoked(twinListed)}.DER())
 			ofTwin := func() {
 				for n := range int64(4) {
 					r.expectStatus("twin's, at the other's responder", "/ignore", twin.Client("astray", ca.byOCSP(), serial(n+1)), passesNoted)
@@ -156,11 +156,11 @@ func TestTwoCAsOfOneName(t *testing.T) {
 // are on: routes, modes and leaves below one intermediate.
 func TestRequestsShareAnExchange(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
+	root := newAuthority(t, pki.NewCA("root"))
 	inter := newAuthority(t, root.Intermediate("inter", root.byOCSP(), root.byCRL()))
 	root.responder.Good(inter.Certificate)
 	hold, arrived := make(chan struct{}), make(chan struct{}, 10)
-	root.responder.Change(func(*pkitest.OCSPResponse) {
+	root.responder.Change(func(*pki.OCSPResponse) {
 		arrived <- struct{}{}
 		<-hold
 	})

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // Several paths lead from a leaf to a trust anchor: an intermediate that two
@@ -12,17 +12,17 @@ import (
 // is enough; a leaf that is revoked under any issuer is refused.
 func TestStatusOnSeveralPaths(t *testing.T) {
 	t.Parallel()
-	one, two := newAuthority(t, pkitest.NewCA("one")), newAuthority(t, pkitest.NewCA("two"))
+	one, two := newAuthority(t, pki.NewCA("one")), newAuthority(t, pki.NewCA("two"))
 	r := newStatusRig(t, cas{idA: one.Certificate, idB: two.Certificate}, bothModes(object{"ca_certificates": []string{idA, idB}}))
 	// What is said of both certificates of the intermediate, each by its issuer.
-	revoke := func(a *authority, c *pkitest.Certificate) { a.responder.Revoke(c, 2) }
-	good := func(a *authority, c *pkitest.Certificate) { a.responder.Good(c) }
-	unknown := func(*authority, *pkitest.Certificate) {}
-	dead := func(*authority, *pkitest.Certificate) {}
+	revoke := func(a *authority, c *pki.Certificate) { a.responder.Revoke(c, 2) }
+	good := func(a *authority, c *pki.Certificate) { a.responder.Good(c) }
+	unknown := func(*authority, *pki.Certificate) {}
+	dead := func(*authority, *pki.Certificate) {}
 	for _, test := range []struct {
 		name           string
-		one, two       func(*authority, *pkitest.Certificate)
-		leaf           func(*authority, *pkitest.Certificate)
+		one, two       func(*authority, *pki.Certificate)
+		leaf           func(*authority, *pki.Certificate)
 		twoIsDead      bool
 		strict, ignore string
 	}{
@@ -40,9 +40,9 @@ func TestStatusOnSeveralPaths(t *testing.T) {
 		inter := newAuthority(t, one.Intermediate("inter", one.byOCSP()))
 		address := two.byOCSP()
 		if test.twoIsDead {
-			address = pkitest.OCSPServer(newClosedPort(t).address)
+			address = pki.OCSPServer(newClosedPort(t).address)
 		}
-		cross := two.Intermediate("inter", pkitest.Key(inter.Key), address)
+		cross := two.Intermediate("inter", pki.Key(inter.Key), address)
 		test.one(one, inter.Certificate)
 		test.two(two, cross)
 		leaf := inter.Client("leaf", inter.byOCSP())
@@ -59,21 +59,21 @@ func TestStatusOnSeveralPaths(t *testing.T) {
 // says revoked counts, whichever it is.
 func TestLeafRevokedUnderOneOfItsIssuers(t *testing.T) {
 	t.Parallel()
-	one, two := pkitest.NewCA("one"), pkitest.NewCA("two")
+	one, two := pki.NewCA("one"), pki.NewCA("two")
 	inter := one.Intermediate("inter")
-	cross := two.Intermediate("inter", pkitest.Key(inter.Key))
+	cross := two.Intermediate("inter", pki.Key(inter.Key))
 	responder := newResponder(t, inter)
 	const idOne, idTwo = "dddddddd-0000-4000-8000-000000000004", "eeeeeeee-0000-4000-8000-000000000005"
 	r := newStatusRig(t, cas{idA: one, idB: two, idOne: inter, idTwo: cross}, routes{"/echo": checked("IGNORE_CA_ERROR",
 		object{"ca_certificates": []string{idA, idB, idOne, idTwo}})})
 	for _, revokedFirst := range []bool{true, false} {
 		var n atomic.Int64
-		responder.Change(func(o *pkitest.OCSPResponse) {
+		responder.Change(func(o *pki.OCSPResponse) {
 			if first := n.Add(1) == 1; first == revokedFirst {
-				o.Singles[0].Status = pkitest.OCSPRevoked
+				o.Singles[0].Status = pki.OCSPRevoked
 			}
 		})
-		leaf := inter.Client("leaf", pkitest.OCSPServer(responder.URL()))
+		leaf := inter.Client("leaf", pki.OCSPServer(responder.URL()))
 		responder.Good(leaf)
 		r.expectStatus("revoked under one issuer", "/echo", onlyLeaf(leaf), isRevoked)
 		if responder.Count(leaf) != 2 {

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // forwardProxy is a forward proxy for names that nobody else resolves: it
@@ -69,10 +69,10 @@ func (p *forwardProxy) expectSeen(t *testing.T, want ...string) {
 }
 
 // serveTLS serves a handler with a certificate for 127.0.0.1 and this name.
-func serveTLS(t *testing.T, handler http.Handler, ca *pkitest.Certificate, name string) *httptest.Server {
+func serveTLS(t *testing.T, handler http.Handler, ca *pki.Certificate, name string) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
-	cert := ca.Client("server", pkitest.DNS(name), pkitest.IP("127.0.0.1"), pkitest.ExtKeyUsage(x509.ExtKeyUsageServerAuth))
+	cert := ca.Client("server", pki.DNS(name), pki.IP("127.0.0.1"), pki.ExtKeyUsage(x509.ExtKeyUsageServerAuth))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{cert.TLS()}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -83,8 +83,8 @@ func serveTLS(t *testing.T, handler http.Handler, ca *pkitest.Certificate, name 
 // is; nobody here resolves it. (Names under .invalid do not resolve.)
 func TestStatusByProxy(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
-	servers := pkitest.NewCA("servers")
+	root := newAuthority(t, pki.NewCA("root"))
+	servers := pki.NewCA("servers")
 	secured := serveTLS(t, root.responder, servers, "ocsp.invalid")
 	forHTTP := &forwardProxy{handlers: map[string]http.Handler{"ocsp.invalid": root.responder, "crl.invalid:8080": root.host}}
 	forHTTPS := &forwardProxy{tunnel: secured.Listener.Addr().String()}
@@ -101,26 +101,26 @@ func TestStatusByProxy(t *testing.T) {
 		"/both":  checked("STRICT", viaHTTP, viaHTTPS, object{"ssl_verify": false}),
 		"/https": checked("STRICT", viaHTTPS, object{"ssl_verify": false}),
 	})
-	client := func(option pkitest.Option) *pkitest.Certificate {
+	client := func(option pki.Option) *pki.Certificate {
 		cert := root.Client("client", option)
 		root.responder.Good(cert)
 		return cert
 	}
-	byOCSP := client(pkitest.OCSPServer("http://ocsp.invalid/"))
+	byOCSP := client(pki.OCSPServer("http://ocsp.invalid/"))
 	r.expectStatus("A44 http by its proxy, OCSP", "/http", byOCSP, passes)
 	forHTTP.expectSeen(t, "GET ocsp.invalid ocsp.invalid")
-	r.expectStatus("A44 http by its proxy, CRL", "/both", client(pkitest.CRLDistributionPoint("http://crl.invalid:8080/ca.crl")), passes)
+	r.expectStatus("A44 http by its proxy, CRL", "/both", client(pki.CRLDistributionPoint("http://crl.invalid:8080/ca.crl")), passes)
 	forHTTP.expectSeen(t, "GET crl.invalid:8080 crl.invalid:8080")
-	r.expectStatus("A44 https by its proxy", "/both", client(pkitest.OCSPServer("https://ocsp.invalid/")), passes)
+	r.expectStatus("A44 https by its proxy", "/both", client(pki.OCSPServer("https://ocsp.invalid/")), passes)
 	forHTTP.expectSeen(t)
 	forHTTPS.expectSeen(t, "CONNECT ocsp.invalid:443 ocsp.invalid:443")
 	r.expectStatus("A44 http past the proxy of https", "/https", client(root.byOCSP()), passes)
 	forHTTPS.expectSeen(t)
-	revoked := root.Client("revoked", pkitest.OCSPServer("http://ocsp.invalid"))
+	revoked := root.Client("revoked", pki.OCSPServer("http://ocsp.invalid"))
 	root.responder.Revoke(revoked, 1)
 	r.expectStatus("A44 revoked, says who is behind the proxy", "/http", revoked, isRevoked)
 	forHTTP.expectSeen(t, "GET ocsp.invalid ocsp.invalid")
-	r.expectStatus("metadata by the proxy", "/http", client(pkitest.OCSPServer("http://169.254.169.254/")), isUnknown, "which is link-local")
+	r.expectStatus("metadata by the proxy", "/http", client(pki.OCSPServer("http://169.254.169.254/")), isUnknown, "which is link-local")
 	forHTTP.expectSeen(t)
 
 	// Half a pair is refused when it is configured, by its schema.
@@ -137,10 +137,10 @@ func TestStatusByProxy(t *testing.T) {
 // system's CA certificates, unless ssl_verify says no.
 func TestSSLVerify(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
-	servers := pkitest.NewCA("servers")
+	root := newAuthority(t, pki.NewCA("root"))
+	servers := pki.NewCA("servers")
 	trustedServer := serveTLS(t, root.responder, servers, "ocsp.invalid")
-	strangeServer := serveTLS(t, root.responder, pkitest.NewCA("strange servers"), "ocsp.invalid")
+	strangeServer := serveTLS(t, root.responder, pki.NewCA("strange servers"), "ocsp.invalid")
 	list := serveTLS(t, root.host, servers, "crl.invalid")
 	roots := filepath.Join(t.TempDir(), "roots.pem")
 	writeFile(t, roots, servers.PEM())
@@ -149,10 +149,10 @@ func TestSSLVerify(t *testing.T) {
 	r := newStatusRig(t, cas{idA: root.Certificate}, plugins, startedWith(func(command string) string {
 		return "/usr/bin/env SSL_CERT_FILE=" + roots + " SSL_CERT_DIR=/nonexistent " + command
 	}))
-	known := root.Client("known", pkitest.OCSPServer(trustedServer.URL))
-	strange := root.Client("strange", pkitest.OCSPServer(strangeServer.URL))
-	byCRL := root.Client("by CRL", pkitest.CRLDistributionPoint(list.URL+"/ca.crl"))
-	otherName := root.Client("by another name", pkitest.OCSPServer(strings.Replace(trustedServer.URL, "127.0.0.1", "localhost", 1)))
+	known := root.Client("known", pki.OCSPServer(trustedServer.URL))
+	strange := root.Client("strange", pki.OCSPServer(strangeServer.URL))
+	byCRL := root.Client("by CRL", pki.CRLDistributionPoint(list.URL+"/ca.crl"))
+	otherName := root.Client("by another name", pki.OCSPServer(strings.Replace(trustedServer.URL, "127.0.0.1", "localhost", 1)))
 	root.responder.Good(known, strange, otherName)
 	r.expectStatus("A45 a server that is trusted", "/strict", known, passes)
 	r.expectStatus("A45 a server that is trusted, CRL", "/strict", byCRL, passes)

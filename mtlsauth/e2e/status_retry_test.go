@@ -8,22 +8,22 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // A42, EE 11: a failure is no answer. What is down is tried again after a second.
 func TestAFailureIsNotKept(t *testing.T) {
 	t.Parallel()
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newStatusRig(t, cas{idA: root}, bothModes())
-	responder, host := pkitest.NewResponder(root), pkitest.NewCRLHost(pkitest.CRL{Issuer: root}.DER())
+	responder, host := pki.NewResponder(root), pki.NewCRLHost(pki.CRL{Issuer: root}.DER())
 	defer responder.Close()
 	defer host.Close()
 	for _, test := range []struct {
 		name    string
-		address func(string) pkitest.Option
+		address func(string) pki.Option
 		handler http.Handler
-	}{{"OCSP", pkitest.OCSPServer, responder}, {"CRL", pkitest.CRLDistributionPoint, host}} {
+	}{{"OCSP", pki.OCSPServer, responder}, {"CRL", pki.CRLDistributionPoint, host}} {
 		port := newClosedPort(t)
 		cert := root.Client("client", test.address(port.address))
 		responder.Good(cert)
@@ -43,8 +43,8 @@ func TestAFailureIsNotKept(t *testing.T) {
 // then every five.
 func TestRetriesAreFew(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
-	unavailable := pkitest.Trouble{Status: http.StatusServiceUnavailable}
+	root := newAuthority(t, pki.NewCA("root"))
+	unavailable := pki.Trouble{Status: http.StatusServiceUnavailable}
 	root.responder.Trouble(unavailable)
 	root.host.Trouble(unavailable)
 	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes())
@@ -66,7 +66,7 @@ func TestRetriesAreFew(t *testing.T) {
 // one that connects and does not answer, by three.
 func TestADeadHostIsFoundOutOnce(t *testing.T) {
 	t.Parallel()
-	root, slow := newAuthority(t, pkitest.NewCA("root")), newAuthority(t, pkitest.NewCA("slow"))
+	root, slow := newAuthority(t, pki.NewCA("root")), newAuthority(t, pki.NewCA("slow"))
 	r := newStatusRig(t, cas{idA: root.Certificate, idB: slow.Certificate},
 		bothModes(object{"ca_certificates": []string{idA, idB}, "http_timeout": 1000}))
 	// TLS does not come about: to the client that is no connection, and the
@@ -90,7 +90,7 @@ func TestADeadHostIsFoundOutOnce(t *testing.T) {
 	const certificates = 40
 	began := time.Now()
 	for n := range certificates {
-		cert := root.Client("client", pkitest.OCSPServer(fmt.Sprintf("https://%s/%d", listener.Addr(), n)))
+		cert := root.Client("client", pki.OCSPServer(fmt.Sprintf("https://%s/%d", listener.Addr(), n)))
 		if got := r.status("/ignore", cert); got != 200 {
 			t.Errorf("certificate %d: got %d, want 200", n, got)
 		}
@@ -100,11 +100,11 @@ func TestADeadHostIsFoundOutOnce(t *testing.T) {
 	if n := attempts.Load(); n < 1 || n > most {
 		t.Errorf("%d connections for %d certificates within %v, want %d at most", n, certificates, time.Since(began), most)
 	}
-	if got := r.status("/strict", root.Client("client", pkitest.OCSPServer("https://"+listener.Addr().String()))); got != 401 {
+	if got := r.status("/strict", root.Client("client", pki.OCSPServer("https://"+listener.Addr().String()))); got != 401 {
 		t.Errorf("STRICT: got %d, want 401", got)
 	}
 
-	slow.responder.Trouble(pkitest.Trouble{Hang: true})
+	slow.responder.Trouble(pki.Trouble{Hang: true})
 	began = time.Now()
 	for range certificates {
 		if got := r.status("/ignore", slow.Client("client", slow.byOCSP())); got != 200 {

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/gateway"
-	"mtls-auth/mtlsauth/internal/gateway/errlog"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // stateFiles are the entries of a state folder, by name.
@@ -64,19 +64,19 @@ type remembered struct {
 	dir       string
 	cas       cas
 	plugins   routes
-	good, bad *pkitest.Certificate // by OCSP
-	listed    *pkitest.Certificate // by CRL
-	unlisted  *pkitest.Certificate
+	good, bad *pki.Certificate // by OCSP
+	listed    *pki.Certificate // by CRL
+	unlisted  *pki.Certificate
 }
 
 func newRemembered(t *testing.T) *remembered {
 	t.Helper()
-	m := &remembered{root: newAuthority(t, pkitest.NewCA("root")), dir: t.TempDir()}
+	m := &remembered{root: newAuthority(t, pki.NewCA("root")), dir: t.TempDir()}
 	m.good, m.bad = m.root.Client("good", m.root.byOCSP()), m.root.Client("bad", m.root.byOCSP())
 	m.listed, m.unlisted = m.root.Client("listed", m.root.byCRL()), m.root.Client("unlisted", m.root.byCRL())
 	m.root.responder.Good(m.good)
 	m.root.responder.Revoke(m.bad, 1)
-	m.root.host.Set(pkitest.CRL{Issuer: m.root.Certificate, Entries: pkitest.Revoked(m.listed)}.DER())
+	m.root.host.Set(pki.CRL{Issuer: m.root.Certificate, Entries: pki.Revoked(m.listed)}.DER())
 	m.cas, m.plugins = cas{idA: m.root.Certificate}, bothModes()
 	m.plugins["/skip"] = trusted([]string{idA})
 	m.rig = m.another(t)
@@ -84,20 +84,20 @@ func newRemembered(t *testing.T) *remembered {
 }
 
 // another starts a gateway on the same folder.
-func (m *remembered) another(t *testing.T, change ...func(*gateway.Options)) *rig {
+func (m *remembered) another(t *testing.T, change ...func(*fakekong.Options)) *rig {
 	t.Helper()
 	return newStatusRig(t, m.cas, m.plugins, append(change, flags("-state-dir "+m.dir))...)
 }
 
 // silence ends all answers.
 func (m *remembered) silence() {
-	m.root.responder.Trouble(pkitest.Trouble{Status: http.StatusServiceUnavailable})
-	m.root.host.Trouble(pkitest.Trouble{Status: http.StatusServiceUnavailable})
+	m.root.responder.Trouble(pki.Trouble{Status: http.StatusServiceUnavailable})
+	m.root.host.Trouble(pki.Trouble{Status: http.StatusServiceUnavailable})
 }
 
 // all are the certificates and what is known of them.
-func (m *remembered) all() map[*pkitest.Certificate]string {
-	return map[*pkitest.Certificate]string{m.good: passes, m.bad: isRevoked, m.listed: isRevoked, m.unlisted: passes}
+func (m *remembered) all() map[*pki.Certificate]string {
+	return map[*pki.Certificate]string{m.good: passes, m.bad: isRevoked, m.listed: isRevoked, m.unlisted: passes}
 }
 
 func (m *remembered) expectAll(what string, r *rig) {
@@ -129,7 +129,7 @@ func TestStateOutlivesTheProgram(t *testing.T) {
 	m.expectAll("the first beside it", m.rig)
 
 	// What one learns the other has after a restart, too.
-	m.root.responder.Trouble(pkitest.Trouble{})
+	m.root.responder.Trouble(pki.Trouble{})
 	late := m.root.Client("late", m.root.byOCSP())
 	m.root.responder.Good(late)
 	second.expectStatus("learnt by the second", "/strict", late, passes)
@@ -143,10 +143,10 @@ func TestStateOfWhatIsOver(t *testing.T) {
 	t.Parallel()
 	m := newRemembered(t)
 	ends := inSeconds(4)
-	for cert, status := range map[*pkitest.Certificate]pkitest.CertStatus{m.good: pkitest.OCSPGood, m.bad: pkitest.OCSPRevoked} {
-		m.root.responder.Set(pkitest.OCSPSingle{Serial: cert.SerialNumber, Status: status, ThisUpdate: inSeconds(-60), NextUpdate: ends})
+	for cert, status := range map[*pki.Certificate]pki.CertStatus{m.good: pki.OCSPGood, m.bad: pki.OCSPRevoked} {
+		m.root.responder.Set(pki.OCSPSingle{Serial: cert.SerialNumber, Status: status, ThisUpdate: inSeconds(-60), NextUpdate: ends})
 	}
-	m.root.host.Set(pkitest.CRL{Issuer: m.root.Certificate, NextUpdate: ends, Entries: pkitest.Revoked(m.listed)}.DER())
+	m.root.host.Set(pki.CRL{Issuer: m.root.Certificate, NextUpdate: ends, Entries: pki.Revoked(m.listed)}.DER())
 	m.expectAll("before", m.rig)
 	eventually(t, "the answers are on disk", func() bool { return len(stateFiles(t, m.dir)) == 4 })
 	m.silence()
@@ -175,10 +175,10 @@ func TestStateThatWasTamperedWith(t *testing.T) {
 		func([]byte) []byte { return bytes.Repeat([]byte("not ours\n"), 100) },
 	}
 	// An answer and a list for each.
-	var certs []*pkitest.Certificate
+	var certs []*pki.Certificate
 	for n := range tampers {
 		certs = append(certs, m.root.Client("by OCSP", m.root.byOCSP()),
-			m.root.Client("by CRL", pkitest.CRLDistributionPoint(fmt.Sprintf("%s/%d", m.root.host.URL(), n))))
+			m.root.Client("by CRL", pki.CRLDistributionPoint(fmt.Sprintf("%s/%d", m.root.host.URL(), n))))
 	}
 	m.root.responder.Good(certs...)
 	for _, cert := range certs {

@@ -5,14 +5,14 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // story is a certificate whose status changes: what is answered about it first,
 // what then, and what becomes of it when the first answer's time is over.
 type story struct {
 	name        string
-	cert        *pkitest.Certificate
+	cert        *pki.Certificate
 	first       string
 	then        func()
 	after       string // in STRICT and
@@ -47,35 +47,35 @@ func (r *rig) expectStories(stories []story, ends time.Time) {
 // otherwise; who was on hold until nextUpdate. An earlier answer changes nothing.
 func TestRevokedByOCSPStaysRevoked(t *testing.T) {
 	t.Parallel()
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newStatusRig(t, cas{idA: root}, bothModes(object{"cert_cache_ttl": 1000}))
 	ends, made := inSeconds(6), inSeconds(-100)
-	answer := func(cert *pkitest.Certificate, status pkitest.CertStatus, reason, age int) pkitest.OCSPSingle {
-		s := pkitest.Single(cert, status)
+	answer := func(cert *pki.Certificate, status pki.CertStatus, reason, age int) pki.OCSPSingle {
+		s := pki.Single(cert, status)
 		s.Reason, s.ThisUpdate, s.NextUpdate = reason, made.Add(-time.Duration(age)*time.Second), inSeconds(3600)
 		return s
 	}
 	var stories []story
-	add := func(name string, status pkitest.CertStatus, reason int, first, after, afterIgnore string, then func(*pkitest.Responder, *pkitest.Certificate)) {
+	add := func(name string, status pki.CertStatus, reason int, first, after, afterIgnore string, then func(*pki.Responder, *pki.Certificate)) {
 		responder := newResponder(t, root)
-		cert := root.Client(name, pkitest.OCSPServer(responder.URL()))
+		cert := root.Client(name, pki.OCSPServer(responder.URL()))
 		s := answer(cert, status, reason, 0)
 		s.NextUpdate = ends
 		responder.Set(s)
 		stories = append(stories, story{name, cert, first, func() { then(responder, cert) }, after, afterIgnore})
 	}
-	silence := func(r *pkitest.Responder, _ *pkitest.Certificate) { r.Trouble(pkitest.Trouble{Status: 503}) }
-	says := func(status pkitest.CertStatus, reason, age int) func(*pkitest.Responder, *pkitest.Certificate) {
-		return func(r *pkitest.Responder, c *pkitest.Certificate) { r.Set(answer(c, status, reason, age)) }
+	silence := func(r *pki.Responder, _ *pki.Certificate) { r.Trouble(pki.Trouble{Status: 503}) }
+	says := func(status pki.CertStatus, reason, age int) func(*pki.Responder, *pki.Certificate) {
+		return func(r *pki.Responder, c *pki.Certificate) { r.Set(answer(c, status, reason, age)) }
 	}
 	const keyCompromise, hold = 1, 6
-	revoked, good := pkitest.OCSPRevoked, pkitest.OCSPGood
+	revoked, good := pki.OCSPRevoked, pki.OCSPGood
 	add("revoked, then silence", revoked, keyCompromise, isRevoked, isRevoked, isRevoked, silence)
 	add("revoked for no reason, then silence", revoked, 0, isRevoked, isRevoked, isRevoked, silence)
 	add("revoked, then good from before", revoked, keyCompromise, isRevoked, isRevoked, isRevoked, says(good, 0, 10))
 	add("revoked, then good of the same instant", revoked, keyCompromise, isRevoked, isRevoked, isRevoked, says(good, 0, 0))
 	add("revoked, then good from later", revoked, keyCompromise, isRevoked, passes, passes, says(good, 0, -10))
-	add("revoked, then unknown from later", revoked, keyCompromise, isRevoked, isRevoked, isRevoked, says(pkitest.OCSPUnknown, 0, -10))
+	add("revoked, then unknown from later", revoked, keyCompromise, isRevoked, isRevoked, isRevoked, says(pki.OCSPUnknown, 0, -10))
 	add("on hold, then silence", revoked, hold, isRevoked, isUnknown, passesNoted, silence)
 	add("on hold, then good from later", revoked, hold, isRevoked, passes, passes, says(good, 0, -10))
 	add("on hold, then revoked", revoked, hold, isRevoked, isRevoked, isRevoked, says(revoked, keyCompromise, -10))
@@ -88,30 +88,30 @@ func TestRevokedByOCSPStaysRevoked(t *testing.T) {
 // The same of CRLs.
 func TestRevokedByCRLStaysRevoked(t *testing.T) {
 	t.Parallel()
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := newStatusRig(t, cas{idA: root}, bothModes())
 	ends, made := inSeconds(6), inSeconds(-100)
 	var stories []story
-	add := func(name string, reason int, listed bool, first, after, afterIgnore string, then func(*pkitest.CRLHost, pkitest.CRL, *pkitest.Certificate)) {
-		list := pkitest.CRL{Issuer: root, ThisUpdate: made, NextUpdate: ends, Number: 10}
+	add := func(name string, reason int, listed bool, first, after, afterIgnore string, then func(*pki.CRLHost, pki.CRL, *pki.Certificate)) {
+		list := pki.CRL{Issuer: root, ThisUpdate: made, NextUpdate: ends, Number: 10}
 		host := newCRLHost(t, list)
-		cert := root.Client(name, pkitest.CRLDistributionPoint(host.URL()))
+		cert := root.Client(name, pki.CRLDistributionPoint(host.URL()))
 		if listed {
-			list.Entries = []pkitest.CRLEntry{{Serial: cert.SerialNumber, Reason: reason}}
+			list.Entries = []pki.CRLEntry{{Serial: cert.SerialNumber, Reason: reason}}
 			host.Set(list.DER())
 		}
 		list.NextUpdate = inSeconds(3600)
 		stories = append(stories, story{name, cert, first, func() { then(host, list, cert) }, after, afterIgnore})
 	}
-	silence := func(h *pkitest.CRLHost, _ pkitest.CRL, _ *pkitest.Certificate) {
-		h.Trouble(pkitest.Trouble{Status: 503})
+	silence := func(h *pki.CRLHost, _ pki.CRL, _ *pki.Certificate) {
+		h.Trouble(pki.Trouble{Status: 503})
 	}
 	// next serves a list of another age, on which the certificate is or is not.
-	next := func(age int, on bool, reason int) func(*pkitest.CRLHost, pkitest.CRL, *pkitest.Certificate) {
-		return func(h *pkitest.CRLHost, list pkitest.CRL, cert *pkitest.Certificate) {
+	next := func(age int, on bool, reason int) func(*pki.CRLHost, pki.CRL, *pki.Certificate) {
+		return func(h *pki.CRLHost, list pki.CRL, cert *pki.Certificate) {
 			list.ThisUpdate, list.Number, list.Entries = made.Add(-time.Duration(age)*time.Second), int64(10-age), nil
 			if on {
-				list.Entries = []pkitest.CRLEntry{{Serial: cert.SerialNumber, Reason: reason}}
+				list.Entries = []pki.CRLEntry{{Serial: cert.SerialNumber, Reason: reason}}
 			}
 			h.Set(list.DER())
 		}
@@ -133,26 +133,26 @@ func TestRevokedByCRLStaysRevoked(t *testing.T) {
 // comes by another path to it is refused though nobody answers any more.
 func TestRevokedUnderACrossCertificate(t *testing.T) {
 	t.Parallel()
-	one, two := pkitest.NewCA("one"), pkitest.NewCA("two")
+	one, two := pki.NewCA("one"), pki.NewCA("two")
 	inter := one.Intermediate("inter")
-	cross := two.Intermediate("inter", pkitest.Key(inter.Key))
-	responder, host := newResponder(t, inter), newCRLHost(t, pkitest.CRL{Issuer: inter})
-	ocsp, crl := pkitest.OCSPServer(responder.URL()), pkitest.CRLDistributionPoint(host.URL())
+	cross := two.Intermediate("inter", pki.Key(inter.Key))
+	responder, host := newResponder(t, inter), newCRLHost(t, pki.CRL{Issuer: inter})
+	ocsp, crl := pki.OCSPServer(responder.URL()), pki.CRLDistributionPoint(host.URL())
 	bad, listed, held := inter.Client("bad", ocsp), inter.Client("listed", crl), inter.Client("held", ocsp)
 	responder.Revoke(bad, 1)
 	responder.Revoke(held, 6)
-	host.Set(pkitest.CRL{Issuer: inter, Entries: pkitest.Revoked(listed)}.DER())
+	host.Set(pki.CRL{Issuer: inter, Entries: pki.Revoked(listed)}.DER())
 	by := func(id string, issuer string) object {
 		return checked("IGNORE_CA_ERROR", object{"ca_certificates": []string{id, issuer}})
 	}
 	const idCross = "dddddddd-0000-4000-8000-000000000004"
 	r := newStatusRig(t, cas{idA: one, idB: two, idC: inter, idCross: cross}, routes{"/one": by(idA, idC), "/two": by(idB, idCross)})
-	for _, c := range []*pkitest.Certificate{bad, listed, held} {
+	for _, c := range []*pki.Certificate{bad, listed, held} {
 		r.expectStatus(c.Subject.CommonName, "/one", onlyLeaf(c), isRevoked)
 	}
-	responder.Trouble(pkitest.Trouble{Status: http.StatusServiceUnavailable})
-	host.Trouble(pkitest.Trouble{Status: http.StatusServiceUnavailable})
-	for _, c := range []*pkitest.Certificate{bad, listed, held} {
+	responder.Trouble(pki.Trouble{Status: http.StatusServiceUnavailable})
+	host.Trouble(pki.Trouble{Status: http.StatusServiceUnavailable})
+	for _, c := range []*pki.Certificate{bad, listed, held} {
 		r.expectStatus(c.Subject.CommonName+", by the cross-certificate", "/two", onlyLeaf(c), isRevoked, "it has been revoked")
 	}
 }

@@ -5,13 +5,13 @@ import (
 	"path/filepath"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // tableCase is a certificate and what a request with it comes to.
 type tableCase struct {
 	name           string
-	cert           *pkitest.Certificate
+	cert           *pki.Certificate
 	strict, ignore string // see expectStatus
 	because        string
 }
@@ -29,21 +29,21 @@ func (r *rig) expectTable(cases []tableCase) {
 // each source. What cannot be had is TestNothingUsable's.
 func TestStatusTable(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
+	root := newAuthority(t, pki.NewCA("root"))
 	lists := t.TempDir()
-	addList := func(name string, list pkitest.CRL) {
+	addList := func(name string, list pki.CRL) {
 		writeFile(t, filepath.Join(lists, name), string(list.PEM()))
 	}
 	ocsp, crl := root.byOCSP(), root.byCRL()
 
 	// Leaves of the root, by each source.
-	leaf := func(name string, options ...pkitest.Option) *pkitest.Certificate {
+	leaf := func(name string, options ...pki.Option) *pki.Certificate {
 		return root.Client(name, options...)
 	}
 	good, bad, strange := leaf("good", ocsp), leaf("bad", ocsp), leaf("strange", ocsp)
 	listed, unlisted := leaf("listed", crl), leaf("unlisted", crl)
 	strangeUnlisted, strangeListed := leaf("strange, unlisted", ocsp, crl), leaf("strange, listed", ocsp, crl)
-	strangeNoList := leaf("strange, no list", ocsp, pkitest.CRLDistributionPoint(newClosedPort(t).address))
+	strangeNoList := leaf("strange, no list", ocsp, pki.CRLDistributionPoint(newClosedPort(t).address))
 	none := leaf("none")
 	root.responder.Good(good)
 	root.responder.Revoke(bad, 1)
@@ -51,9 +51,9 @@ func TestStatusTable(t *testing.T) {
 	// Intermediates of the root, below which every leaf is good.
 	type below struct {
 		*authority
-		leaf *pkitest.Certificate
+		leaf *pki.Certificate
 	}
-	inter := func(name string, options ...pkitest.Option) below {
+	inter := func(name string, options ...pki.Option) below {
 		i := newAuthority(t, root.Intermediate(name, options...))
 		l := i.Client("leaf of "+name, i.byOCSP())
 		i.responder.Good(l)
@@ -64,22 +64,22 @@ func TestStatusTable(t *testing.T) {
 	interNone := inter("inter none")
 	root.responder.Good(interGood.Certificate)
 	root.responder.Revoke(interBad.Certificate, 2)
-	root.host.Set(pkitest.CRL{Issuer: root.Certificate,
-		Entries: pkitest.Revoked(listed, strangeListed, interListed.Certificate)}.DER())
+	root.host.Set(pki.CRL{Issuer: root.Certificate,
+		Entries: pki.Revoked(listed, strangeListed, interListed.Certificate)}.DER())
 
 	// A CA whose certificates name no address: its list is in the folder.
-	offline := pkitest.NewCA("offline")
+	offline := pki.NewCA("offline")
 	offlineListed, offlineUnlisted := offline.Client("listed"), offline.Client("unlisted")
 	offlineInter, offlineInterBad := offline.Intermediate("inter"), offline.Intermediate("inter bad")
 	offlineLeaf, offlineLeafOfBad := offlineInter.Client("leaf"), offlineInterBad.Client("leaf of bad")
-	addList("offline.crl", pkitest.CRL{Issuer: offline, Entries: pkitest.Revoked(offlineListed, offlineInterBad)})
-	addList("inter.crl", pkitest.CRL{Issuer: offlineInter})
-	addList("inter-bad.crl", pkitest.CRL{Issuer: offlineInterBad})
+	addList("offline.crl", pki.CRL{Issuer: offline, Entries: pki.Revoked(offlineListed, offlineInterBad)})
+	addList("inter.crl", pki.CRL{Issuer: offlineInter})
+	addList("inter-bad.crl", pki.CRL{Issuer: offlineInterBad})
 
 	// An intermediate that is in ca_certificates and names no address.
 	const idVouched, idDead = "dddddddd-0000-4000-8000-000000000004", "eeeeeeee-0000-4000-8000-000000000005"
 	vouched := inter("vouched for")
-	vouchedDead := inter("vouched for, dead", pkitest.OCSPServer(newClosedPort(t).address))
+	vouchedDead := inter("vouched for, dead", pki.OCSPServer(newClosedPort(t).address))
 
 	ids := object{"ca_certificates": []string{idA, idB, idVouched, idDead}}
 	anonymous := object{"anonymous": "nobody"}
@@ -118,7 +118,7 @@ func TestStatusTable(t *testing.T) {
 	// anonymous stands in for every 401, and for nothing else.
 	for _, path := range []string{"/strict-or", "/ignore-or"} {
 		for _, c := range []struct {
-			cert   *pkitest.Certificate
+			cert   *pki.Certificate
 			reason string // of the denial
 		}{{good, ""}, {bad, isRevoked}, {strange, isUnknown}, {interListed.leaf, isRevoked}} {
 			got := r.get(path, c.cert)
@@ -139,8 +139,8 @@ func TestStatusTable(t *testing.T) {
 
 	// A list that the folder has of an intermediate counts for those whom the
 	// configuration vouches for, too.
-	writeFile(t, filepath.Join(lists, "root.crl.new"), string(pkitest.CRL{
-		Issuer: root.Certificate, Entries: pkitest.Revoked(vouched.Certificate)}.PEM()))
+	writeFile(t, filepath.Join(lists, "root.crl.new"), string(pki.CRL{
+		Issuer: root.Certificate, Entries: pki.Revoked(vouched.Certificate)}.PEM()))
 	if err := os.Rename(filepath.Join(lists, "root.crl.new"), filepath.Join(lists, "root.crl")); err != nil {
 		t.Fatal(err)
 	}

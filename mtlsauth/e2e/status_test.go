@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/gateway"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // checked is a plugin configuration that checks certificate status.
@@ -28,34 +28,34 @@ func bothModes(change ...object) routes {
 
 // authority is a CA with a responder and a host of its CRL.
 type authority struct {
-	*pkitest.Certificate
-	responder *pkitest.Responder
-	host      *pkitest.CRLHost
+	*pki.Certificate
+	responder *pki.Responder
+	host      *pki.CRLHost
 }
 
-func newAuthority(t testing.TB, ca *pkitest.Certificate) *authority {
+func newAuthority(t testing.TB, ca *pki.Certificate) *authority {
 	t.Helper()
-	a := &authority{Certificate: ca, responder: newResponder(t, ca), host: newCRLHost(t, pkitest.CRL{Issuer: ca})}
+	a := &authority{Certificate: ca, responder: newResponder(t, ca), host: newCRLHost(t, pki.CRL{Issuer: ca})}
 	return a
 }
 
-func newResponder(t testing.TB, issuer *pkitest.Certificate) *pkitest.Responder {
-	r := pkitest.NewResponder(issuer)
+func newResponder(t testing.TB, issuer *pki.Certificate) *pki.Responder {
+	r := pki.NewResponder(issuer)
 	r.Start()
 	t.Cleanup(r.Close)
 	return r
 }
 
-func newCRLHost(t testing.TB, list pkitest.CRL) *pkitest.CRLHost {
-	h := pkitest.NewCRLHost(list.DER())
+func newCRLHost(t testing.TB, list pki.CRL) *pki.CRLHost {
+	h := pki.NewCRLHost(list.DER())
 	h.Start()
 	t.Cleanup(h.Close)
 	return h
 }
 
 // byOCSP and byCRL make certificates name the responder and the CRL.
-func (a *authority) byOCSP() pkitest.Option { return pkitest.OCSPServer(a.responder.URL()) }
-func (a *authority) byCRL() pkitest.Option  { return pkitest.CRLDistributionPoint(a.host.URL()) }
+func (a *authority) byOCSP() pki.Option { return pki.OCSPServer(a.responder.URL()) }
+func (a *authority) byCRL() pki.Option  { return pki.CRLDistributionPoint(a.host.URL()) }
 
 // asked is how many requests came about any certificate, by OCSP and for the
 // CRL.
@@ -119,7 +119,7 @@ func (p *closedPort) open(handler http.Handler) {
 
 // newStatusRig is newRig, and expects that the program comes to no grief. With
 // the race detector that is a data race, too.
-func newStatusRig(t testing.TB, authorities cas, plugins routes, change ...func(*gateway.Options)) *rig {
+func newStatusRig(t testing.TB, authorities cas, plugins routes, change ...func(*fakekong.Options)) *rig {
 	t.Helper()
 	r := newRig(t, authorities, plugins, change...)
 	t.Cleanup(func() {
@@ -146,7 +146,7 @@ const (
 
 // expectStatus makes a request and checks answer, log and serializer. because
 // are words of the line in the log.
-func (r *rig) expectStatus(what, path string, cert *pkitest.Certificate, want string, because ...string) {
+func (r *rig) expectStatus(what, path string, cert *pki.Certificate, want string, because ...string) {
 	r.t.Helper()
 	r.expectAnswer(what+" on "+path, func() answer { return r.get(path, cert) }, want, because...)
 }
@@ -186,7 +186,7 @@ func (r *rig) expectAnswer(what string, ask func() answer, want string, because 
 }
 
 // sending is a client that sends further certificates with its chain.
-func (r *rig) sending(cert *pkitest.Certificate, more ...*pkitest.Certificate) *http.Client {
+func (r *rig) sending(cert *pki.Certificate, more ...*pki.Certificate) *http.Client {
 	c := r.client(cert)
 	pair := cert.TLS()
 	for _, m := range more {
@@ -198,7 +198,7 @@ func (r *rig) sending(cert *pkitest.Certificate, more ...*pkitest.Certificate) *
 
 // status is what a request with the certificate is answered with, for those who
 // wait for a change.
-func (r *rig) status(path string, cert *pkitest.Certificate) int {
+func (r *rig) status(path string, cert *pki.Certificate) int {
 	r.t.Helper()
 	return r.get(path, cert).status
 }
@@ -216,6 +216,6 @@ func within(t testing.TB, what string, most time.Duration, f func()) time.Durati
 }
 
 // startedWith changes the start command of the plugin server.
-func startedWith(change func(command string) string) func(*gateway.Options) {
-	return func(o *gateway.Options) { o.StartCommand = change(o.StartCommand) }
+func startedWith(change func(command string) string) func(*fakekong.Options) {
+	return func(o *fakekong.Options) { o.StartCommand = change(o.StartCommand) }
 }

@@ -5,12 +5,12 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // keepAsking makes requests on one connection until a time is over, each of
 // which must be answered with a status and take no longer than most.
-func (r *rig) keepAsking(what, path string, cert *pkitest.Certificate, status int, for_, most time.Duration) {
+func (r *rig) keepAsking(what, path string, cert *pki.Certificate, status int, for_, most time.Duration) {
 	r.t.Helper()
 	c := r.client(cert)
 	defer c.CloseIdleConnections()
@@ -30,7 +30,7 @@ func (r *rig) keepAsking(what, path string, cert *pkitest.Certificate, status in
 
 // statusBecomes waits for a certificate to get another status, until the
 // deadline.
-func (r *rig) statusBecomes(what, path string, cert *pkitest.Certificate, status int, deadline time.Time) {
+func (r *rig) statusBecomes(what, path string, cert *pki.Certificate, status int, deadline time.Time) {
 	r.t.Helper()
 	c := r.client(cert)
 	defer c.CloseIdleConnections()
@@ -50,13 +50,13 @@ func (r *rig) statusBecomes(what, path string, cert *pkitest.Certificate, status
 // A41: within cert_cache_ttl one question, after it another.
 func TestCertCacheTTL(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
+	root := newAuthority(t, pki.NewCA("root"))
 	r := newStatusRig(t, cas{idA: root.Certificate}, routes{
 		"/long":  checked("STRICT", object{"cert_cache_ttl": 60_000}),
 		"/short": checked("STRICT", object{"cert_cache_ttl": 300}),
 		"/none":  checked("STRICT", object{"cert_cache_ttl": 0}),
 	})
-	count := func(what string, cert *pkitest.Certificate, want int) {
+	count := func(what string, cert *pki.Certificate, want int) {
 		t.Helper()
 		if n := root.responder.Count(cert); n != want {
 			t.Errorf("%s: %d questions, want %d", what, n, want)
@@ -78,8 +78,8 @@ func TestCertCacheTTL(t *testing.T) {
 		t.Errorf("A41 after the ttl: %d questions, want 2", n)
 	}
 	// Who is revoked is refused once the ttl is over.
-	root.responder.Set(pkitest.OCSPSingle{Serial: none.SerialNumber, Status: pkitest.OCSPRevoked, ThisUpdate: inSeconds(0)})
-	root.responder.Set(pkitest.OCSPSingle{Serial: short.SerialNumber, Status: pkitest.OCSPRevoked, ThisUpdate: inSeconds(0)})
+	root.responder.Set(pki.OCSPSingle{Serial: none.SerialNumber, Status: pki.OCSPRevoked, ThisUpdate: inSeconds(0)})
+	root.responder.Set(pki.OCSPSingle{Serial: short.SerialNumber, Status: pki.OCSPRevoked, ThisUpdate: inSeconds(0)})
 	time.Sleep(300 * time.Millisecond)
 	r.expectStatus("revoked, ttl 0", "/none", none, isRevoked)
 	r.expectStatus("revoked, after the ttl", "/short", short, isRevoked)
@@ -89,13 +89,13 @@ func TestCertCacheTTL(t *testing.T) {
 // nextUpdate, and not longer.
 func TestTheOldAnswerServes(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
+	root := newAuthority(t, pki.NewCA("root"))
 	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(object{"cert_cache_ttl": 500}))
 	ends := inSeconds(4)
 	cert := root.Client("client", root.byOCSP())
-	root.responder.Set(pkitest.OCSPSingle{Serial: cert.SerialNumber, ThisUpdate: inSeconds(-10), NextUpdate: ends})
+	root.responder.Set(pki.OCSPSingle{Serial: cert.SerialNumber, ThisUpdate: inSeconds(-10), NextUpdate: ends})
 	r.expectStatus("first", "/strict", cert, passes)
-	root.responder.Trouble(pkitest.Trouble{Status: http.StatusServiceUnavailable})
+	root.responder.Trouble(pki.Trouble{Status: http.StatusServiceUnavailable})
 	before := len(root.responder.Requests())
 	r.keepAsking("the responder is down", "/strict", cert, 200, time.Until(ends)-200*time.Millisecond, 2*time.Second)
 	if n := len(root.responder.Requests()) - before; n < 2 || n > 4 {
@@ -110,8 +110,8 @@ func TestTheOldAnswerServes(t *testing.T) {
 // the responder takes; what nobody uses is not.
 func TestRenewalInTheBackground(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
-	slow := newAuthority(t, pkitest.NewCA("slow"))
+	root := newAuthority(t, pki.NewCA("root"))
+	slow := newAuthority(t, pki.NewCA("slow"))
 	r := newStatusRig(t, cas{idA: root.Certificate, idB: slow.Certificate},
 		bothModes(object{"cert_cache_ttl": 1000, "ca_certificates": []string{idA, idB}}))
 	idle := root.Client("idle", root.byOCSP())
@@ -121,7 +121,7 @@ func TestRenewalInTheBackground(t *testing.T) {
 	busy := slow.Client("busy", slow.byOCSP())
 	slow.responder.Good(busy)
 	r.expectStatus("first", "/strict", busy, passes)
-	slow.responder.Trouble(pkitest.Trouble{Stall: 2500 * time.Millisecond})
+	slow.responder.Trouble(pki.Trouble{Stall: 2500 * time.Millisecond})
 	r.keepAsking("the responder is slow", "/strict", busy, 200, 4*time.Second, 2*time.Second)
 	if n := slow.responder.Count(busy); n < 2 {
 		t.Errorf("%d questions about a certificate in use within 4 ttl, want 2 at least", n)
@@ -130,10 +130,10 @@ func TestRenewalInTheBackground(t *testing.T) {
 		t.Errorf("%d questions about a certificate that is not in use, want 2 at most", n)
 	}
 	// By itself it finds out, too, who is revoked.
-	slow.responder.Trouble(pkitest.Trouble{})
+	slow.responder.Trouble(pki.Trouble{})
 	r.expectStatus("in use", "/strict", busy, passes)
 	before := slow.responder.Count(busy)
-	slow.responder.Set(pkitest.OCSPSingle{Serial: busy.SerialNumber, Status: pkitest.OCSPRevoked, ThisUpdate: inSeconds(0)})
+	slow.responder.Set(pki.OCSPSingle{Serial: busy.SerialNumber, Status: pki.OCSPRevoked, ThisUpdate: inSeconds(0)})
 	eventually(t, "the background asks", func() bool { return slow.responder.Count(busy) > before })
 	r.statusBecomes("the background has asked", "/ignore", busy, 401, time.Now().Add(time.Second))
 }

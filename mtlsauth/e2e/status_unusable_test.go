@@ -6,47 +6,47 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // trouble is a way in which an address gives nothing usable, by what is done to
 // a responder and to the host of a CRL; nil for what a CRL has no like of.
 type trouble struct {
 	name    string
-	ocsp    func(*pkitest.Responder)
-	crl     func(*pkitest.CRLHost, pkitest.CRL)
+	ocsp    func(*pki.Responder)
+	crl     func(*pki.CRLHost, pki.CRL)
 	because string // in the log, of OCSP
 	listed  string // of the CRL
 }
 
-func troubles(stranger *pkitest.Certificate) []trouble {
-	change := func(f func(*pkitest.OCSPResponse)) func(*pkitest.Responder) {
-		return func(r *pkitest.Responder) { r.Change(f) }
+func troubles(stranger *pki.Certificate) []trouble {
+	change := func(f func(*pki.OCSPResponse)) func(*pki.Responder) {
+		return func(r *pki.Responder) { r.Change(f) }
 	}
-	list := func(f func(*pkitest.CRL)) func(*pkitest.CRLHost, pkitest.CRL) {
-		return func(h *pkitest.CRLHost, c pkitest.CRL) { f(&c); h.Set(c.DER()) }
+	list := func(f func(*pki.CRL)) func(*pki.CRLHost, pki.CRL) {
+		return func(h *pki.CRLHost, c pki.CRL) { f(&c); h.Set(c.DER()) }
 	}
-	both := func(name string, t pkitest.Trouble, because string) trouble {
-		return trouble{name, func(r *pkitest.Responder) { r.Trouble(t) }, func(h *pkitest.CRLHost, _ pkitest.CRL) { h.Trouble(t) }, because, because}
+	both := func(name string, t pki.Trouble, because string) trouble {
+		return trouble{name, func(r *pki.Responder) { r.Trouble(t) }, func(h *pki.CRLHost, _ pki.CRL) { h.Trouble(t) }, because, because}
 	}
 	return []trouble{
-		both("500", pkitest.Trouble{Status: 500}, "status 500"),
-		both("404", pkitest.Trouble{Status: 404}, "status 404"),
-		{"empty", func(r *pkitest.Responder) { r.Trouble(pkitest.Trouble{Status: 200}) },
-			func(h *pkitest.CRLHost, _ pkitest.CRL) { h.Set(nil) }, "judging the answer", "reading the CRL"},
-		{"malformed", func(r *pkitest.Responder) { r.Trouble(pkitest.Trouble{Status: 200, Body: []byte("<html>")}) },
-			func(h *pkitest.CRLHost, _ pkitest.CRL) { h.Set([]byte("<html>")) }, "judging the answer", "reading the CRL"},
-		{"too large", func(r *pkitest.Responder) { r.Trouble(pkitest.Trouble{Status: 200, Body: make([]byte, 64<<10+1)}) },
-			list(func(c *pkitest.CRL) { c.RawEntries = pkitest.Serials(1000, 16) }), "larger than allowed", "larger than allowed"},
-		{"tryLater", change(func(r *pkitest.OCSPResponse) { r.ResponseStatus = 3 }), nil, "tryLater", ""},
-		{"unauthorized", change(func(r *pkitest.OCSPResponse) { r.ResponseStatus = 6 }), nil, "unauthorized", ""},
-		{"stale", change(func(r *pkitest.OCSPResponse) {
+		both("500", pki.Trouble{Status: 500}, "status 500"),
+		both("404", pki.Trouble{Status: 404}, "status 404"),
+		{"empty", func(r *pki.Responder) { r.Trouble(pki.Trouble{Status: 200}) },
+			func(h *pki.CRLHost, _ pki.CRL) { h.Set(nil) }, "judging the answer", "reading the CRL"},
+		{"malformed", func(r *pki.Responder) { r.Trouble(pki.Trouble{Status: 200, Body: []byte("<html>")}) },
+			func(h *pki.CRLHost, _ pki.CRL) { h.Set([]byte("<html>")) }, "judging the answer", "reading the CRL"},
+		{"too large", func(r *pki.Responder) { r.Trouble(pki.Trouble{Status: 200, Body: make([]byte, 64<<10+1)}) },
+			list(func(c *pki.CRL) { c.RawEntries = pki.Serials(1000, 16) }), "larger than allowed", "larger than allowed"},
+		{"tryLater", change(func(r *pki.OCSPResponse) { r.ResponseStatus = 3 }), nil, "tryLater", ""},
+		{"unauthorized", change(func(r *pki.OCSPResponse) { r.ResponseStatus = 6 }), nil, "unauthorized", ""},
+		{"stale", change(func(r *pki.OCSPResponse) {
 			r.Singles[0].ThisUpdate, r.Singles[0].NextUpdate = inSeconds(-60), inSeconds(-1)
-		}), list(func(c *pkitest.CRL) { c.ThisUpdate, c.NextUpdate = inSeconds(-60), inSeconds(-1) }), "its time was over", "CRL is past its nextUpdate"},
-		{"wrongly signed", change(func(r *pkitest.OCSPResponse) { r.Signer = stranger }),
-			list(func(c *pkitest.CRL) { c.Signer = stranger }), "judging the answer", "judging the CRL"},
-		{"a bit flipped", change(func(r *pkitest.OCSPResponse) { r.CorruptSignature = true }),
-			list(func(c *pkitest.CRL) { c.CorruptSignature = true }), "signature", "signature"},
+		}), list(func(c *pki.CRL) { c.ThisUpdate, c.NextUpdate = inSeconds(-60), inSeconds(-1) }), "its time was over", "CRL is past its nextUpdate"},
+		{"wrongly signed", change(func(r *pki.OCSPResponse) { r.Signer = stranger }),
+			list(func(c *pki.CRL) { c.Signer = stranger }), "judging the answer", "judging the CRL"},
+		{"a bit flipped", change(func(r *pki.OCSPResponse) { r.CorruptSignature = true }),
+			list(func(c *pki.CRL) { c.CorruptSignature = true }), "signature", "signature"},
 	}
 }
 
@@ -55,17 +55,17 @@ func troubles(stranger *pkitest.Certificate) []trouble {
 // answer claims is not believed.
 func TestNothingUsable(t *testing.T) {
 	t.Parallel()
-	root, stranger := pkitest.NewCA("root"), pkitest.NewCA("stranger")
+	root, stranger := pki.NewCA("root"), pki.NewCA("stranger")
 	r := newStatusRig(t, cas{idA: root}, bothModes(), flags("-max-crl-size 8KiB"))
 	for _, trouble := range troubles(stranger) {
-		responder, host := newResponder(t, root), newCRLHost(t, pkitest.CRL{Issuer: root})
+		responder, host := newResponder(t, root), newCRLHost(t, pki.CRL{Issuer: root})
 		trouble.ocsp(responder)
 		by := map[string]string{"by OCSP": trouble.because}
-		certs := map[string]*pkitest.Certificate{"by OCSP": root.Client("client", pkitest.OCSPServer(responder.URL()))}
+		certs := map[string]*pki.Certificate{"by OCSP": root.Client("client", pki.OCSPServer(responder.URL()))}
 		if trouble.crl != nil {
-			trouble.crl(host, pkitest.CRL{Issuer: root})
-			certs["by CRL"], by["by CRL"] = root.Client("client", pkitest.CRLDistributionPoint(host.URL())), trouble.listed
-			certs["by both"] = root.Client("client", pkitest.OCSPServer(responder.URL()), pkitest.CRLDistributionPoint(host.URL()))
+			trouble.crl(host, pki.CRL{Issuer: root})
+			certs["by CRL"], by["by CRL"] = root.Client("client", pki.CRLDistributionPoint(host.URL())), trouble.listed
+			certs["by both"] = root.Client("client", pki.OCSPServer(responder.URL()), pki.CRLDistributionPoint(host.URL()))
 			by["by both"] = trouble.because
 		}
 		for how, cert := range certs {
@@ -76,19 +76,19 @@ func TestNothingUsable(t *testing.T) {
 		}
 		// The same of a revocation: a forged one keeps nobody out.
 		if trouble.name != "stale" {
-			cert := root.Client("revoked", pkitest.OCSPServer(responder.URL()))
+			cert := root.Client("revoked", pki.OCSPServer(responder.URL()))
 			responder.Revoke(cert, 1)
 			r.expectStatus("A39 a revocation, "+trouble.name, "/ignore", cert, passesNoted, trouble.because)
 		}
 		if trouble.crl != nil && trouble.name != "stale" {
-			cert := root.Client("revoked", pkitest.CRLDistributionPoint(host.URL()+"/other"))
-			trouble.crl(host, pkitest.CRL{Issuer: root, Entries: pkitest.Revoked(cert)})
+			cert := root.Client("revoked", pki.CRLDistributionPoint(host.URL()+"/other"))
+			trouble.crl(host, pki.CRL{Issuer: root, Entries: pki.Revoked(cert)})
 			r.expectStatus("A40 a revocation by CRL, "+trouble.name, "/ignore", cert, passesNoted, trouble.listed)
 		}
 	}
 
 	// One notice for one request, and no other line of it.
-	dead := root.Client("dead", pkitest.OCSPServer(newClosedPort(t).address))
+	dead := root.Client("dead", pki.OCSPServer(newClosedPort(t).address))
 	before := len(r.pluginLines())
 	r.expectStatus("EE 10 a dead responder", "/ignore", dead, passesNoted, "connection refused")
 	notices := 0
@@ -103,10 +103,10 @@ func TestNothingUsable(t *testing.T) {
 		t.Errorf("EE 10 a dead responder: %d notices, want 1", notices)
 	}
 	r.expectStatus("A38 a dead responder", "/strict", dead, isUnknown, "connection refused")
-	deadCRL := root.Client("dead", pkitest.CRLDistributionPoint(newClosedPort(t).address))
+	deadCRL := root.Client("dead", pki.CRLDistributionPoint(newClosedPort(t).address))
 	r.expectStatus("A38 a dead host of a CRL", "/ignore", deadCRL, passesNoted, "connection refused")
 	r.expectStatus("A38 a dead host of a CRL", "/strict", deadCRL, isUnknown, "connection refused")
-	deadBoth := root.Client("dead", pkitest.OCSPServer(newClosedPort(t).address), pkitest.CRLDistributionPoint(newClosedPort(t).address))
+	deadBoth := root.Client("dead", pki.OCSPServer(newClosedPort(t).address), pki.CRLDistributionPoint(newClosedPort(t).address))
 	r.expectStatus("A38 both dead", "/ignore", deadBoth, passesNoted, "connection refused")
 	r.expectStatus("A38 both dead", "/strict", deadBoth, isUnknown, "connection refused")
 }
@@ -115,9 +115,9 @@ func TestNothingUsable(t *testing.T) {
 // request together no longer than twice that, whatever the certificate names.
 func TestTimeouts(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pkitest.NewCA("root"))
-	root.responder.Trouble(pkitest.Trouble{Hang: true})
-	root.host.Trouble(pkitest.Trouble{Hang: true})
+	root := newAuthority(t, pki.NewCA("root"))
+	root.responder.Trouble(pki.Trouble{Hang: true})
+	root.host.Trouble(pki.Trouble{Hang: true})
 	const (
 		timeout = 600 * time.Millisecond
 		slack   = 900 * time.Millisecond // what a slow machine takes besides
@@ -134,12 +134,12 @@ func TestTimeouts(t *testing.T) {
 	} {
 		for path, want := range map[string]string{"/strict": isUnknown, "/ignore": passesNoted} {
 			// Addresses of its own: what was tried a moment ago is not tried again.
-			var options []pkitest.Option
+			var options []pki.Option
 			for n := range test.ocsp {
-				options = append(options, pkitest.OCSPServer(fmt.Sprintf("%s/%s/%d/%d", root.responder.URL(), path[1:], test.crls, n)))
+				options = append(options, pki.OCSPServer(fmt.Sprintf("%s/%s/%d/%d", root.responder.URL(), path[1:], test.crls, n)))
 			}
 			for n := range test.crls {
-				options = append(options, pkitest.CRLDistributionPoint(fmt.Sprintf("%s/%s/%d/%d", root.host.URL(), path[1:], test.ocsp, n)))
+				options = append(options, pki.CRLDistributionPoint(fmt.Sprintf("%s/%s/%d/%d", root.host.URL(), path[1:], test.ocsp, n)))
 			}
 			cert := root.Client("client", options...)
 			what := test.name + " on " + path

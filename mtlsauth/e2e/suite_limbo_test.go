@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/suites"
+	"mtls-auth/mtlsauth/internal/testing/suites"
 )
 
 // TestLimboCRLs has the program judge the cases of x509-limbo that come with

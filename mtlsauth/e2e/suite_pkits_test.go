@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/suites"
+	"mtls-auth/mtlsauth/internal/testing/suites"
 )
 
 // pkitsDeviations are vectors that are refused although they are valid.

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/gateway/rpc"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // kongsConsumers are the consumers that Kong itself knows, by username.
@@ -38,7 +38,7 @@ func byUsername(change ...object) object {
 }
 
 // withoutSources is a rig whose plugin has no source of consumers but Kong.
-func withoutSources(t *testing.T, root *pkitest.Certificate, more string) *rig {
+func withoutSources(t *testing.T, root *pki.Certificate, more string) *rig {
 	t.Helper()
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, idA+".pem"), root.PEM())
@@ -47,7 +47,7 @@ func withoutSources(t *testing.T, root *pkitest.Certificate, more string) *rig {
 
 // What later plugins find in Kong's context.
 func TestWhatIsSetForLaterPlugins(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := withoutSources(t, root, "")
 	kong := knownToKong(kongsConsumers{"alice": idAlice, "nobody": idNobo})
 	alice := root.Client("alice")
@@ -73,7 +73,7 @@ func TestWhatIsSetForLaterPlugins(t *testing.T) {
 // An earlier plugin has authenticated the request: with anonymous that is
 // enough, without it both have to.
 func TestACredentialOfAnEarlierPlugin(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := withoutSources(t, root, "")
 	kong := knownToKong(kongsConsumers{"nobody": idNobo})
 	earlier := func(_ *rpc.Options, req *rpc.Request) {
@@ -98,7 +98,7 @@ func TestACredentialOfAnEarlierPlugin(t *testing.T) {
 // Kong answers a lookup that failed like one that found nobody. Whoever is to
 // be had by default shows which it was.
 func TestKongThatKnowsNobodyAtAll(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := withoutSources(t, root, "")
 	away := knownToKong(kongsConsumers{})
 	there := knownToKong(kongsConsumers{"all": idAll})
@@ -116,7 +116,7 @@ func TestKongThatKnowsNobodyAtAll(t *testing.T) {
 }
 
 func TestCredentialsThatCanNotBeReadAtTheStart(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	r := withoutSources(t, root, " -credentials "+filepath.Join(t.TempDir(), "absent"))
 	kong := knownToKong(kongsConsumers{"alice": idAlice})
 	if got := r.made(t, root.Client("alice").PEM(), "", byUsername(), kong); got.Exit == nil || got.Exit.Status != 500 {

@@ -5,13 +5,13 @@ import (
 	"path/filepath"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // An event that Kong's worker abandons in the middle holds up nobody else with
 // the same certificate.
 func TestAnEventThatIsAbandoned(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, caID+".pem"), []byte(root.PEM()), 0o600); err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/handshake"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 const (
@@ -69,7 +69,7 @@ func lower(h map[string]any) map[string]any {
 }
 
 func TestAccess(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	inter := root.Intermediate("intermediate")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, caID+".pem"), []byte(root.PEM()), 0o600); err != nil {
@@ -98,9 +98,9 @@ func TestAccess(t *testing.T) {
 		"none sent, or plain HTTP": {config: trust, status: 401, body: noneSent, verify: "NONE", log: `info reason="none_sent"`},
 		"trusted": {config: trust, leaf: aliceCert.PEM(), headers: headers("x-client-cert-dn", "CN=alice"),
 			cred: aliceCert.Fingerprint(), groups: []any{"alice"}, verify: "SUCCESS"},
-		"untrusted":    {config: trust, leaf: pkitest.NewCA("another").Client("alice").PEM(), status: 401, body: failed, verify: "FAILED:issuer_not_found", log: `notice reason="issuer_not_found"`},
-		"expired":      {config: trust, leaf: root.Client("alice", pkitest.Expired()).PEM(), status: 401, body: failed, verify: "FAILED:expired", log: `notice reason="expired"`},
-		"wrong usage":  {config: trust, leaf: root.Client("alice", pkitest.ExtKeyUsage(x509.ExtKeyUsageServerAuth)).PEM(), status: 401, body: failed, verify: "FAILED:wrong_usage", log: `resumed="false"`},
+		"untrusted":    {config: trust, leaf: pki.NewCA("another").Client("alice").PEM(), status: 401, body: failed, verify: "FAILED:issuer_not_found", log: `notice reason="issuer_not_found"`},
+		"expired":      {config: trust, leaf: root.Client("alice", pki.Expired()).PEM(), status: 401, body: failed, verify: "FAILED:expired", log: `notice reason="expired"`},
+		"wrong usage":  {config: trust, leaf: root.Client("alice", pki.ExtKeyUsage(x509.ExtKeyUsageServerAuth)).PEM(), status: 401, body: failed, verify: "FAILED:wrong_usage", log: `resumed="false"`},
 		"unreadable":   {config: trust, leaf: "rubbish", status: 401, body: failed, verify: "FAILED:unreadable", log: `reason="unreadable"`},
 		"leaf alone":   {config: trust, leaf: leaf.PEM(), status: 401, body: failed, verify: "FAILED:issuer_not_found", log: `chain="false"`},
 		"with a chain": {config: trust, leaf: leaf.PEM(), chain: leaf.ChainPEM(), headers: headers("x-client-cert-dn", "CN=alice"), cred: leaf.Fingerprint(), groups: []any{"alice"}, verify: "SUCCESS"},

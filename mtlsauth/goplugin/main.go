@@ -25,8 +25,8 @@ import (
 	"os"
 	"sync"
 
+	"mtls-auth/mtlsauth/internal/flags"
 	"mtls-auth/mtlsauth/internal/plugin"
-	"mtls-auth/mtlsauth/internal/settings"
 )
 
 // Version and Priority are looked up by go-pluginserver.
@@ -46,7 +46,7 @@ const name = "mtls-auth"
 // go-pluginserver also loads the shared object only to describe it. It has no
 // end but the process's.
 var opened = sync.OnceValue(func() *plugin.Plugin {
-	o := settings.Options{Name: name}
+	o := flags.Options{Name: name}
 	err := o.FromEnvironment()
 	// go-pluginserver's own flag says where Kong's prefix is.
 	if prefix := flag.Lookup("kong-prefix"); prefix != nil && prefix.Value.String() != "" {

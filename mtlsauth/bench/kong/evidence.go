@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"os"
 
-	"mtls-auth/mtlsauth/internal/gateway/rpc"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
 
 // Evidence is what a client presents, as PEM, and the answer that is right.

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/gateway/rpc"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
 
 // Job is requests to be made. The n-th is made with the n-th configuration and

@@ -13,7 +13,7 @@ import (
 	"sync"
 
 	"mtls-auth/mtlsauth/bench/role"
-	"mtls-auth/mtlsauth/internal/gateway/rpc"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
 
 // Roles has this package's role.

@@ -10,7 +10,7 @@ import (
 	"mtls-auth/mtlsauth/bench/kong"
 	"mtls-auth/mtlsauth/bench/role"
 	"mtls-auth/mtlsauth/bench/server"
-	"mtls-auth/mtlsauth/internal/gateway/rpc"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
 
 func TestMain(m *testing.M) {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/bench/load"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // freshListen serves TLS and starts clients that have further certificates. seen
@@ -21,7 +21,7 @@ import (
 // sixth at "/sixth" is refused.
 func freshListen(t *testing.T, names []string, seen chan<- [2]string) load.Clients {
 	t.Helper()
-	own := pkitest.NewSelfSigned("localhost", pkitest.DNS("localhost"), pkitest.ExtKeyUsage())
+	own := pki.NewSelfSigned("localhost", pki.DNS("localhost"), pki.ExtKeyUsage())
 	var sixth atomic.Int64
 	l := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen <- [2]string{r.TLS.PeerCertificates[0].Subject.CommonName, r.RemoteAddr}
@@ -32,13 +32,13 @@ func freshListen(t *testing.T, names []string, seen chan<- [2]string) load.Clien
 	l.TLS = &tls.Config{Certificates: []tls.Certificate{own.TLS()}, ClientAuth: tls.RequireAnyClientCert}
 	l.StartTLS()
 	t.Cleanup(l.Close)
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	usual := ca.Client("usual")
 	o := load.Options{Address: l.Listener.Addr().String(), Root: own.PEM(), Cert: usual.PEM(), Key: usual.KeyPEM()}
 	if len(names) > 0 {
 		var text strings.Builder
 		for _, name := range names {
-			text.WriteString(ca.Client(name, pkitest.Key(usual.Key)).PEM())
+			text.WriteString(ca.Client(name, pki.Key(usual.Key)).PEM())
 		}
 		o.More = filepath.Join(t.TempDir(), "more.pem")
 		if err := os.WriteFile(o.More, []byte(text.String()), 0o600); err != nil {
@@ -97,7 +97,7 @@ func TestFurtherCertificatesThatAreWrong(t *testing.T) {
 	if r, err := clients.Run(load.Job{Request: request, Most: 1, Lasts: time.Hour, New: true}); err == nil {
 		t.Errorf("without any: %+v", r)
 	}
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	own := ca.Client("client")
 	file := filepath.Join(t.TempDir(), "more.pem")
 	if err := os.WriteFile(file, []byte(ca.Client("another's").PEM()), 0o600); err != nil {

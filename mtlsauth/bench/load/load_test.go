@@ -14,7 +14,7 @@ import (
 
 	"mtls-auth/mtlsauth/bench/load"
 	"mtls-auth/mtlsauth/bench/role"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestMain(m *testing.M) {
@@ -27,8 +27,8 @@ type seen struct {
 	mu        sync.Mutex
 	requests  int
 	remotes   map[string]bool
-	unlike    []string             // requests that are not the one that was asked for
-	presented *pkitest.Certificate // what clients are to show
+	unlike    []string         // requests that are not the one that was asked for
+	presented *pki.Certificate // what clients are to show
 }
 
 func (s *seen) add(r *http.Request) int {
@@ -47,8 +47,8 @@ func (s *seen) add(r *http.Request) int {
 // that show a certificate.
 func listen(t *testing.T, handler func(w http.ResponseWriter, n int)) (load.Clients, *seen) {
 	t.Helper()
-	s := &seen{remotes: map[string]bool{}, presented: pkitest.NewCA("ca").Client("client")}
-	own := pkitest.NewSelfSigned("localhost", pkitest.DNS("localhost"), pkitest.ExtKeyUsage())
+	s := &seen{remotes: map[string]bool{}, presented: pki.NewCA("ca").Client("client")}
+	own := pki.NewSelfSigned("localhost", pki.DNS("localhost"), pki.ExtKeyUsage())
 	l := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler(w, s.add(r)) }))
 	l.TLS = &tls.Config{Certificates: []tls.Certificate{own.TLS()}, ClientAuth: tls.RequireAnyClientCert}
 	l.StartTLS()
@@ -174,9 +174,9 @@ func TestGet(t *testing.T) {
 }
 
 func TestOptionsThatAreWrong(t *testing.T) {
-	own := pkitest.NewCA("ca").Client("client")
+	own := pki.NewCA("ca").Client("client")
 	for name, o := range map[string]load.Options{
-		"another's key": {Root: own.PEM(), Cert: own.PEM(), Key: pkitest.NewCA("b").KeyPEM()},
+		"another's key": {Root: own.PEM(), Cert: own.PEM(), Key: pki.NewCA("b").KeyPEM()},
 		"no root":       {Cert: own.PEM(), Key: own.KeyPEM()},
 	} {
 		if c, err := load.Start(o); err == nil {

@@ -8,10 +8,10 @@ import (
 	"errors"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/clientcert"
 	"mtls-auth/mtlsauth/internal/consumer"
+	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
 // Presented is what a client presented, as a door got it. The bytes are only
@@ -103,7 +103,7 @@ var noneSent = Deny(NoneSent, nil)
 
 // judge judges the certificate. The decision is a denial, or there are paths on
 // which it is trusted.
-func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *cacert.Snapshot, now time.Time) (*Decision, []certpath.Path) {
+func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *kongdata.Snapshot, now time.Time) (*Decision, []certpath.Path) {
 	if len(snapshot.CAs) == 0 {
 		return denyUnavailable(CANotLoaded, errors.New("none of the configured CA certificates could be had")), nil
 	}
@@ -124,7 +124,7 @@ func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *cacer
 
 // validate reads what was presented and finds the paths on which it is trusted,
 // when its turn has come. What it returns instead is a denial.
-func (p *Policy) validate(ctx context.Context, presented Presented, trust *certpath.Trust, snapshot *cacert.Snapshot, now time.Time) ([]certpath.Path, []*x509.Certificate, *Decision) {
+func (p *Policy) validate(ctx context.Context, presented Presented, trust *certpath.Trust, snapshot *kongdata.Snapshot, now time.Time) ([]certpath.Path, []*x509.Certificate, *Decision) {
 	release, err := p.options.Cold.turn(ctx)
 	if err != nil {
 		return nil, nil, Deny(Internal, err)
@@ -163,7 +163,7 @@ func (p *Policy) complete(ctx context.Context, d *Decision, paths []certpath.Pat
 	return d
 }
 
-func pathReason(err error, snapshot *cacert.Snapshot) Reason {
+func pathReason(err error, snapshot *kongdata.Snapshot) Reason {
 	var refused *certpath.Error
 	if !errors.As(err, &refused) {
 		return Internal

@@ -13,23 +13,23 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/cacert"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // caSet is a set of CA certificates that is known from the beginning.
 type caSet struct {
-	*cacert.Snapshot
+	*kongdata.Snapshot
 	waits atomic.Int64
 }
 
 // The interface's method has the name of the field.
 type cas struct{ set *caSet }
 
-func trusting(authorities ...*pkitest.Certificate) cas {
-	s := new(cacert.Snapshot)
+func trusting(authorities ...*pki.Certificate) cas {
+	s := new(kongdata.Snapshot)
 	for i, ca := range authorities {
-		s.CAs = append(s.CAs, cacert.CA{ID: strings.Repeat("a", i+1), Certificate: ca.Certificate})
+		s.CAs = append(s.CAs, kongdata.CA{ID: strings.Repeat("a", i+1), Certificate: ca.Certificate})
 	}
 	return cas{&caSet{Snapshot: s}}
 }
@@ -42,7 +42,7 @@ func policyOf(c cas, change ...func(*authn.Options)) *authn.Policy {
 	return authn.NewPolicy(o)
 }
 
-func sent(leaf *pkitest.Certificate) authn.Presented {
+func sent(leaf *pki.Certificate) authn.Presented {
 	return authn.Presented{Leaf: []byte(leaf.PEM()), Chain: []byte(leaf.ChainPEM())}
 }
 
@@ -60,8 +60,8 @@ func TestTheZeroDecisionIsADenial(t *testing.T) {
 }
 
 func TestReasons(t *testing.T) {
-	root, stranger := pkitest.NewCA("root"), pkitest.NewCA("stranger")
-	namesake := pkitest.NewCA("root")
+	root, stranger := pki.NewCA("root"), pki.NewCA("stranger")
+	namesake := pki.NewCA("root")
 	inter := root.Intermediate("inter")
 	garbage := authn.Presented{Leaf: []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")}
 	tests := map[string]struct {
@@ -77,17 +77,17 @@ func TestReasons(t *testing.T) {
 		"a client of another CA":         {sent(stranger.Client("a")), authn.IssuerNotFound},
 		"without its intermediate":       {authn.Presented{Leaf: []byte(inter.Client("a").PEM())}, authn.IssuerNotFound},
 		"a client of a namesake":         {sent(namesake.Client("a")), authn.BadSignature},
-		"expired":                        {sent(root.Client("a", pkitest.Expired())), authn.Expired},
-		"not yet valid":                  {sent(root.Client("a", pkitest.NotYetValid())), authn.NotYetValid},
-		"a server's":                     {sent(root.Client("a", pkitest.ExtKeyUsage(x509.ExtKeyUsageServerAuth))), authn.WrongUsage},
+		"expired":                        {sent(root.Client("a", pki.Expired())), authn.Expired},
+		"not yet valid":                  {sent(root.Client("a", pki.NotYetValid())), authn.NotYetValid},
+		"a server's":                     {sent(root.Client("a", pki.ExtKeyUsage(x509.ExtKeyUsageServerAuth))), authn.WrongUsage},
 		"a CA certificate as a client's": {sent(inter), authn.WrongUsage},
-		"more names than are read": {sent(stranger.Client("a", pkitest.With(func(c *x509.Certificate) {
+		"more names than are read": {sent(stranger.Client("a", pki.With(func(c *x509.Certificate) {
 			for range 5000 {
 				c.DNSNames = append(c.DNSNames, "x")
 			}
 		}))), authn.TooCostly},
-		"a weak key": {sent(root.Client("a", pkitest.RSA(1024))), authn.WeakAlgorithm},
-		"a critical extension that nobody knows": {sent(root.Client("a", pkitest.Extension(pkix.Extension{
+		"a weak key": {sent(root.Client("a", pki.RSA(1024))), authn.WeakAlgorithm},
+		"a critical extension that nobody knows": {sent(root.Client("a", pki.Extension(pkix.Extension{
 			Id: asn1.ObjectIdentifier{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}))), authn.Constraint},
 	}
 	for name, test := range tests {
@@ -111,7 +111,7 @@ func TestReasons(t *testing.T) {
 }
 
 func TestWhatCouldNotBeHad(t *testing.T) {
-	root, stranger := pkitest.NewCA("root"), pkitest.NewCA("stranger")
+	root, stranger := pki.NewCA("root"), pki.NewCA("stranger")
 	none := trusting()
 	none.set.Missing = []string{"a"}
 	p := policyOf(none)
@@ -133,11 +133,11 @@ func TestWhatCouldNotBeHad(t *testing.T) {
 }
 
 func FuzzAMutatedLeafNeverPasses(f *testing.F) {
-	root := pkitest.NewCA("root")
-	leaf := root.Client("a", pkitest.DNS("x.example"))
+	root := pki.NewCA("root")
+	leaf := root.Client("a", pki.DNS("x.example"))
 	p := policyOf(trusting(root))
 	f.Add([]byte(leaf.PEM()))
-	f.Add([]byte(pkitest.NewCA("other").Client("a").PEM()))
+	f.Add([]byte(pki.NewCA("other").Client("a").PEM()))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		d := authenticate(p, authn.Presented{Leaf: text})
 		if !d.Passed() {
@@ -149,7 +149,7 @@ func FuzzAMutatedLeafNeverPasses(f *testing.F) {
 	})
 }
 
-func fingerprint(c *pkitest.Certificate) []byte {
+func fingerprint(c *pki.Certificate) []byte {
 	sum := sha256.Sum256(c.Raw)
 	return sum[:]
 }

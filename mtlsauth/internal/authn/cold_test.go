@@ -8,20 +8,20 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/cacert"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // slow is a set of CA certificates that takes a second to be known.
 type slow struct {
-	snapshot *cacert.Snapshot
+	snapshot *kongdata.Snapshot
 	mu       sync.Mutex
 	waits    int
 }
 
-func (s *slow) Snapshot() *cacert.Snapshot { return s.snapshot }
+func (s *slow) Snapshot() *kongdata.Snapshot { return s.snapshot }
 
-func (s *slow) Wait(context.Context) *cacert.Snapshot {
+func (s *slow) Wait(context.Context) *kongdata.Snapshot {
 	s.mu.Lock()
 	s.waits++
 	s.mu.Unlock()
@@ -32,7 +32,7 @@ func (s *slow) Wait(context.Context) *cacert.Snapshot {
 // Requests that present the same at the same time are decided once; what the
 // memory has no room for is not decided, and not remembered either.
 func TestEqualRequestsShareADecision(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	presented, other := sent(root.Client("a")), sent(root.Client("b"))
 	snapshot := trusting(root).set.Snapshot
 	synctest.Test(t, func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestEqualRequestsShareADecision(t *testing.T) {
 }
 
 func TestNoRoomForNewCertificates(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	full := false
 	cold := authn.NewCold(func() bool { return full })
 	p := policyOf(trusting(root), func(o *authn.Options) { o.Cold = cold })

@@ -3,14 +3,14 @@ package authn
 import (
 	"slices"
 
-	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/consumer"
+	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
 // evidence is what a decision rests on besides what was presented. Identity is
 // what counts: a decision ends when any of it is replaced.
 type evidence struct {
-	cas     *cacert.Snapshot
+	cas     *kongdata.Snapshot
 	files   []*consumer.Credentials // in the order of Consumers.Files
 	lookups uint64                  // generation
 	status  uint64                  // generation

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // told is a door's form: how many headers it was to set.
@@ -15,7 +15,7 @@ func (told) Size() int { return 8 }
 // What passes has its form and lets the answer go; what does not pass keeps its
 // answer, of which there are few.
 func TestADoorsFormStandsForTheAnswer(t *testing.T) {
-	root, stranger := pkitest.NewCA("root"), pkitest.NewCA("stranger")
+	root, stranger := pki.NewCA("root"), pki.NewCA("stranger")
 	made := 0
 	form := func(d *authn.Decision) authn.Form { made++; return told{len(d.Answer.Headers)} }
 	p := policyOf(trusting(root), func(o *authn.Options) { o.Form = form })

@@ -5,13 +5,13 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // Where a door keeps decisions, what rests on a lookup is made anew whenever it
 // asks, and what does not is remembered here.
 func TestFreshDecisions(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	fresh := func(o *authn.Options) { o.Fresh = true }
 	now := time.Now()
 	p := policyOf(trusting(root), looking(fresh)...)
@@ -28,7 +28,7 @@ func TestFreshDecisions(t *testing.T) {
 	if d := identify(p, alice, people, now); d.Passed() {
 		t.Error("who is gone passes")
 	}
-	expired := sent(root.Client("alice", pkitest.Expired()))
+	expired := sent(root.Client("alice", pki.Expired()))
 	twice := func(p *authn.Policy, presented authn.Presented) (first, second *authn.Decision) {
 		return identify(p, presented, people, now), identify(p, presented, people, now)
 	}
@@ -47,7 +47,7 @@ func TestFreshDecisions(t *testing.T) {
 }
 
 func TestLeft(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	now := time.Now()
 	d := identify(policyOf(trusting(root)), sent(root.Client("alice")), nil, now)
 	if got, want := d.Left(now.Add(time.Hour)), d.Left(now)-time.Hour; got != want || got <= 0 {

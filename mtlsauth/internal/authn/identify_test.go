@@ -11,7 +11,7 @@ import (
 
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/consumer"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // people is a directory of usernames; a name whose consumer is nil can not be
@@ -68,7 +68,7 @@ func anonymous(name string) func(*authn.Options) {
 }
 
 func TestWhoeverIsNobodyIsRefused(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	p := policyOf(trusting(root), looking()...)
 	d := identify(p, sent(root.Client("alice")), knowing("alice"), time.Now())
 	if !d.Passed() || d.Answer.Consumer.Username != "alice" || d.Answer.CredentialID != "alice" {
@@ -86,18 +86,18 @@ func TestWhoeverIsNobodyIsRefused(t *testing.T) {
 
 // Of more names than are looked at nobody can say that none is somebody's.
 func TestTooManyNamesAreNobodysByDefault(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	p := policyOf(trusting(root), looking(func(o *authn.Options) { o.Consumers.Default = consumer.ParseRef("everybody") })...)
-	names := func(n int, last ...string) pkitest.Option {
+	names := func(n int, last ...string) pki.Option {
 		var list []string
 		for i := range n - len(last) {
 			list = append(list, fmt.Sprintf("n%d.example", i))
 		}
-		return pkitest.DNS(append(list, last...)...)
+		return pki.DNS(append(list, last...)...)
 	}
 	dir := knowing("everybody", "alice")
 	for _, test := range []struct {
-		names pkitest.Option
+		names pki.Option
 		want  string
 	}{
 		{names(64), "everybody"}, {names(64, "alice"), "alice"}, {names(65), ""}, {names(65, "alice"), ""},
@@ -117,17 +117,17 @@ func TestTooManyNamesAreNobodysByDefault(t *testing.T) {
 
 // Under name constraints only names of the kinds that they permit count.
 func TestNamesThatTheCACanNotVouchFor(t *testing.T) {
-	root := pkitest.NewCA("root")
-	confined := root.Intermediate("confined", pkitest.With(func(c *x509.Certificate) {
+	root := pki.NewCA("root")
+	confined := root.Intermediate("confined", pki.With(func(c *x509.Certificate) {
 		c.PermittedDNSDomainsCritical, c.PermittedDNSDomains = true, []string{"example"}
 	}))
 	p := policyOf(trusting(root), looking()...)
 	dir := knowing("a.example", "alice", "alice@anywhere")
-	if d := identify(p, sent(confined.Client("x", pkitest.DNS("a.example"))), dir, time.Now()); !d.Passed() {
+	if d := identify(p, sent(confined.Client("x", pki.DNS("a.example"))), dir, time.Now()); !d.Passed() {
 		t.Errorf("a name of the permitted kind: %v (%s)", d.Reason, d.Detail)
 	}
-	for name, leaf := range map[string]*pkitest.Certificate{
-		"CN": confined.Client("alice"), "e-mail": confined.Client("x", pkitest.Email("alice@anywhere")),
+	for name, leaf := range map[string]*pki.Certificate{
+		"CN": confined.Client("alice"), "e-mail": confined.Client("x", pki.Email("alice@anywhere")),
 	} {
 		if d := identify(p, sent(leaf), dir, time.Now()); d.Reason != authn.NoConsumer {
 			t.Errorf("%s: got %v as %+v, want no_consumer", name, d.Reason, d.Answer.Consumer)
@@ -136,7 +136,7 @@ func TestNamesThatTheCACanNotVouchFor(t *testing.T) {
 }
 
 func TestALookupThatFailsIsNeverNobody(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	dir := knowing("everybody", "nobody")
 	dir.known["alice"] = nil
 	p := policyOf(trusting(root), looking(anonymous("nobody"), func(o *authn.Options) {
@@ -156,11 +156,11 @@ func TestALookupThatFailsIsNeverNobody(t *testing.T) {
 }
 
 func TestAnonymous(t *testing.T) {
-	root, stranger := pkitest.NewCA("root"), pkitest.NewCA("stranger")
+	root, stranger := pki.NewCA("root"), pki.NewCA("stranger")
 	p := policyOf(trusting(root), looking(anonymous("nobody"))...)
 	dir := knowing("nobody", "alice")
 	for name, presented := range map[string]authn.Presented{
-		"none sent": {}, "untrusted": sent(stranger.Client("alice")), "expired": sent(root.Client("alice", pkitest.Expired())), "nobody's": sent(root.Client("x")),
+		"none sent": {}, "untrusted": sent(stranger.Client("alice")), "expired": sent(root.Client("alice", pki.Expired())), "nobody's": sent(root.Client("x")),
 	} {
 		d := identify(p, presented, dir, time.Now())
 		if d.Passed() || !d.GoesOn() || !d.Anonymous || d.Answer.Consumer.Username != "nobody" || d.Answer.CredentialID != "" || len(d.Answer.Groups) > 0 {
@@ -184,7 +184,7 @@ func TestAnonymous(t *testing.T) {
 }
 
 func TestWhoeverIsAuthenticatedAlreadyGoesOn(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	dir := knowing("nobody")
 	or := policyOf(trusting(root), looking(anonymous("nobody"))...)
 	d := identify(or, authn.Presented{Authenticated: true}, dir, time.Now())
@@ -204,7 +204,7 @@ func TestWhoeverIsAuthenticatedAlreadyGoesOn(t *testing.T) {
 
 // A decision that rests on a lookup ends with cache_ttl.
 func TestADecisionEndsWithTheLookup(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	p := policyOf(trusting(root), looking()...)
 	dir := knowing("alice")
 	presented, now := sent(root.Client("alice")), time.Now()

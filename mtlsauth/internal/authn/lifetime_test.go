@@ -8,17 +8,17 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/cacert"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-func (s *caSet) Wait(context.Context) *cacert.Snapshot { s.waits.Add(1); return s.Snapshot }
+func (s *caSet) Wait(context.Context) *kongdata.Snapshot { s.waits.Add(1); return s.Snapshot }
 
-func (c cas) Snapshot() *cacert.Snapshot                { return c.set.Snapshot }
-func (c cas) Wait(ctx context.Context) *cacert.Snapshot { return c.set.Wait(ctx) }
+func (c cas) Snapshot() *kongdata.Snapshot                { return c.set.Snapshot }
+func (c cas) Wait(ctx context.Context) *kongdata.Snapshot { return c.set.Wait(ctx) }
 
 func TestADecisionIsMadeOnce(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	c := trusting(root)
 	p := policyOf(c)
 	presented := sent(root.Client("a"))
@@ -51,7 +51,7 @@ func TestADecisionIsMadeOnce(t *testing.T) {
 }
 
 func TestACAThatIsTakenAwayEndsItsDecisions(t *testing.T) {
-	root, other := pkitest.NewCA("root"), pkitest.NewCA("other")
+	root, other := pki.NewCA("root"), pki.NewCA("other")
 	c := trusting(root)
 	p := policyOf(c)
 	presented := sent(root.Client("a"))
@@ -71,7 +71,7 @@ func TestACAThatIsTakenAwayEndsItsDecisions(t *testing.T) {
 // A decision belongs to the CA certificates that it was made with, not to those
 // that came while it was made.
 func TestCAsThatChangeDuringADecision(t *testing.T) {
-	root, other := pkitest.NewCA("root"), pkitest.NewCA("other")
+	root, other := pki.NewCA("root"), pki.NewCA("other")
 	c := changing{trusting(root).set.Snapshot, trusting(other).set.Snapshot}
 	p := authn.NewPolicy(authn.Options{CAs: &c, Cache: authn.NewCache()})
 	presented := sent(root.Client("a"))
@@ -86,20 +86,20 @@ func TestCAsThatChangeDuringADecision(t *testing.T) {
 
 // changing is CA certificates of which one snapshot is judged with and another
 // is the current one at once.
-type changing struct{ judged, current *cacert.Snapshot }
+type changing struct{ judged, current *kongdata.Snapshot }
 
-func (c *changing) Snapshot() *cacert.Snapshot            { return c.current }
-func (c *changing) Wait(context.Context) *cacert.Snapshot { return c.judged }
+func (c *changing) Snapshot() *kongdata.Snapshot            { return c.current }
+func (c *changing) Wait(context.Context) *kongdata.Snapshot { return c.judged }
 
 // Denials are kept by the thousand and a client decides what is in them.
 func TestADenialHoldsNoCertificate(t *testing.T) {
-	stranger := pkitest.NewCA("stranger")
+	stranger := pki.NewCA("stranger")
 	var names []string
 	for i := range 1000 {
 		names = append(names, strings.Repeat("n", i%20)+".example")
 	}
-	leaf := stranger.Client(strings.Repeat("long ", 2000), pkitest.DNS(names...))
-	p := policyOf(trusting(pkitest.NewCA("root")))
+	leaf := stranger.Client(strings.Repeat("long ", 2000), pki.DNS(names...))
+	p := policyOf(trusting(pki.NewCA("root")))
 	const denials = 200
 	held := make([]*authn.Decision, 0, denials)
 	heap := func() uint64 {
@@ -124,8 +124,8 @@ func TestADenialHoldsNoCertificate(t *testing.T) {
 
 func TestADecisionEndsWithThePath(t *testing.T) {
 	now := time.Now()
-	root := pkitest.NewCA("root")
-	inter := root.Intermediate("inter", pkitest.Valid(now.Add(-time.Hour), now.Add(time.Hour)))
+	root := pki.NewCA("root")
+	inter := root.Intermediate("inter", pki.Valid(now.Add(-time.Hour), now.Add(time.Hour)))
 	presented := sent(inter.Client("a"))
 	p := policyOf(trusting(root))
 	if d := p.Authenticate(context.Background(), presented, nil, now); !d.Passed() {
@@ -135,7 +135,7 @@ func TestADecisionEndsWithThePath(t *testing.T) {
 		t.Errorf("after the intermediate's notAfter: %v, want expired", d.Reason)
 	}
 	// A denial is kept for seconds only: whoever comes too early is let in in time.
-	early := sent(root.Client("b", pkitest.Valid(now.Add(time.Minute), now.Add(time.Hour))))
+	early := sent(root.Client("b", pki.Valid(now.Add(time.Minute), now.Add(time.Hour))))
 	if d := p.Authenticate(context.Background(), early, nil, now); d.Reason != authn.NotYetValid {
 		t.Fatal(d.Reason)
 	}

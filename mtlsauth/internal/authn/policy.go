@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/consumer"
+	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
 // GroupBy says what of a certificate becomes an authenticated group. The zero
@@ -25,10 +25,10 @@ const (
 // CASet is the CA certificates that a policy trusts, as they are known now.
 type CASet interface {
 	// Snapshot returns what is known. The pointer changes when anything does.
-	Snapshot() *cacert.Snapshot
+	Snapshot() *kongdata.Snapshot
 	// Wait returns what is known once every id has been asked for, or when
 	// that takes too long.
-	Wait(ctx context.Context) *cacert.Snapshot
+	Wait(ctx context.Context) *kongdata.Snapshot
 }
 
 // Options are what a policy is made of.
@@ -98,11 +98,11 @@ func (p *Policy) Known() consumer.Ref {
 func (p *Policy) looksUp() bool { return p.options.Consumers != nil || p.AsksCredential() }
 
 // trustIn returns what path validation makes of a snapshot.
-func (p *Policy) trustIn(snapshot *cacert.Snapshot) *certpath.Trust {
+func (p *Policy) trustIn(snapshot *kongdata.Snapshot) *certpath.Trust {
 	return p.options.Cache.trusts.of(snapshot, certpath.TrustOptions{
 		AllowPartialChain: p.options.AllowPartialChain,
 		MinRSABits:        p.options.MinRSABits,
 	})
 }
 
-var _ CASet = (*cacert.Set)(nil)
+var _ CASet = (*kongdata.Set)(nil)

@@ -11,22 +11,22 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // A pass ends with the path that stands, not with one on which somebody is
 // revoked.
 func TestAPassEndsWithThePathThatStands(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	now := time.Now()
 	one := root.Intermediate("inter")
-	two := root.Intermediate("inter", pkitest.Key(one.Key), pkitest.Valid(now.Add(-time.Hour), now.Add(time.Hour)))
+	two := root.Intermediate("inter", pki.Key(one.Key), pki.Valid(now.Add(-time.Hour), now.Add(time.Hour)))
 	leaf := one.Client("leaf")
 	dir := t.TempDir()
-	for name, c := range map[string]pkitest.CRL{"root": {Issuer: root, Entries: pkitest.Revoked(one)}, "inter": {Issuer: one}} {
+	for name, c := range map[string]pki.CRL{"root": {Issuer: root, Entries: pki.Revoked(one)}, "inter": {Issuer: one}} {
 		c.NextUpdate = now.Add(20 * time.Hour)
 		if err := os.WriteFile(filepath.Join(dir, name), c.DER(), 0o600); err != nil {
 			t.Fatal(err)
@@ -61,18 +61,18 @@ func (hanging) Do(ctx context.Context, r fetch.Request, how fetch.How, n int64) 
 // anew: Kong gives up after a minute.
 func TestALimitIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		root := pkitest.NewCA("root")
+		root := pki.NewCA("root")
 		checker := revocation.New(revocation.Options{Fetcher: hanging{}, Memory: revocation.NewMemory(1 << 20), MaxCRLSize: 1 << 20})
 		p := policyOf(trusting(root), func(o *authn.Options) {
 			o.Status = &authn.Status{Checker: checker, Settings: revocation.Settings{HTTPTimeout: time.Minute}}
 		})
 		var wg sync.WaitGroup
 		for range 40 { // more than may be asked about at once
-			other := sent(root.Client("other", pkitest.OCSPServer("http://slow")))
+			other := sent(root.Client("other", pki.OCSPServer("http://slow")))
 			wg.Go(func() { p.Authenticate(context.Background(), other, nil, time.Now()) })
 		}
 		time.Sleep(time.Second)
-		leaf := sent(root.Client("leaf", pkitest.OCSPServer("http://slow")))
+		leaf := sent(root.Client("leaf", pki.OCSPServer("http://slow")))
 		for range 3 {
 			wg.Go(func() {
 				began := time.Now()

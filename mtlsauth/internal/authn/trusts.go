@@ -5,8 +5,8 @@ import (
 	"crypto/x509"
 	"sync"
 
-	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
 // maxTrusted bounds the certificates in all prepared trusts together: each takes
@@ -27,7 +27,7 @@ type trusts struct {
 }
 
 type trustKey struct {
-	snapshot *cacert.Snapshot // which never changes
+	snapshot *kongdata.Snapshot // which never changes
 	options  certpath.TrustOptions
 }
 
@@ -44,7 +44,7 @@ func newTrusts() trusts {
 
 // of returns what path validation makes of a snapshot. Who needs one that is
 // being made waits for it: after a change of the CA certificates all do.
-func (t *trusts) of(snapshot *cacert.Snapshot, o certpath.TrustOptions) *certpath.Trust {
+func (t *trusts) of(snapshot *kongdata.Snapshot, o certpath.TrustOptions) *certpath.Trust {
 	key := trustKey{snapshot, o}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -64,7 +64,7 @@ func (t *trusts) of(snapshot *cacert.Snapshot, o certpath.TrustOptions) *certpat
 	return made.Trust
 }
 
-func certificates(snapshot *cacert.Snapshot) []*x509.Certificate {
+func certificates(snapshot *kongdata.Snapshot) []*x509.Certificate {
 	certs := make([]*x509.Certificate, len(snapshot.CAs))
 	for i, ca := range snapshot.CAs {
 		certs[i] = ca.Certificate

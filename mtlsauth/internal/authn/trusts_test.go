@@ -3,22 +3,22 @@ package authn
 import (
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // snapshotOf has one CA certificate so many times, under as many ids.
-func snapshotOf(ca *pkitest.Certificate, times int) *cacert.Snapshot {
-	s := new(cacert.Snapshot)
+func snapshotOf(ca *pki.Certificate, times int) *kongdata.Snapshot {
+	s := new(kongdata.Snapshot)
 	for range times {
-		s.CAs = append(s.CAs, cacert.CA{Certificate: ca.Certificate})
+		s.CAs = append(s.CAs, kongdata.CA{Certificate: ca.Certificate})
 	}
 	return s
 }
 
 func TestTrustIsMadeOnceForASnapshot(t *testing.T) {
-	root, other := pkitest.NewCA("root"), pkitest.NewCA("other")
+	root, other := pki.NewCA("root"), pki.NewCA("other")
 	held := newTrusts()
 	snapshot := snapshotOf(root, 1)
 	strict := held.of(snapshot, certpath.TrustOptions{})
@@ -34,7 +34,7 @@ func TestTrustIsMadeOnceForASnapshot(t *testing.T) {
 }
 
 func TestTrustsAreBounded(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	held := newTrusts()
 	used := snapshotOf(root, 100)
 	first := held.of(used, certpath.TrustOptions{})

@@ -8,12 +8,12 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestHeaders(t *testing.T) {
-	root := pkitest.NewCA("root")
-	leaf := root.Client("a,b", pkitest.DNS("one.example", "two.example"), pkitest.Email("a@example"), pkitest.URI("spiffe://x/y,z"))
+	root := pki.NewCA("root")
+	leaf := root.Client("a,b", pki.DNS("one.example", "two.example"), pki.Email("a@example"), pki.URI("spiffe://x/y,z"))
 	a := authenticate(policyOf(trusting(root)), sent(leaf)).Answer
 	got := map[string]string{}
 	for _, h := range a.Headers {
@@ -42,12 +42,12 @@ func TestHeaders(t *testing.T) {
 }
 
 func TestAHeaderThatIsTooLongIsLeftOutWhole(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	var names []string
 	for range 600 {
 		names = append(names, "0123456789.example")
 	}
-	d := authenticate(policyOf(trusting(root)), sent(root.Client("a", pkitest.DNS(names...))))
+	d := authenticate(policyOf(trusting(root)), sent(root.Client("a", pki.DNS(names...))))
 	for _, h := range d.Answer.Headers {
 		if h.Name == "X-Client-Cert-San" && h.Value != "" {
 			t.Errorf("a header of %d bytes is sent", len(h.Value))
@@ -59,31 +59,31 @@ func TestAHeaderThatIsTooLongIsLeftOutWhole(t *testing.T) {
 }
 
 func TestGroups(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	twice := pkix.Name{ExtraNames: []pkix.AttributeTypeAndValue{
 		{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: "admin"},
 		{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: "user"},
 	}}
 	// A CA confined to DNS names says nothing about subjects.
-	confined := root.Intermediate("confined", pkitest.With(func(c *x509.Certificate) {
+	confined := root.Intermediate("confined", pki.With(func(c *x509.Certificate) {
 		c.PermittedDNSDomainsCritical, c.PermittedDNSDomains = true, []string{"example"}
 	}))
 	tests := map[string]struct {
-		leaf *pkitest.Certificate
+		leaf *pki.Certificate
 		by   authn.GroupBy
 		want string
 	}{
 		"CN":                         {root.Client("admin"), authn.GroupByCN, "admin"},
-		"CN beside a SAN":            {root.Client("admin", pkitest.DNS("x.example")), authn.GroupByCN, "admin"},
-		"DN":                         {root.Client("", pkitest.Subject(pkix.Name{CommonName: "admin", Organization: []string{"Rig, Inc."}})), authn.GroupByDN, `CN=admin,O=Rig\, Inc.`},
+		"CN beside a SAN":            {root.Client("admin", pki.DNS("x.example")), authn.GroupByCN, "admin"},
+		"DN":                         {root.Client("", pki.Subject(pkix.Name{CommonName: "admin", Organization: []string{"Rig, Inc."}})), authn.GroupByDN, `CN=admin,O=Rig\, Inc.`},
 		"none":                       {root.Client("admin"), authn.GroupByNone, ""},
-		"two CNs":                    {root.Client("", pkitest.Subject(twice)), authn.GroupByCN, ""},
-		"no subject":                 {root.Client("", pkitest.Subject(pkix.Name{}), pkitest.DNS("x.example")), authn.GroupByCN, ""},
-		"no subject, DN":             {root.Client("", pkitest.Subject(pkix.Name{}), pkitest.DNS("x.example")), authn.GroupByDN, ""},
+		"two CNs":                    {root.Client("", pki.Subject(twice)), authn.GroupByCN, ""},
+		"no subject":                 {root.Client("", pki.Subject(pkix.Name{}), pki.DNS("x.example")), authn.GroupByCN, ""},
+		"no subject, DN":             {root.Client("", pki.Subject(pkix.Name{}), pki.DNS("x.example")), authn.GroupByDN, ""},
 		"a control character":        {root.Client("admin\n"), authn.GroupByCN, ""},
 		"a control character, DN":    {root.Client("admin\x7f"), authn.GroupByDN, ""},
-		"an unvouched for CN":        {confined.Client("admin", pkitest.DNS("x.example")), authn.GroupByCN, ""},
-		"an unvouched for DN":        {confined.Client("admin", pkitest.DNS("x.example")), authn.GroupByDN, ""},
+		"an unvouched for CN":        {confined.Client("admin", pki.DNS("x.example")), authn.GroupByCN, ""},
+		"an unvouched for DN":        {confined.Client("admin", pki.DNS("x.example")), authn.GroupByDN, ""},
 		"a CA that is its own admin": {root, authn.GroupByCN, "root"},
 	}
 	for name, test := range tests {
@@ -99,7 +99,7 @@ func TestGroups(t *testing.T) {
 }
 
 func TestAGroupThatIsTooLong(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	p := policyOf(trusting(root), func(o *authn.Options) { o.GroupBy = authn.GroupByDN })
 	d := authenticate(p, sent(root.Client(strings.Repeat("g", 9000))))
 	if !d.Passed() || len(d.Answer.Groups) != 0 || len(d.Notes) == 0 {

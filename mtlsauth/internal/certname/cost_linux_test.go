@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/cputime"
+	"mtls-auth/mtlsauth/internal/testing/cputime"
 
 	"mtls-auth/mtlsauth/internal/certname"
 )

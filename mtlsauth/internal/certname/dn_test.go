@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/certname"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // attr is an attribute with its value's DER given as tag and content.
@@ -62,7 +62,7 @@ func TestDistinguishedNameOfACertificate(t *testing.T) {
 	// The subject of Kong's how-to; this is what openssl x509 -subject
 	// -nameopt RFC2253 prints for it.
 	const want = `CN=www.example.com,OU=Org,O=Kong,L=San Francisco,ST=California,C=US`
-	ca := pkitest.NewCA("", pkitest.Subject(pkix.Name{
+	ca := pki.NewCA("", pki.Subject(pkix.Name{
 		CommonName: "www.example.com", OrganizationalUnit: []string{"Org"}, Organization: []string{"Kong"},
 		Locality: []string{"San Francisco"}, Province: []string{"California"}, Country: []string{"US"},
 	}))

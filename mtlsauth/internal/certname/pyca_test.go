@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/certname"
-	"mtls-auth/mtlsauth/internal/suites"
+	"mtls-auth/mtlsauth/internal/testing/suites"
 )
 
 // TestOddCertificates reads the names of third-party certificates, most of them

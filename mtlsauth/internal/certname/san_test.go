@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/certname"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func context(tag int, compound bool, content []byte) []byte {
@@ -35,7 +35,7 @@ func otherName(t testing.TB, oid asn1.ObjectIdentifier, value []byte) []byte {
 var upn = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 3}
 
 func client(value []byte, critical bool) *x509.Certificate {
-	return pkitest.NewSelfSigned("client", pkitest.Extension(pkix.Extension{
+	return pki.NewSelfSigned("client", pki.Extension(pkix.Extension{
 		Id: certname.OIDSubjectAltName, Critical: critical, Value: value,
 	})).Certificate
 }
@@ -115,7 +115,7 @@ func TestSubjectAltNamesKeepsWhatIsOdd(t *testing.T) {
 }
 
 func TestSubjectAltNamesPresence(t *testing.T) {
-	if names, present, err := certname.SubjectAltNames(pkitest.NewSelfSigned("c").Certificate); names != nil || present || err != nil {
+	if names, present, err := certname.SubjectAltNames(pki.NewSelfSigned("c").Certificate); names != nil || present || err != nil {
 		t.Errorf("without: %v, %v, %v", names, present, err)
 	}
 	if names, present, err := certname.SubjectAltNames(client(sequence(), false)); names != nil || !present || err != nil {

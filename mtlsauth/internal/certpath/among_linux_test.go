@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/cputime"
+	"mtls-auth/mtlsauth/internal/testing/cputime"
 
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // TestGoodClientAmongBogusIssuers must pass whatever else carries the name of
@@ -24,17 +24,17 @@ import (
 func TestGoodClientAmongBogusIssuers(t *testing.T) {
 	for _, key := range []struct {
 		name   string
-		option func() pkitest.Option
+		option func() pki.Option
 	}{
-		{"P-256", func() pkitest.Option { return curve(elliptic.P256()) }},
-		{"RSA 2048", func() pkitest.Option { return rsaKey(2048) }},
-		{"P-384", func() pkitest.Option { return curve(elliptic.P384()) }},
+		{"P-256", func() pki.Option { return curve(elliptic.P256()) }},
+		{"RSA 2048", func() pki.Option { return rsaKey(2048) }},
+		{"P-384", func() pki.Option { return curve(elliptic.P384()) }},
 		{"RSA 4096", nil},
 	} {
-		root := pkitest.NewCA("root")
+		root := pki.NewCA("root")
 		good := root.Intermediate("ca")
 		leaf := good.Client("leaf").Certificate
-		evil := pkitest.NewCA("ca")
+		evil := pki.NewCA("ca")
 		var bogus []*x509.Certificate
 		for i := range 10 {
 			if key.option == nil {
@@ -62,7 +62,7 @@ func TestGoodClientAmongBogusIssuers(t *testing.T) {
 // TestDeepPathWithExpensiveKeys is affordable: no search, just depth.
 func TestDeepPathWithExpensiveKeys(t *testing.T) {
 	key := curve(elliptic.P521())
-	root := pkitest.NewCA("root", key)
+	root := pki.NewCA("root", key)
 	one := root.Intermediate("one", curve(elliptic.P521()))
 	two := one.Intermediate("two", curve(elliptic.P521()))
 	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
@@ -78,7 +78,7 @@ func TestDeepPathWithExpensiveKeys(t *testing.T) {
 
 // TestThousandCAs: configured certificates that do not matter cost nothing.
 func TestThousandCAs(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	one := root.Intermediate("one")
 	leaf := one.Client("leaf").Certificate
 	cas := []*x509.Certificate{root.Certificate}

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // TestAnchorAsClient is the how-to's case: a self-signed CA without extended
@@ -15,21 +15,21 @@ import (
 func TestAnchorAsClient(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		option pkitest.Option
+		option pki.Option
 		want   string
 	}{
 		{"RSA", rsaKey(2048), "root"},
 		{"may not sign certificates", usage(x509.KeyUsageDigitalSignature), "root"},
 		{"may sign nothing but certificates and CRLs", usage(x509.KeyUsageCertSign | x509.KeyUsageCRLSign), "root"},
 		{"may sign certificates alone", usage(x509.KeyUsageCertSign), "root"},
-		{"for clients", pkitest.ExtKeyUsage(x509.ExtKeyUsageClientAuth), "root"},
-		{"for servers", pkitest.ExtKeyUsage(x509.ExtKeyUsageServerAuth), "wrong_usage"},
-		{"expired", pkitest.Expired(), "expired"},
-		{"not yet valid", pkitest.NotYetValid(), "not_yet_valid"},
+		{"for clients", pki.ExtKeyUsage(x509.ExtKeyUsageClientAuth), "root"},
+		{"for servers", pki.ExtKeyUsage(x509.ExtKeyUsageServerAuth), "wrong_usage"},
+		{"expired", pki.Expired(), "expired"},
+		{"not yet valid", pki.NotYetValid(), "not_yet_valid"},
 		{"weak", curve(elliptic.P224()), "weak_algorithm"},
 		{"unknown critical extension", unknownCritical(), "constraint"},
 	} {
-		g := newGraph(t, "root", map[string][]pkitest.Option{"root": {test.option}})
+		g := newGraph(t, "root", map[string][]pki.Option{"root": {test.option}})
 		trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
 		paths, err := trust.Validate(g.certs["root"], nil, now)
 		if got := outcome(g, paths, err); got != test.want {
@@ -41,8 +41,8 @@ func TestAnchorAsClient(t *testing.T) {
 // TestSameNameAndKeyAsTheAnchor: byte-equal means more than name and key.
 func TestSameNameAndKeyAsTheAnchor(t *testing.T) {
 	key := curve(elliptic.P256())
-	configured := pkitest.NewCA("root", key)
-	renewed := pkitest.NewCA("root", key)
+	configured := pki.NewCA("root", key)
+	renewed := pki.NewCA("root", key)
 	trust := certpath.NewTrust([]*x509.Certificate{configured.Certificate}, certpath.TrustOptions{})
 	if _, err := trust.Validate(renewed.Certificate, nil, now); err == nil || kindOf(err) != "wrong_usage" {
 		t.Errorf("got %v", err)
@@ -52,7 +52,7 @@ func TestSameNameAndKeyAsTheAnchor(t *testing.T) {
 // TestConfiguredWithoutBeingACA: such a certificate is no trust anchor, neither
 // for others nor for itself.
 func TestConfiguredWithoutBeingACA(t *testing.T) {
-	alone := pkitest.NewSelfSigned("alone")
+	alone := pki.NewSelfSigned("alone")
 	for _, partial := range []bool{false, true} {
 		trust := certpath.NewTrust([]*x509.Certificate{alone.Certificate}, certpath.TrustOptions{AllowPartialChain: partial})
 		for _, leaf := range []*x509.Certificate{alone.Certificate, alone.Client("leaf").Certificate} {
@@ -66,7 +66,7 @@ func TestConfiguredWithoutBeingACA(t *testing.T) {
 // TestSelfIssuedRollover: a certificate over a CA's new key, issued with the old
 // one, has issuer and subject alike and is no trust anchor.
 func TestSelfIssuedRollover(t *testing.T) {
-	old := pkitest.NewCA("root")
+	old := pki.NewCA("root")
 	renewed := old.Intermediate("root")
 	leaf := renewed.Client("leaf")
 	if !bytes.Equal(renewed.RawSubject, renewed.RawIssuer) {
@@ -86,7 +86,7 @@ func TestSelfIssuedRollover(t *testing.T) {
 // TestUnverifiableAnchor: an old root's own signature is not judged. The test
 // relabels it as MD5, which crypto/x509 cannot verify.
 func TestUnverifiableAnchor(t *testing.T) {
-	root := pkitest.NewCA("root", rsaKey(2048))
+	root := pki.NewCA("root", rsaKey(2048))
 	leaf := root.Client("leaf")
 	sha256, md5 := []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b"), []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04")
 	relabel := func(der []byte) *x509.Certificate {

@@ -9,15 +9,15 @@ import (
 
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/clientcert"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-func ed25519Key() pkitest.Option {
+func ed25519Key() pki.Option {
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		panic(err)
 	}
-	return pkitest.Key(key)
+	return pki.Key(key)
 }
 
 // BenchmarkCold compares a leaf that has not been seen before, from PEM to
@@ -25,13 +25,13 @@ func ed25519Key() pkitest.Option {
 func BenchmarkCold(b *testing.B) {
 	for _, key := range []struct {
 		name   string
-		option func() pkitest.Option
+		option func() pki.Option
 	}{
-		{"RSA2048", func() pkitest.Option { return pkitest.RSA(2048) }},
-		{"P256", func() pkitest.Option { return pkitest.With(func(*x509.Certificate) {}) }},
+		{"RSA2048", func() pki.Option { return pki.RSA(2048) }},
+		{"P256", func() pki.Option { return pki.With(func(*x509.Certificate) {}) }},
 		{"Ed25519", ed25519Key},
 	} {
-		root := pkitest.NewCA("root", key.option())
+		root := pki.NewCA("root", key.option())
 		intermediate := root.Intermediate("intermediate", key.option())
 		benchmarkCold(b, key.name+"/one level", root.Client("c", key.option()).PEM(), "", root.Certificate)
 		leaf := intermediate.Client("c", key.option())

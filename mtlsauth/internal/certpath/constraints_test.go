@@ -6,14 +6,14 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // constrainedBy validates a leaf with these options below an intermediate with
 // the constraints.
-func constrainedBy(t *testing.T, critical bool, parts [][]byte, leaf ...pkitest.Option) ([]certpath.Path, error) {
+func constrainedBy(t *testing.T, critical bool, parts [][]byte, leaf ...pki.Option) ([]certpath.Path, error) {
 	t.Helper()
-	g := newGraph(t, "root root>one one>leaf", map[string][]pkitest.Option{
+	g := newGraph(t, "root root>one one>leaf", map[string][]pki.Option{
 		"root>one": {constraints(t, critical, parts...)}, "one>leaf": leaf,
 	})
 	trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
@@ -23,98 +23,98 @@ func constrainedBy(t *testing.T, critical bool, parts [][]byte, leaf ...pkitest.
 func TestNameConstraints(t *testing.T) {
 	dn := func(s string) []byte { return dnBase(t, s) }
 	none := subjectDN(t, "")
-	subject := func(s string) pkitest.Option { return subjectDN(t, s) }
+	subject := func(s string) pki.Option { return subjectDN(t, s) }
 	for _, test := range []struct {
 		name  string
 		parts [][]byte
-		leaf  []pkitest.Option
+		leaf  []pki.Option
 		want  bool
 	}{
-		{"DNS itself", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{pkitest.DNS("EXAMPLE.com")}, true},
-		{"DNS below", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{pkitest.DNS("a.example.com")}, true},
-		{"DNS beside", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{pkitest.DNS("badexample.com")}, false},
-		{"one DNS of two beside", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{pkitest.DNS("a.example.com", "a.org")}, false},
-		{"DNS with a leading dot, itself", [][]byte{permitted(dnsBase(".example.com"))}, []pkitest.Option{pkitest.DNS("example.com")}, false},
-		{"DNS with a leading dot, below", [][]byte{permitted(dnsBase(".example.com"))}, []pkitest.Option{pkitest.DNS("a.example.com")}, true},
-		{"a wildcard as a constraint", [][]byte{excluded(dnsBase("*.example.com"))}, []pkitest.Option{pkitest.DNS("a.example.org")}, false},
-		{"a wildcard as a constraint for URIs", [][]byte{excluded(uriBase("*.example.com"))}, []pkitest.Option{pkitest.DNS("a.example.org")}, false},
-		{"a wildcard as a constraint for addresses", [][]byte{excluded(emailBase("*.example.com"))}, []pkitest.Option{pkitest.DNS("a.example.org")}, false},
-		{"a wildcard as the domain of a mailbox", [][]byte{excluded(emailBase("a@*.example.com"))}, []pkitest.Option{pkitest.DNS("a.example.org")}, false},
-		{"malformed DNS", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{pkitest.DNS(".example.com")}, false},
-		{"malformed DNS, excluded elsewhere", [][]byte{excluded(dnsBase("example.org"))}, []pkitest.Option{pkitest.DNS("a..com")}, false},
-		{"excluded DNS", [][]byte{excluded(dnsBase("example.com"))}, []pkitest.Option{pkitest.DNS("a.Example.com")}, false},
-		{"excluded wins", [][]byte{permitted(dnsBase("example.com")), excluded(dnsBase("a.example.com"))}, []pkitest.Option{pkitest.DNS("a.example.com")}, false},
-		{"wildcard over an excluded name", [][]byte{excluded(dnsBase("a.example.com"))}, []pkitest.Option{pkitest.DNS("*.example.com")}, false},
-		{"partial wildcard over an excluded name", [][]byte{excluded(dnsBase("abc.example.com"))}, []pkitest.Option{pkitest.DNS("a*.example.com")}, false},
-		{"wildcard above a permitted name", [][]byte{permitted(dnsBase("a.example.com"))}, []pkitest.Option{pkitest.DNS("*.example.com")}, false},
+		{"DNS itself", [][]byte{permitted(dnsBase("example.com"))}, []pki.Option{pki.DNS("EXAMPLE.com")}, true},
+		{"DNS below", [][]byte{permitted(dnsBase("example.com"))}, []pki.Option{pki.DNS("a.example.com")}, true},
+		{"DNS beside", [][]byte{permitted(dnsBase("example.com"))}, []pki.Option{pki.DNS("badexample.com")}, false},
+		{"one DNS of two beside", [][]byte{permitted(dnsBase("example.com"))}, []pki.Option{pki.DNS("a.example.com", "a.org")}, false},
+		{"DNS with a leading dot, itself", [][]byte{permitted(dnsBase(".example.com"))}, []pki.Option{pki.DNS("example.com")}, false},
+		{"DNS with a leading dot, below", [][]byte{permitted(dnsBase(".example.com"))}, []pki.Option{pki.DNS("a.example.com")}, true},
+		{"a wildcard as a constraint", [][]byte{excluded(dnsBase("*.example.com"))}, []pki.Option{pki.DNS("a.example.org")}, false},
+		{"a wildcard as a constraint for URIs", [][]byte{excluded(uriBase("*.example.com"))}, []pki.Option{pki.DNS("a.example.org")}, false},
+		{"a wildcard as a constraint for addresses", [][]byte{excluded(emailBase("*.example.com"))}, []pki.Option{pki.DNS("a.example.org")}, false},
+		{"a wildcard as the domain of a mailbox", [][]byte{excluded(emailBase("a@*.example.com"))}, []pki.Option{pki.DNS("a.example.org")}, false},
+		{"malformed DNS", [][]byte{permitted(dnsBase("example.com"))}, []pki.Option{pki.DNS(".example.com")}, false},
+		{"malformed DNS, excluded elsewhere", [][]byte{excluded(dnsBase("example.org"))}, []pki.Option{pki.DNS("a..com")}, false},
+		{"excluded DNS", [][]byte{excluded(dnsBase("example.com"))}, []pki.Option{pki.DNS("a.Example.com")}, false},
+		{"excluded wins", [][]byte{permitted(dnsBase("example.com")), excluded(dnsBase("a.example.com"))}, []pki.Option{pki.DNS("a.example.com")}, false},
+		{"wildcard over an excluded name", [][]byte{excluded(dnsBase("a.example.com"))}, []pki.Option{pki.DNS("*.example.com")}, false},
+		{"partial wildcard over an excluded name", [][]byte{excluded(dnsBase("abc.example.com"))}, []pki.Option{pki.DNS("a*.example.com")}, false},
+		{"wildcard above a permitted name", [][]byte{permitted(dnsBase("a.example.com"))}, []pki.Option{pki.DNS("*.example.com")}, false},
 		{"no DNS name at all", [][]byte{permitted(dnsBase("example.com"))}, nil, true},
-		{"another kind", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{pkitest.Email("a@b.org")}, true},
-		{"everything excluded", [][]byte{excluded(dnsBase(""))}, []pkitest.Option{pkitest.DNS("a.org")}, false},
-		{"everything permitted", [][]byte{permitted(dnsBase(""))}, []pkitest.Option{pkitest.DNS("a.org")}, true},
+		{"another kind", [][]byte{permitted(dnsBase("example.com"))}, []pki.Option{pki.Email("a@b.org")}, true},
+		{"everything excluded", [][]byte{excluded(dnsBase(""))}, []pki.Option{pki.DNS("a.org")}, false},
+		{"everything permitted", [][]byte{permitted(dnsBase(""))}, []pki.Option{pki.DNS("a.org")}, true},
 
-		{"mailbox", [][]byte{permitted(emailBase("a@example.com"))}, []pkitest.Option{pkitest.Email("a@EXAMPLE.com")}, true},
-		{"another mailbox", [][]byte{permitted(emailBase("a@example.com"))}, []pkitest.Option{pkitest.Email("A@example.com")}, false},
-		{"excluded mailbox in another case", [][]byte{excluded(emailBase("a@example.com"))}, []pkitest.Option{pkitest.Email("A@example.com")}, false},
-		{"excluded mailbox in quotes", [][]byte{excluded(emailBase("a@example.com"))}, []pkitest.Option{pkitest.Email(`"a"@example.com`)}, false},
-		{"host of an address", [][]byte{permitted(emailBase("example.com"))}, []pkitest.Option{pkitest.Email("a@example.com")}, true},
-		{"host below", [][]byte{permitted(emailBase("example.com"))}, []pkitest.Option{pkitest.Email("a@mail.example.com")}, false},
-		{"domain below", [][]byte{permitted(emailBase(".example.com"))}, []pkitest.Option{pkitest.Email("a@mail.example.com")}, true},
-		{"domain itself", [][]byte{permitted(emailBase(".example.com"))}, []pkitest.Option{pkitest.Email("a@example.com")}, false},
-		{"excluded host, below it", [][]byte{excluded(emailBase("example.com"))}, []pkitest.Option{pkitest.Email("a@mail.example.com")}, true},
-		{"two at signs", [][]byte{permitted(emailBase("example.com"))}, []pkitest.Option{pkitest.Email("a@evil.org@example.com")}, false},
-		{"at sign in quotes", [][]byte{permitted(emailBase("example.com"))}, []pkitest.Option{pkitest.Email(`"a@b"@example.com`)}, true},
-		{"malformed address", [][]byte{excluded(emailBase("example.com"))}, []pkitest.Option{pkitest.Email("nobody")}, false},
-		{"address in the subject", [][]byte{permitted(emailBase("example.com"))}, []pkitest.Option{subject("E:22=a@evil.org")}, false},
-		{"permitted address in the subject", [][]byte{permitted(emailBase("example.com"))}, []pkitest.Option{subject("E:22=a@example.com")}, true},
-		{"unreadable address in the subject", [][]byte{excluded(emailBase("example.org"))}, []pkitest.Option{subject("E:20=a\xff@example.com")}, false},
-		{"address in the subject beside the SAN's", [][]byte{permitted(emailBase("example.com"))}, []pkitest.Option{subject("E:22=a@evil.org"), pkitest.Email("a@example.com")}, true},
+		{"mailbox", [][]byte{permitted(emailBase("a@example.com"))}, []pki.Option{pki.Email("a@EXAMPLE.com")}, true},
+		{"another mailbox", [][]byte{permitted(emailBase("a@example.com"))}, []pki.Option{pki.Email("A@example.com")}, false},
+		{"excluded mailbox in another case", [][]byte{excluded(emailBase("a@example.com"))}, []pki.Option{pki.Email("A@example.com")}, false},
+		{"excluded mailbox in quotes", [][]byte{excluded(emailBase("a@example.com"))}, []pki.Option{pki.Email(`"a"@example.com`)}, false},
+		{"host of an address", [][]byte{permitted(emailBase("example.com"))}, []pki.Option{pki.Email("a@example.com")}, true},
+		{"host below", [][]byte{permitted(emailBase("example.com"))}, []pki.Option{pki.Email("a@mail.example.com")}, false},
+		{"domain below", [][]byte{permitted(emailBase(".example.com"))}, []pki.Option{pki.Email("a@mail.example.com")}, true},
+		{"domain itself", [][]byte{permitted(emailBase(".example.com"))}, []pki.Option{pki.Email("a@example.com")}, false},
+		{"excluded host, below it", [][]byte{excluded(emailBase("example.com"))}, []pki.Option{pki.Email("a@mail.example.com")}, true},
+		{"two at signs", [][]byte{permitted(emailBase("example.com"))}, []pki.Option{pki.Email("a@evil.org@example.com")}, false},
+		{"at sign in quotes", [][]byte{permitted(emailBase("example.com"))}, []pki.Option{pki.Email(`"a@b"@example.com`)}, true},
+		{"malformed address", [][]byte{excluded(emailBase("example.com"))}, []pki.Option{pki.Email("nobody")}, false},
+		{"address in the subject", [][]byte{permitted(emailBase("example.com"))}, []pki.Option{subject("E:22=a@evil.org")}, false},
+		{"permitted address in the subject", [][]byte{permitted(emailBase("example.com"))}, []pki.Option{subject("E:22=a@example.com")}, true},
+		{"unreadable address in the subject", [][]byte{excluded(emailBase("example.org"))}, []pki.Option{subject("E:20=a\xff@example.com")}, false},
+		{"address in the subject beside the SAN's", [][]byte{permitted(emailBase("example.com"))}, []pki.Option{subject("E:22=a@evil.org"), pki.Email("a@example.com")}, true},
 
-		{"URI host", [][]byte{permitted(uriBase("example.com"))}, []pkitest.Option{pkitest.URI("https://example.com:8443/x")}, true},
-		{"URI below the host", [][]byte{permitted(uriBase("example.com"))}, []pkitest.Option{pkitest.URI("https://a.example.com/")}, false},
-		{"URI below the domain", [][]byte{permitted(uriBase(".example.com"))}, []pkitest.Option{pkitest.URI("https://a.example.com/")}, true},
-		{"URI with user information", [][]byte{permitted(uriBase("example.com"))}, []pkitest.Option{pkitest.URI("https://example.com@evil.org/")}, false},
-		{"URI without a host", [][]byte{permitted(uriBase("example.com"))}, []pkitest.Option{pkitest.URI("urn:uuid:1")}, false},
-		{"URI without a host, DNS constrained", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{pkitest.URI("urn:uuid:1")}, true},
-		{"URI with an address, excluded elsewhere", [][]byte{excluded(uriBase("example.com"))}, []pkitest.Option{pkitest.URI("https://192.0.2.1/")}, false},
-		{"excluded URI", [][]byte{excluded(uriBase("example.com"))}, []pkitest.Option{pkitest.URI("https://Example.com/")}, false},
+		{"URI host", [][]byte{permitted(uriBase("example.com"))}, []pki.Option{pki.URI("https://example.com:8443/x")}, true},
+		{"URI below the host", [][]byte{permitted(uriBase("example.com"))}, []pki.Option{pki.URI("https://a.example.com/")}, false},
+		{"URI below the domain", [][]byte{permitted(uriBase(".example.com"))}, []pki.Option{pki.URI("https://a.example.com/")}, true},
+		{"URI with user information", [][]byte{permitted(uriBase("example.com"))}, []pki.Option{pki.URI("https://example.com@evil.org/")}, false},
+		{"URI without a host", [][]byte{permitted(uriBase("example.com"))}, []pki.Option{pki.URI("urn:uuid:1")}, false},
+		{"URI without a host, DNS constrained", [][]byte{permitted(dnsBase("example.com"))}, []pki.Option{pki.URI("urn:uuid:1")}, true},
+		{"URI with an address, excluded elsewhere", [][]byte{excluded(uriBase("example.com"))}, []pki.Option{pki.URI("https://192.0.2.1/")}, false},
+		{"excluded URI", [][]byte{excluded(uriBase("example.com"))}, []pki.Option{pki.URI("https://Example.com/")}, false},
 
-		{"IP inside", [][]byte{permitted(ipBase(192, 0, 2, 0, 255, 255, 255, 0))}, []pkitest.Option{pkitest.IP("192.0.2.7")}, true},
-		{"IP outside", [][]byte{permitted(ipBase(192, 0, 2, 0, 255, 255, 255, 0))}, []pkitest.Option{pkitest.IP("192.0.3.7")}, false},
-		{"IPv6 below IPv4 alone", [][]byte{permitted(ipBase(192, 0, 2, 0, 255, 255, 255, 0))}, []pkitest.Option{pkitest.IP("2001:db8::1")}, false},
-		{"excluded IP, host bits set", [][]byte{excluded(ipBase(1, 0, 0, 0, 255, 0, 0, 0), ipBase(10, 0, 0, 5, 255, 0, 0, 0))}, []pkitest.Option{pkitest.IP("10.0.0.1")}, false},
+		{"IP inside", [][]byte{permitted(ipBase(192, 0, 2, 0, 255, 255, 255, 0))}, []pki.Option{pki.IP("192.0.2.7")}, true},
+		{"IP outside", [][]byte{permitted(ipBase(192, 0, 2, 0, 255, 255, 255, 0))}, []pki.Option{pki.IP("192.0.3.7")}, false},
+		{"IPv6 below IPv4 alone", [][]byte{permitted(ipBase(192, 0, 2, 0, 255, 255, 255, 0))}, []pki.Option{pki.IP("2001:db8::1")}, false},
+		{"excluded IP, host bits set", [][]byte{excluded(ipBase(1, 0, 0, 0, 255, 0, 0, 0), ipBase(10, 0, 0, 5, 255, 0, 0, 0))}, []pki.Option{pki.IP("10.0.0.1")}, false},
 
-		{"DN inside", [][]byte{permitted(dn("C=US,O=Kong"))}, []pkitest.Option{subject("C=US,O=Kong,CN=a")}, true},
-		{"DN itself", [][]byte{permitted(dn("C=US,O=Kong"))}, []pkitest.Option{subject("C=US,O=Kong")}, true},
-		{"DN shorter", [][]byte{permitted(dn("C=US,O=Kong"))}, []pkitest.Option{subject("C=US")}, false},
-		{"DN in another order", [][]byte{permitted(dn("C=US,O=Kong"))}, []pkitest.Option{subject("O=Kong,C=US")}, false},
-		{"DN in another case and spacing", [][]byte{permitted(dn("O=Kong  Inc"))}, []pkitest.Option{subject("O:19= kong inc ,CN=a")}, true},
-		{"DN beyond ASCII in another case", [][]byte{permitted(dn("O=ÄÖ"))}, []pkitest.Option{subject("O=äö,CN=a")}, false},
-		{"the same, excluded", [][]byte{excluded(dn("O=ÄÖ"))}, []pkitest.Option{subject("O=äö,CN=a")}, false},
-		{"DN of a string type that does not fold", [][]byte{permitted(dn("O=Kong"))}, []pkitest.Option{subject("O:20=kong")}, false},
-		{"the same, excluded", [][]byte{excluded(dn("O=Kong"))}, []pkitest.Option{subject("O:20=kong")}, false},
-		{"unreadable where something is excluded", [][]byte{excluded(dn("O=Kong"))}, []pkitest.Option{subject("O:20=k\xff")}, false},
-		{"multi-valued RDN in another order", [][]byte{permitted(dn("O=a+OU=b"))}, []pkitest.Option{subject("OU=b+O=a,CN=x")}, true},
-		{"multi-valued RDN with one more", [][]byte{permitted(dn("O=a"))}, []pkitest.Option{subject("O=a+OU=b")}, false},
-		{"multi-valued RDN with one fewer", [][]byte{permitted(dn("O=a+OU=b"))}, []pkitest.Option{subject("O=a,CN=x")}, false},
-		{"multi-valued RDN spelt twice", [][]byte{permitted(dn("O=a+O=A"))}, []pkitest.Option{subject("O=a+O=evil")}, false},
-		{"excluded RDN with one more", [][]byte{excluded(dn("O=a"))}, []pkitest.Option{subject("O=a+OU=b")}, false},
-		{"excluded DN", [][]byte{excluded(dn("O=evil"))}, []pkitest.Option{subject("O=Evil,CN=a")}, false},
-		{"excluded DN elsewhere", [][]byte{excluded(dn("O=evil"))}, []pkitest.Option{subject("O=Kong,CN=a")}, true},
-		{"directoryName in the SAN outside", [][]byte{permitted(dn("O=Kong"))}, []pkitest.Option{subject("O=Kong"), san(false, dn("O=evil"))}, false},
-		{"directoryName in the SAN inside", [][]byte{permitted(dn("O=Kong"))}, []pkitest.Option{none, san(true, dn("O=Kong,CN=a"))}, true},
-		{"empty subject", [][]byte{permitted(dn("O=Kong"))}, []pkitest.Option{none}, true},
-		{"broken directoryName", [][]byte{excluded(dn("O=Kong"))}, []pkitest.Option{san(false, context(4, true, []byte{1, 2}))}, false},
+		{"DN inside", [][]byte{permitted(dn("C=US,O=Kong"))}, []pki.Option{subject("C=US,O=Kong,CN=a")}, true},
+		{"DN itself", [][]byte{permitted(dn("C=US,O=Kong"))}, []pki.Option{subject("C=US,O=Kong")}, true},
+		{"DN shorter", [][]byte{permitted(dn("C=US,O=Kong"))}, []pki.Option{subject("C=US")}, false},
+		{"DN in another order", [][]byte{permitted(dn("C=US,O=Kong"))}, []pki.Option{subject("O=Kong,C=US")}, false},
+		{"DN in another case and spacing", [][]byte{permitted(dn("O=Kong  Inc"))}, []pki.Option{subject("O:19= kong inc ,CN=a")}, true},
+		{"DN beyond ASCII in another case", [][]byte{permitted(dn("O=ÄÖ"))}, []pki.Option{subject("O=äö,CN=a")}, false},
+		{"the same, excluded", [][]byte{excluded(dn("O=ÄÖ"))}, []pki.Option{subject("O=äö,CN=a")}, false},
+		{"DN of a string type that does not fold", [][]byte{permitted(dn("O=Kong"))}, []pki.Option{subject("O:20=kong")}, false},
+		{"the same, excluded", [][]byte{excluded(dn("O=Kong"))}, []pki.Option{subject("O:20=kong")}, false},
+		{"unreadable where something is excluded", [][]byte{excluded(dn("O=Kong"))}, []pki.Option{subject("O:20=k\xff")}, false},
+		{"multi-valued RDN in another order", [][]byte{permitted(dn("O=a+OU=b"))}, []pki.Option{subject("OU=b+O=a,CN=x")}, true},
+		{"multi-valued RDN with one more", [][]byte{permitted(dn("O=a"))}, []pki.Option{subject("O=a+OU=b")}, false},
+		{"multi-valued RDN with one fewer", [][]byte{permitted(dn("O=a+OU=b"))}, []pki.Option{subject("O=a,CN=x")}, false},
+		{"multi-valued RDN spelt twice", [][]byte{permitted(dn("O=a+O=A"))}, []pki.Option{subject("O=a+O=evil")}, false},
+		{"excluded RDN with one more", [][]byte{excluded(dn("O=a"))}, []pki.Option{subject("O=a+OU=b")}, false},
+		{"excluded DN", [][]byte{excluded(dn("O=evil"))}, []pki.Option{subject("O=Evil,CN=a")}, false},
+		{"excluded DN elsewhere", [][]byte{excluded(dn("O=evil"))}, []pki.Option{subject("O=Kong,CN=a")}, true},
+		{"directoryName in the SAN outside", [][]byte{permitted(dn("O=Kong"))}, []pki.Option{subject("O=Kong"), san(false, dn("O=evil"))}, false},
+		{"directoryName in the SAN inside", [][]byte{permitted(dn("O=Kong"))}, []pki.Option{none, san(true, dn("O=Kong,CN=a"))}, true},
+		{"empty subject", [][]byte{permitted(dn("O=Kong"))}, []pki.Option{none}, true},
+		{"broken directoryName", [][]byte{excluded(dn("O=Kong"))}, []pki.Option{san(false, context(4, true, []byte{1, 2}))}, false},
 
-		{"otherName constrained and there", [][]byte{permitted(otherName("u"))}, []pkitest.Option{san(false, otherName("u"))}, false},
-		{"otherName excluded and there", [][]byte{excluded(otherName("u"))}, []pkitest.Option{san(false, otherName("v"))}, false},
-		{"otherName constrained and not there", [][]byte{permitted(otherName("u"))}, []pkitest.Option{pkitest.DNS("a.org")}, true},
-		{"registeredID excluded and there", [][]byte{excluded(context(8, false, []byte{42}))}, []pkitest.Option{san(false, context(8, false, []byte{43}))}, false},
-		{"a name of no known form", [][]byte{permitted(dnsBase("example.com"))}, []pkitest.Option{san(false, context(9, false, []byte("x")))}, false},
+		{"otherName constrained and there", [][]byte{permitted(otherName("u"))}, []pki.Option{san(false, otherName("u"))}, false},
+		{"otherName excluded and there", [][]byte{excluded(otherName("u"))}, []pki.Option{san(false, otherName("v"))}, false},
+		{"otherName constrained and not there", [][]byte{permitted(otherName("u"))}, []pki.Option{pki.DNS("a.org")}, true},
+		{"registeredID excluded and there", [][]byte{excluded(context(8, false, []byte{42}))}, []pki.Option{san(false, context(8, false, []byte{43}))}, false},
+		{"a name of no known form", [][]byte{permitted(dnsBase("example.com"))}, []pki.Option{san(false, context(9, false, []byte("x")))}, false},
 
-		{"minimum written out as zero", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(0, false, []byte{0})))}, []pkitest.Option{pkitest.DNS("a.org")}, true},
-		{"minimum of one", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(0, false, []byte{1})))}, []pkitest.Option{pkitest.DNS("a.org")}, false},
-		{"maximum", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(1, false, []byte{9})))}, []pkitest.Option{pkitest.DNS("a.org")}, false},
-		{"a base of no known form", [][]byte{permitted(dnsBase("a.org"), context(9, false, []byte("x")))}, []pkitest.Option{pkitest.DNS("a.org")}, false},
+		{"minimum written out as zero", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(0, false, []byte{0})))}, []pki.Option{pki.DNS("a.org")}, true},
+		{"minimum of one", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(0, false, []byte{1})))}, []pki.Option{pki.DNS("a.org")}, false},
+		{"maximum", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(1, false, []byte{9})))}, []pki.Option{pki.DNS("a.org")}, false},
+		{"a base of no known form", [][]byte{permitted(dnsBase("a.org"), context(9, false, []byte("x")))}, []pki.Option{pki.DNS("a.org")}, false},
 	} {
 		for _, critical := range []bool{true, false} {
 			paths, err := constrainedBy(t, critical, test.parts, test.leaf...)
@@ -132,10 +132,10 @@ func TestNameConstraints(t *testing.T) {
 
 // TestConstraintsOnThePath says whose constraints bind whom.
 func TestConstraintsOnThePath(t *testing.T) {
-	nc := func(parts ...[]byte) []pkitest.Option { return []pkitest.Option{constraints(t, true, parts...)} }
+	nc := func(parts ...[]byte) []pki.Option { return []pki.Option{constraints(t, true, parts...)} }
 	org := dnsBase("example.org")
-	leafDNS := []pkitest.Option{pkitest.DNS("a.example.org")}
-	type options = map[string][]pkitest.Option
+	leafDNS := []pki.Option{pki.DNS("a.example.org")}
+	type options = map[string][]pki.Option
 	for _, test := range []struct {
 		name    string
 		options options
@@ -168,9 +168,9 @@ func TestNamesTimesConstraints(t *testing.T) {
 	deep := strings.Repeat("+O=a", 300)[1:]
 	for name, test := range map[string]struct {
 		parts [][]byte
-		leaf  pkitest.Option
+		leaf  pki.Option
 	}{
-		"DNS":          {[][]byte{excluded(bases...)}, pkitest.DNS(names...)},
+		"DNS":          {[][]byte{excluded(bases...)}, pki.DNS(names...)},
 		"multi-valued": {[][]byte{permitted(dnBase(t, deep+"+O=b"))}, subjectDN(t, deep+"+O=c")},
 	} {
 		_, err := constrainedBy(t, true, test.parts, test.leaf)
@@ -178,7 +178,7 @@ func TestNamesTimesConstraints(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if _, err := constrainedBy(t, true, [][]byte{excluded(bases[:300]...)}, pkitest.DNS(names[:300]...)); err != nil {
+	if _, err := constrainedBy(t, true, [][]byte{excluded(bases[:300]...)}, pki.DNS(names[:300]...)); err != nil {
 		t.Errorf("300 names and constraints: %v", err)
 	}
 }

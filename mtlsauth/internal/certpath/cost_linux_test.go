@@ -16,10 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/cputime"
+	"mtls-auth/mtlsauth/internal/testing/cputime"
 
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // limit is the CPU time that one validation may take: 10 ms, and in proportion more
@@ -27,7 +27,7 @@ import (
 func limit(t testing.TB) time.Duration {
 	t.Helper()
 	const idle = 67 * time.Microsecond
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	check := cputime.Of(func() {
 		if err := ca.CheckSignatureFrom(ca.Certificate); err != nil {
 			t.Fatal(err)
@@ -81,25 +81,25 @@ func rsaSigned(t testing.TB, leaf *x509.Certificate, size int) *x509.Certificate
 }
 
 func TestCostIsBounded(t *testing.T) {
-	anchors := map[string]*pkitest.Certificate{
-		"P-256": pkitest.NewCA("root"), "P-521": pkitest.NewCA("root", curve(elliptic.P521())), "RSA 4096": pkitest.NewCA("root", rsaKey(4096)),
+	anchors := map[string]*pki.Certificate{
+		"P-256": pki.NewCA("root"), "P-521": pki.NewCA("root", curve(elliptic.P521())), "RSA 4096": pki.NewCA("root", rsaKey(4096)),
 	}
-	signer := pkitest.NewCA("signer", rsaKey(2048))
+	signer := pki.NewCA("signer", rsaKey(2048))
 	for anchorName, root := range anchors {
 		trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
-		bogus := func(issuer *pkitest.Certificate, name string, bits, exponent, count int) (out []*x509.Certificate) {
+		bogus := func(issuer *pki.Certificate, name string, bits, exponent, count int) (out []*x509.Certificate) {
 			for i := range count {
 				out = append(out, bogusRSA(t, issuer.Intermediate(name).Certificate, bits, exponent, int64(i)))
 			}
 			return out
 		}
 		leafOf := func(name string, bits int) *x509.Certificate {
-			parent := &pkitest.Certificate{Certificate: &x509.Certificate{Raw: []byte{0}}, Key: signer.Key}
+			parent := &pki.Certificate{Certificate: &x509.Certificate{Raw: []byte{0}}, Key: signer.Key}
 			*parent.Certificate = *signer.Certificate
 			parent.Certificate.RawSubject, parent.Certificate.Subject.CommonName = nil, name
 			return rsaSigned(t, parent.Client("leaf").Certificate, bits/8)
 		}
-		self := pkitest.NewCA("ca")
+		self := pki.NewCA("ca")
 		for _, test := range []struct {
 			name      string
 			leaf      *x509.Certificate
@@ -128,7 +128,7 @@ func TestCostIsBounded(t *testing.T) {
 // not even to see whether its certificate is self-signed.
 func TestCostOfAConfiguredKey(t *testing.T) {
 	const bits = 190000
-	ca := pkitest.NewCA("ca", rsaKey(2048))
+	ca := pki.NewCA("ca", rsaKey(2048))
 	huge := rsaSigned(t, bogusRSA(t, ca.Certificate, bits, 65537, 0), bits/8)
 	leaf := rsaSigned(t, ca.Client("leaf").Certificate, bits/8)
 	var err error
@@ -146,17 +146,17 @@ func TestCostOfAConfiguredKey(t *testing.T) {
 func TestCostOfGoodSignatures(t *testing.T) {
 	for _, key := range []struct {
 		name   string
-		option pkitest.Option
+		option pki.Option
 	}{{"P-521", curve(elliptic.P521())}, {"P-384", curve(elliptic.P384())}, {"RSA 4096", rsaKey(4096)}} {
-		ca := pkitest.NewCA("ca", key.option)
+		ca := pki.NewCA("ca", key.option)
 		var presented []*x509.Certificate
 		for i := range 10 {
 			// One name, one key: each signs each. A SAN of its own keeps
 			// crypto/x509 from seeing a loop.
-			presented = append(presented, ca.Intermediate("ca", key.option, pkitest.DNS(fmt.Sprintf("%d.org", i))).Certificate)
+			presented = append(presented, ca.Intermediate("ca", key.option, pki.DNS(fmt.Sprintf("%d.org", i))).Certificate)
 		}
 		leaf := ca.Client("leaf").Certificate
-		trust := certpath.NewTrust([]*x509.Certificate{pkitest.NewCA("ca").Certificate}, certpath.TrustOptions{})
+		trust := certpath.NewTrust([]*x509.Certificate{pki.NewCA("ca").Certificate}, certpath.TrustOptions{})
 		var err error
 		took := cputime.Of(func() { _, err = trust.Validate(leaf, presented, now) })
 		t.Logf("%s: %v, %s", key.name, took, kindOf(err))

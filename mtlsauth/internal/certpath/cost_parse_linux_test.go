@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/cputime"
+	"mtls-auth/mtlsauth/internal/testing/cputime"
 
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/clientcert"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // TestCostFromPEM is the whole of what a client makes us do: a leaf and a chain
@@ -27,7 +27,7 @@ func TestCostFromPEM(t *testing.T) {
 }
 
 func testCostFromPEM(t *testing.T, c elliptic.Curve) {
-	names := func(one string, count int) pkitest.Option {
+	names := func(one string, count int) pki.Option {
 		return san(false, bytes.Repeat([]byte(one), count))
 	}
 	const uri, host, dns = "\x86\x00", "\x86\x06a://bc", "\x82\x03a.b"
@@ -35,7 +35,7 @@ func testCostFromPEM(t *testing.T, c elliptic.Curve) {
 	for range 900 {
 		bases = append(bases, uriBase("x.yz"))
 	}
-	root := pkitest.NewCA("root", curve(c))
+	root := pki.NewCA("root", curve(c))
 	// The client holds the key of ca, and the holder of that is free in what
 	// it puts into certificates.
 	ca := root.Intermediate("ca", curve(c))
@@ -44,11 +44,11 @@ func testCostFromPEM(t *testing.T, c elliptic.Curve) {
 	configured := map[string]*certpath.Trust{
 		"root":         certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{}),
 		"partial":      certpath.NewTrust([]*x509.Certificate{root.Certificate, ca.Certificate}, certpath.TrustOptions{AllowPartialChain: true}),
-		"another root": certpath.NewTrust([]*x509.Certificate{pkitest.NewCA("root").Certificate}, certpath.TrustOptions{}),
+		"another root": certpath.NewTrust([]*x509.Certificate{pki.NewCA("root").Certificate}, certpath.TrustOptions{}),
 	}
 	for _, test := range []struct {
 		name  string
-		leaf  *pkitest.Certificate
+		leaf  *pki.Certificate
 		chain string
 	}{
 		{"empty URIs", sub.Client("leaf", names(uri, 23000)), sub.PEM() + ca.PEM()},
@@ -83,7 +83,7 @@ func TestAnchorsAreVerifiedOnce(t *testing.T) {
 	key := curve(elliptic.P384())
 	var bundle []byte
 	for range 100 {
-		bundle = append(bundle, pkitest.NewCA("root", key).PEM()...)
+		bundle = append(bundle, pki.NewCA("root", key).PEM()...)
 	}
 	parse := func() (cas []*x509.Certificate) {
 		for rest := bundle; ; {
@@ -100,7 +100,7 @@ func TestAnchorsAreVerifiedOnce(t *testing.T) {
 	}
 	cas := parse()
 	certpath.NewTrust(cas, certpath.TrustOptions{})
-	cas = append(parse(), pkitest.NewCA("new").Certificate)
+	cas = append(parse(), pki.NewCA("new").Certificate)
 	again := cputime.Of(func() { certpath.NewTrust(cas, certpath.TrustOptions{}) })
 	t.Log(again)
 	if again > 5*time.Millisecond {
@@ -109,7 +109,7 @@ func TestAnchorsAreVerifiedOnce(t *testing.T) {
 	// What is remembered is of the very certificate: a forged one with the
 	// same name and key is none.
 	forged := rebuild(t, cas[0], func(tbs []byte) []byte { return bytes.Replace(tbs, []byte("root"), []byte("Root"), 2) }, nil)
-	leaf := (&pkitest.Certificate{Certificate: forged, Key: pkitest.NewCA("x", key).Key}).Client("leaf")
+	leaf := (&pki.Certificate{Certificate: forged, Key: pki.NewCA("x", key).Key}).Client("leaf")
 	if _, err := certpath.NewTrust([]*x509.Certificate{forged}, certpath.TrustOptions{}).Validate(leaf.Certificate, nil, now); err == nil {
 		t.Error("a forged root counts as self-signed")
 	}

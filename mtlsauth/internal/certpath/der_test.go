@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // Encoders for the extensions that crypto/x509 does not write.
@@ -88,21 +88,21 @@ func subtrees(tag int, bases [][]byte) []byte {
 }
 
 // constraints adds a name constraints extension made of permitted, excluded.
-func constraints(t testing.TB, critical bool, parts ...[]byte) pkitest.Option {
+func constraints(t testing.TB, critical bool, parts ...[]byte) pki.Option {
 	t.Helper()
-	return pkitest.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 30}, Critical: critical, Value: sequence(parts...)})
+	return pki.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 30}, Critical: critical, Value: sequence(parts...)})
 }
 
 // san adds a subject alternative name of encoded general names.
-func san(critical bool, names ...[]byte) pkitest.Option {
-	return pkitest.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Critical: critical, Value: sequence(names...)})
+func san(critical bool, names ...[]byte) pki.Option {
+	return pki.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Critical: critical, Value: sequence(names...)})
 }
 
-func criticalDirName(t testing.TB, dn string) pkitest.Option { return san(true, dnBase(t, dn)) }
+func criticalDirName(t testing.TB, dn string) pki.Option { return san(true, dnBase(t, dn)) }
 
 // subjectDN sets the subject as rdnSequence writes it.
-func subjectDN(t testing.TB, dn string) pkitest.Option {
+func subjectDN(t testing.TB, dn string) pki.Option {
 	t.Helper()
 	raw := rdnSequence(t, dn)
-	return pkitest.With(func(c *x509.Certificate) { c.RawSubject = raw })
+	return pki.With(func(c *x509.Certificate) { c.RawSubject = raw })
 }

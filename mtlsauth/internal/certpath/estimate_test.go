@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // countingCurve is P-256, and counts how often anything is asked of it.
@@ -26,35 +26,35 @@ func (c countingCurve) Params() *elliptic.CurveParams {
 // holds the estimate against them: none too few, or the budget is no bound, and
 // none too many, or good clients are refused.
 func TestEstimateIsWhatVerifyDoes(t *testing.T) {
-	newKey := func() pkitest.Option {
+	newKey := func() pki.Option {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return pkitest.Key(key)
+		return pki.Key(key)
 	}
-	keys := []pkitest.Option{newKey(), newKey(), newKey()}
-	root := pkitest.NewCA("root")
+	keys := []pki.Option{newKey(), newKey(), newKey()}
+	root := pki.NewCA("root")
 	one := root.Intermediate("one", keys[0])
 	two := one.Intermediate("two", keys[1])
 	three := two.Intermediate("three", keys[2])
-	other := pkitest.NewCA("other")
+	other := pki.NewCA("other")
 	cross := other.Intermediate("one", keys[0])
 	loop := three.Intermediate("one", keys[0])
 	for _, test := range []struct {
 		name    string
-		leaf    *pkitest.Certificate
-		cas     []*pkitest.Certificate
+		leaf    *pki.Certificate
+		cas     []*pki.Certificate
 		partial bool
 		want    int
 	}{
-		{"root", root.Client("leaf"), []*pkitest.Certificate{root}, true, 1},
-		{"two levels", one.Client("leaf"), []*pkitest.Certificate{root, one}, false, 2},
-		{"two levels, partial", one.Client("leaf"), []*pkitest.Certificate{root, one}, true, 3},
-		{"three levels, partial", two.Client("leaf"), []*pkitest.Certificate{root, one, two}, true, 5},
-		{"four levels, partial", three.Client("leaf"), []*pkitest.Certificate{root, one, two, three}, true, 7},
-		{"cross-signed, partial", two.Client("leaf"), []*pkitest.Certificate{root, other, one, cross, two}, true, 8},
-		{"loop, partial", three.Client("leaf"), []*pkitest.Certificate{root, one, two, three, loop}, true, 9},
+		{"root", root.Client("leaf"), []*pki.Certificate{root}, true, 1},
+		{"two levels", one.Client("leaf"), []*pki.Certificate{root, one}, false, 2},
+		{"two levels, partial", one.Client("leaf"), []*pki.Certificate{root, one}, true, 3},
+		{"three levels, partial", two.Client("leaf"), []*pki.Certificate{root, one, two}, true, 5},
+		{"four levels, partial", three.Client("leaf"), []*pki.Certificate{root, one, two, three}, true, 7},
+		{"cross-signed, partial", two.Client("leaf"), []*pki.Certificate{root, other, one, cross, two}, true, 8},
+		{"loop, partial", three.Client("leaf"), []*pki.Certificate{root, one, two, three, loop}, true, 9},
 	} {
 		asked := 0
 		var cas []*x509.Certificate

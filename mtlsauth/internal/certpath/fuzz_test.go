@@ -8,15 +8,15 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // FuzzMutatedLeaf changes bytes of a good leaf, and of the intermediate that is
 // sent along: what still parses never leads to an anchor.
 func FuzzMutatedLeaf(f *testing.F) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	one := root.Intermediate("one", constraints(f, true, permitted(dnsBase("example.com"), dnBase(f, "CN=leaf"))))
-	leaf := one.Client("leaf", pkitest.DNS("a.example.com"))
+	leaf := one.Client("leaf", pki.DNS("a.example.com"))
 	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
 	if _, err := trust.Validate(leaf.Certificate, []*x509.Certificate{one.Certificate}, now); err != nil {
 		f.Fatal(err)
@@ -51,21 +51,21 @@ func FuzzMutatedLeaf(f *testing.F) {
 // FuzzConstraints puts bytes of anyone's choice where name constraints, names
 // and the subject are: there is an answer, and not two.
 func FuzzConstraints(f *testing.F) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	key := curveKey
 	f.Add(sequence(permitted(dnsBase("a.org"), emailBase("a@b.org"))), sequence(dnsBase("b.a.org"), emailBase("a@b.org")), rdnSequence(f, "C=US,E:22=a@b.org"))
 	f.Add(sequence(excluded(uriBase(".a.org"), ipBase(1, 2, 3, 4, 255, 0, 0, 0))), sequence(uriBase("https://b.a.org/"), ipBase(1, 2, 3, 4)), rdnSequence(f, ""))
 	f.Add(sequence(permitted(dnBase(f, "O=a+OU=b"), otherName("x"))), sequence(dnBase(f, "O=a+OU=b,CN=c"), otherName("y")), rdnSequence(f, "O=a+OU=b"))
 	f.Fuzz(func(t *testing.T, constraints, names, subject []byte) {
-		ext := func(last int, value []byte) pkitest.Option {
-			return pkitest.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, last}, Critical: true, Value: value})
+		ext := func(last int, value []byte) pki.Option {
+			return pki.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, last}, Critical: true, Value: value})
 		}
-		one := tryMake(func() *pkitest.Certificate { return root.Intermediate("one", key, ext(30, constraints)) })
+		one := tryMake(func() *pki.Certificate { return root.Intermediate("one", key, ext(30, constraints)) })
 		if one == nil {
 			return
 		}
-		leaf := tryMake(func() *pkitest.Certificate {
-			return one.Client("leaf", key, ext(17, names), pkitest.With(func(c *x509.Certificate) { c.RawSubject = subject }))
+		leaf := tryMake(func() *pki.Certificate {
+			return one.Client("leaf", key, ext(17, names), pki.With(func(c *x509.Certificate) { c.RawSubject = subject }))
 		})
 		if leaf == nil {
 			return
@@ -81,10 +81,10 @@ func FuzzConstraints(f *testing.F) {
 	})
 }
 
-var curveKey = pkitest.Key(pkitest.NewCA("key").Key)
+var curveKey = pki.Key(pki.NewCA("key").Key)
 
 // tryMake returns nil where crypto/x509 refuses what was asked for.
-func tryMake(make func() *pkitest.Certificate) (cert *pkitest.Certificate) {
+func tryMake(make func() *pki.Certificate) (cert *pki.Certificate) {
 	defer func() {
 		if recover() != nil {
 			cert = nil

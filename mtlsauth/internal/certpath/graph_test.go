@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // graph makes the certificates that edges describe: "root" is a self-signed CA,
@@ -20,13 +20,13 @@ import (
 // "leaf" are clients. Certificates are known by their edge.
 type graph struct {
 	keys  map[string]crypto.Signer
-	first map[string]*pkitest.Certificate
+	first map[string]*pki.Certificate
 	certs map[string]*x509.Certificate
 }
 
-func newGraph(t testing.TB, edges string, options map[string][]pkitest.Option) *graph {
+func newGraph(t testing.TB, edges string, options map[string][]pki.Option) *graph {
 	t.Helper()
-	g := &graph{map[string]crypto.Signer{}, map[string]*pkitest.Certificate{}, map[string]*x509.Certificate{}}
+	g := &graph{map[string]crypto.Signer{}, map[string]*pki.Certificate{}, map[string]*x509.Certificate{}}
 	for edge := range strings.FieldsSeq(edges) {
 		issuer, subject, issued := strings.Cut(edge, ">")
 		if !issued {
@@ -39,11 +39,11 @@ func newGraph(t testing.TB, edges string, options map[string][]pkitest.Option) *
 			}
 			g.keys[subject] = key
 		}
-		with := append([]pkitest.Option{pkitest.Key(g.keys[subject])}, options[edge]...)
-		var cert *pkitest.Certificate
+		with := append([]pki.Option{pki.Key(g.keys[subject])}, options[edge]...)
+		var cert *pki.Certificate
 		switch {
 		case !issued:
-			cert = pkitest.NewCA(subject, with...)
+			cert = pki.NewCA(subject, with...)
 		case strings.HasPrefix(subject, "leaf"):
 			cert = g.first[issuer].Client(subject, with...)
 		default:

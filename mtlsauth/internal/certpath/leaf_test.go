@@ -10,18 +10,18 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // TestKeyUsage: a client signs its handshake, or agrees on a key.
 func TestKeyUsage(t *testing.T) {
-	raw := func(bits ...byte) pkitest.Option {
-		return pkitest.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 15}, Critical: true, Value: tlv(0, asn1.TagBitString, false, bits)})
+	raw := func(bits ...byte) pki.Option {
+		return pki.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 15}, Critical: true, Value: tlv(0, asn1.TagBitString, false, bits)})
 	}
 	const good = "one>leaf root>one root"
 	for _, test := range []struct {
 		name      string
-		leaf, one pkitest.Option
+		leaf, one pki.Option
 		want      string
 	}{
 		{"none", usage(0), usage(0), good},
@@ -38,7 +38,7 @@ func TestKeyUsage(t *testing.T) {
 		{"no bits above", usage(x509.KeyUsageDigitalSignature), raw(0), "constraint"},
 		{"bits above that nobody knows", usage(x509.KeyUsageDigitalSignature), raw(0, 0, 0x3f), "constraint"},
 	} {
-		g := newGraph(t, "root root>one one>leaf", map[string][]pkitest.Option{"root>one": {test.one}, "one>leaf": {test.leaf}})
+		g := newGraph(t, "root root>one one>leaf", map[string][]pki.Option{"root>one": {test.one}, "one>leaf": {test.leaf}})
 		for _, presented := range []bool{true, false} {
 			trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
 			if !presented {
@@ -55,8 +55,8 @@ func TestKeyUsage(t *testing.T) {
 // TestVersionOne: a leaf of version 1 passes, unless it has the extensions that
 // crypto/x509 does not read in one.
 func TestVersionOne(t *testing.T) {
-	root := pkitest.NewCA("root")
-	three := root.Client("leaf", pkitest.ExtKeyUsage(x509.ExtKeyUsageServerAuth))
+	root := pki.NewCA("root")
+	three := root.Client("leaf", pki.ExtKeyUsage(x509.ExtKeyUsageServerAuth))
 	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
 	make := func(version int, keepExtensions bool) *x509.Certificate {
 		var parts struct{ TBS, Algorithm, Signature asn1.RawValue }

@@ -13,41 +13,41 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-func curve(c elliptic.Curve) pkitest.Option {
+func curve(c elliptic.Curve) pki.Option {
 	key, err := ecdsa.GenerateKey(c, rand.Reader)
 	if err != nil {
 		panic(err)
 	}
-	return pkitest.Key(key)
+	return pki.Key(key)
 }
 
-func rsaKey(bits int) pkitest.Option {
+func rsaKey(bits int) pki.Option {
 	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
 		panic(err)
 	}
-	return pkitest.Key(key)
+	return pki.Key(key)
 }
 
-func usage(u x509.KeyUsage) pkitest.Option {
-	return pkitest.With(func(c *x509.Certificate) { c.KeyUsage = u })
+func usage(u x509.KeyUsage) pki.Option {
+	return pki.With(func(c *x509.Certificate) { c.KeyUsage = u })
 }
 
-func notCA() pkitest.Option { return pkitest.With(func(c *x509.Certificate) { c.IsCA = false }) }
+func notCA() pki.Option { return pki.With(func(c *x509.Certificate) { c.IsCA = false }) }
 
-func signedWith(a x509.SignatureAlgorithm) pkitest.Option {
-	return pkitest.With(func(c *x509.Certificate) { c.SignatureAlgorithm = a })
+func signedWith(a x509.SignatureAlgorithm) pki.Option {
+	return pki.With(func(c *x509.Certificate) { c.SignatureAlgorithm = a })
 }
 
-func pathLength(n int) pkitest.Option {
-	return pkitest.With(func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = n, n == 0 })
+func pathLength(n int) pki.Option {
+	return pki.With(func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = n, n == 0 })
 }
 
-func unknownCritical() pkitest.Option {
-	return pkitest.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3}, Critical: true, Value: []byte{5, 0}})
+func unknownCritical() pki.Option {
+	return pki.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3}, Critical: true, Value: []byte{5, 0}})
 }
 
 // TestRules breaks one thing of a good path of three certificates, root, one
@@ -55,10 +55,10 @@ func unknownCritical() pkitest.Option {
 func TestRules(t *testing.T) {
 	root, one, leaf := "root", "root>one", "one>leaf"
 	const good = "one>leaf root>one root"
-	type options = map[string][]pkitest.Option
-	eku := pkitest.ExtKeyUsage
-	emptyEKU := pkitest.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Value: []byte{0x30, 0}})
-	requireExplicit := pkitest.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 36}, Critical: true, Value: sequence(context(0, false, []byte{0}))})
+	type options = map[string][]pki.Option
+	eku := pki.ExtKeyUsage
+	emptyEKU := pki.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 37}, Value: []byte{0x30, 0}})
+	requireExplicit := pki.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 36}, Critical: true, Value: sequence(context(0, false, []byte{0}))})
 	policy := func(c *x509.Certificate) {
 		oid, err := x509.OIDFromInts([]uint64{1, 2, 3})
 		if err != nil {
@@ -74,17 +74,17 @@ func TestRules(t *testing.T) {
 		want    string
 	}{
 		{"nothing", nil, good},
-		{"expired leaf", options{leaf: {pkitest.Expired()}}, "expired"},
-		{"expired intermediate", options{one: {pkitest.Expired()}}, "expired"},
-		{"expired anchor", options{root: {pkitest.Expired()}}, "expired"},
-		{"leaf not yet valid", options{leaf: {pkitest.NotYetValid()}}, "not_yet_valid"},
-		{"intermediate not yet valid", options{one: {pkitest.NotYetValid()}}, "not_yet_valid"},
-		{"anchor not yet valid", options{root: {pkitest.NotYetValid()}}, "not_yet_valid"},
+		{"expired leaf", options{leaf: {pki.Expired()}}, "expired"},
+		{"expired intermediate", options{one: {pki.Expired()}}, "expired"},
+		{"expired anchor", options{root: {pki.Expired()}}, "expired"},
+		{"leaf not yet valid", options{leaf: {pki.NotYetValid()}}, "not_yet_valid"},
+		{"intermediate not yet valid", options{one: {pki.NotYetValid()}}, "not_yet_valid"},
+		{"anchor not yet valid", options{root: {pki.NotYetValid()}}, "not_yet_valid"},
 
 		{"no extended key usage", options{leaf: {eku()}}, good},
 		{"any extended key usage", options{leaf: {eku(x509.ExtKeyUsageAny)}}, good},
 		{"server authentication alone", options{leaf: {eku(x509.ExtKeyUsageServerAuth)}}, "wrong_usage"},
-		{"an unknown usage alone", options{leaf: {eku(), pkitest.With(func(c *x509.Certificate) { c.UnknownExtKeyUsage = []asn1.ObjectIdentifier{{1, 2, 3}} })}}, "wrong_usage"},
+		{"an unknown usage alone", options{leaf: {eku(), pki.With(func(c *x509.Certificate) { c.UnknownExtKeyUsage = []asn1.ObjectIdentifier{{1, 2, 3}} })}}, "wrong_usage"},
 		{"an empty list of usages", options{leaf: {eku(), emptyEKU}}, "wrong_usage"},
 		{"an empty list above", options{one: {emptyEKU}}, "wrong_usage"},
 		{"nested usage that allows it", options{one: {eku(x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth)}}, good},
@@ -103,7 +103,7 @@ func TestRules(t *testing.T) {
 		{"unknown critical extension in the intermediate", options{one: {unknownCritical()}}, "constraint"},
 		{"unknown critical extension in the anchor", options{root: {unknownCritical()}}, "constraint"},
 		{"explicit policy is required and absent", options{one: {requireExplicit}}, "constraint"},
-		{"explicit policy is required and present", options{one: {requireExplicit, pkitest.With(policy)}, leaf: {pkitest.With(policy)}}, good},
+		{"explicit policy is required and present", options{one: {requireExplicit, pki.With(policy)}, leaf: {pki.With(policy)}}, good},
 
 		{"RSA 1024 leaf", options{leaf: {weak1024}}, "weak_algorithm"},
 		{"RSA 1024 intermediate", options{one: {weak1024}}, "weak_algorithm"},
@@ -168,7 +168,7 @@ func TestBadSignature(t *testing.T) {
 }
 
 func TestMinRSABits(t *testing.T) {
-	g := newGraph(t, "root root>leaf", map[string][]pkitest.Option{"root>leaf": {rsaKey(2048)}, "root": {rsaKey(3072)}})
+	g := newGraph(t, "root root>leaf", map[string][]pki.Option{"root>leaf": {rsaKey(2048)}, "root": {rsaKey(3072)}})
 	for bits, want := range map[int]string{0: "root>leaf root", 2048: "root>leaf root", 3072: "weak_algorithm", 4096: "weak_algorithm"} {
 		trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{MinRSABits: bits})
 		paths, err := trust.Validate(g.certs["root>leaf"], nil, now)
@@ -182,8 +182,8 @@ func TestMinRSABits(t *testing.T) {
 func TestDatesAreInclusive(t *testing.T) {
 	g := newGraph(t, "root root>leaf", nil)
 	leaf := g.certs["root>leaf"]
-	long := pkitest.Valid(now.Add(-1000*time.Hour), now.Add(1000*time.Hour))
-	g = newGraph(t, "root root>leaf", map[string][]pkitest.Option{"root": {long}, "root>leaf": {pkitest.Valid(leaf.NotBefore, leaf.NotAfter)}})
+	long := pki.Valid(now.Add(-1000*time.Hour), now.Add(1000*time.Hour))
+	g = newGraph(t, "root root>leaf", map[string][]pki.Option{"root": {long}, "root>leaf": {pki.Valid(leaf.NotBefore, leaf.NotAfter)}})
 	leaf = g.certs["root>leaf"]
 	trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
 	for _, test := range []struct {

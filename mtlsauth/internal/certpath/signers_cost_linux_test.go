@@ -8,25 +8,25 @@ import (
 	"fmt"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/cputime"
+	"mtls-auth/mtlsauth/internal/testing/cputime"
 
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // TestCostOfCRLSigners: what a client sends along under the name of its issuer
 // costs no more, all of it together, than half a validation.
 func TestCostOfCRLSigners(t *testing.T) {
-	root, self := pkitest.NewCA("root"), pkitest.NewCA("ca")
+	root, self := pki.NewCA("root"), pki.NewCA("ca")
 	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
-	bogus := func(issuer *pkitest.Certificate, bits, exponent int) (out []*x509.Certificate) {
+	bogus := func(issuer *pki.Certificate, bits, exponent int) (out []*x509.Certificate) {
 		for i := range 10 {
 			out = append(out, rsaSigned(t, bogusRSA(t, issuer.Intermediate("ca").Certificate, bits, exponent, int64(i)), bits/8))
 		}
 		return out
 	}
 	// Each below a CA of its own that leads nowhere.
-	chained := func(key pkitest.Option) (out []*x509.Certificate) {
+	chained := func(key pki.Option) (out []*x509.Certificate) {
 		for i := range 5 {
 			up := self.Intermediate(fmt.Sprint("up ", i), key)
 			out = append(out, up.Certificate, up.Intermediate("ca", key).Certificate)
@@ -34,10 +34,10 @@ func TestCostOfCRLSigners(t *testing.T) {
 		return out
 	}
 	// A SAN of its own keeps crypto/x509 from seeing a loop.
-	mutual := func(key pkitest.Option) (out []*x509.Certificate) {
-		ca := pkitest.NewCA("ca", key)
+	mutual := func(key pki.Option) (out []*x509.Certificate) {
+		ca := pki.NewCA("ca", key)
 		for i := range 10 {
-			out = append(out, ca.Intermediate("ca", pkitest.Key(ca.Key), pkitest.DNS(fmt.Sprintf("%d.org", i))).Certificate)
+			out = append(out, ca.Intermediate("ca", pki.Key(ca.Key), pki.DNS(fmt.Sprintf("%d.org", i))).Certificate)
 		}
 		return out
 	}

@@ -12,61 +12,61 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // crlSigner makes of a client's certificate one that signs CRLs alone, of which
 // it has a usage that nobody asks for.
-var crlSigner = []pkitest.Option{usage(x509.KeyUsageCRLSign), pkitest.ExtKeyUsage(x509.ExtKeyUsageCodeSigning)}
+var crlSigner = []pki.Option{usage(x509.KeyUsageCRLSign), pki.ExtKeyUsage(x509.ExtKeyUsageCodeSigning)}
 
 // TestCRLSigners asks for the signers with the name of ca. The party ca-crl is
 // another key with the name of ca, and leaf-crl is one that is no CA.
 func TestCRLSigners(t *testing.T) {
-	named := func(more ...pkitest.Option) []pkitest.Option {
-		return append([]pkitest.Option{pkitest.With(func(c *x509.Certificate) { c.Subject.CommonName = "ca" })}, more...)
+	named := func(more ...pki.Option) []pki.Option {
+		return append([]pki.Option{pki.With(func(c *x509.Certificate) { c.Subject.CommonName = "ca" })}, more...)
 	}
 	onlyCRLs := named(usage(x509.KeyUsageCRLSign))
 	for _, test := range []struct {
 		name       string
 		edges      string
-		options    map[string][]pkitest.Option
+		options    map[string][]pki.Option
 		configured string
 		presented  string
 		anchor     string
 		want       string
 	}{
-		{"configured", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": onlyCRLs}, "root root>ca-crl", "", "root", "root>ca-crl root"},
-		{"presented", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": onlyCRLs}, "root", "root>ca-crl", "root", "root>ca-crl root"},
-		{"configured and presented counts once", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": onlyCRLs}, "root root>ca-crl", "root>ca-crl", "root", "root>ca-crl root"},
-		{"neither", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": onlyCRLs}, "root", "", "root", ""},
-		{"no CA, and with another extended key usage", "root root>leaf-crl", map[string][]pkitest.Option{"root>leaf-crl": named(crlSigner...)}, "root", "root>leaf-crl", "root", "root>leaf-crl root"},
-		{"no CA, configured", "root root>leaf-crl", map[string][]pkitest.Option{"root>leaf-crl": named(crlSigner...)}, "root root>leaf-crl", "", "root", "root>leaf-crl root"},
-		{"below another CA", "root root>one one>ca-crl", map[string][]pkitest.Option{"one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", "one>ca-crl root>one root"},
+		{"configured", "root root>ca-crl", map[string][]pki.Option{"root>ca-crl": onlyCRLs}, "root root>ca-crl", "", "root", "root>ca-crl root"},
+		{"presented", "root root>ca-crl", map[string][]pki.Option{"root>ca-crl": onlyCRLs}, "root", "root>ca-crl", "root", "root>ca-crl root"},
+		{"configured and presented counts once", "root root>ca-crl", map[string][]pki.Option{"root>ca-crl": onlyCRLs}, "root root>ca-crl", "root>ca-crl", "root", "root>ca-crl root"},
+		{"neither", "root root>ca-crl", map[string][]pki.Option{"root>ca-crl": onlyCRLs}, "root", "", "root", ""},
+		{"no CA, and with another extended key usage", "root root>leaf-crl", map[string][]pki.Option{"root>leaf-crl": named(crlSigner...)}, "root", "root>leaf-crl", "root", "root>leaf-crl root"},
+		{"no CA, configured", "root root>leaf-crl", map[string][]pki.Option{"root>leaf-crl": named(crlSigner...)}, "root root>leaf-crl", "", "root", "root>leaf-crl root"},
+		{"below another CA", "root root>one one>ca-crl", map[string][]pki.Option{"one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", "one>ca-crl root>one root"},
 		{"the anchor itself", "ca ca>leaf", nil, "ca", "", "ca", "ca"},
 		{"the anchor itself, presented", "ca ca>leaf", nil, "ca", "ca", "ca", "ca"},
-		{"the anchor that may not sign CRLs", "ca", map[string][]pkitest.Option{"ca": {usage(x509.KeyUsageCertSign)}}, "ca", "", "ca", ""},
+		{"the anchor that may not sign CRLs", "ca", map[string][]pki.Option{"ca": {usage(x509.KeyUsageCertSign)}}, "ca", "", "ca", ""},
 		{"another anchor of the name", "ca root", nil, "ca root", "", "root", ""},
-		{"to another anchor", "root other other>ca-crl", map[string][]pkitest.Option{"other>ca-crl": onlyCRLs}, "root other", "other>ca-crl", "root", ""},
-		{"to the other anchor", "root other other>ca-crl", map[string][]pkitest.Option{"other>ca-crl": onlyCRLs}, "root other", "other>ca-crl", "other", "other>ca-crl other"},
-		{"to none", "root other other>ca-crl", map[string][]pkitest.Option{"other>ca-crl": onlyCRLs}, "root", "other>ca-crl", "root", ""},
-		{"an anchor that is presented alone", "root ca-crl", map[string][]pkitest.Option{"ca-crl": onlyCRLs}, "root", "ca-crl", "root", ""},
-		{"another name", "root root>other-crl", map[string][]pkitest.Option{"root>other-crl": {usage(x509.KeyUsageCRLSign)}}, "root root>other-crl", "root>other-crl", "root", ""},
-		{"expired", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": append(onlyCRLs, pkitest.Expired())}, "root root>ca-crl", "", "root", ""},
-		{"not yet valid", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": append(onlyCRLs, pkitest.NotYetValid())}, "root", "root>ca-crl", "root", ""},
-		{"below one that is expired", "root root>one one>ca-crl", map[string][]pkitest.Option{"root>one": {pkitest.Expired()}, "one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", ""},
-		{"the anchor itself, expired", "ca", map[string][]pkitest.Option{"ca": {pkitest.Expired()}}, "ca", "", "ca", ""},
-		{"without cRLSign", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": named(usage(x509.KeyUsageCertSign))}, "root root>ca-crl", "root>ca-crl", "root", ""},
-		{"without key usage", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": named(usage(0))}, "root", "root>ca-crl", "root", "root>ca-crl root"},
-		{"a weak key", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": append(onlyCRLs, curve(elliptic.P224()))}, "root root>ca-crl", "root>ca-crl", "root", ""},
-		{"an unknown critical extension", "root root>ca-crl", map[string][]pkitest.Option{"root>ca-crl": append(onlyCRLs, unknownCritical())}, "root", "root>ca-crl", "root", ""},
-		{"the anchor itself, with an unknown critical extension", "ca", map[string][]pkitest.Option{"ca": {unknownCritical()}}, "ca", "", "ca", ""},
-		{"against a name constraint", "root root>one one>ca-crl", map[string][]pkitest.Option{
+		{"to another anchor", "root other other>ca-crl", map[string][]pki.Option{"other>ca-crl": onlyCRLs}, "root other", "other>ca-crl", "root", ""},
+		{"to the other anchor", "root other other>ca-crl", map[string][]pki.Option{"other>ca-crl": onlyCRLs}, "root other", "other>ca-crl", "other", "other>ca-crl other"},
+		{"to none", "root other other>ca-crl", map[string][]pki.Option{"other>ca-crl": onlyCRLs}, "root", "other>ca-crl", "root", ""},
+		{"an anchor that is presented alone", "root ca-crl", map[string][]pki.Option{"ca-crl": onlyCRLs}, "root", "ca-crl", "root", ""},
+		{"another name", "root root>other-crl", map[string][]pki.Option{"root>other-crl": {usage(x509.KeyUsageCRLSign)}}, "root root>other-crl", "root>other-crl", "root", ""},
+		{"expired", "root root>ca-crl", map[string][]pki.Option{"root>ca-crl": append(onlyCRLs, pki.Expired())}, "root root>ca-crl", "", "root", ""},
+		{"not yet valid", "root root>ca-crl", map[string][]pki.Option{"root>ca-crl": append(onlyCRLs, pki.NotYetValid())}, "root", "root>ca-crl", "root", ""},
+		{"below one that is expired", "root root>one one>ca-crl", map[string][]pki.Option{"root>one": {pki.Expired()}, "one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", ""},
+		{"the anchor itself, expired", "ca", map[string][]pki.Option{"ca": {pki.Expired()}}, "ca", "", "ca", ""},
+		{"without cRLSign", "root root>ca-crl", map[string][]pki.Option{"root>ca-crl": named(usage(x509.KeyUsageCertSign))}, "root root>ca-crl", "root>ca-crl", "root", ""},
+		{"without key usage", "root root>ca-crl", map[string][]pki.Option{"root>ca-crl": named(usage(0))}, "root", "root>ca-crl", "root", "root>ca-crl root"},
+		{"a weak key", "root root>ca-crl", map[string][]pki.Option{"root>ca-crl": append(onlyCRLs, curve(elliptic.P224()))}, "root root>ca-crl", "root>ca-crl", "root", ""},
+		{"an unknown critical extension", "root root>ca-crl", map[string][]pki.Option{"root>ca-crl": append(onlyCRLs, unknownCritical())}, "root", "root>ca-crl", "root", ""},
+		{"the anchor itself, with an unknown critical extension", "ca", map[string][]pki.Option{"ca": {unknownCritical()}}, "ca", "", "ca", ""},
+		{"against a name constraint", "root root>one one>ca-crl", map[string][]pki.Option{
 			"root>one": {constraints(t, true, permitted(dnBase(t, "CN=somebody else")))}, "one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", ""},
-		{"within a name constraint", "root root>one one>ca-crl", map[string][]pkitest.Option{
+		{"within a name constraint", "root root>one one>ca-crl", map[string][]pki.Option{
 			"root>one": {constraints(t, true, permitted(dnBase(t, "CN=ca")))}, "one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", "one>ca-crl root>one root"},
-		{"below one that may not issue", "root root>one one>ca-crl", map[string][]pkitest.Option{
+		{"below one that may not issue", "root root>one one>ca-crl", map[string][]pki.Option{
 			"root>one": {notCA()}, "one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", ""},
-		{"configured before presented", "root root>ca-crl root>ca-more", map[string][]pkitest.Option{
+		{"configured before presented", "root root>ca-crl root>ca-more", map[string][]pki.Option{
 			"root>ca-crl": onlyCRLs, "root>ca-more": onlyCRLs}, "root root>ca-more", "root>ca-crl", "root", "root>ca-more root, root>ca-crl root"},
 	} {
 		g := newGraph(t, test.edges+" name name>ca", test.options)
@@ -80,7 +80,7 @@ func TestCRLSigners(t *testing.T) {
 
 // TestCRLSignersOfNothing: without something to go by there are none.
 func TestCRLSignersOfNothing(t *testing.T) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	trust := certpath.NewTrust([]*x509.Certificate{ca.Certificate}, certpath.TrustOptions{})
 	if n := len(trust.CRLSigners(ca.RawSubject, ca.Certificate, []*x509.Certificate{nil, {}}, now)); n != 1 {
 		t.Fatalf("%d signers, want the CA: the test is void", n)
@@ -102,7 +102,7 @@ func TestCRLSignersOfNothing(t *testing.T) {
 // TestCRLSignerOfVersionTwo: what its extensions forbid crypto/x509 does not
 // read.
 func TestCRLSignerOfVersionTwo(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
 	signer := root.Client("ca", usage(x509.KeyUsageCRLSign)).Certificate
 	for version, want := range map[byte]int{2: 0, 3: 1} {
@@ -129,7 +129,7 @@ func TestCRLSignerOfVersionTwo(t *testing.T) {
 // TestCRLSignersAreBounded: four of one name are looked at, of ten presented
 // ones.
 func TestCRLSignersAreBounded(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
 	var signers, others []*x509.Certificate
 	for range 12 {
@@ -158,7 +158,7 @@ func TestConfigured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	weak := pkitest.NewCA("weak", curve(elliptic.P224()))
+	weak := pki.NewCA("weak", curve(elliptic.P224()))
 	trust := certpath.NewTrust(append(g.list(t, "root root>one"), weak.Certificate), certpath.TrustOptions{})
 	var none *certpath.Trust
 	for _, test := range []struct {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestNothingToJudge(t *testing.T) {
@@ -51,7 +51,7 @@ func TestNothingToJudge(t *testing.T) {
 // TestConfiguredWinsOverItsCopy: callers know configured certificates by
 // identity, and a client may well send copies of them.
 func TestConfiguredWinsOverItsCopy(t *testing.T) {
-	g := newGraph(t, "root root>one one>leaf", map[string][]pkitest.Option{"root>one": {pathLength(0)}})
+	g := newGraph(t, "root root>one one>leaf", map[string][]pki.Option{"root>one": {pathLength(0)}})
 	var copies []*x509.Certificate
 	for _, cert := range g.list(t, "one>leaf root>one root") {
 		parsed, err := x509.ParseCertificate(cert.Raw)
@@ -70,8 +70,8 @@ func TestConfiguredWinsOverItsCopy(t *testing.T) {
 // TestNothingIsChanged guards certificates that requests share.
 func TestNothingIsChanged(t *testing.T) {
 	critical := constraints(t, true, permitted(dnsBase("example.com"), dnBase(t, "O=Kong")))
-	g := newGraph(t, "root root>one one>leaf", map[string][]pkitest.Option{
-		"root>one": {critical, pkitest.With(func(c *x509.Certificate) { c.MaxPathLen = 3 })},
+	g := newGraph(t, "root root>one one>leaf", map[string][]pki.Option{
+		"root>one": {critical, pki.With(func(c *x509.Certificate) { c.MaxPathLen = 3 })},
 		"one>leaf": {subjectDN(t, "O=Kong"), criticalDirName(t, "O=Kong")},
 	})
 	before := map[string]x509.Certificate{}
@@ -97,7 +97,7 @@ func TestNothingIsChanged(t *testing.T) {
 
 // TestConcurrentValidation is for the race detector: a Trust is shared.
 func TestConcurrentValidation(t *testing.T) {
-	g := newGraph(t, "root root>one one>leaf", map[string][]pkitest.Option{
+	g := newGraph(t, "root root>one one>leaf", map[string][]pki.Option{
 		"root":     {constraints(t, true, permitted(dnBase(t, "CN=one"), dnBase(t, "O=Kong")))},
 		"root>one": {constraints(t, true, permitted(dnBase(t, "O=Kong")))},
 		"one>leaf": {subjectDN(t, "O=Kong"), criticalDirName(t, "O=Kong")},

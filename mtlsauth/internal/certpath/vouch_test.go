@@ -7,14 +7,14 @@ import (
 
 	"mtls-auth/mtlsauth/internal/certname"
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // TestSelfIssuedIsExempt: RFC 5280, section 6.1.3(b), and 6.1.4(l).
 func TestSelfIssuedIsExempt(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	old := root.Intermediate("ca", pathLength(0), constraints(t, true, permitted(dnsBase("example.com"), dnBase(t, "O=Kong"))))
-	renewed := old.Intermediate("ca", pkitest.DNS("elsewhere.org"))
+	renewed := old.Intermediate("ca", pki.DNS("elsewhere.org"))
 	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
 	presented := []*x509.Certificate{old.Certificate, renewed.Certificate}
 	good := renewed.Client("leaf", subjectDN(t, "O=Kong,CN=leaf"))
@@ -22,7 +22,7 @@ func TestSelfIssuedIsExempt(t *testing.T) {
 		t.Errorf("got %v, %v", paths, err)
 	}
 	// The last certificate is never exempt.
-	own := old.Client("ca", pkitest.DNS("elsewhere.org"))
+	own := old.Client("ca", pki.DNS("elsewhere.org"))
 	if _, err := trust.Validate(own.Certificate, presented, now); kindOf(err) != "constraint" {
 		t.Errorf("self-issued leaf: got %v", err)
 	}
@@ -53,12 +53,12 @@ func TestConstrains(t *testing.T) {
 		{"nor grant one below an exclusion", [][]byte{excluded(email)}, [][]byte{permitted(dns)}, nil},
 		{"nor give one back", [][]byte{permitted(dns, email)}, [][]byte{permitted(dns)}, []certname.Kind{certname.DNS}},
 	} {
-		options := map[string][]pkitest.Option{}
+		options := map[string][]pki.Option{}
 		if test.one != nil {
-			options["root>one"] = []pkitest.Option{constraints(t, true, test.one...)}
+			options["root>one"] = []pki.Option{constraints(t, true, test.one...)}
 		}
 		if test.two != nil {
-			options["one>two"] = []pkitest.Option{constraints(t, true, test.two...)}
+			options["one>two"] = []pki.Option{constraints(t, true, test.two...)}
 		}
 		g := newGraph(t, "root root>one one>two two>leaf", options)
 		trust := certpath.NewTrust(g.list(t, "root root>one one>two"), certpath.TrustOptions{})
@@ -84,7 +84,7 @@ func TestConstrains(t *testing.T) {
 
 // TestLeafWithConstraints: those of the leaf bind nobody, and vouch for nothing.
 func TestLeafWithConstraints(t *testing.T) {
-	g := newGraph(t, "root root>leaf", map[string][]pkitest.Option{"root>leaf": {constraints(t, true, permitted(dnsBase("a.org"), dnBase(t, "O=x")))}})
+	g := newGraph(t, "root root>leaf", map[string][]pki.Option{"root>leaf": {constraints(t, true, permitted(dnsBase("a.org"), dnBase(t, "O=x")))}})
 	trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
 	paths, err := trust.Validate(g.certs["root>leaf"], nil, now)
 	if err != nil {
@@ -109,7 +109,7 @@ func TestCriticalSubjectAltName(t *testing.T) {
 		{"unknown form", context(9, false, []byte("x")), "constraint"},
 		{"broken UPN", otherName("\xff"), "constraint"},
 	} {
-		g := newGraph(t, "root root>leaf", map[string][]pkitest.Option{"root>leaf": {subjectDN(t, ""), san(true, test.san)}})
+		g := newGraph(t, "root root>leaf", map[string][]pki.Option{"root>leaf": {subjectDN(t, ""), san(true, test.san)}})
 		if len(g.certs["root>leaf"].UnhandledCriticalExtensions) == 0 {
 			t.Fatalf("%s: crypto/x509 handles it", test.name)
 		}

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/clientcert"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func parseLeaf(text string) (*x509.Certificate, error) { return clientcert.ParseLeaf([]byte(text)) }
@@ -24,7 +24,7 @@ func parseChain(text string, leaf *x509.Certificate) []*x509.Certificate {
 }
 
 func TestParseLeaf(t *testing.T) {
-	cert := pkitest.NewCA("ca").Client("alice")
+	cert := pki.NewCA("ca").Client("alice")
 	for name, text := range map[string]string{
 		"as nginx gives it": cert.PEM(),
 		"white space":       " \r\n" + cert.PEM() + "\n\t ",
@@ -38,7 +38,7 @@ func TestParseLeaf(t *testing.T) {
 }
 
 func TestParseLeafRefuses(t *testing.T) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	text := ca.Client("alice").PEM()
 	begin, end := "-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n"
 	for name, bad := range map[string]string{
@@ -64,7 +64,7 @@ func TestParseLeafRefuses(t *testing.T) {
 }
 
 func TestParseLeafBound(t *testing.T) {
-	text := pkitest.NewSelfSigned("alice").PEM()
+	text := pki.NewSelfSigned("alice").PEM()
 	text += strings.Repeat("\n", 64<<10-len(text))
 	if _, err := parseLeaf(text); err != nil {
 		t.Errorf("64 KiB: %v", err)
@@ -84,11 +84,11 @@ func names(chain []*x509.Certificate) string {
 }
 
 func TestParseChain(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	one := root.Intermediate("one")
 	two := one.Intermediate("two")
 	leaf := two.Client("leaf")
-	huge := root.Intermediate("huge", pkitest.With(func(c *x509.Certificate) {
+	huge := root.Intermediate("huge", pki.With(func(c *x509.Certificate) {
 		c.NotAfter = c.NotAfter.Add(time.Hour)
 	}))
 	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("secret")}))
@@ -119,7 +119,7 @@ func TestParseChain(t *testing.T) {
 
 // withRSA returns the PEM of cert with an RSA key of so many bits put in the
 // place of its own; parsing does not ask whether the signature still fits.
-func withRSA(t *testing.T, cert *pkitest.Certificate, bits int) string {
+func withRSA(t *testing.T, cert *pki.Certificate, bits int) string {
 	t.Helper()
 	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
 	spki, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: n.Add(n, big.NewInt(1)), E: 65537})
@@ -144,7 +144,7 @@ func withRSA(t *testing.T, cert *pkitest.Certificate, bits int) string {
 }
 
 func TestParseChainBounds(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	leaf := root.Client("leaf")
 	var many string
 	for i := range 12 {
@@ -162,8 +162,8 @@ func TestParseChainBounds(t *testing.T) {
 		t.Errorf("after rubbish: got %q", got)
 	}
 
-	fat := func(name string, der int) *pkitest.Certificate {
-		return root.Intermediate(name, pkitest.Extension(pkix.Extension{Id: []int{1, 2, 3}, Value: make([]byte, der)}))
+	fat := func(name string, der int) *pki.Certificate {
+		return root.Intermediate(name, pki.Extension(pkix.Extension{Id: []int{1, 2, 3}, Value: make([]byte, der)}))
 	}
 	// 33,000 bytes of DER are over 44,000 of PEM: two do not fit, one and a
 	// leaf of that size do.
@@ -179,7 +179,7 @@ func TestParseChainBounds(t *testing.T) {
 // TestParseChainIsLinear bounds rubbish of 64 KiB by what a quadratic reader
 // would exceed many times over.
 func TestParseChainIsLinear(t *testing.T) {
-	leaf := pkitest.NewSelfSigned("leaf").Certificate
+	leaf := pki.NewSelfSigned("leaf").Certificate
 	for name, unit := range map[string]string{
 		"begin":          "-----BEGIN CERTIFICATE-----\n",
 		"begin, no line": "-----BEGIN",
@@ -202,7 +202,7 @@ func TestParseChainIsLinear(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	leaf := root.Client("leaf")
 	f.Add(leaf.PEM())
 	f.Add(leaf.PEM() + root.PEM())
@@ -230,7 +230,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func BenchmarkParseLeaf(b *testing.B) {
-	text := pkitest.NewCA("ca").Client("alice").PEM()
+	text := pki.NewCA("ca").Client("alice").PEM()
 	b.Run("bare", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

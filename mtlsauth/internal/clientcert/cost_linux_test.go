@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/cputime"
+	"mtls-auth/mtlsauth/internal/testing/cputime"
 )
 
 // TestCostOfParsing measures what is refused, and the most that is parsed.

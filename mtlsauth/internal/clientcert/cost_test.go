@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/clientcert"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func pemOf(der []byte) string {
@@ -37,7 +37,7 @@ func extension(value []byte, id ...int) pkix.Extension {
 
 // withExtensions gives cert these extensions alone, and this subject if there
 // is one; the signature no longer fits, which parsing does not ask.
-func withExtensions(t testing.TB, cert *pkitest.Certificate, subject []byte, extensions ...pkix.Extension) []byte {
+func withExtensions(t testing.TB, cert *pki.Certificate, subject []byte, extensions ...pkix.Extension) []byte {
 	t.Helper()
 	var parts struct{ TBS, Algorithm, Signature asn1.RawValue }
 	if _, err := asn1.Unmarshal(cert.Raw, &parts); err != nil {
@@ -69,7 +69,7 @@ func withExtensions(t testing.TB, cert *pkitest.Certificate, subject []byte, ext
 // costly returns certificates of at most so many bytes of DER that are full of
 // what parsing takes long for.
 func costly(t testing.TB, size int) map[string][]byte {
-	base := pkitest.NewCA("ca").Client("leaf")
+	base := pki.NewCA("ca").Client("leaf")
 	size -= len(base.Raw)
 	fill := func(one []byte) []byte { return bytes.Repeat(one, size/len(one)) }
 	san := func(one []byte) []byte {
@@ -116,7 +116,7 @@ func TestTooCostly(t *testing.T) {
 	for i := range 3000 {
 		thousands = append(thousands, tlv(asn1.ClassContextSpecific, 2, false, []byte(fmt.Sprintf("%d.a.org", i))))
 	}
-	base := pkitest.NewCA("ca").Client("leaf")
+	base := pki.NewCA("ca").Client("leaf")
 	for name, der := range map[string][]byte{
 		"3000 names": withExtensions(t, base, nil, extension(sequence(thousands...), 2, 5, 29, 17)),
 		"zeros":      withExtensions(t, base, nil, extension(make([]byte, 40000), 1, 2, 3)),
@@ -141,11 +141,11 @@ func TestNestingIsBounded(t *testing.T) {
 // TestChainLeavesOutTheCostly: the bound is one for the whole chain, and what
 // is left out does not count.
 func TestChainLeavesOutTheCostly(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	leaf := root.Client("leaf")
 	fat := func(name string, names int) string {
 		value := sequence(bytes.Repeat([]byte{0x82, 1, 'a'}, names))
-		return root.Intermediate(name, pkitest.Extension(pkix.Extension{Id: []int{2, 5, 29, 17}, Value: value})).PEM()
+		return root.Intermediate(name, pki.Extension(pkix.Extension{Id: []int{2, 5, 29, 17}, Value: value})).PEM()
 	}
 	text := leaf.PEM() + fat("5000", 5000) + fat("2500", 2500) + fat("2501", 2501) + root.Intermediate("one").PEM()
 	if got := names(parseChain(text, leaf.Certificate)); got != "2500 one" {

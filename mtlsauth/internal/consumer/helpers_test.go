@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/consumer"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 var oidSAN = asn1.ObjectIdentifier{2, 5, 29, 17}
@@ -163,4 +163,4 @@ func mustIndex(t testing.TB, list ...consumer.Credential) *consumer.Credentials 
 	return c
 }
 
-var root = sync.OnceValue(func() *pkitest.Certificate { return pkitest.NewCA("root") })
+var root = sync.OnceValue(func() *pki.Certificate { return pki.NewCA("root") })

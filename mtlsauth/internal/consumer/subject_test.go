@@ -11,7 +11,7 @@ import (
 
 	"mtls-auth/mtlsauth/internal/certname"
 	"mtls-auth/mtlsauth/internal/consumer"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestSubjectNames(t *testing.T) {
@@ -133,12 +133,12 @@ func TestSubjectNamesAreBounded(t *testing.T) {
 
 // A certificate as crypto/x509 makes it.
 func TestSubjectNamesOfARealCertificate(t *testing.T) {
-	leaf := root().Client("cn", pkitest.DNS("b.example", "a.example"), pkitest.Email("c@example"), pkitest.IP("192.0.2.7"), pkitest.URI("spiffe://x/y"))
+	leaf := root().Client("cn", pki.DNS("b.example", "a.example"), pki.Email("c@example"), pki.IP("192.0.2.7"), pki.URI("spiffe://x/y"))
 	names, err := consumer.SubjectNames(leaf.Certificate, consumer.NameOptions{})
 	if want := []string{"b.example", "a.example", "c@example", "192.0.2.7", "spiffe://x/y"}; err != nil || !slices.Equal(names.Values, want) {
 		t.Errorf("got %q, %v, want %q", names.Values, err, want)
 	}
-	only := root().Client("cn", pkitest.Extension(pkix.Extension{Id: oidSAN, Value: san(dirName(attribute(oidCN, tagUTF8, "dir")))}))
+	only := root().Client("cn", pki.Extension(pkix.Extension{Id: oidSAN, Value: san(dirName(attribute(oidCN, tagUTF8, "dir")))}))
 	names, err = consumer.SubjectNames(only.Certificate, consumer.NameOptions{})
 	if err != nil || !slices.Equal(names.Values, []string{"dir"}) {
 		t.Errorf("only a directoryName: got %q, %v", names.Values, err)

@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/consumer"
-	"mtls-auth/mtlsauth/internal/settings"
+	"mtls-auth/mtlsauth/internal/flags"
 )
 
 // credentialsFiles are the files that may hold manual mappings, in the order in
 // which they are asked.
-func credentialsFiles(o settings.Options) []*consumer.File {
+func credentialsFiles(o flags.Options) []*consumer.File {
 	var files []*consumer.File
 	if o.Credentials != "" {
 		files = append(files, consumer.NewFile(o.Credentials))

@@ -8,24 +8,24 @@ import (
 	"sync"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/consumer"
+	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
 // attributes are the attributes that consumers are asked for by, in the words
 // of the two rooms.
-var attributes = map[consumer.By]cacert.Field{
-	consumer.ByID:       cacert.ByID,
-	consumer.ByUsername: cacert.ByUsername,
-	consumer.ByCustomID: cacert.ByCustomID,
+var attributes = map[consumer.By]kongdata.Field{
+	consumer.ByID:       kongdata.ByID,
+	consumer.ByUsername: kongdata.ByUsername,
+	consumer.ByCustomID: kongdata.ByCustomID,
 }
 
 // sources finds consumers where CA certificates come from. It lives as long as
 // the server.
-type sources struct{ store *cacert.Store }
+type sources struct{ store *kongdata.Store }
 
 // Find implements consumer.Directory. That no source has a consumer is
-// cacert.ErrNotFound, so that it can be told from there being no source.
+// kongdata.ErrNotFound, so that it can be told from there being no source.
 func (s sources) Find(ctx context.Context, queries []consumer.Query) []consumer.Result {
 	results := make([]consumer.Result, len(queries))
 	var wg sync.WaitGroup
@@ -69,9 +69,9 @@ func (d directory) Find(ctx context.Context, queries []consumer.Query) []consume
 	alone := false // some of them only it can know
 	for i := range results {
 		err := results[i].Err
-		unknown, noSource := errors.Is(err, cacert.ErrNotFound), errors.Is(err, cacert.ErrNoConsumers)
+		unknown, noSource := errors.Is(err, kongdata.ErrNotFound), errors.Is(err, kongdata.ErrNoConsumers)
 		switch {
-		case queries[i].By != consumer.ByCustomID && (unknown || noSource || errors.Is(err, cacert.ErrUnanswerable)):
+		case queries[i].By != consumer.ByCustomID && (unknown || noSource || errors.Is(err, kongdata.ErrUnanswerable)):
 			left = append(left, i)
 			alone = alone || !unknown
 		case unknown:

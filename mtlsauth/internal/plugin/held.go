@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/cacert"
+	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
 // What is here is for a door that has Kong's own database beside it: it brings
@@ -16,14 +16,14 @@ import (
 // sharedHeld is CA certificates that came along, the same for all policies that
 // came with the same, with their number.
 type sharedHeld struct {
-	*cacert.Held
+	*kongdata.Held
 	users int
 }
 
 // StartHeld makes an instance of a configuration and of the CA certificates that
 // came with it, as [Plugin.Start] does. What was decided about consumers is kept
 // for no later request: whoever asks again has a reason to.
-func (p *Plugin) StartHeld(config []byte, entities []cacert.Entity) *Instance {
+func (p *Plugin) StartHeld(config []byte, entities []kongdata.Entity) *Instance {
 	in := &Instance{plugin: p}
 	err := p.refused
 	if err == nil {
@@ -36,7 +36,7 @@ func (p *Plugin) StartHeld(config []byte, entities []cacert.Entity) *Instance {
 	return in
 }
 
-func (p *Plugin) policyHeld(config []byte, entities []cacert.Entity) (*sharedPolicy, error) {
+func (p *Plugin) policyHeld(config []byte, entities []kongdata.Entity) (*sharedPolicy, error) {
 	c, err := parseConfig(config)
 	if err != nil {
 		return nil, err
@@ -70,10 +70,10 @@ func (p *Plugin) policyHeld(config []byte, entities []cacert.Entity) (*sharedPol
 }
 
 // hold returns the CA certificates of this content. The caller has the lock.
-func (p *Plugin) hold(key [sha256.Size]byte, ids []string, entities []cacert.Entity) *sharedHeld {
+func (p *Plugin) hold(key [sha256.Size]byte, ids []string, entities []kongdata.Entity) *sharedHeld {
 	held, ok := p.held[key]
 	if !ok {
-		made, refused := cacert.Hold(ids, entities)
+		made, refused := kongdata.Hold(ids, entities)
 		for _, err := range refused {
 			p.log.background.Error("CA certificate refused", "error", err)
 		}
@@ -93,7 +93,7 @@ func (p *Plugin) hold(key [sha256.Size]byte, ids []string, entities []cacert.Ent
 // along of them.
 type broughtCAs struct {
 	IDs      []string
-	Entities []cacert.Entity
+	Entities []kongdata.Entity
 }
 
 // Again is the line that is written about a decision each time it is used anew by

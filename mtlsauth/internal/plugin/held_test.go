@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/cacert"
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // listening is a door that keeps the lines of the log.
@@ -24,14 +24,14 @@ func (l *listening) SessionReused() string { return "." }
 func TestHeldPolicies(t *testing.T) {
 	p := newTestPlugin()
 	p.cold = authn.NewCold(nil)
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	config := func(more string) []byte {
 		return []byte(`{"ca_certificates":["` + someID + `"],"skip_consumer_lookup":true,"revocation_check_mode":"SKIP"` + more + `}`)
 	}
-	cas := []cacert.Entity{{ID: someID, Cert: root.PEM()}}
+	cas := []kongdata.Entity{{ID: someID, Cert: root.PEM()}}
 	one, two := p.StartHeld(config(`,"__seq__":1`), cas), p.StartHeld(config(`,"__seq__":2`), cas)
 	partial := p.StartHeld(config(`,"allow_partial_chain":true`), cas)
-	replaced := p.StartHeld(config(``), []cacert.Entity{{ID: someID, Cert: pkitest.NewCA("another").PEM()}})
+	replaced := p.StartHeld(config(``), []kongdata.Entity{{ID: someID, Cert: pki.NewCA("another").PEM()}})
 	sources := p.Start(config(``))
 	if one.policy != two.policy || one.policy == partial.policy || one.policy == replaced.policy || one.policy == sources.policy {
 		t.Error("equal configurations with equal CA certificates should share a policy, and others not")

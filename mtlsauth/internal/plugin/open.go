@@ -7,18 +7,18 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/cacert"
-	"mtls-auth/mtlsauth/internal/settings"
+	"mtls-auth/mtlsauth/internal/flags"
+	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
 // Open makes the plugin. Form is what a door makes of a decision that passes, nil
 // for nothing (see authn.Options); what the process prints goes to out. A wrong
-// option is a [settings.UsageError]. Nothing that may take long is done here, such as
+// option is a [flags.UsageError]. Nothing that may take long is done here, such as
 // reading certificates or credentials: until a door is open Kong answers requests
 // with 500.
-func Open(o settings.Options, form func(*authn.Decision) authn.Form, out io.Writer) (*Plugin, error) {
+func Open(o flags.Options, form func(*authn.Decision) authn.Form, out io.Writer) (*Plugin, error) {
 	log := newLog(o.Name, o.LogLevel, printed(o, out))
-	sources, err := cacert.Open(cacert.Config{
+	sources, err := kongdata.Open(kongdata.Config{
 		Prefix:            o.Prefix,
 		CADir:             o.CADir,
 		DeclarativeConfig: o.DeclarativeConfig,
@@ -30,7 +30,7 @@ func Open(o settings.Options, form func(*authn.Decision) authn.Form, out io.Writ
 		AdminKeyFile:      o.AdminKeyFile,
 	}, log.sources)
 	if err != nil {
-		return nil, &settings.UsageError{Err: err}
+		return nil, &flags.UsageError{Err: err}
 	}
 	memory := &memoryGuard{limit: limitMemory()}
 	status, err := openStatus(o, memory.limit, log.background)
@@ -38,7 +38,7 @@ func Open(o settings.Options, form func(*authn.Decision) authn.Form, out io.Writ
 		return nil, err
 	}
 	return newPlugin(pluginOptions{
-		store:      cacert.NewStore(cacert.Options{Sources: sources, Refresh: o.Refresh, Log: log.sources}),
+		store:      kongdata.NewStore(kongdata.Options{Sources: sources, Refresh: o.Refresh, Log: log.sources}),
 		files:      credentialsFiles(o),
 		first:      newFirstReading(time.Now()),
 		refresh:    o.Refresh,
@@ -54,7 +54,7 @@ func Open(o settings.Options, form func(*authn.Decision) authn.Form, out io.Writ
 // Refusing makes a plugin that refuses every configuration: for a door that can
 // not end the process when its settings can not be used. It fails closed, and is
 // not to be run.
-func Refusing(o settings.Options, why error, out io.Writer) *Plugin {
+func Refusing(o flags.Options, why error, out io.Writer) *Plugin {
 	return newPlugin(pluginOptions{log: newLog(o.Name, o.LogLevel, printed(o, out)), memory: minMemory, refused: why})
 }
 
@@ -76,7 +76,7 @@ func (p *Plugin) Run(ctx context.Context) (ended <-chan struct{}) {
 func (p *Plugin) Background() *slog.Logger { return p.log.background }
 
 // printed is the handler for what the process prints, which Kong logs at info.
-func printed(o settings.Options, out io.Writer) slog.Handler {
+func printed(o flags.Options, out io.Writer) slog.Handler {
 	options := &slog.HandlerOptions{Level: o.LogLevel}
 	if o.LogJSON {
 		return slog.NewJSONHandler(out, options)

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/cacert"
 	"mtls-auth/mtlsauth/internal/consumer"
+	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/revocation"
 )
 
@@ -35,7 +35,7 @@ type Plugin struct {
 
 // pluginOptions are what a plugin is made of.
 type pluginOptions struct {
-	store      *cacert.Store
+	store      *kongdata.Store
 	files      []*consumer.File // of credentials
 	first      *firstReading    // of files
 	refresh    time.Duration    // after which files are looked at anew

@@ -10,14 +10,14 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/cacert"
+	"mtls-auth/mtlsauth/internal/flags"
 	"mtls-auth/mtlsauth/internal/handshake"
-	"mtls-auth/mtlsauth/internal/settings"
+	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
 func newTestPlugin() *Plugin {
 	log := newLog("mtls-auth", slog.LevelInfo, slog.NewTextHandler(io.Discard, nil))
-	return newPlugin(pluginOptions{store: cacert.NewStore(cacert.Options{Log: log.background}), status: new(statusServices), log: log, memory: minMemory})
+	return newPlugin(pluginOptions{store: kongdata.NewStore(kongdata.Options{Log: log.background}), status: new(statusServices), log: log, memory: minMemory})
 }
 
 // Kong starts an instance of an equal configuration in each worker and at each
@@ -73,7 +73,7 @@ func TestHeadersOfHandshakeAndAnswers(t *testing.T) {
 
 // Settings that can not be used refuse what would be right with others.
 func TestRefusingRefusesAll(t *testing.T) {
-	p := Refusing(settings.Options{Name: "mtls-auth"}, errors.New("a wrong setting"), io.Discard)
+	p := Refusing(flags.Options{Name: "mtls-auth"}, errors.New("a wrong setting"), io.Discard)
 	in := p.Start([]byte(`{"ca_certificates":["` + someID + `"],"skip_consumer_lookup":true}`))
 	if in.denied == nil || in.denied.Status() != 500 || in.denied.Reason != authn.BadConfig || in.denied.Detail != "a wrong setting" {
 		t.Errorf("got %+v, want 500 and why", in.denied)

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	kongschema "mtls-auth/mtlsauth/internal/gateway/schema"
+	kongschema "mtls-auth/mtlsauth/internal/testing/fakekong/schema"
 )
 
 // kongSchema is the schema as Kong takes it, which is checked with Kong's own

@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/cacert"
+	"mtls-auth/mtlsauth/internal/flags"
+	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
-	"mtls-auth/mtlsauth/internal/settings"
 )
 
 // status is how the configuration has certificate status checked; nil for not
@@ -49,7 +49,7 @@ func milliseconds(n float64) time.Duration {
 // statusServices are what checks status, with what it reads and keeps.
 type statusServices struct {
 	checker   *revocation.Checker
-	listeners *cacert.KongListeners
+	listeners *kongdata.KongListeners
 	folder    *crldir.Folder // nil without -crl-dir
 	state     *statedir.Dir  // nil without -state-dir
 }
@@ -69,7 +69,7 @@ const (
 )
 
 // openStatus makes them; CRLs take at most half of the process's memory. Its error is a -state-dir that can not be used.
-func openStatus(o settings.Options, limit int64, log *slog.Logger) (*statusServices, error) {
+func openStatus(o flags.Options, limit int64, log *slog.Logger) (*statusServices, error) {
 	s := new(statusServices)
 	memory := revocation.NewMemory(min(max(crlMemory*o.MaxCRLSize, minCRLMemory), limit/2))
 	if o.CRLDir != "" {
@@ -84,7 +84,7 @@ func openStatus(o settings.Options, limit int64, log *slog.Logger) (*statusServi
 			return nil, fmt.Errorf("-state-dir %q: %w", o.StateDir, err)
 		}
 	}
-	s.listeners = cacert.NewListeners(o.Prefix)
+	s.listeners = kongdata.NewListeners(o.Prefix)
 	s.checker = revocation.New(revocation.Options{
 		Fetcher: fetch.New(fetch.Options{
 			UserAgent:    "mtls-auth/" + Version,

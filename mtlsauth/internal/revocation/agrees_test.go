@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // Responders that sign anew all the time end nothing: of a renewal that says the same
@@ -13,7 +13,7 @@ func TestRenewalsThatAgree(t *testing.T) {
 	bubble(t, "good, then revoked", func(t *testing.T) {
 		w := inBubble(t)
 		responder := w.responder("ocsp.example", w.root)
-		responder.Change(func(r *pkitest.OCSPResponse) {
+		responder.Change(func(r *pki.OCSPResponse) {
 			for i := range r.Singles {
 				r.Singles[i].ThisUpdate, r.Singles[i].NextUpdate = time.Now(), time.Now().Add(time.Hour)
 			}
@@ -31,7 +31,7 @@ func TestRenewalsThatAgree(t *testing.T) {
 				t.Fatalf("renewal %d, which says the same, has ended a result", n)
 			}
 		}
-		responder.Set(pkitest.Single(client, pkitest.OCSPRevoked))
+		responder.Set(pki.Single(client, pki.OCSPRevoked))
 		time.Sleep(time.Minute + time.Second)
 		w.expect("revoked", "revoked", client, w.root)
 		if result.Basis.Stands() {
@@ -42,7 +42,7 @@ func TestRenewalsThatAgree(t *testing.T) {
 		w := inBubble(t)
 		responder := w.responder("ocsp.example", w.root)
 		until := func(ends time.Time) {
-			responder.Change(func(r *pkitest.OCSPResponse) {
+			responder.Change(func(r *pki.OCSPResponse) {
 				for i := range r.Singles {
 					r.Singles[i].ThisUpdate, r.Singles[i].NextUpdate = time.Now(), ends
 				}

@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // took checks how long something takes.
@@ -33,12 +33,12 @@ func TestLevelsAreAskedAtTheSameTime(t *testing.T) {
 		two := one.Intermediate("two", crl("crl"))
 		leaf := two.Client("leaf", ocsp("two"))
 		ofRoot, ofTwo := w.responder("root", w.root), w.responder("two", two)
-		list := w.list("crl", pkitest.CRL{Issuer: one})
+		list := w.list("crl", pki.CRL{Issuer: one})
 		ofRoot.Good(one)
 		ofTwo.Good(leaf)
-		ofRoot.Trouble(pkitest.Trouble{Stall: time.Second})
-		ofTwo.Trouble(pkitest.Trouble{Stall: time.Second})
-		list.Trouble(pkitest.Trouble{Stall: time.Second})
+		ofRoot.Trouble(pki.Trouble{Stall: time.Second})
+		ofTwo.Trouble(pki.Trouble{Stall: time.Second})
+		list.Trouble(pki.Trouble{Stall: time.Second})
 		w.took("three levels of a second", time.Second, func() { w.expect("three levels", "passed", leaf, two, one, w.root) })
 	})
 }
@@ -51,10 +51,10 @@ func TestBudget(t *testing.T) {
 		bubble(t, fmt.Sprint(test.timeout), func(t *testing.T) {
 			w := inBubble(t)
 			w.settings.HTTPTimeout = test.timeout
-			options := []pkitest.Option{}
+			options := []pki.Option{}
 			for n := range 4 {
 				host := fmt.Sprint("host", n)
-				w.responder(host, w.root).Trouble(pkitest.Trouble{Hang: true})
+				w.responder(host, w.root).Trouble(pki.Trouble{Hang: true})
 				options = append(options, ocsp(host), crl(host))
 			}
 			w.took("four addresses that hang", test.want, func() { w.expect("hanging", "unknown", w.root.Client("leaf", options...), w.root) })
@@ -69,7 +69,7 @@ func TestRequestThatEnds(t *testing.T) {
 		leaf := w.root.Client("leaf", ocsp("ocsp"))
 		r := w.responder("ocsp", w.root)
 		r.Good(leaf)
-		r.Trouble(pkitest.Trouble{Stall: 3 * time.Second})
+		r.Trouble(pki.Trouble{Stall: 3 * time.Second})
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		var wg sync.WaitGroup
@@ -107,8 +107,8 @@ func TestOrder(t *testing.T) {
 			leaf := w.root.Client("leaf", ocsp("ocsp1"), ocsp("ocsp2"), ocsp("ocsp1"), crl("crl1"), crl("crl2"))
 			w.responder("ocsp1", w.root).Good(leaf)
 			w.responder("ocsp2", w.root).Good(leaf)
-			w.list("crl1", pkitest.CRL{Issuer: w.root})
-			w.list("crl2", pkitest.CRL{Issuer: w.root})
+			w.list("crl1", pki.CRL{Issuer: w.root})
+			w.list("crl2", pki.CRL{Issuer: w.root})
 			for _, host := range test.down {
 				w.fails(host, int(fetch.Protocol))
 			}
@@ -129,7 +129,7 @@ func TestOrder(t *testing.T) {
 func TestAddressesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := inBubble(t)
-		var options []pkitest.Option
+		var options []pki.Option
 		for n := range 50 {
 			options = append(options, ocsp(fmt.Sprint("ocsp", n)))
 		}
@@ -180,10 +180,10 @@ func TestManyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := inBubble(t)
 		r := w.responder("ocsp", w.root)
-		list := w.list("crl", pkitest.CRL{Issuer: w.root})
-		r.Trouble(pkitest.Trouble{Stall: 100 * time.Millisecond})
-		list.Trouble(pkitest.Trouble{Stall: 100 * time.Millisecond})
-		var good, bad []*pkitest.Certificate
+		list := w.list("crl", pki.CRL{Issuer: w.root})
+		r.Trouble(pki.Trouble{Stall: 100 * time.Millisecond})
+		list.Trouble(pki.Trouble{Stall: 100 * time.Millisecond})
+		var good, bad []*pki.Certificate
 		for n := range 8 {
 			c := w.root.Client(fmt.Sprint("good", n), ocsp("ocsp"))
 			r.Good(c)

@@ -13,24 +13,24 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // A responder that takes GET alone, and does not know one certificate (RFC 5019
 // from a cache), is asked for the others by GET as before, whoever named it.
 func TestOneNotFoundIsNotForOthers(t *testing.T) {
-	for name, issuer := range map[string]func(w *world) *pkitest.Certificate{
-		"another CA's": func(*world) *pkitest.Certificate { return pkitest.NewCA("other") },
-		"the same's":   func(w *world) *pkitest.Certificate { return w.root },
+	for name, issuer := range map[string]func(w *world) *pki.Certificate{
+		"another CA's": func(*world) *pki.Certificate { return pki.NewCA("other") },
+		"the same's":   func(w *world) *pki.Certificate { return w.root },
 	} {
 		bubble(t, name, func(t *testing.T) {
 			w := inBubble(t)
 			w.settings.Mode = revocation.IgnoreCAError
 			ca := issuer(w)
 			absent, bad := ca.Client("absent", ocsp("ocsp")), w.root.Client("bad", ocsp("ocsp"))
-			r := pkitest.NewResponder(w.root)
+			r := pki.NewResponder(w.root)
 			r.Revoke(bad, 1)
 			var known atomic.Bool
 			w.put("ocsp", http.HandlerFunc(func(rw http.ResponseWriter, q *http.Request) {
@@ -61,8 +61,8 @@ func TestADoubtfulRevocationIsNotRemembered(t *testing.T) {
 		w.responder("ca", w.root).Revoke(delegate, 1) // its key was stolen
 		r := w.responder("ocsp", w.root)
 		r.Revoke(leaf, 1)
-		r.Change(func(response *pkitest.OCSPResponse) { response.Signer = delegate })
-		w.list("crl", pkitest.CRL{Issuer: w.root})
+		r.Change(func(response *pki.OCSPResponse) { response.Signer = delegate })
+		w.list("crl", pki.CRL{Issuer: w.root})
 		w.fails("ca", int(fetch.Connect))
 		w.settings.Mode = revocation.IgnoreCAError
 		w.expect("the delegate's own status can not be had", "revoked", leaf, w.root)
@@ -94,7 +94,7 @@ func TestOneCAsFloodLeavesOthersRoom(t *testing.T) {
 	bubble(t, "ignore", func(t *testing.T) {
 		w := inBubble(t, func(o *revocation.Options) { o.Fetcher = slow{o.Fetcher.(*network)} })
 		w.settings.Mode = revocation.IgnoreCAError
-		flooding := pkitest.NewCA("flooding")
+		flooding := pki.NewCA("flooding")
 		other := w.root.Client("other", ocsp("ocsp"))
 		w.responder("ocsp", w.root).Good(other)
 		base := flooding.Client("x", ocsp("slow"))
@@ -114,18 +114,18 @@ func TestOneCAsFloodLeavesOthersRoom(t *testing.T) {
 func TestAddressesWithoutAnswerPushNothingOut(t *testing.T) {
 	bubble(t, "strict", func(t *testing.T) {
 		w := inBubble(t)
-		many := pkitest.NewCA("many")
+		many := pki.NewCA("many")
 		good := w.root.Client("good", crl("crl"))
-		w.list("crl", pkitest.CRL{Issuer: w.root})
+		w.list("crl", pki.CRL{Issuer: w.root})
 		w.expect("before", "passed", good, w.root)
 		w.fails("crl", int(fetch.Connect))
 		time.Sleep(time.Minute)
 		for n := range 501 {
-			var points []pkitest.DistributionPoint
+			var points []pki.DistributionPoint
 			for m := range 4 {
-				points = append(points, pkitest.DistributionPoint{URIs: []string{fmt.Sprintf("http://nowhere/%d/%d", n, m)}})
+				points = append(points, pki.DistributionPoint{URIs: []string{fmt.Sprintf("http://nowhere/%d/%d", n, m)}})
 			}
-			w.check(path(many.Client("x", pkitest.DistributionPoints(points...)), many))
+			w.check(path(many.Client("x", pki.DistributionPoints(points...)), many))
 		}
 		w.expect("after 2,004 addresses of another CA", "passed", good, w.root)
 	})

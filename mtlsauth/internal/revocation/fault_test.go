@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // broken is a fetcher with a fault of its own.
@@ -54,7 +54,7 @@ func TestFaultsLetNobodyIn(t *testing.T) {
 		w.expect(name+": in an exchange for a CRL", "unjudged", byCRL, w.root)
 		w.expect(name+": at two levels", "unjudged", plain, inter, w.root)
 		// An issuer that is none: what is asked of it goes wrong.
-		hollow := &pkitest.Certificate{Certificate: nil}
+		hollow := &pki.Certificate{Certificate: nil}
 		w.expect(name+": while checking", "unjudged", byOCSP, hollow, w.root)
 	}
 	// Who waits for an exchange may go on before it is logged.
@@ -69,8 +69,8 @@ func TestFaultsLetNobodyIn(t *testing.T) {
 // What a certificate names may be a secret of somebody's.
 func TestNoPasswordIsLogged(t *testing.T) {
 	w := newWorld(t)
-	leaf := w.root.Client("leaf", pkitest.OCSPServer("http://user:secret@ocsp/"), pkitest.CRLDistributionPoint("http://user:secret@crl/ca.crl"),
-		pkitest.OCSPServer("http://user:secret@[ocsp/"))
+	leaf := w.root.Client("leaf", pki.OCSPServer("http://user:secret@ocsp/"), pki.CRLDistributionPoint("http://user:secret@crl/ca.crl"),
+		pki.OCSPServer("http://user:secret@[ocsp/"))
 	r := w.expect("an address with a password", "unknown", leaf, w.root)
 	if r.Err == nil || strings.Contains(r.Err.Error(), "secret") || !strings.Contains(r.Err.Error(), "http://ocsp/") {
 		t.Errorf("got %v, want the address without the password", r.Err)

@@ -9,14 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // withFolder returns a world with these lists in -crl-dir, which is read.
-func withFolder(t *testing.T, lists ...pkitest.CRL) (*world, string) {
+func withFolder(t *testing.T, lists ...pki.CRL) (*world, string) {
 	t.Helper()
 	dir := t.TempDir()
 	for n, c := range lists {
@@ -28,7 +28,7 @@ func withFolder(t *testing.T, lists ...pkitest.CRL) (*world, string) {
 	return newWorld(t, func(o *revocation.Options) { o.Folder = folder }), dir
 }
 
-func writeList(t *testing.T, dir, name string, c pkitest.CRL) {
+func writeList(t *testing.T, dir, name string, c pki.CRL) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), c.DER(), 0o600); err != nil {
 		t.Fatal(err)
@@ -38,11 +38,11 @@ func writeList(t *testing.T, dir, name string, c pkitest.CRL) {
 // A list of the folder answers before any address is visited, also for a
 // certificate that names none.
 func TestFolderComesFirst(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	good, bad, silent := root.Client("good", ocsp("ocsp"), crl("crl")), root.Client("bad", ocsp("ocsp")), root.Client("silent")
-	stranger := pkitest.NewCA("root")
+	stranger := pki.NewCA("root")
 	for name, mode := range both {
-		w, _ := withFolder(t, pkitest.CRL{Issuer: root, Entries: pkitest.Revoked(bad)})
+		w, _ := withFolder(t, pki.CRL{Issuer: root, Entries: pki.Revoked(bad)})
 		w.settings.Mode = mode
 		w.responder("ocsp", root).Good(bad)
 		for range 2 {
@@ -62,25 +62,25 @@ func TestFolderComesFirst(t *testing.T) {
 // Of lists about the same the latest counts; what cannot be used does not stand
 // in its way.
 func TestFolderWithSeveralLists(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	leaf := root.Client("leaf")
-	revoked := pkitest.Revoked(leaf)
+	revoked := pki.Revoked(leaf)
 	hours := func(n int) time.Time { return time.Now().Add(time.Duration(n) * time.Hour) }
 	for _, test := range []struct {
 		name  string
-		lists []pkitest.CRL
+		lists []pki.CRL
 		want  string
 	}{
-		{"the earlier has it", []pkitest.CRL{{Issuer: root, ThisUpdate: hours(-2), Entries: revoked}, {Issuer: root, ThisUpdate: hours(-1), Number: 2}}, "passed"},
-		{"the later has it", []pkitest.CRL{{Issuer: root, ThisUpdate: hours(-2)}, {Issuer: root, ThisUpdate: hours(-1), Number: 2, Entries: revoked}}, "revoked"},
-		{"the later is tampered with", []pkitest.CRL{{Issuer: root, ThisUpdate: hours(-2), Entries: revoked}, {Issuer: root, ThisUpdate: hours(-1), CorruptSignature: true}}, "revoked"},
-		{"a delta takes it off hold", []pkitest.CRL{{Issuer: root, ThisUpdate: hours(-2), Entries: []pkitest.CRLEntry{{Serial: leaf.SerialNumber, Reason: 6}}},
-			{Issuer: root, ThisUpdate: hours(-1), BaseNumber: 1, Number: 2, Entries: []pkitest.CRLEntry{{Serial: leaf.SerialNumber, Reason: 8}}}}, "passed"},
-		{"a delta has it", []pkitest.CRL{{Issuer: root, ThisUpdate: hours(-2)}, {Issuer: root, ThisUpdate: hours(-1), BaseNumber: 1, Number: 2, Entries: revoked}}, "revoked"},
-		{"all are over", []pkitest.CRL{{Issuer: root, ThisUpdate: hours(-2), NextUpdate: hours(-1)}}, "unknown"},
-		{"all are over, and it is on one", []pkitest.CRL{{Issuer: root, ThisUpdate: hours(-2), NextUpdate: hours(-1), Entries: revoked}}, "revoked"},
-		{"it is for CA certificates", []pkitest.CRL{{Issuer: root, IDP: &pkitest.IDP{OnlyCACerts: true}}}, "unknown"},
-		{"one for each kind", []pkitest.CRL{{Issuer: root, IDP: &pkitest.IDP{OnlyCACerts: true}}, {Issuer: root, IDP: &pkitest.IDP{OnlyUserCerts: true}, Entries: revoked}}, "revoked"},
+		{"the earlier has it", []pki.CRL{{Issuer: root, ThisUpdate: hours(-2), Entries: revoked}, {Issuer: root, ThisUpdate: hours(-1), Number: 2}}, "passed"},
+		{"the later has it", []pki.CRL{{Issuer: root, ThisUpdate: hours(-2)}, {Issuer: root, ThisUpdate: hours(-1), Number: 2, Entries: revoked}}, "revoked"},
+		{"the later is tampered with", []pki.CRL{{Issuer: root, ThisUpdate: hours(-2), Entries: revoked}, {Issuer: root, ThisUpdate: hours(-1), CorruptSignature: true}}, "revoked"},
+		{"a delta takes it off hold", []pki.CRL{{Issuer: root, ThisUpdate: hours(-2), Entries: []pki.CRLEntry{{Serial: leaf.SerialNumber, Reason: 6}}},
+			{Issuer: root, ThisUpdate: hours(-1), BaseNumber: 1, Number: 2, Entries: []pki.CRLEntry{{Serial: leaf.SerialNumber, Reason: 8}}}}, "passed"},
+		{"a delta has it", []pki.CRL{{Issuer: root, ThisUpdate: hours(-2)}, {Issuer: root, ThisUpdate: hours(-1), BaseNumber: 1, Number: 2, Entries: revoked}}, "revoked"},
+		{"all are over", []pki.CRL{{Issuer: root, ThisUpdate: hours(-2), NextUpdate: hours(-1)}}, "unknown"},
+		{"all are over, and it is on one", []pki.CRL{{Issuer: root, ThisUpdate: hours(-2), NextUpdate: hours(-1), Entries: revoked}}, "revoked"},
+		{"it is for CA certificates", []pki.CRL{{Issuer: root, IDP: &pki.IDP{OnlyCACerts: true}}}, "unknown"},
+		{"one for each kind", []pki.CRL{{Issuer: root, IDP: &pki.IDP{OnlyCACerts: true}}, {Issuer: root, IDP: &pki.IDP{OnlyUserCerts: true}, Entries: revoked}}, "revoked"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w, _ := withFolder(t, test.lists...)
@@ -91,12 +91,12 @@ func TestFolderWithSeveralLists(t *testing.T) {
 
 // What the folder holds next counts from the next reading on.
 func TestFolderThatChanges(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	leaf := root.Client("leaf")
-	w, dir := withFolder(t, pkitest.CRL{Issuer: root})
+	w, dir := withFolder(t, pki.CRL{Issuer: root})
 	w.expect("first", "passed", leaf, root)
 	before := w.checker.Generation()
-	writeList(t, dir, "b", pkitest.CRL{Issuer: root, Number: 2, ThisUpdate: time.Now().Add(-time.Minute), Entries: pkitest.Revoked(leaf)})
+	writeList(t, dir, "b", pki.CRL{Issuer: root, Number: 2, ThisUpdate: time.Now().Add(-time.Minute), Entries: pki.Revoked(leaf)})
 	for began := time.Now(); w.checker.Generation() == before; time.Sleep(time.Millisecond) {
 		if time.Since(began) > 10*time.Second {
 			t.Fatal("the folder is not read again")
@@ -107,7 +107,7 @@ func TestFolderThatChanges(t *testing.T) {
 
 // Nothing is judged before the folder has been read.
 func TestFolderThatIsNotRead(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	folder := crldir.Open(t.TempDir(), crldir.Options{})
 	w := newWorld(t, func(o *revocation.Options) { o.Folder = folder })
 	w.settings.Mode = revocation.IgnoreCAError
@@ -124,13 +124,13 @@ func TestFolderThatIsNotRead(t *testing.T) {
 // The status of who signed a list of the folder is in the way of a limit of our
 // own.
 func TestFolderAndLimits(t *testing.T) {
-	root := pkitest.NewCA("root")
-	inter := root.Intermediate("inter", pkitest.With(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign }))
+	root := pki.NewCA("root")
+	inter := root.Intermediate("inter", pki.With(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign }))
 	signer := root.Client("", crlKey(inter), ocsp("busy"))
 	for name, mode := range both {
-		w, _ := withFolder(t, pkitest.CRL{Issuer: inter, Signer: signer})
+		w, _ := withFolder(t, pki.CRL{Issuer: inter, Signer: signer})
 		w.settings.Mode = mode
-		w.trust = known{configured: []*pkitest.Certificate{inter}, signers: [][]*x509.Certificate{path(signer, root)}}
+		w.trust = known{configured: []*pki.Certificate{inter}, signers: [][]*x509.Certificate{path(signer, root)}}
 		r := w.responder("busy", root)
 		r.Good(signer)
 		w.fails("busy", int(fetch.Busy))
@@ -144,10 +144,10 @@ func TestFolderAndLimits(t *testing.T) {
 // A list whose time has not come is not forgotten: what is decided by the one
 // before lasts a minute.
 func TestAListOfTheFolderThatIsAhead(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	bad := root.Client("bad")
-	w, _ := withFolder(t, pkitest.CRL{Issuer: root, NextUpdate: time.Now().Add(24 * time.Hour)},
-		pkitest.CRL{Issuer: root, Number: 2, ThisUpdate: time.Now().Add(6 * time.Minute), NextUpdate: time.Now().Add(48 * time.Hour), Entries: pkitest.Revoked(bad)})
+	w, _ := withFolder(t, pki.CRL{Issuer: root, NextUpdate: time.Now().Add(24 * time.Hour)},
+		pki.CRL{Issuer: root, Number: 2, ThisUpdate: time.Now().Add(6 * time.Minute), NextUpdate: time.Now().Add(48 * time.Hour), Entries: pki.Revoked(bad)})
 	r := w.expect("now", "passed", bad, root)
 	if r.Until.IsZero() || time.Until(r.Until) > time.Minute {
 		t.Errorf("the pass is to last until %v, in %v", r.Until, time.Until(r.Until))
@@ -160,13 +160,13 @@ func TestAListOfTheFolderThatIsAhead(t *testing.T) {
 
 // More distribution points than are read are no way past the folder.
 func TestAFolderAndPointsThatCanNotBeRead(t *testing.T) {
-	root := pkitest.NewCA("root")
-	var points []pkitest.DistributionPoint
+	root := pki.NewCA("root")
+	var points []pki.DistributionPoint
 	for n := range 17 {
-		points = append(points, pkitest.DistributionPoint{URIs: []string{fmt.Sprintf("http://crl/%d", n)}})
+		points = append(points, pki.DistributionPoint{URIs: []string{fmt.Sprintf("http://crl/%d", n)}})
 	}
-	bad, good := root.Client("bad", pkitest.DistributionPoints(points...)), root.Client("good", pkitest.DistributionPoints(points...))
-	w, _ := withFolder(t, pkitest.CRL{Issuer: root, Entries: pkitest.Revoked(bad)})
+	bad, good := root.Client("bad", pki.DistributionPoints(points...)), root.Client("good", pki.DistributionPoints(points...))
+	w, _ := withFolder(t, pki.CRL{Issuer: root, Entries: pki.Revoked(bad)})
 	w.expect("STRICT, not on the list", "unknown", good, root)
 	w.settings.Mode = revocation.IgnoreCAError
 	w.expect("on the list", "revoked", bad, root)

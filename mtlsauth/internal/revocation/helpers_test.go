@@ -15,9 +15,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // bubble runs a part of a test with a time of its own.
@@ -101,12 +101,12 @@ func (n *network) fails(host string, kind int) {
 
 // known is a Trust that knows what it was told.
 type known struct {
-	configured []*pkitest.Certificate
+	configured []*pki.Certificate
 	signers    [][]*x509.Certificate
 }
 
 func (k known) Configured(cert *x509.Certificate) bool {
-	return slices.ContainsFunc(k.configured, func(c *pkitest.Certificate) bool { return c.Equal(cert) })
+	return slices.ContainsFunc(k.configured, func(c *pki.Certificate) bool { return c.Equal(cert) })
 }
 
 func (k known) CRLSigners(name []byte, anchor *x509.Certificate) (paths [][]*x509.Certificate) {
@@ -122,7 +122,7 @@ func (k known) CRLSigners(name []byte, anchor *x509.Certificate) (paths [][]*x50
 type world struct {
 	*testing.T
 	*network
-	root     *pkitest.Certificate
+	root     *pki.Certificate
 	checker  *revocation.Checker
 	settings revocation.Settings
 	trust    known
@@ -131,7 +131,7 @@ type world struct {
 // newWorld returns one whose checker runs until the test ends.
 func newWorld(t *testing.T, change ...func(*revocation.Options)) *world {
 	w := &world{
-		T: t, network: &network{hosts: map[string]http.Handler{}, down: map[string]fetch.Kind{}}, root: pkitest.NewCA("root"),
+		T: t, network: &network{hosts: map[string]http.Handler{}, down: map[string]fetch.Kind{}}, root: pki.NewCA("root"),
 		settings: revocation.Settings{HTTPTimeout: 10 * time.Second, CertCacheTTL: time.Minute},
 	}
 	o := revocation.Options{Fetcher: w.network, MaxCRLSize: 1 << 20, Memory: revocation.NewMemory(64 << 20)}
@@ -158,20 +158,20 @@ func (n *network) put(host string, handler http.Handler) {
 }
 
 // responder puts one for the issuer on the network.
-func (w *world) responder(host string, issuer *pkitest.Certificate) *pkitest.Responder {
-	r := pkitest.NewResponder(issuer)
+func (w *world) responder(host string, issuer *pki.Certificate) *pki.Responder {
+	r := pki.NewResponder(issuer)
 	w.put(host, r)
 	return r
 }
 
 // list puts a host of a CRL on the network.
-func (w *world) list(host string, c pkitest.CRL) *pkitest.CRLHost {
-	h := pkitest.NewCRLHost(c.DER())
+func (w *world) list(host string, c pki.CRL) *pki.CRLHost {
+	h := pki.NewCRLHost(c.DER())
 	w.put(host, h)
 	return h
 }
 
-func path(certs ...*pkitest.Certificate) (list []*x509.Certificate) {
+func path(certs ...*pki.Certificate) (list []*x509.Certificate) {
 	for _, c := range certs {
 		list = append(list, c.Certificate)
 	}
@@ -187,7 +187,7 @@ var verdicts = map[revocation.Verdict]string{
 }
 
 // expect checks one path.
-func (w *world) expect(what, want string, certs ...*pkitest.Certificate) revocation.Result {
+func (w *world) expect(what, want string, certs ...*pki.Certificate) revocation.Result {
 	w.Helper()
 	return w.expectAll(what, want, path(certs...))
 }
@@ -206,9 +206,9 @@ func (w *world) expectAll(what, want string, paths ...[]*x509.Certificate) revoc
 	return r
 }
 
-func ocsp(host string) pkitest.Option { return pkitest.OCSPServer("http://" + host) }
-func crl(host string) pkitest.Option {
-	return pkitest.CRLDistributionPoint("http://" + host + "/ca.crl")
+func ocsp(host string) pki.Option { return pki.OCSPServer("http://" + host) }
+func crl(host string) pki.Option {
+	return pki.CRLDistributionPoint("http://" + host + "/ca.crl")
 }
 
 // both are the modes that check.

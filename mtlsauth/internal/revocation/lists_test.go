@@ -8,9 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // A list is fetched once for all certificates, is asked for anew every five
@@ -22,7 +22,7 @@ func TestListIsRevalidated(t *testing.T) {
 		bubble(t, fmt.Sprint(test.ttl), func(t *testing.T) {
 			w := inBubble(t)
 			w.settings.CertCacheTTL = test.ttl
-			list := w.list("crl", pkitest.CRL{Issuer: w.root, ThisUpdate: time.Now().Add(-24 * time.Hour), NextUpdate: time.Now().Add(240 * time.Hour)})
+			list := w.list("crl", pki.CRL{Issuer: w.root, ThisUpdate: time.Now().Add(-24 * time.Hour), NextUpdate: time.Now().Add(240 * time.Hour)})
 			leaf, another := w.root.Client("leaf", crl("crl")), w.root.Client("another", crl("crl"))
 			first := w.expect("first", "passed", leaf, w.root)
 			for range 360 {
@@ -37,7 +37,7 @@ func TestListIsRevalidated(t *testing.T) {
 				t.Error("that a list was confirmed ended a decision")
 			}
 			// One that is new counts at the next renewal.
-			list.Set(pkitest.CRL{Issuer: w.root, Entries: pkitest.Revoked(leaf), NextUpdate: time.Now().Add(240 * time.Hour)}.DER())
+			list.Set(pki.CRL{Issuer: w.root, Entries: pki.Revoked(leaf), NextUpdate: time.Now().Add(240 * time.Hour)}.DER())
 			time.Sleep(test.every + 10*time.Second)
 			if first.Basis.Stands() {
 				t.Error("that there is a new list did not end a decision")
@@ -53,28 +53,28 @@ func TestListIsRevalidated(t *testing.T) {
 func TestListRollback(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		list func(w *world) pkitest.CRL
+		list func(w *world) pki.CRL
 	}{
-		{"an earlier one", func(w *world) pkitest.CRL {
-			return pkitest.CRL{Issuer: w.root, ThisUpdate: time.Now().Add(-2 * time.Hour)}
+		{"an earlier one", func(w *world) pki.CRL {
+			return pki.CRL{Issuer: w.root, ThisUpdate: time.Now().Add(-2 * time.Hour)}
 		}},
-		{"another issuer's", func(w *world) pkitest.CRL { return pkitest.CRL{Issuer: pkitest.NewCA("other")} }},
-		{"one of the name, signed by another", func(w *world) pkitest.CRL { return pkitest.CRL{Issuer: pkitest.NewCA("root")} }},
-		{"one that was tampered with", func(w *world) pkitest.CRL { return pkitest.CRL{Issuer: w.root, CorruptSignature: true} }},
-		{"one for CA certificates", func(w *world) pkitest.CRL {
-			return pkitest.CRL{Issuer: w.root, ThisUpdate: time.Now().Add(-time.Minute), IDP: &pkitest.IDP{OnlyCACerts: true}}
+		{"another issuer's", func(w *world) pki.CRL { return pki.CRL{Issuer: pki.NewCA("other")} }},
+		{"one of the name, signed by another", func(w *world) pki.CRL { return pki.CRL{Issuer: pki.NewCA("root")} }},
+		{"one that was tampered with", func(w *world) pki.CRL { return pki.CRL{Issuer: w.root, CorruptSignature: true} }},
+		{"one for CA certificates", func(w *world) pki.CRL {
+			return pki.CRL{Issuer: w.root, ThisUpdate: time.Now().Add(-time.Minute), IDP: &pki.IDP{OnlyCACerts: true}}
 		}},
-		{"one for another distribution point", func(w *world) pkitest.CRL {
-			return pkitest.CRL{Issuer: w.root, ThisUpdate: time.Now().Add(-time.Minute), IDP: &pkitest.IDP{URIs: []string{"http://other/ca.crl"}}}
+		{"one for another distribution point", func(w *world) pki.CRL {
+			return pki.CRL{Issuer: w.root, ThisUpdate: time.Now().Add(-time.Minute), IDP: &pki.IDP{URIs: []string{"http://other/ca.crl"}}}
 		}},
-		{"a delta CRL", func(w *world) pkitest.CRL { return pkitest.CRL{Issuer: w.root, BaseNumber: 1, Number: 2} }},
-		{"one from the future", func(w *world) pkitest.CRL { return pkitest.CRL{Issuer: w.root, ThisUpdate: time.Now().Add(time.Hour)} }},
-		{"one without number", func(w *world) pkitest.CRL { return pkitest.CRL{Issuer: w.root, NoNumber: true} }},
+		{"a delta CRL", func(w *world) pki.CRL { return pki.CRL{Issuer: w.root, BaseNumber: 1, Number: 2} }},
+		{"one from the future", func(w *world) pki.CRL { return pki.CRL{Issuer: w.root, ThisUpdate: time.Now().Add(time.Hour)} }},
+		{"one without number", func(w *world) pki.CRL { return pki.CRL{Issuer: w.root, NoNumber: true} }},
 	} {
 		bubble(t, test.name, func(t *testing.T) {
 			w := inBubble(t)
 			leaf, good, unseen := w.root.Client("leaf", crl("crl")), w.root.Client("good", crl("crl")), w.root.Client("unseen", crl("crl"))
-			list := w.list("crl", pkitest.CRL{Issuer: w.root, Entries: pkitest.Revoked(leaf, unseen)})
+			list := w.list("crl", pki.CRL{Issuer: w.root, Entries: pki.Revoked(leaf, unseen)})
 			w.expect("first", "revoked", leaf, w.root)
 			list.Set(test.list(w).DER())
 			for n := range 20 {
@@ -95,10 +95,10 @@ func TestListRollback(t *testing.T) {
 // A list that was put in the wrong place, and is later than the right one, does
 // not keep that from counting.
 func TestListInTheWrongPlace(t *testing.T) {
-	for name, wrong := range map[string]pkitest.CRL{
+	for name, wrong := range map[string]pki.CRL{
 		"a delta CRL":                        {BaseNumber: 1, Number: 2},
-		"one for CA certificates":            {IDP: &pkitest.IDP{OnlyCACerts: true}},
-		"one for another distribution point": {IDP: &pkitest.IDP{URIs: []string{"http://other/ca.crl"}}},
+		"one for CA certificates":            {IDP: &pki.IDP{OnlyCACerts: true}},
+		"one for another distribution point": {IDP: &pki.IDP{URIs: []string{"http://other/ca.crl"}}},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			w := inBubble(t)
@@ -106,7 +106,7 @@ func TestListInTheWrongPlace(t *testing.T) {
 			wrong.Issuer, wrong.ThisUpdate = w.root, time.Now().Add(-time.Minute)
 			list := w.list("crl", wrong)
 			w.expect("while it is there", "unknown", leaf, w.root)
-			list.Set(pkitest.CRL{Issuer: w.root}.DER())
+			list.Set(pki.CRL{Issuer: w.root}.DER())
 			time.Sleep(10 * time.Minute)
 			w.expect("when it is gone", "passed", leaf, w.root)
 		})
@@ -118,12 +118,12 @@ func TestListInTheWrongPlace(t *testing.T) {
 func TestListWhoseSignerOthersHave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := inBubble(t)
-		inter := w.root.Intermediate("inter", pkitest.With(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign }))
+		inter := w.root.Intermediate("inter", pki.With(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign }))
 		signer := w.root.Client("", crlKey(inter))
-		configured := []*pkitest.Certificate{inter, signer}
+		configured := []*pki.Certificate{inter, signer}
 		without, with := known{configured: configured}, known{configured, [][]*x509.Certificate{path(signer, w.root)}}
 		good, bad := inter.Client("good", crl("crl")), inter.Client("bad", crl("crl"))
-		list := w.list("crl", pkitest.CRL{Issuer: inter, Signer: signer, Entries: pkitest.Revoked(bad)})
+		list := w.list("crl", pki.CRL{Issuer: inter, Signer: signer, Entries: pki.Revoked(bad)})
 		for range 2 {
 			w.trust = without
 			w.expect("without the signer", "unknown", good, inter, w.root)
@@ -156,12 +156,12 @@ func TestListsAndMemory(t *testing.T) {
 			memory := revocation.NewMemory(400 << 10)
 			w := inBubble(t, func(o *revocation.Options) { o.Memory = memory })
 			w.settings.Mode = mode
-			big := func(host string) *pkitest.Certificate {
-				w.list(host, pkitest.CRL{Issuer: w.root, RawEntries: pkitest.Serials(10_000, 16)})
+			big := func(host string) *pki.Certificate {
+				w.list(host, pki.CRL{Issuer: w.root, RawEntries: pki.Serials(10_000, 16)})
 				return w.root.Client(host, crl(host))
 			}
 			one, two, three := big("one"), big("two"), big("three")
-			w.list("huge", pkitest.CRL{Issuer: w.root, RawEntries: pkitest.Serials(25_000, 16)})
+			w.list("huge", pki.CRL{Issuer: w.root, RawEntries: pki.Serials(25_000, 16)})
 			w.expect("the first", "passed", one, w.root)
 			for range 5 {
 				w.expect("one that is too large for it all", "unjudged", w.root.Client("huge", crl("huge")), w.root)
@@ -176,7 +176,7 @@ func TestListsAndMemory(t *testing.T) {
 				time.Sleep(3 * time.Hour)
 			}
 			// What is of no use is not kept.
-			w.list("useless", pkitest.CRL{Issuer: w.root, NoNumber: true, RawEntries: pkitest.Serials(5_000, 16)})
+			w.list("useless", pki.CRL{Issuer: w.root, NoNumber: true, RawEntries: pki.Serials(5_000, 16)})
 			useless := w.root.Client("useless", crl("useless"))
 			for range 20 {
 				w.expect("what is of no use", map[string]string{"STRICT": "unknown", "IGNORE_CA_ERROR": "passed"}[name], useless, w.root)
@@ -197,7 +197,7 @@ func TestListThatRunsOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := inBubble(t)
 		leaf, good := w.root.Client("leaf", crl("crl")), w.root.Client("good", crl("crl"))
-		w.list("crl", pkitest.CRL{Issuer: w.root, Entries: pkitest.Revoked(leaf), NextUpdate: time.Now().Add(time.Hour)})
+		w.list("crl", pki.CRL{Issuer: w.root, Entries: pki.Revoked(leaf), NextUpdate: time.Now().Add(time.Hour)})
 		w.expect("at first", "passed", good, w.root)
 		w.fails("crl", int(fetch.Connect))
 		time.Sleep(59 * time.Minute)
@@ -220,16 +220,16 @@ func TestListsForSomeReasons(t *testing.T) {
 	} {
 		bubble(t, test.name, func(t *testing.T) {
 			w := inBubble(t)
-			point := func(host string, reasons []int) (pkitest.DistributionPoint, *pkitest.IDP) {
+			point := func(host string, reasons []int) (pki.DistributionPoint, *pki.IDP) {
 				uris := []string{"http://" + host + "/ca.crl"}
-				return pkitest.DistributionPoint{URIs: uris, Reasons: reasons}, &pkitest.IDP{URIs: uris, Reasons: reasons}
+				return pki.DistributionPoint{URIs: uris, Reasons: reasons}, &pki.IDP{URIs: uris, Reasons: reasons}
 			}
 			onePoint, one := point("one", []int{1, 2})
 			twoPoint, two := point("two", test.other)
-			leaf := w.root.Client("leaf", pkitest.DistributionPoints(onePoint, twoPoint))
-			bad := w.root.Client("bad", pkitest.DistributionPoints(onePoint, twoPoint))
-			w.list("one", pkitest.CRL{Issuer: w.root, IDP: one})
-			w.list("two", pkitest.CRL{Issuer: w.root, IDP: two, Entries: pkitest.Revoked(bad)})
+			leaf := w.root.Client("leaf", pki.DistributionPoints(onePoint, twoPoint))
+			bad := w.root.Client("bad", pki.DistributionPoints(onePoint, twoPoint))
+			w.list("one", pki.CRL{Issuer: w.root, IDP: one})
+			w.list("two", pki.CRL{Issuer: w.root, IDP: two, Entries: pki.Revoked(bad)})
 			for range 2 {
 				w.expect(test.name, test.want, leaf, w.root)
 				w.expect("on the second", "revoked", bad, w.root)

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // An intermediate that was issued twice, by two roots.
@@ -25,11 +25,11 @@ func TestSeveralPaths(t *testing.T) {
 	} {
 		bubble(t, test.name, func(t *testing.T) {
 			w := inBubble(t)
-			other := pkitest.NewCA("other")
+			other := pki.NewCA("other")
 			one := w.root.Intermediate("inter", ocsp("one"))
-			two := other.Intermediate("inter", ocsp("two"), pkitest.Key(one.Key))
+			two := other.Intermediate("inter", ocsp("two"), pki.Key(one.Key))
 			leaf := one.Client("leaf", ocsp("leaf"))
-			tell := func(r *pkitest.Responder, c *pkitest.Certificate, reason int) {
+			tell := func(r *pki.Responder, c *pki.Certificate, reason int) {
 				r.Good(c)
 				if reason >= 0 {
 					r.Revoke(c, reason)
@@ -57,11 +57,11 @@ func TestTwoIssuersOfOneName(t *testing.T) {
 			w.settings.Mode = mode
 			one, two := w.root.Intermediate("inter", ocsp("root")), w.root.Intermediate("inter", ocsp("root"))
 			w.responder("root", w.root).Good(one, two)
-			good := one.Client("leaf", pkitest.Serial(7), ocsp("shared"), crl("shared"))
-			bad := two.Client("leaf", pkitest.Serial(7), ocsp("shared"), crl("shared"))
-			r := pkitest.NewResponder(one)
+			good := one.Client("leaf", pki.Serial(7), ocsp("shared"), crl("shared"))
+			bad := two.Client("leaf", pki.Serial(7), ocsp("shared"), crl("shared"))
+			r := pki.NewResponder(one)
 			r.Good(good)
-			second := pkitest.NewResponder(two)
+			second := pki.NewResponder(two)
 			second.Revoke(bad, 1)
 			w.put("shared", http.HandlerFunc(func(rw http.ResponseWriter, request *http.Request) {
 				answer := &recorded{header: http.Header{}}
@@ -79,8 +79,8 @@ func TestTwoIssuersOfOneName(t *testing.T) {
 			// One of them is not answered for.
 			w.put("shared", second)
 			another := one.Client("another", ocsp("shared"))
-			second.Good(two.Client("third", pkitest.Serial(9)))
-			third := two.Client("third", pkitest.Serial(9), ocsp("shared"))
+			second.Good(two.Client("third", pki.Serial(9)))
+			third := two.Client("third", pki.Serial(9), ocsp("shared"))
 			for range 5 {
 				w.expect("of an issuer that the responder does not answer for", map[string]string{"STRICT": "unknown", "IGNORE_CA_ERROR": "passed"}[name], another, one, w.root)
 			}

@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // TestMethods: GET where that is short and the address has no query, else POST;
@@ -33,8 +33,8 @@ func TestMethods(t *testing.T) {
 	} {
 		bubble(t, test.name, func(t *testing.T) {
 			w := inBubble(t)
-			leaf, another := w.root.Client("leaf", pkitest.OCSPServer(test.address)), w.root.Client("another", pkitest.OCSPServer(test.address))
-			r := pkitest.NewResponder(w.root)
+			leaf, another := w.root.Client("leaf", pki.OCSPServer(test.address)), w.root.Client("another", pki.OCSPServer(test.address))
+			r := pki.NewResponder(w.root)
 			r.Good(leaf, another)
 			w.put("ocsp", http.HandlerFunc(func(rw http.ResponseWriter, request *http.Request) {
 				if test.status != 0 && request.Method == http.MethodGet {
@@ -99,7 +99,7 @@ func TestBreakersAreUsed(t *testing.T) {
 				t.Errorf("%d exchanges, want %d", n, test.first)
 			}
 			inter := w.root.Intermediate("inter")
-			w.trust.configured = []*pkitest.Certificate{inter}
+			w.trust.configured = []*pki.Certificate{inter}
 			w.expect("of another issuer", "unknown", inter.Client("leaf", ocsp("ocsp")), inter, w.root)
 			if asked := len(w.requests("ocsp")) > test.first; asked != test.others {
 				t.Errorf("asked for another issuer is %v", asked)
@@ -118,13 +118,13 @@ func TestBreakersAreUsed(t *testing.T) {
 func TestSlowAnchor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := inBubble(t)
-		w.responder("slow", w.root).Trouble(pkitest.Trouble{Hang: true})
+		w.responder("slow", w.root).Trouble(pki.Trouble{Hang: true})
 		for range 100 {
 			leaf := w.root.Client("leaf", ocsp("slow"))
 			go w.check(path(leaf, w.root))
 		}
 		synctest.Wait()
-		other := pkitest.NewCA("other")
+		other := pki.NewCA("other")
 		good := other.Client("good", ocsp("quick"))
 		w.responder("quick", other).Good(good)
 		w.took("of another anchor", 0, func() { w.expect("of another anchor", "passed", good, other) })

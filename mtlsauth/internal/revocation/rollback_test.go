@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // An earlier list does not take the place of a later one, also when somebody asks
@@ -20,11 +20,11 @@ func TestNoRollbackByWhomAListDoesNotCover(t *testing.T) {
 		bad, seen := w.root.Client("bad", crl("crl")), w.root.Client("seen", crl("crl"))
 		sub := w.root.Intermediate("sub", crl("crl"))
 		now := time.Now()
-		of := func(ago time.Duration, number int64, entries []pkitest.CRLEntry) pkitest.CRL {
-			return pkitest.CRL{Issuer: w.root, IDP: &pkitest.IDP{OnlyUserCerts: true}, Number: number, Entries: entries,
+		of := func(ago time.Duration, number int64, entries []pki.CRLEntry) pki.CRL {
+			return pki.CRL{Issuer: w.root, IDP: &pki.IDP{OnlyUserCerts: true}, Number: number, Entries: entries,
 				ThisUpdate: now.Add(-ago), NextUpdate: now.Add(24 * time.Hour)}
 		}
-		w.list("crl", of(time.Hour, 2, pkitest.Revoked(bad)))
+		w.list("crl", of(time.Hour, 2, pki.Revoked(bad)))
 		w.expect("by the later list", "passed", seen, w.root)
 		w.list("crl", of(2*time.Hour, 1, nil)) // a mirror that lags, or somebody on the way
 		time.Sleep(6 * time.Minute)
@@ -41,15 +41,15 @@ func TestNoRollbackOfAListThatOnlySomeCanVerify(t *testing.T) {
 		w.settings.Mode = revocation.IgnoreCAError
 		signer := w.root.Client("", crlKey(w.root))
 		bad, seen := w.root.Client("bad", crl("crl")), w.root.Client("seen", crl("crl"))
-		knowing := known{configured: []*pkitest.Certificate{signer}, signers: [][]*x509.Certificate{path(signer, w.root)}}
+		knowing := known{configured: []*pki.Certificate{signer}, signers: [][]*x509.Certificate{path(signer, w.root)}}
 		now := time.Now()
-		w.list("crl", pkitest.CRL{Issuer: w.root, Signer: signer, Number: 2, Entries: pkitest.Revoked(bad),
+		w.list("crl", pki.CRL{Issuer: w.root, Signer: signer, Number: 2, Entries: pki.Revoked(bad),
 			ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(24 * time.Hour)})
 		w.trust = known{}
 		w.check(path(seen, w.root)) // by who does not send the signer
 		w.trust = knowing
 		w.expect("by the later list", "passed", seen, w.root)
-		w.list("crl", pkitest.CRL{Issuer: w.root, Signer: signer, ThisUpdate: now.Add(-2 * time.Hour), NextUpdate: now.Add(24 * time.Hour)})
+		w.list("crl", pki.CRL{Issuer: w.root, Signer: signer, ThisUpdate: now.Add(-2 * time.Hour), NextUpdate: now.Add(24 * time.Hour)})
 		time.Sleep(10 * time.Second)
 		w.trust = known{}
 		w.check(path(seen, w.root))
@@ -67,16 +67,16 @@ func TestNoRollbackOnDisk(t *testing.T) {
 		first := process(t, dir)
 		t.Cleanup(func() { time.Sleep(2 * time.Minute) })
 		root := first.root
-		again := pkitest.NewCA("root", pkitest.Key(root.Key))
+		again := pki.NewCA("root", pki.Key(root.Key))
 		bad, other := root.Client("bad", crl("crl")), root.Client("other", crl("crl"))
 		now := time.Now()
-		earlier := pkitest.CRL{Issuer: root, ThisUpdate: now.Add(-2 * time.Hour), NextUpdate: now.Add(24 * time.Hour)}
-		later := pkitest.CRL{Issuer: root, ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(24 * time.Hour), Number: 2, Entries: pkitest.Revoked(bad)}
+		earlier := pki.CRL{Issuer: root, ThisUpdate: now.Add(-2 * time.Hour), NextUpdate: now.Add(24 * time.Hour)}
+		later := pki.CRL{Issuer: root, ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(24 * time.Hour), Number: 2, Entries: pki.Revoked(bad)}
 		first.settings.CertCacheTTL = time.Minute
 		first.list("crl", earlier).NoValidators()
 		first.expect("under one", "passed", other, root)
 		first.expect("under the other", "passed", other, again)
-		mirrors := []http.Handler{pkitest.NewCRLHost(later.DER()), pkitest.NewCRLHost(earlier.DER())}
+		mirrors := []http.Handler{pki.NewCRLHost(later.DER()), pki.NewCRLHost(earlier.DER())}
 		var asked atomic.Int64
 		first.put("crl", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // the second of which lags
 			r.Header = nil

@@ -6,15 +6,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // crlKey has a certificate be of another key with the name of ca, that signs
 // CRLs.
-func crlKey(ca *pkitest.Certificate) pkitest.Option {
-	return pkitest.With(func(c *x509.Certificate) {
+func crlKey(ca *pki.Certificate) pki.Option {
+	return pki.With(func(c *x509.Certificate) {
 		c.Subject, c.RawSubject = ca.Subject, ca.RawSubject
 		c.KeyUsage = x509.KeyUsageCRLSign
 	})
@@ -25,42 +25,42 @@ func crlKey(ca *pkitest.Certificate) pkitest.Option {
 func TestCRLSigner(t *testing.T) {
 	type parties struct {
 		*world
-		inter, signer, leaf *pkitest.Certificate
-		ofRoot              *pkitest.Responder
+		inter, signer, leaf *pki.Certificate
+		ofRoot              *pki.Responder
 	}
 	for _, test := range []struct {
 		name           string
-		signer         []pkitest.Option
+		signer         []pki.Option
 		change         func(p *parties)
 		strict, ignore string
 	}{
-		{"good", []pkitest.Option{ocsp("root")}, func(p *parties) { p.ofRoot.Good(p.signer) }, "passed", "passed"},
-		{"good, and the leaf is revoked", []pkitest.Option{ocsp("root")}, func(p *parties) {
+		{"good", []pki.Option{ocsp("root")}, func(p *parties) { p.ofRoot.Good(p.signer) }, "passed", "passed"},
+		{"good, and the leaf is revoked", []pki.Option{ocsp("root")}, func(p *parties) {
 			p.ofRoot.Good(p.signer)
-			p.list("crl", pkitest.CRL{Issuer: p.inter, Signer: p.signer, Entries: pkitest.Revoked(p.leaf)})
+			p.list("crl", pki.CRL{Issuer: p.inter, Signer: p.signer, Entries: pki.Revoked(p.leaf)})
 		}, "revoked", "revoked"},
-		{"nobody knows the signer", []pkitest.Option{ocsp("root")}, func(p *parties) {
+		{"nobody knows the signer", []pki.Option{ocsp("root")}, func(p *parties) {
 			p.ofRoot.Good(p.signer)
 			p.trust.signers = nil
 		}, "unknown", "passed"},
-		{"it leads to another anchor", []pkitest.Option{ocsp("root")}, func(p *parties) {
+		{"it leads to another anchor", []pki.Option{ocsp("root")}, func(p *parties) {
 			p.ofRoot.Good(p.signer)
-			p.trust.signers = [][]*x509.Certificate{path(p.signer, pkitest.NewCA("root"))}
+			p.trust.signers = [][]*x509.Certificate{path(p.signer, pki.NewCA("root"))}
 		}, "unknown", "passed"},
-		{"revoked", []pkitest.Option{ocsp("root")}, func(p *parties) { p.ofRoot.Revoke(p.signer, 1) }, "unknown", "passed"},
-		{"revoked, and it says so of the leaf", []pkitest.Option{ocsp("root")}, func(p *parties) {
+		{"revoked", []pki.Option{ocsp("root")}, func(p *parties) { p.ofRoot.Revoke(p.signer, 1) }, "unknown", "passed"},
+		{"revoked, and it says so of the leaf", []pki.Option{ocsp("root")}, func(p *parties) {
 			p.ofRoot.Revoke(p.signer, 1)
-			p.list("crl", pkitest.CRL{Issuer: p.inter, Signer: p.signer, Entries: pkitest.Revoked(p.leaf)})
+			p.list("crl", pki.CRL{Issuer: p.inter, Signer: p.signer, Entries: pki.Revoked(p.leaf)})
 		}, "unknown", "passed"},
-		{"its responder is down", []pkitest.Option{ocsp("nowhere")}, func(p *parties) {}, "unknown", "passed"},
+		{"its responder is down", []pki.Option{ocsp("nowhere")}, func(p *parties) {}, "unknown", "passed"},
 		{"it names no address", nil, func(p *parties) {}, "unknown", "passed"},
 		{"it names no address, and is configured", nil, func(p *parties) { p.trust.configured = append(p.trust.configured, p.signer) }, "passed", "passed"},
-		{"a limit of our own for its status", []pkitest.Option{ocsp("busy")}, func(p *parties) {
+		{"a limit of our own for its status", []pki.Option{ocsp("busy")}, func(p *parties) {
 			p.responder("busy", p.root)
 			p.fails("busy", int(fetch.Busy))
 		}, "unjudged", "unjudged"},
-		{"its status is on a list of its own", []pkitest.Option{crl("own")}, func(p *parties) {
-			p.list("own", pkitest.CRL{Issuer: p.root, Signer: p.signer})
+		{"its status is on a list of its own", []pki.Option{crl("own")}, func(p *parties) {
+			p.list("own", pki.CRL{Issuer: p.root, Signer: p.signer})
 		}, "unknown", "passed"},
 	} {
 		for name, mode := range both {
@@ -71,12 +71,12 @@ func TestCRLSigner(t *testing.T) {
 			bubble(t, test.name+", "+name, func(t *testing.T) {
 				w := inBubble(t)
 				w.settings.Mode = mode
-				p := &parties{world: w, inter: w.root.Intermediate("inter", pkitest.With(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign }))}
+				p := &parties{world: w, inter: w.root.Intermediate("inter", pki.With(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign }))}
 				p.signer = w.root.Client("", append(test.signer, crlKey(p.inter))...)
 				p.leaf = p.inter.Client("leaf", crl("crl"))
 				p.ofRoot = w.responder("root", w.root)
-				w.list("crl", pkitest.CRL{Issuer: p.inter, Signer: p.signer})
-				w.trust = known{configured: []*pkitest.Certificate{p.inter}, signers: [][]*x509.Certificate{path(p.signer, w.root)}}
+				w.list("crl", pki.CRL{Issuer: p.inter, Signer: p.signer})
+				w.trust = known{configured: []*pki.Certificate{p.inter}, signers: [][]*x509.Certificate{path(p.signer, w.root)}}
 				test.change(p)
 				w.expect("first", want, p.leaf, p.inter, w.root)
 				w.expect("again", want, p.leaf, p.inter, w.root)
@@ -90,14 +90,14 @@ func TestCRLSigner(t *testing.T) {
 func TestCRLSignersOfEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := inBubble(t)
-		noCRLs := pkitest.With(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign })
+		noCRLs := pki.With(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign })
 		one, two := w.root.Intermediate("one", noCRLs), w.root.Intermediate("two", noCRLs)
 		signerOne := two.Client("", crlKey(one), crl("two"))
 		signerTwo := one.Client("", crlKey(two), crl("one"))
-		w.list("one", pkitest.CRL{Issuer: one, Signer: signerOne})
-		w.list("two", pkitest.CRL{Issuer: two, Signer: signerTwo})
+		w.list("one", pki.CRL{Issuer: one, Signer: signerOne})
+		w.list("two", pki.CRL{Issuer: two, Signer: signerTwo})
 		w.trust = known{
-			configured: []*pkitest.Certificate{one, two},
+			configured: []*pki.Certificate{one, two},
 			signers:    [][]*x509.Certificate{path(signerOne, two, w.root), path(signerTwo, one, w.root)},
 		}
 		w.expect("in a circle", "unknown", one.Client("leaf", crl("one")), one, w.root)
@@ -112,21 +112,21 @@ func TestCRLSignersOfEachOther(t *testing.T) {
 func TestDelegatedResponder(t *testing.T) {
 	for _, test := range []struct {
 		name           string
-		options        []pkitest.Option
-		tell           func(*pkitest.Responder, *pkitest.Certificate)
+		options        []pki.Option
+		tell           func(*pki.Responder, *pki.Certificate)
 		strict, ignore string // of one that is good, it says
 		believed       bool   // in IGNORE_CA_ERROR, of one that is revoked, it says
 	}{
-		{"nocheck", nil, func(r *pkitest.Responder, d *pkitest.Certificate) {}, "passed", "passed", true},
-		{"nocheck, and revoked where nobody asks", []pkitest.Option{ocsp("ca")}, func(r *pkitest.Responder, d *pkitest.Certificate) { r.Revoke(d, 1) }, "passed", "passed", true},
-		{"no address", []pkitest.Option{checked}, func(r *pkitest.Responder, d *pkitest.Certificate) {}, "passed", "passed", true},
-		{"good", []pkitest.Option{checked, ocsp("ca")}, func(r *pkitest.Responder, d *pkitest.Certificate) { r.Good(d) }, "passed", "passed", true},
-		{"revoked", []pkitest.Option{checked, ocsp("ca")}, func(r *pkitest.Responder, d *pkitest.Certificate) { r.Revoke(d, 1) }, "unknown", "passed", false},
-		{"not known", []pkitest.Option{checked, ocsp("ca")}, func(r *pkitest.Responder, d *pkitest.Certificate) {}, "unknown", "passed", false},
-		{"its responder is down", []pkitest.Option{checked, ocsp("nowhere")}, func(r *pkitest.Responder, d *pkitest.Certificate) {}, "unknown", "passed", true},
-		{"a limit of our own for its status", []pkitest.Option{checked, ocsp("busy")}, func(r *pkitest.Responder, d *pkitest.Certificate) {}, "unjudged", "unjudged", false},
-		{"it speaks for itself", []pkitest.Option{checked, ocsp("ocsp")}, func(r *pkitest.Responder, d *pkitest.Certificate) {}, "unknown", "passed", true},
-		{"it is on a CRL", []pkitest.Option{checked, crl("crl")}, func(r *pkitest.Responder, d *pkitest.Certificate) {}, "unknown", "passed", false},
+		{"nocheck", nil, func(r *pki.Responder, d *pki.Certificate) {}, "passed", "passed", true},
+		{"nocheck, and revoked where nobody asks", []pki.Option{ocsp("ca")}, func(r *pki.Responder, d *pki.Certificate) { r.Revoke(d, 1) }, "passed", "passed", true},
+		{"no address", []pki.Option{checked}, func(r *pki.Responder, d *pki.Certificate) {}, "passed", "passed", true},
+		{"good", []pki.Option{checked, ocsp("ca")}, func(r *pki.Responder, d *pki.Certificate) { r.Good(d) }, "passed", "passed", true},
+		{"revoked", []pki.Option{checked, ocsp("ca")}, func(r *pki.Responder, d *pki.Certificate) { r.Revoke(d, 1) }, "unknown", "passed", false},
+		{"not known", []pki.Option{checked, ocsp("ca")}, func(r *pki.Responder, d *pki.Certificate) {}, "unknown", "passed", false},
+		{"its responder is down", []pki.Option{checked, ocsp("nowhere")}, func(r *pki.Responder, d *pki.Certificate) {}, "unknown", "passed", true},
+		{"a limit of our own for its status", []pki.Option{checked, ocsp("busy")}, func(r *pki.Responder, d *pki.Certificate) {}, "unjudged", "unjudged", false},
+		{"it speaks for itself", []pki.Option{checked, ocsp("ocsp")}, func(r *pki.Responder, d *pki.Certificate) {}, "unknown", "passed", true},
+		{"it is on a CRL", []pki.Option{checked, crl("crl")}, func(r *pki.Responder, d *pki.Certificate) {}, "unknown", "passed", false},
 	} {
 		for name, mode := range both {
 			want := test.strict
@@ -141,9 +141,9 @@ func TestDelegatedResponder(t *testing.T) {
 				r := w.responder("ocsp", w.root)
 				r.Good(leaf, delegate)
 				r.Revoke(bad, 1)
-				r.Change(func(response *pkitest.OCSPResponse) { response.Signer = delegate })
+				r.Change(func(response *pki.OCSPResponse) { response.Signer = delegate })
 				test.tell(w.responder("ca", w.root), delegate)
-				w.list("crl", pkitest.CRL{Issuer: w.root, Entries: pkitest.Revoked(delegate)})
+				w.list("crl", pki.CRL{Issuer: w.root, Entries: pki.Revoked(delegate)})
 				w.responder("busy", w.root)
 				w.fails("busy", int(fetch.Busy))
 				for range 2 {
@@ -173,10 +173,10 @@ func TestResultRestsOnSigners(t *testing.T) {
 		ca := w.responder("ca", w.root)
 		ca.Good(delegate)
 		r := w.responder("ocsp", w.root)
-		r.Set(pkitest.OCSPSingle{Serial: leaf.SerialNumber, NextUpdate: time.Now().Add(24 * time.Hour)})
-		r.Change(func(response *pkitest.OCSPResponse) { response.Signer = delegate })
+		r.Set(pki.OCSPSingle{Serial: leaf.SerialNumber, NextUpdate: time.Now().Add(24 * time.Hour)})
+		r.Change(func(response *pki.OCSPResponse) { response.Signer = delegate })
 		w.settings.CertCacheTTL = 12 * time.Hour
-		short := pkitest.Single(delegate, pkitest.OCSPGood)
+		short := pki.Single(delegate, pki.OCSPGood)
 		short.NextUpdate = time.Now().Add(10 * time.Minute)
 		ca.Set(short)
 		first := w.expect("first", "passed", leaf, w.root)
@@ -194,7 +194,7 @@ func TestResultRestsOnSigners(t *testing.T) {
 }
 
 // checked takes nocheck out of what OCSPSigner makes.
-var checked = pkitest.With(func(c *x509.Certificate) { c.ExtraExtensions = nil })
+var checked = pki.With(func(c *x509.Certificate) { c.ExtraExtensions = nil })
 
 // A delegate of whom nobody knows whether it is revoked may let in where nobody
 // asks for more, but takes no revocation back.
@@ -208,7 +208,7 @@ func TestADoubtfulDelegateTakesNothingBack(t *testing.T) {
 		r.Revoke(leaf, 1)
 		w.expect("by the CA itself", "revoked", leaf, w.root)
 		r.Good(leaf)
-		r.Change(func(response *pkitest.OCSPResponse) { response.Signer = delegate })
+		r.Change(func(response *pki.OCSPResponse) { response.Signer = delegate })
 		time.Sleep(5 * time.Minute)
 		w.expect("good, says the delegate", "revoked", leaf, w.root)
 		r.Change(nil)

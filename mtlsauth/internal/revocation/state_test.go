@@ -6,10 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // process is a world whose checker begins with what is on disk.
@@ -35,7 +35,7 @@ func TestStateOutlivesTheProcess(t *testing.T) {
 	r := first.responder("ocsp", root)
 	r.Good(good)
 	r.Revoke(bad, 1)
-	first.list("crl", pkitest.CRL{Issuer: root, Entries: pkitest.Revoked(listed)})
+	first.list("crl", pki.CRL{Issuer: root, Entries: pki.Revoked(listed)})
 	all := func(w *world, what string) {
 		t.Helper()
 		w.expect(what+": good", "passed", good, root)
@@ -60,10 +60,10 @@ func TestStateOutlivesTheProcess(t *testing.T) {
 func TestStateIsVerified(t *testing.T) {
 	dir := t.TempDir()
 	first := process(t, dir)
-	root := pkitest.NewCA("root", pkitest.RSA(2048))
+	root := pki.NewCA("root", pki.RSA(2048))
 	leaf, listed := root.Client("leaf", ocsp("ocsp")), root.Client("listed", crl("crl"))
 	first.responder("ocsp", root).Good(leaf)
-	first.list("crl", pkitest.CRL{Issuer: root})
+	first.list("crl", pki.CRL{Issuer: root})
 	first.expect("at first", "passed", leaf, root)
 	first.expect("at first", "passed", listed, root)
 	for bits, want := range map[int]string{2048: "passed", 3072: "unknown"} {
@@ -109,7 +109,7 @@ func TestStateIsRenewed(t *testing.T) {
 	leaf, listed := root.Client("leaf", ocsp("ocsp")), root.Client("listed", crl("crl"))
 	r := first.responder("ocsp", root)
 	r.Good(leaf)
-	first.list("crl", pkitest.CRL{Issuer: root, Entries: pkitest.Revoked(listed)})
+	first.list("crl", pki.CRL{Issuer: root, Entries: pki.Revoked(listed)})
 	first.expect("at first", "passed", leaf, root)
 	first.expect("at first", "revoked", listed, root)
 
@@ -121,7 +121,7 @@ func TestStateIsRenewed(t *testing.T) {
 	}
 	third := process(t, dir)
 	third.settings.Mode, third.settings.CertCacheTTL = revocation.Strict, 0
-	old := at(pkitest.Single(leaf, pkitest.OCSPRevoked), time.Now().Add(-30*time.Minute))
+	old := at(pki.Single(leaf, pki.OCSPRevoked), time.Now().Add(-30*time.Minute))
 	third.responder("ocsp", root).Set(old)
 	third.expect("an answer from before", "passed", leaf, root)
 	fourth := process(t, dir)
@@ -140,10 +140,10 @@ func TestStateThatIsOver(t *testing.T) {
 	root := first.root
 	bad, listed := root.Client("bad", ocsp("ocsp")), root.Client("listed", crl("crl"))
 	end := time.Now().Add(3 * time.Second).Truncate(time.Second)
-	s := pkitest.Single(bad, pkitest.OCSPRevoked)
+	s := pki.Single(bad, pki.OCSPRevoked)
 	s.NextUpdate = end
 	first.responder("ocsp", root).Set(s)
-	first.list("crl", pkitest.CRL{Issuer: root, Entries: pkitest.Revoked(listed), NextUpdate: end})
+	first.list("crl", pki.CRL{Issuer: root, Entries: pki.Revoked(listed), NextUpdate: end})
 	first.expect("at first", "revoked", bad, root)
 	first.expect("at first", "revoked", listed, root)
 	time.Sleep(time.Until(end) + 1100*time.Millisecond)
@@ -168,7 +168,7 @@ func TestTheDiskKeepsARevocation(t *testing.T) {
 	r := first.responder("ocsp", root)
 	r.Revoke(leaf, 1)
 	first.expect("revoked", "revoked", leaf, root)
-	r.Set(at(pkitest.Single(leaf, pkitest.OCSPUnknown), time.Now()))
+	r.Set(at(pki.Single(leaf, pki.OCSPUnknown), time.Now()))
 	first.expect("not known", "revoked", leaf, root)
 	if n := r.Count(leaf); n != 2 {
 		t.Fatalf("the responder was asked %d times, want twice: the test is void", n)
@@ -182,12 +182,12 @@ func TestTheDiskKeepsARevocation(t *testing.T) {
 func TestARevocationOutlivesTheProcessForAllOfTheIssuersCertificates(t *testing.T) {
 	dir := t.TempDir()
 	first := process(t, dir)
-	self := pkitest.NewCA("issuer")
-	cross := first.root.Intermediate("issuer", pkitest.Key(self.Key))
+	self := pki.NewCA("issuer")
+	cross := first.root.Intermediate("issuer", pki.Key(self.Key))
 	other := first.root.Intermediate("issuer")
 	byOCSP, byCRL := self.Client("a", ocsp("ocsp")), self.Client("b", crl("crl"))
 	first.responder("ocsp", self).Revoke(byOCSP, 1)
-	first.list("crl", pkitest.CRL{Issuer: self, Entries: pkitest.Revoked(byCRL)})
+	first.list("crl", pki.CRL{Issuer: self, Entries: pki.Revoked(byCRL)})
 	first.expect("by OCSP", "revoked", byOCSP, self)
 	first.expect("by CRL", "revoked", byCRL, self)
 	second := process(t, dir) // with no network

@@ -7,13 +7,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // at sets when an entry was made, and ends it an hour later.
-func at(s pkitest.OCSPSingle, thisUpdate time.Time) pkitest.OCSPSingle {
+func at(s pki.OCSPSingle, thisUpdate time.Time) pki.OCSPSingle {
 	s.ThisUpdate = thisUpdate
 	return s
 }
@@ -25,27 +25,27 @@ func TestRevokedIsNotForgotten(t *testing.T) {
 		name   string
 		reason int
 		after  time.Duration
-		answer func(w *world, r *pkitest.Responder, leaf *pkitest.Certificate, revoked time.Time) // nil: down
+		answer func(w *world, r *pki.Responder, leaf *pki.Certificate, revoked time.Time) // nil: down
 		want   string
 	}{
 		{"its answer is over", 1, 5 * time.Hour, nil, "revoked"},
 		{"a day later it is over itself", 1, 23*time.Hour + 59*time.Minute, nil, "revoked"},
-		{"not known any more", 1, 5 * time.Hour, func(w *world, r *pkitest.Responder, leaf *pkitest.Certificate, revoked time.Time) { r.Forget(leaf) }, "revoked"},
-		{"good, from before", 1, 10 * time.Minute, func(w *world, r *pkitest.Responder, leaf *pkitest.Certificate, revoked time.Time) {
-			r.Set(at(pkitest.Single(leaf, pkitest.OCSPGood), revoked.Add(-time.Minute)))
+		{"not known any more", 1, 5 * time.Hour, func(w *world, r *pki.Responder, leaf *pki.Certificate, revoked time.Time) { r.Forget(leaf) }, "revoked"},
+		{"good, from before", 1, 10 * time.Minute, func(w *world, r *pki.Responder, leaf *pki.Certificate, revoked time.Time) {
+			r.Set(at(pki.Single(leaf, pki.OCSPGood), revoked.Add(-time.Minute)))
 		}, "revoked"},
-		{"good, of the same instant", 1, 10 * time.Minute, func(w *world, r *pkitest.Responder, leaf *pkitest.Certificate, revoked time.Time) {
-			r.Set(at(pkitest.Single(leaf, pkitest.OCSPGood), revoked))
+		{"good, of the same instant", 1, 10 * time.Minute, func(w *world, r *pki.Responder, leaf *pki.Certificate, revoked time.Time) {
+			r.Set(at(pki.Single(leaf, pki.OCSPGood), revoked))
 		}, "revoked"},
-		{"good, from later", 1, 10 * time.Minute, func(w *world, r *pkitest.Responder, leaf *pkitest.Certificate, revoked time.Time) { r.Good(leaf) }, "passed"},
-		{"good, from before, when its answer is over", 1, 65 * time.Minute, func(w *world, r *pkitest.Responder, leaf *pkitest.Certificate, revoked time.Time) {
-			s := at(pkitest.Single(leaf, pkitest.OCSPGood), revoked.Add(-time.Minute))
+		{"good, from later", 1, 10 * time.Minute, func(w *world, r *pki.Responder, leaf *pki.Certificate, revoked time.Time) { r.Good(leaf) }, "passed"},
+		{"good, from before, when its answer is over", 1, 65 * time.Minute, func(w *world, r *pki.Responder, leaf *pki.Certificate, revoked time.Time) {
+			s := at(pki.Single(leaf, pki.OCSPGood), revoked.Add(-time.Minute))
 			s.NextUpdate = revoked.Add(10 * time.Hour)
 			r.Set(s)
 		}, "revoked"},
 		{"on hold", 6, 10 * time.Minute, nil, "revoked"},
 		{"on hold, and that is over", 6, 5 * time.Hour, nil, "passed"}, // nobody answers
-		{"on hold, and taken back", 6, 10 * time.Minute, func(w *world, r *pkitest.Responder, leaf *pkitest.Certificate, revoked time.Time) { r.Good(leaf) }, "passed"},
+		{"on hold, and taken back", 6, 10 * time.Minute, func(w *world, r *pki.Responder, leaf *pki.Certificate, revoked time.Time) { r.Good(leaf) }, "passed"},
 	} {
 		bubble(t, test.name, func(t *testing.T) {
 			w := inBubble(t)
@@ -53,7 +53,7 @@ func TestRevokedIsNotForgotten(t *testing.T) {
 			leaf := w.root.Client("leaf", ocsp("ocsp"))
 			r := w.responder("ocsp", w.root)
 			revoked := time.Now().Add(-time.Minute)
-			s := at(pkitest.Single(leaf, pkitest.OCSPRevoked), revoked)
+			s := at(pki.Single(leaf, pki.OCSPRevoked), revoked)
 			s.Reason = test.reason
 			r.Set(s)
 			w.expect("at first", "revoked", leaf, w.root)
@@ -81,10 +81,10 @@ func TestRevokedUnderEveryCertificateOfTheIssuer(t *testing.T) {
 		w.responder("ocsp", w.root).Revoke(leaf, 1)
 		w.expect("under the first", "revoked", leaf, w.root)
 		w.fails("ocsp", int(fetch.Connect))
-		renewed := pkitest.NewCA("root", pkitest.Key(w.root.Key))
+		renewed := pki.NewCA("root", pki.Key(w.root.Key))
 		w.expect("under the second", "revoked", leaf, renewed)
 		w.expect("another, that is not revoked", "passed", another, renewed)
-		w.expect("of another key, who is another", "passed", leaf, pkitest.NewCA("root"))
+		w.expect("of another key, who is another", "passed", leaf, pki.NewCA("root"))
 	})
 }
 
@@ -93,10 +93,10 @@ func TestRevokedUnderEveryCertificateOfTheIssuer(t *testing.T) {
 func TestRevokedBehindEverybodysBack(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		with func(*world) pkitest.Option
+		with func(*world) pki.Option
 	}{
-		{"by OCSP", func(w *world) pkitest.Option { return ocsp("ocsp") }},
-		{"by CRL", func(w *world) pkitest.Option { return crl("crl") }},
+		{"by OCSP", func(w *world) pki.Option { return ocsp("ocsp") }},
+		{"by CRL", func(w *world) pki.Option { return crl("crl") }},
 	} {
 		bubble(t, test.name, func(t *testing.T) {
 			w := inBubble(t)
@@ -104,10 +104,10 @@ func TestRevokedBehindEverybodysBack(t *testing.T) {
 			leaf := w.root.Client("leaf", test.with(w))
 			r := w.responder("ocsp", w.root)
 			r.Good(leaf)
-			list := w.list("crl", pkitest.CRL{Issuer: w.root})
+			list := w.list("crl", pki.CRL{Issuer: w.root})
 			w.expect("at first", "passed", leaf, w.root)
 			r.Revoke(leaf, 1)
-			list.Set(pkitest.CRL{Issuer: w.root, Entries: pkitest.Revoked(leaf), NextUpdate: time.Now().Add(time.Hour)}.DER())
+			list.Set(pki.CRL{Issuer: w.root, Entries: pki.Revoked(leaf), NextUpdate: time.Now().Add(time.Hour)}.DER())
 			time.Sleep(10 * time.Minute)
 			if n := w.count(); n != 2 {
 				t.Fatalf("%d exchanges, want a renewal: the test is void", n)
@@ -129,7 +129,7 @@ func TestRevokedAfterTheRequestEnded(t *testing.T) {
 		leaf := w.root.Client("leaf", ocsp("late"), ocsp("never"))
 		late := w.responder("late", w.root)
 		late.Revoke(leaf, 1)
-		late.Trouble(pkitest.Trouble{Stall: 5 * time.Second})
+		late.Trouble(pki.Trouble{Stall: 5 * time.Second})
 		never := w.responder("never", w.root)
 		never.Good(leaf)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -156,7 +156,7 @@ func TestStaleRevocation(t *testing.T) {
 			w := inBubble(t)
 			w.settings.Mode = revocation.IgnoreCAError
 			leaf := w.root.Client("leaf", ocsp("ocsp"))
-			s := pkitest.Single(leaf, pkitest.OCSPRevoked)
+			s := pki.Single(leaf, pki.OCSPRevoked)
 			s.ThisUpdate, s.NextUpdate, s.Reason = time.Now().Add(-3*time.Hour), time.Now().Add(-2*time.Hour), 1
 			if name == "on hold" {
 				s.Reason = 6
@@ -174,16 +174,16 @@ func TestRollback(t *testing.T) {
 		leaf := w.root.Client("leaf", ocsp("ocsp"))
 		r := w.responder("ocsp", w.root)
 		began := time.Now()
-		s := at(pkitest.Single(leaf, pkitest.OCSPUnknown), began)
+		s := at(pki.Single(leaf, pki.OCSPUnknown), began)
 		s.NextUpdate = began.Add(10 * time.Hour)
 		r.Set(s)
 		w.expect("at first", "unknown", leaf, w.root)
-		old := at(pkitest.Single(leaf, pkitest.OCSPGood), began.Add(-time.Minute))
+		old := at(pki.Single(leaf, pki.OCSPGood), began.Add(-time.Minute))
 		old.NextUpdate = began.Add(20 * time.Hour)
 		r.Set(old)
 		time.Sleep(5 * time.Minute)
 		w.expect("a good answer from before", "unknown", leaf, w.root)
-		r.Set(at(pkitest.Single(leaf, pkitest.OCSPGood), began.Add(4*time.Minute)))
+		r.Set(at(pki.Single(leaf, pki.OCSPGood), began.Add(4*time.Minute)))
 		time.Sleep(5 * time.Minute)
 		w.expect("a good answer from later", "passed", leaf, w.root)
 	})
@@ -207,8 +207,8 @@ func TestRevokedByOneGoodByTheOther(t *testing.T) {
 				w.settings.Mode = mode
 				leaf := w.root.Client("leaf", ocsp("ocsp"), crl("crl"))
 				said := time.Now().Add(-10 * time.Minute)
-				w.responder("ocsp", w.root).Set(at(pkitest.Single(leaf, pkitest.OCSPRevoked), said))
-				w.list("crl", pkitest.CRL{Issuer: w.root, ThisUpdate: said.Add(test.made)})
+				w.responder("ocsp", w.root).Set(at(pki.Single(leaf, pki.OCSPRevoked), said))
+				w.list("crl", pki.CRL{Issuer: w.root, ThisUpdate: said.Add(test.made)})
 				w.expect("at first", "revoked", leaf, w.root)
 				w.fails("ocsp", int(fetch.Connect))
 				time.Sleep(2 * time.Hour)

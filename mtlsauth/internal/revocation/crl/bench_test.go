@@ -8,8 +8,8 @@ import (
 	"runtime"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // size is of a list: its entries, and the bytes of a serial number.
@@ -17,8 +17,8 @@ type size struct{ entries, serial int }
 
 func (s size) String() string { return fmt.Sprintf("entries=%d/serial=%d", s.entries, s.serial) }
 
-func (s size) der(ca *pkitest.Certificate) []byte {
-	return pkitest.CRL{Issuer: ca, RawEntries: pkitest.Serials(s.entries, s.serial)}.DER()
+func (s size) der(ca *pki.Certificate) []byte {
+	return pki.CRL{Issuer: ca, RawEntries: pki.Serials(s.entries, s.serial)}.DER()
 }
 
 var benchmarked = []size{{100, 16}, {10_000, 16}, {1_000_000, 16}, {1_000_000, 20}}
@@ -38,7 +38,7 @@ func keptBy(make func() any) int64 {
 // BenchmarkLoad is reading and verifying, beside what crypto/x509 takes to do
 // the same without an index.
 func BenchmarkLoad(b *testing.B) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	for _, s := range benchmarked {
 		der := s.der(ca)
 		report := func(b *testing.B, load func() any) {
@@ -80,13 +80,13 @@ func BenchmarkLoad(b *testing.B) {
 // BenchmarkLookup looks for serial numbers that are on the list and for ones
 // that are not; crypto/x509's list is gone through from the start.
 func BenchmarkLookup(b *testing.B) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	for _, s := range benchmarked {
 		der := s.der(ca)
 		l := read(b, der)
 		serials := make([][]byte, 2*s.entries)
 		for i := range serials {
-			serials[i] = pkitest.SerialOf(i, s.serial)
+			serials[i] = pki.SerialOf(i, s.serial)
 		}
 		for _, of := range []string{"hit", "miss"} {
 			start := 0
@@ -130,7 +130,7 @@ func BenchmarkLookup(b *testing.B) {
 
 // BenchmarkJudge is what a request pays for a list that is at hand.
 func BenchmarkJudge(b *testing.B) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	l := read(b, size{1_000_000, 16}.der(ca))
 	of := target(b, ca.Client("client"), ca)
 	at := now()

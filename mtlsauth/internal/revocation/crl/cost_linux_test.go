@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/cputime"
+	"mtls-auth/mtlsauth/internal/testing/cputime"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // A wrong way to do it takes several times as long as these; how long it takes
@@ -29,7 +29,7 @@ const (
 // to keep, at its peak, and to look up in.
 func TestCostOfAMillion(t *testing.T) {
 	const million = 1_000_000
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	for _, c := range []struct {
 		serial int
 		kept   float64 // bytes an entry
@@ -55,7 +55,7 @@ func TestCostOfAMillion(t *testing.T) {
 		}
 		lookup := cputime.Of(func() {
 			for i := range 10_000 {
-				serial := pkitest.SerialOf(i*89, c.serial)
+				serial := pki.SerialOf(i*89, c.serial)
 				if _, found := l.Lookup(ca.RawSubject, serial); !found {
 					t.Fatal(i)
 				}
@@ -64,7 +64,7 @@ func TestCostOfAMillion(t *testing.T) {
 		if lookup > maxLookup {
 			t.Errorf("%v: a lookup took %v", s, lookup)
 		}
-		serial := pkitest.SerialOf(1, c.serial)
+		serial := pki.SerialOf(1, c.serial)
 		if n := testing.AllocsPerRun(100, func() { l.Lookup(ca.RawSubject, serial) }); n != 0 {
 			t.Errorf("%v: a lookup allocates %v times", s, n)
 		}
@@ -103,12 +103,12 @@ func peakOver(f func()) int64 {
 // TestCostOfOneBucket bounds a list of one number over and over: all its
 // entries share a bucket.
 func TestCostOfOneBucket(t *testing.T) {
-	ca := pkitest.NewCA("ca")
-	entry := pkitest.Serials(1, 16)
-	der := pkitest.CRL{Issuer: ca, RawEntries: bytes.Repeat(entry, 500_000)}.DER()
+	ca := pki.NewCA("ca")
+	entry := pki.Serials(1, 16)
+	der := pki.CRL{Issuer: ca, RawEntries: bytes.Repeat(entry, 500_000)}.DER()
 	took := cputime.Of(func() { read(t, der) })
 	l := read(t, der)
-	serial := pkitest.SerialOf(0, 16)
+	serial := pki.SerialOf(0, 16)
 	lookup := cputime.Of(func() {
 		for range 1000 {
 			if _, found := l.Lookup(ca.RawSubject, serial); !found {

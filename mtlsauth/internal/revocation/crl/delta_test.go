@@ -4,90 +4,90 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // TestDeltas asks for one certificate by a complete list, number 10, and delta
 // CRLs.
 func TestDeltas(t *testing.T) {
-	ca := pkitest.NewCA("ca")
-	namesake, stranger := pkitest.NewCA("ca"), pkitest.NewCA("stranger")
+	ca := pki.NewCA("ca")
+	namesake, stranger := pki.NewCA("ca"), pki.NewCA("stranger")
 	client := ca.Client("client")
-	entry := func(reason int) []pkitest.CRLEntry {
-		return []pkitest.CRLEntry{{Serial: client.SerialNumber, Reason: reason}}
+	entry := func(reason int) []pki.CRLEntry {
+		return []pki.CRLEntry{{Serial: client.SerialNumber, Reason: reason}}
 	}
 	const nothing, revoked, hold, removed = -1, 1, 6, 8
-	entries := func(reason int) []pkitest.CRLEntry {
+	entries := func(reason int) []pki.CRLEntry {
 		if reason == nothing {
 			return nil
 		}
 		return entry(reason)
 	}
 	past := now().Add(-time.Minute)
-	delta := func(reason int, change ...func(*pkitest.CRL)) pkitest.CRL {
-		d := pkitest.CRL{Issuer: ca, Number: 11, BaseNumber: 10, Entries: entries(reason)}
+	delta := func(reason int, change ...func(*pki.CRL)) pki.CRL {
+		d := pki.CRL{Issuer: ca, Number: 11, BaseNumber: 10, Entries: entries(reason)}
 		for _, c := range change {
 			c(&d)
 		}
 		return d
 	}
-	stale := func(d *pkitest.CRL) { d.NextUpdate = past }
-	number := func(base, n int64) func(*pkitest.CRL) {
-		return func(d *pkitest.CRL) { d.BaseNumber, d.Number = base, n }
+	stale := func(d *pki.CRL) { d.NextUpdate = past }
+	number := func(base, n int64) func(*pki.CRL) {
+		return func(d *pki.CRL) { d.BaseNumber, d.Number = base, n }
 	}
-	idp := func(p *pkitest.IDP) func(*pkitest.CRL) { return func(d *pkitest.CRL) { d.IDP = p } }
+	idp := func(p *pki.IDP) func(*pki.CRL) { return func(d *pki.CRL) { d.IDP = p } }
 	for _, c := range []struct {
 		name  string
 		base  int
 		stale string // what is said where the complete list is stale
 		fresh string // and where it is current
-		list  func(*pkitest.CRL)
-		delta []pkitest.CRL
+		list  func(*pki.CRL)
+		delta []pki.CRL
 	}{
 		{"no delta", nothing, "stale", "good", nil, nil},
 		{"no delta, revoked", revoked, "revoked, stale", "revoked", nil, nil},
-		{"nothing new", nothing, "good", "good", nil, []pkitest.CRL{delta(nothing)}},
-		{"nothing new, revoked before", revoked, "revoked", "revoked", nil, []pkitest.CRL{delta(nothing)}},
-		{"newly revoked", nothing, "revoked", "revoked", nil, []pkitest.CRL{delta(revoked)}},
-		{"newly on hold", nothing, "hold", "hold", nil, []pkitest.CRL{delta(hold)}},
-		{"off hold", hold, "good", "good", nil, []pkitest.CRL{delta(removed)}},
-		{"for good after hold", hold, "revoked", "revoked", nil, []pkitest.CRL{delta(revoked)}},
-		{"removed, never listed", nothing, "good", "good", nil, []pkitest.CRL{delta(removed)}},
-		{"removed from a complete list that says so too", removed, "good", "good", nil, []pkitest.CRL{delta(removed)}},
+		{"nothing new", nothing, "good", "good", nil, []pki.CRL{delta(nothing)}},
+		{"nothing new, revoked before", revoked, "revoked", "revoked", nil, []pki.CRL{delta(nothing)}},
+		{"newly revoked", nothing, "revoked", "revoked", nil, []pki.CRL{delta(revoked)}},
+		{"newly on hold", nothing, "hold", "hold", nil, []pki.CRL{delta(hold)}},
+		{"off hold", hold, "good", "good", nil, []pki.CRL{delta(removed)}},
+		{"for good after hold", hold, "revoked", "revoked", nil, []pki.CRL{delta(revoked)}},
+		{"removed, never listed", nothing, "good", "good", nil, []pki.CRL{delta(removed)}},
+		{"removed from a complete list that says so too", removed, "good", "good", nil, []pki.CRL{delta(removed)}},
 
-		{"on an earlier list", nothing, "revoked", "revoked", nil, []pkitest.CRL{delta(revoked, number(9, 11))}},
-		{"on a later list", nothing, "stale", "good", nil, []pkitest.CRL{delta(revoked, number(11, 12))}},
-		{"as old as the list", nothing, "stale", "good", nil, []pkitest.CRL{delta(revoked, number(9, 10))}},
-		{"older than the list", nothing, "stale", "good", nil, []pkitest.CRL{delta(revoked, number(8, 9))}},
-		{"without a number", nothing, "stale", "good", nil, []pkitest.CRL{delta(revoked, func(d *pkitest.CRL) { d.NoNumber = true })}},
-		{"a complete list as delta", nothing, "stale", "good", nil, []pkitest.CRL{delta(revoked, number(0, 11))}},
+		{"on an earlier list", nothing, "revoked", "revoked", nil, []pki.CRL{delta(revoked, number(9, 11))}},
+		{"on a later list", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, number(11, 12))}},
+		{"as old as the list", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, number(9, 10))}},
+		{"older than the list", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, number(8, 9))}},
+		{"without a number", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.NoNumber = true })}},
+		{"a complete list as delta", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, number(0, 11))}},
 
-		{"of another issuer", nothing, "stale", "good", nil, []pkitest.CRL{delta(revoked, func(d *pkitest.CRL) { d.Issuer = stranger })}},
-		{"signed by another", nothing, "stale", "good", nil, []pkitest.CRL{delta(revoked, func(d *pkitest.CRL) { d.Signer, d.KeyID = stranger, ca.SubjectKeyId })}},
-		{"signed by a namesake that may", nothing, "stale", "good", nil, []pkitest.CRL{delta(revoked, func(d *pkitest.CRL) { d.Signer = namesake })}},
-		{"of another key identifier", nothing, "stale", "good", nil, []pkitest.CRL{delta(revoked, func(d *pkitest.CRL) { d.NoKeyID = true })}},
-		{"of another scope", nothing, "stale", "good", nil, []pkitest.CRL{delta(revoked, idp(&pkitest.IDP{OnlyUserCerts: true}))}},
-		{"of less scope", nothing, "stale", "good", idp(&pkitest.IDP{OnlyUserCerts: true}), []pkitest.CRL{delta(revoked)}},
-		{"of the same scope", nothing, "revoked", "revoked", idp(&pkitest.IDP{OnlyUserCerts: true}), []pkitest.CRL{delta(revoked, idp(&pkitest.IDP{OnlyUserCerts: true}))}},
+		{"of another issuer", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.Issuer = stranger })}},
+		{"signed by another", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.Signer, d.KeyID = stranger, ca.SubjectKeyId })}},
+		{"signed by a namesake that may", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.Signer = namesake })}},
+		{"of another key identifier", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.NoKeyID = true })}},
+		{"of another scope", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, idp(&pki.IDP{OnlyUserCerts: true}))}},
+		{"of less scope", nothing, "stale", "good", idp(&pki.IDP{OnlyUserCerts: true}), []pki.CRL{delta(revoked)}},
+		{"of the same scope", nothing, "revoked", "revoked", idp(&pki.IDP{OnlyUserCerts: true}), []pki.CRL{delta(revoked, idp(&pki.IDP{OnlyUserCerts: true}))}},
 
-		{"from the future", nothing, "stale", "good", nil, []pkitest.CRL{delta(revoked, func(d *pkitest.CRL) { d.ThisUpdate = now().Add(time.Hour) })}},
-		{"without nextUpdate", nothing, "stale", "good", nil, []pkitest.CRL{delta(nothing, func(d *pkitest.CRL) { d.NoNextUpdate = true })}},
-		{"stale", nothing, "stale", "good", nil, []pkitest.CRL{delta(nothing, stale)}},
-		{"stale, revokes", nothing, "revoked, stale", "revoked, stale", nil, []pkitest.CRL{delta(revoked, stale)}},
-		{"stale, holds", nothing, "stale", "good", nil, []pkitest.CRL{delta(hold, stale)}},
-		{"stale, removes", hold, "stale", "hold", nil, []pkitest.CRL{delta(removed, stale)}},
-		{"stale, revokes, signed by another", nothing, "stale", "good", nil, []pkitest.CRL{delta(revoked, stale, func(d *pkitest.CRL) { d.Signer, d.KeyID = stranger, ca.SubjectKeyId })}},
+		{"from the future", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.ThisUpdate = now().Add(time.Hour) })}},
+		{"without nextUpdate", nothing, "stale", "good", nil, []pki.CRL{delta(nothing, func(d *pki.CRL) { d.NoNextUpdate = true })}},
+		{"stale", nothing, "stale", "good", nil, []pki.CRL{delta(nothing, stale)}},
+		{"stale, revokes", nothing, "revoked, stale", "revoked, stale", nil, []pki.CRL{delta(revoked, stale)}},
+		{"stale, holds", nothing, "stale", "good", nil, []pki.CRL{delta(hold, stale)}},
+		{"stale, removes", hold, "stale", "hold", nil, []pki.CRL{delta(removed, stale)}},
+		{"stale, revokes, signed by another", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, stale, func(d *pki.CRL) { d.Signer, d.KeyID = stranger, ca.SubjectKeyId })}},
 
-		{"the later of two", nothing, "good", "good", nil, []pkitest.CRL{delta(hold, number(10, 11)), delta(removed, number(10, 12))}},
-		{"the later of two, first", nothing, "good", "good", nil, []pkitest.CRL{delta(removed, number(10, 12)), delta(hold, number(10, 11))}},
-		{"stale before a current one", nothing, "good", "good", nil, []pkitest.CRL{delta(revoked, number(10, 11), stale), delta(removed, number(10, 12))}},
-		{"stale after a current one", nothing, "revoked, stale", "revoked, stale", nil, []pkitest.CRL{delta(revoked, number(10, 12), stale), delta(removed, number(10, 11))}},
-		{"stale ones before and after a current one", nothing, "revoked, stale", "revoked, stale", nil, []pkitest.CRL{delta(revoked, number(10, 11), stale), delta(revoked, number(10, 13), stale), delta(removed, number(10, 12))}},
-		{"beside one that does not apply", hold, "good", "good", nil, []pkitest.CRL{delta(revoked, number(11, 12)), delta(removed)}},
+		{"the later of two", nothing, "good", "good", nil, []pki.CRL{delta(hold, number(10, 11)), delta(removed, number(10, 12))}},
+		{"the later of two, first", nothing, "good", "good", nil, []pki.CRL{delta(removed, number(10, 12)), delta(hold, number(10, 11))}},
+		{"stale before a current one", nothing, "good", "good", nil, []pki.CRL{delta(revoked, number(10, 11), stale), delta(removed, number(10, 12))}},
+		{"stale after a current one", nothing, "revoked, stale", "revoked, stale", nil, []pki.CRL{delta(revoked, number(10, 12), stale), delta(removed, number(10, 11))}},
+		{"stale ones before and after a current one", nothing, "revoked, stale", "revoked, stale", nil, []pki.CRL{delta(revoked, number(10, 11), stale), delta(revoked, number(10, 13), stale), delta(removed, number(10, 12))}},
+		{"beside one that does not apply", hold, "good", "good", nil, []pki.CRL{delta(revoked, number(11, 12)), delta(removed)}},
 	} {
 		for _, isStale := range []bool{false, true} {
-			list := pkitest.CRL{Issuer: ca, Number: 10, Entries: entries(c.base)}
+			list := pki.CRL{Issuer: ca, Number: 10, Entries: entries(c.base)}
 			want := c.fresh
 			if isStale {
 				stale(&list)
@@ -110,7 +110,7 @@ func TestDeltas(t *testing.T) {
 
 // TestDeltaTimes: an outcome ends with what it rests on.
 func TestDeltaTimes(t *testing.T) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	of := target(t, ca.Client("client"), ca)
 	at := now().Truncate(time.Second)
 	hours := func(h int) time.Time { return at.Add(time.Duration(h) * time.Hour) }
@@ -123,8 +123,8 @@ func TestDeltaTimes(t *testing.T) {
 		{"list ends first", [2]int{-3, 1}, [2]int{-1, 2}, -1, 1},
 		{"list has ended", [2]int{-3, -2}, [2]int{-1, 2}, -1, 2},
 	} {
-		list := pkitest.CRL{Issuer: ca, Number: 1, ThisUpdate: hours(c.list[0]), NextUpdate: hours(c.list[1])}
-		delta := pkitest.CRL{Issuer: ca, Number: 2, BaseNumber: 1, ThisUpdate: hours(c.delta[0]), NextUpdate: hours(c.delta[1])}
+		list := pki.CRL{Issuer: ca, Number: 1, ThisUpdate: hours(c.list[0]), NextUpdate: hours(c.list[1])}
+		delta := pki.CRL{Issuer: ca, Number: 2, BaseNumber: 1, ThisUpdate: hours(c.delta[0]), NextUpdate: hours(c.delta[1])}
 		out, err := of.Judge(read(t, list.DER()), crl.JudgeOptions{Now: at, Deltas: []*crl.List{read(t, delta.DER())}})
 		if err != nil || !out.ThisUpdate.Equal(hours(c.wantThisUpdate)) || !out.Until.Equal(hours(c.wantEnds)) {
 			t.Errorf("%s: got %v to %v, %v", c.name, out.ThisUpdate.Sub(at), out.Until.Sub(at), err)
@@ -135,11 +135,11 @@ func TestDeltaTimes(t *testing.T) {
 // TestDeltaOfSigner: where another certificate signed the complete list, it is
 // its key that a delta CRL has to be signed with.
 func TestDeltaOfSigner(t *testing.T) {
-	ca, next := pkitest.NewCA("ca"), pkitest.NewCA("ca")
+	ca, next := pki.NewCA("ca"), pki.NewCA("ca")
 	client := ca.Client("client")
-	list := read(t, pkitest.CRL{Issuer: ca, Signer: next, Number: 1, NoKeyID: true}.DER())
-	for signer, want := range map[*pkitest.Certificate]string{next: "revoked", ca: "good"} {
-		d := read(t, pkitest.CRL{Issuer: ca, Signer: signer, Number: 2, BaseNumber: 1, NoKeyID: true, Entries: pkitest.Revoked(client)}.DER())
+	list := read(t, pki.CRL{Issuer: ca, Signer: next, Number: 1, NoKeyID: true}.DER())
+	for signer, want := range map[*pki.Certificate]string{next: "revoked", ca: "good"} {
+		d := read(t, pki.CRL{Issuer: ca, Signer: signer, Number: 2, BaseNumber: 1, NoKeyID: true, Entries: pki.Revoked(client)}.DER())
 		out, err := target(t, client, ca).Judge(list, crl.JudgeOptions{Now: now(), Deltas: []*crl.List{d}, Signers: signers(next)})
 		if got := verdict(out, err); got != want || out.Signer != next.Certificate {
 			t.Errorf("signed by %x: got %s (%v), want %s", signer.SubjectKeyId[:4], got, err, want)

@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
-	"mtls-auth/mtlsauth/internal/suites"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+	"mtls-auth/mtlsauth/internal/testing/suites"
 )
 
 // FuzzRead compares with crypto/x509: either both read the same entries, or
@@ -87,8 +87,8 @@ func fuzzSeeds() [][]byte {
 	if err != nil {
 		panic(err)
 	}
-	ca, other := pkitest.NewCA("ca"), pkitest.NewCA("other")
-	full := pkitest.CRL{Issuer: ca, Number: 300, BaseNumber: 200, IDP: &pkitest.IDP{URIs: []string{"http://a/"}, Indirect: true, Reasons: []int{1, 8}}, Entries: []pkitest.CRLEntry{
+	ca, other := pki.NewCA("ca"), pki.NewCA("other")
+	full := pki.CRL{Issuer: ca, Number: 300, BaseNumber: 200, IDP: &pki.IDP{URIs: []string{"http://a/"}, Indirect: true, Reasons: []int{1, 8}}, Entries: []pki.CRLEntry{
 		{Serial: big.NewInt(5), Reason: 1},
 		{Serial: big.NewInt(-5), Reason: 6},
 		{Serial: big.NewInt(5), Reason: 8},
@@ -98,9 +98,9 @@ func fuzzSeeds() [][]byte {
 	}}
 	seeds := [][]byte{
 		full.DER(), full.PEM(),
-		pkitest.CRL{Issuer: ca, NoNextUpdate: true, NoNumber: true, NoKeyID: true}.DER(),
-		pkitest.CRL{Issuer: pkitest.NewCA("ed", pkitest.Key(edKey)), RawEntries: pkitest.Serials(40, 16)}.DER(),
-		pkitest.CRL{Issuer: ca, IDP: &pkitest.IDP{Relative: relativeName("x"), OnlyCACerts: true}}.DER(),
+		pki.CRL{Issuer: ca, NoNextUpdate: true, NoNumber: true, NoKeyID: true}.DER(),
+		pki.CRL{Issuer: pki.NewCA("ed", pki.Key(edKey)), RawEntries: pki.Serials(40, 16)}.DER(),
+		pki.CRL{Issuer: ca, IDP: &pki.IDP{Relative: relativeName("x"), OnlyCACerts: true}}.DER(),
 	}
 	return seeds
 }

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func read(t testing.TB, der []byte) *crl.List {
@@ -25,7 +25,7 @@ func read(t testing.TB, der []byte) *crl.List {
 	return l
 }
 
-func target(t testing.TB, cert, issuer *pkitest.Certificate) *crl.Target {
+func target(t testing.TB, cert, issuer *pki.Certificate) *crl.Target {
 	t.Helper()
 	out, err := crl.NewTarget(cert.Certificate, issuer.Certificate)
 	if err != nil {
@@ -67,7 +67,7 @@ func verdict(out crl.Outcome, err error) string {
 }
 
 // signers offers certificates by their name.
-func signers(certs ...*pkitest.Certificate) func([]byte) []*x509.Certificate {
+func signers(certs ...*pki.Certificate) func([]byte) []*x509.Certificate {
 	return func(name []byte) []*x509.Certificate {
 		var out []*x509.Certificate
 		for _, c := range certs {
@@ -95,12 +95,12 @@ func now() time.Time { return time.Now() }
 func bigOf(content []byte) *big.Int { return new(big.Int).SetBytes(content) }
 
 // named is a certificate of which only the name is of use.
-func named(name string) *pkitest.Certificate {
+func named(name string) *pki.Certificate {
 	b := cryptobyte.NewBuilder(nil)
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1(asn1.SET, func(b *cryptobyte.Builder) { b.AddBytes(relativeName(name)) })
 	})
-	return &pkitest.Certificate{Certificate: &x509.Certificate{RawSubject: b.BytesOrPanic()}}
+	return &pki.Certificate{Certificate: &x509.Certificate{RawSubject: b.BytesOrPanic()}}
 }
 
 var names int

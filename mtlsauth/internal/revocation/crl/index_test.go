@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // content returns the content octets of a random positive INTEGER.
@@ -23,16 +23,16 @@ func content(r *rand.Rand, size int) []byte {
 // TestIndexIsExact looks up every number of a list, and for each of them the
 // ones that differ from it in one bit.
 func TestIndexIsExact(t *testing.T) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, entries := range []int{1, 2, 8, 9, 100, 4000} {
 		for _, size := range []int{1, 2, 3, 7, 8, 9, 15, 16, 17, 20, 21, 33, 300} {
 			listed := map[string]bool{}
-			list := pkitest.CRL{Issuer: ca}
+			list := pki.CRL{Issuer: ca}
 			for range entries {
 				serial := content(r, size)
 				listed[string(serial)] = true
-				list.Entries = append(list.Entries, pkitest.CRLEntry{Serial: bigOf(serial)})
+				list.Entries = append(list.Entries, pki.CRLEntry{Serial: bigOf(serial)})
 			}
 			l := read(t, list.DER())
 			if !l.Bijective() {
@@ -64,16 +64,16 @@ func TestIndexIsExact(t *testing.T) {
 // TestIndexOfManyLengths mixes all lengths in one list, prefixes and numbers
 // padded with zeros among them.
 func TestIndexOfManyLengths(t *testing.T) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	r := rand.New(rand.NewPCG(3, 4))
 	listed := map[string]bool{}
-	list := pkitest.CRL{Issuer: ca}
+	list := pki.CRL{Issuer: ca}
 	for range 3000 {
 		serial := content(r, 1+r.IntN(40))
 		for _, s := range [][]byte{serial, serial[:1+r.IntN(len(serial))], append(bytes.Clone(serial), 0)} {
 			if r.IntN(2) == 0 {
 				listed[string(s)] = true
-				list.Entries = append(list.Entries, pkitest.CRLEntry{Serial: bigOf(s)})
+				list.Entries = append(list.Entries, pki.CRLEntry{Serial: bigOf(s)})
 			}
 		}
 	}
@@ -90,7 +90,7 @@ func TestIndexOfManyLengths(t *testing.T) {
 // TestIndexOfRepeatedNumbers has one number so often that its bucket is
 // searched by halves, beside others.
 func TestIndexOfRepeatedNumbers(t *testing.T) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, c := range []struct {
 		name    string
@@ -107,15 +107,15 @@ func TestIndexOfRepeatedNumbers(t *testing.T) {
 	} {
 		for _, often := range []int{1, 31, 32, 33, 500} {
 			repeated := content(r, 16)
-			list := pkitest.CRL{Issuer: ca}
+			list := pki.CRL{Issuer: ca}
 			var others [][]byte
 			for i := range often {
-				list.Entries = append(list.Entries, pkitest.CRLEntry{Serial: bigOf(repeated), Reason: c.reasons[i%len(c.reasons)]})
+				list.Entries = append(list.Entries, pki.CRLEntry{Serial: bigOf(repeated), Reason: c.reasons[i%len(c.reasons)]})
 				others = append(others, content(r, 16))
-				list.Entries = append(list.Entries, pkitest.CRLEntry{Serial: bigOf(others[i]), Reason: 3})
+				list.Entries = append(list.Entries, pki.CRLEntry{Serial: bigOf(others[i]), Reason: 3})
 			}
 			if often == 1 {
-				list.Entries = append(list.Entries, pkitest.CRLEntry{Serial: bigOf(repeated), Reason: c.reasons[len(c.reasons)-1]})
+				list.Entries = append(list.Entries, pki.CRLEntry{Serial: bigOf(repeated), Reason: c.reasons[len(c.reasons)-1]})
 			}
 			l := read(t, list.DER())
 			if got, found := l.Lookup(ca.RawSubject, repeated); !found || got != c.want {
@@ -135,16 +135,16 @@ func TestIndexOfRepeatedNumbers(t *testing.T) {
 }
 
 func TestReasons(t *testing.T) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	names := map[int]string{
 		0: "unspecified", 1: "keyCompromise", 2: "cACompromise", 3: "affiliationChanged", 4: "superseded", 5: "cessationOfOperation",
 		6: "certificateHold", 7: "unspecified", 8: "removeFromCRL", 9: "privilegeWithdrawn", 10: "aACompromise",
 		// Not known, but revoked.
 		11: "unspecified", 64: "unspecified", 134: "unspecified", 264: "unspecified", -1: "unspecified", -250: "unspecified",
 	}
-	list := pkitest.CRL{Issuer: ca}
+	list := pki.CRL{Issuer: ca}
 	for code := range names {
-		list.Entries = append(list.Entries, pkitest.CRLEntry{Serial: bigOf([]byte{1, byte(code), byte(code >> 8)}), Reason: code})
+		list.Entries = append(list.Entries, pki.CRLEntry{Serial: bigOf([]byte{1, byte(code), byte(code >> 8)}), Reason: code})
 	}
 	l := read(t, list.DER())
 	for code, want := range names {

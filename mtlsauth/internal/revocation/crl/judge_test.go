@@ -7,52 +7,52 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // TestJudge asks for two certificates, of which bad alone is on the list.
 func TestJudge(t *testing.T) {
-	ca := pkitest.NewCA("ca")
-	namesake := pkitest.NewCA("ca")
-	stranger := pkitest.NewCA("stranger")
-	weak := pkitest.NewCA("weak", pkitest.RSA(1024))
-	noSign := pkitest.NewCA("no sign", pkitest.With(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign }))
-	anyUse := pkitest.NewCA("any use", pkitest.With(func(c *x509.Certificate) { c.KeyUsage = 0 }))
+	ca := pki.NewCA("ca")
+	namesake := pki.NewCA("ca")
+	stranger := pki.NewCA("stranger")
+	weak := pki.NewCA("weak", pki.RSA(1024))
+	noSign := pki.NewCA("no sign", pki.With(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign }))
+	anyUse := pki.NewCA("any use", pki.With(func(c *x509.Certificate) { c.KeyUsage = 0 }))
 	at := now()
 	for _, c := range []struct {
 		name      string
-		ca        *pkitest.Certificate
-		list      pkitest.CRL
+		ca        *pki.Certificate
+		list      pki.CRL
 		good, bad string // what is said of the two
 	}{
-		{"good list", ca, pkitest.CRL{}, "good", "revoked"},
-		{"no key usage", anyUse, pkitest.CRL{}, "good", "revoked"},
-		{"no key identifier", ca, pkitest.CRL{NoKeyID: true}, "good", "revoked"},
-		{"key usage without cRLSign", noSign, pkitest.CRL{}, "unauthorized", "unauthorized"},
-		{"signed by another", ca, pkitest.CRL{Signer: stranger, NoKeyID: true}, "bad_signature", "bad_signature"},
-		{"signed by a namesake", ca, pkitest.CRL{Signer: namesake, NoKeyID: true}, "bad_signature", "bad_signature"},
-		{"names another key", ca, pkitest.CRL{KeyID: []byte("another")}, "bad_signature", "bad_signature"},
-		{"of another name", ca, pkitest.CRL{Issuer: stranger}, "wrong_issuer", "wrong_issuer"},
-		{"of another name, with the right key", ca, pkitest.CRL{Issuer: stranger, Signer: ca}, "wrong_issuer", "wrong_issuer"},
-		{"signature of one bit more", ca, pkitest.CRL{CorruptSignature: true}, "bad_signature", "bad_signature"},
-		{"weak key", weak, pkitest.CRL{}, "weak_algorithm", "weak_algorithm"},
-		{"SHA-1", ca, pkitest.CRL{Hash: crypto.SHA1}, "weak_algorithm", "weak_algorithm"},
-		{"no number", ca, pkitest.CRL{NoNumber: true}, "incomplete", "incomplete"},
-		{"no nextUpdate", ca, pkitest.CRL{NoNextUpdate: true}, "incomplete", "incomplete"},
-		{"stale", ca, pkitest.CRL{NextUpdate: at.Add(-time.Second)}, "stale", "revoked, stale"},
-		{"stale and signed by another", ca, pkitest.CRL{NextUpdate: at.Add(-time.Second), Signer: stranger, NoKeyID: true}, "bad_signature", "bad_signature"},
-		{"from the future", ca, pkitest.CRL{ThisUpdate: at.Add(6 * time.Minute)}, "not_yet_valid", "not_yet_valid"},
-		{"from a clock that is ahead", ca, pkitest.CRL{ThisUpdate: at.Add(4 * time.Minute)}, "good", "revoked"},
-		{"a delta CRL alone", ca, pkitest.CRL{BaseNumber: 1, Number: 2}, "wrong_scope", "wrong_scope"},
+		{"good list", ca, pki.CRL{}, "good", "revoked"},
+		{"no key usage", anyUse, pki.CRL{}, "good", "revoked"},
+		{"no key identifier", ca, pki.CRL{NoKeyID: true}, "good", "revoked"},
+		{"key usage without cRLSign", noSign, pki.CRL{}, "unauthorized", "unauthorized"},
+		{"signed by another", ca, pki.CRL{Signer: stranger, NoKeyID: true}, "bad_signature", "bad_signature"},
+		{"signed by a namesake", ca, pki.CRL{Signer: namesake, NoKeyID: true}, "bad_signature", "bad_signature"},
+		{"names another key", ca, pki.CRL{KeyID: []byte("another")}, "bad_signature", "bad_signature"},
+		{"of another name", ca, pki.CRL{Issuer: stranger}, "wrong_issuer", "wrong_issuer"},
+		{"of another name, with the right key", ca, pki.CRL{Issuer: stranger, Signer: ca}, "wrong_issuer", "wrong_issuer"},
+		{"signature of one bit more", ca, pki.CRL{CorruptSignature: true}, "bad_signature", "bad_signature"},
+		{"weak key", weak, pki.CRL{}, "weak_algorithm", "weak_algorithm"},
+		{"SHA-1", ca, pki.CRL{Hash: crypto.SHA1}, "weak_algorithm", "weak_algorithm"},
+		{"no number", ca, pki.CRL{NoNumber: true}, "incomplete", "incomplete"},
+		{"no nextUpdate", ca, pki.CRL{NoNextUpdate: true}, "incomplete", "incomplete"},
+		{"stale", ca, pki.CRL{NextUpdate: at.Add(-time.Second)}, "stale", "revoked, stale"},
+		{"stale and signed by another", ca, pki.CRL{NextUpdate: at.Add(-time.Second), Signer: stranger, NoKeyID: true}, "bad_signature", "bad_signature"},
+		{"from the future", ca, pki.CRL{ThisUpdate: at.Add(6 * time.Minute)}, "not_yet_valid", "not_yet_valid"},
+		{"from a clock that is ahead", ca, pki.CRL{ThisUpdate: at.Add(4 * time.Minute)}, "good", "revoked"},
+		{"a delta CRL alone", ca, pki.CRL{BaseNumber: 1, Number: 2}, "wrong_scope", "wrong_scope"},
 	} {
 		good, bad := c.ca.Client("good"), c.ca.Client("bad")
 		if c.list.Issuer == nil {
 			c.list.Issuer = c.ca
 		}
-		c.list.Entries = pkitest.Revoked(bad)
+		c.list.Entries = pki.Revoked(bad)
 		l := readAny(t, c.list.DER())
-		for cert, want := range map[*pkitest.Certificate]string{good: c.good, bad: c.bad} {
+		for cert, want := range map[*pki.Certificate]string{good: c.good, bad: c.bad} {
 			out, err := target(t, cert, c.ca).Judge(l, crl.JudgeOptions{Now: at})
 			if got := verdict(out, err); got != want {
 				t.Errorf("%s: %v: got %s (%v), want %s", c.name, cert.Subject, got, err, want)
@@ -63,10 +63,10 @@ func TestJudge(t *testing.T) {
 
 // TestJudgeTimes moves the time of judging around the list's.
 func TestJudgeTimes(t *testing.T) {
-	ca := pkitest.NewCA("ca")
-	clients := map[string]*pkitest.Certificate{"other": ca.Client("other"), "held": ca.Client("held"), "revoked": ca.Client("revoked")}
+	ca := pki.NewCA("ca")
+	clients := map[string]*pki.Certificate{"other": ca.Client("other"), "held": ca.Client("held"), "revoked": ca.Client("revoked")}
 	from, to := now().Add(-time.Hour).Truncate(time.Second), now().Add(time.Hour).Truncate(time.Second)
-	l := read(t, pkitest.CRL{Issuer: ca, ThisUpdate: from, NextUpdate: to, Entries: []pkitest.CRLEntry{
+	l := read(t, pki.CRL{Issuer: ca, ThisUpdate: from, NextUpdate: to, Entries: []pki.CRLEntry{
 		{Serial: clients["held"].SerialNumber, Reason: 6}, {Serial: clients["revoked"].SerialNumber, Reason: 4},
 	}}.DER())
 	for _, c := range []struct {
@@ -98,8 +98,8 @@ func TestJudgeTimes(t *testing.T) {
 
 // TestJudgeMinRSABits refuses and accepts by the option.
 func TestJudgeMinRSABits(t *testing.T) {
-	ca := pkitest.NewCA("ca", pkitest.RSA(2048))
-	l, of := read(t, pkitest.CRL{Issuer: ca}.DER()), target(t, ca.Client("c"), ca)
+	ca := pki.NewCA("ca", pki.RSA(2048))
+	l, of := read(t, pki.CRL{Issuer: ca}.DER()), target(t, ca.Client("c"), ca)
 	for bits, want := range map[int]string{0: "good", 2048: "good", 3072: "weak_algorithm"} {
 		if got := verdict(of.Judge(l, crl.JudgeOptions{Now: now(), MinRSABits: bits})); got != want {
 			t.Errorf("%d bits: got %s, want %s", bits, got, want)
@@ -110,15 +110,15 @@ func TestJudgeMinRSABits(t *testing.T) {
 // TestRemoveFromCRLInCompleteList: such a list is of no use for the one
 // certificate that it says this about.
 func TestRemoveFromCRLInCompleteList(t *testing.T) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	removed, good := ca.Client("removed"), ca.Client("good")
-	list := pkitest.CRL{Issuer: ca, Entries: []pkitest.CRLEntry{{Serial: removed.SerialNumber, Reason: 8}}}
+	list := pki.CRL{Issuer: ca, Entries: []pki.CRLEntry{{Serial: removed.SerialNumber, Reason: 8}}}
 	l := read(t, list.DER())
 	list.NextUpdate = now().Add(-time.Minute)
 	for _, c := range []struct {
 		name string
 		l    *crl.List
-		of   *pkitest.Certificate
+		of   *pki.Certificate
 		want string
 	}{
 		{"removed", l, removed, "malformed"},
@@ -133,7 +133,7 @@ func TestRemoveFromCRLInCompleteList(t *testing.T) {
 
 // TestZeroValues: nothing that was not read or judged is good.
 func TestZeroValues(t *testing.T) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	if out, err := target(t, ca.Client("c"), ca).Judge(&crl.List{}, crl.JudgeOptions{Now: now()}); err == nil {
 		t.Errorf("zero List: got %+v", out)
 	}

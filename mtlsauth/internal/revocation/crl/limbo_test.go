@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/suites"
+	"mtls-auth/mtlsauth/internal/testing/suites"
 )
 
 // TestLimbo runs the cases of x509-limbo that come with CRLs.

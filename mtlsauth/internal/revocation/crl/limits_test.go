@@ -9,14 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // other returns a CA certificate of the same name with another key, and without
 // a key identifier that would tell.
-func other(ca *pkitest.Certificate) *x509.Certificate {
-	c := *pkitest.NewCA(ca.Subject.CommonName).Certificate
+func other(ca *pki.Certificate) *x509.Certificate {
+	c := *pki.NewCA(ca.Subject.CommonName).Certificate
 	c.SubjectKeyId = nil
 	return &c
 }
@@ -34,8 +34,8 @@ func (c *counter) Read(to []byte) (int, error) {
 }
 
 func TestReadTooLarge(t *testing.T) {
-	ca := pkitest.NewCA("ca")
-	list := pkitest.CRL{Issuer: ca, RawEntries: pkitest.Serials(10_000, 16)}
+	ca := pki.NewCA("ca")
+	list := pki.CRL{Issuer: ca, RawEntries: pki.Serials(10_000, 16)}
 	for name, data := range map[string][]byte{"DER": list.DER(), "PEM": list.PEM()} {
 		size := int64(len(data))
 		for limit, want := range map[int64]string{size: "", size + 1: "", size - 1: "too_large", 1000: "too_large"} {
@@ -57,15 +57,15 @@ func TestReadTooLarge(t *testing.T) {
 }
 
 func TestReadReserve(t *testing.T) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	_, edKey, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ed := pkitest.NewCA("ed", pkitest.Key(edKey))
+	ed := pki.NewCA("ed", pki.Key(edKey))
 	full := errors.New("no memory left")
-	for _, issuer := range []*pkitest.Certificate{ca, ed} {
-		der := pkitest.CRL{Issuer: issuer, RawEntries: pkitest.Serials(10_000, 16)}.DER()
+	for _, issuer := range []*pki.Certificate{ca, ed} {
+		der := pki.CRL{Issuer: issuer, RawEntries: pki.Serials(10_000, 16)}.DER()
 		asked := 0
 		l, err := crl.Read(bytes.NewReader(der), crl.ReadOptions{Reserve: func(n int) error {
 			if n <= 0 {
@@ -101,17 +101,17 @@ func TestReadReserve(t *testing.T) {
 
 // TestReadReserveOfMany bounds what lists of odd make ask for, by their size.
 func TestReadReserveOfMany(t *testing.T) {
-	ca := pkitest.NewCA("ca")
-	lengths := pkitest.CRL{Issuer: ca}
-	issuers := pkitest.CRL{Issuer: ca, IDP: &pkitest.IDP{Indirect: true}}
+	ca := pki.NewCA("ca")
+	lengths := pki.CRL{Issuer: ca}
+	issuers := pki.CRL{Issuer: ca, IDP: &pki.IDP{Indirect: true}}
 	for i := range 2000 {
 		serial := append([]byte{1}, make([]byte, i)...)
-		lengths.Entries = append(lengths.Entries, pkitest.CRLEntry{Serial: bigOf(serial)})
+		lengths.Entries = append(lengths.Entries, pki.CRLEntry{Serial: bigOf(serial)})
 	}
 	for range 500 {
-		issuers.Entries = append(issuers.Entries, pkitest.CRLEntry{Serial: bigOf([]byte{1}), Issuer: named(randomName())})
+		issuers.Entries = append(issuers.Entries, pki.CRLEntry{Serial: bigOf([]byte{1}), Issuer: named(randomName())})
 	}
-	for name, list := range map[string]pkitest.CRL{"a length each": lengths, "an issuer each": issuers} {
+	for name, list := range map[string]pki.CRL{"a length each": lengths, "an issuer each": issuers} {
 		der := list.DER()
 		asked := 0
 		l, err := crl.Read(bytes.NewReader(der), crl.ReadOptions{Reserve: func(n int) error { asked += n; return nil }})
@@ -130,12 +130,12 @@ func TestReadReserveOfMany(t *testing.T) {
 }
 
 func TestReadManyIssuers(t *testing.T) {
-	ca := pkitest.NewCA("ca")
-	list := pkitest.CRL{Issuer: ca, IDP: &pkitest.IDP{Indirect: true}}
+	ca := pki.NewCA("ca")
+	list := pki.CRL{Issuer: ca, IDP: &pki.IDP{Indirect: true}}
 	for n, want := range map[int]string{4096: "", 4097: "too_large"} {
 		list.Entries = nil
 		for range n {
-			list.Entries = append(list.Entries, pkitest.CRLEntry{Serial: bigOf([]byte{1}), Issuer: named(randomName())})
+			list.Entries = append(list.Entries, pki.CRLEntry{Serial: bigOf([]byte{1}), Issuer: named(randomName())})
 		}
 		if _, err := crl.Read(bytes.NewReader(list.DER()), crl.ReadOptions{}); kindOf(err) != want {
 			t.Errorf("%d issuers: got %v, want %q", n, err, want)
@@ -144,9 +144,9 @@ func TestReadManyIssuers(t *testing.T) {
 }
 
 func TestReadExpect(t *testing.T) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	from, to := time.Now().Add(-time.Minute).Truncate(time.Second), time.Now().Add(time.Minute).Truncate(time.Second)
-	der := pkitest.CRL{Issuer: ca, ThisUpdate: from, NextUpdate: to, RawEntries: pkitest.Serials(100_000, 16)}.DER()
+	der := pki.CRL{Issuer: ca, ThisUpdate: from, NextUpdate: to, RawEntries: pki.Serials(100_000, 16)}.DER()
 	var seen crl.Header
 	if _, err := crl.Read(bytes.NewReader(der), crl.ReadOptions{Expect: func(h crl.Header) error { seen = h; return nil }}); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/revocation/crl"
-	"mtls-auth/mtlsauth/internal/suites"
+	"mtls-auth/mtlsauth/internal/testing/suites"
 )
 
 // oddRefused are the lists of the suites that are not read. All the others are.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/suites"
+	"mtls-auth/mtlsauth/internal/testing/suites"
 )
 
 // pkitsDeviations are vectors that are refused although they are valid. None is

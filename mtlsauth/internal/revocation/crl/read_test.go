@@ -13,8 +13,8 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func idCE(arc int, critical bool, value []byte) pkix.Extension {
@@ -23,24 +23,24 @@ func idCE(arc int, critical bool, value []byte) pkix.Extension {
 
 // TestRead breaks a good list in one way each.
 func TestRead(t *testing.T) {
-	ca := pkitest.NewCA("ca")
-	rsa := pkitest.NewCA("rsa", pkitest.RSA(2048))
+	ca := pki.NewCA("ca")
+	rsa := pki.NewCA("rsa", pki.RSA(2048))
 	unknown := pkix.Extension{Id: []int{1, 2, 3, 4}, Value: []byte{5, 0}}
 	critical := pkix.Extension{Id: []int{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}
-	entry := func(extensions ...pkix.Extension) []pkitest.CRLEntry {
-		return []pkitest.CRLEntry{{Serial: big.NewInt(1)}, {Serial: big.NewInt(2), Extensions: extensions}}
+	entry := func(extensions ...pkix.Extension) []pki.CRLEntry {
+		return []pki.CRLEntry{{Serial: big.NewInt(1)}, {Serial: big.NewInt(2), Extensions: extensions}}
 	}
-	good := pkitest.CRL{Issuer: ca, Entries: entry()}
-	with := func(change func(*pkitest.CRL)) []byte {
+	good := pki.CRL{Issuer: ca, Entries: entry()}
+	with := func(change func(*pki.CRL)) []byte {
 		c := good
 		change(&c)
 		return c.DER()
 	}
 	extended := func(x ...pkix.Extension) []byte {
-		return with(func(c *pkitest.CRL) { c.Extensions = x })
+		return with(func(c *pki.CRL) { c.Extensions = x })
 	}
 	edited := func(old, new string) []byte {
-		return with(func(c *pkitest.CRL) {
+		return with(func(c *pki.CRL) {
 			c.Edit = func(content []byte) []byte {
 				if !bytes.Contains(content, []byte(old)) {
 					t.Fatalf("no %q to edit", old)
@@ -49,9 +49,9 @@ func TestRead(t *testing.T) {
 			}
 		})
 	}
-	long := pkitest.CRL{Issuer: ca, RawEntries: pkitest.Serials(20, 16)}.DER() // 30 82
+	long := pki.CRL{Issuer: ca, RawEntries: pki.Serials(20, 16)}.DER() // 30 82
 	numberedAs := func(value string) []byte {
-		return with(func(c *pkitest.CRL) {
+		return with(func(c *pki.CRL) {
 			c.NoNumber, c.Extensions = true, []pkix.Extension{idCE(20, false, []byte(value))}
 		})
 	}
@@ -61,12 +61,12 @@ func TestRead(t *testing.T) {
 		want string
 	}{
 		{"good", good.DER(), ""},
-		{"no entries", pkitest.CRL{Issuer: ca}.DER(), ""},
+		{"no entries", pki.CRL{Issuer: ca}.DER(), ""},
 		{"PEM", good.PEM(), ""},
-		{"RSA", pkitest.CRL{Issuer: rsa}.DER(), ""},
-		{"RSA-PSS", pkitest.CRL{Issuer: rsa, PSS: true}.DER(), ""},
-		{"SHA-384", with(func(c *pkitest.CRL) { c.Hash = crypto.SHA384 }), ""},
-		{"SHA-1", with(func(c *pkitest.CRL) { c.Hash = crypto.SHA1 }), "weak_algorithm"},
+		{"RSA", pki.CRL{Issuer: rsa}.DER(), ""},
+		{"RSA-PSS", pki.CRL{Issuer: rsa, PSS: true}.DER(), ""},
+		{"SHA-384", with(func(c *pki.CRL) { c.Hash = crypto.SHA384 }), ""},
+		{"SHA-1", with(func(c *pki.CRL) { c.Hash = crypto.SHA1 }), "weak_algorithm"},
 		{"unknown algorithm", edited("\x2a\x86\x48\xce\x3d\x04\x03\x02", "\x2a\x86\x48\xce\x3d\x04\x03\x05"), "weak_algorithm"},
 		{"another algorithm inside", edited("\x2a\x86\x48\xce\x3d\x04\x03\x02", "\x2a\x86\x48\xce\x3d\x04\x03\x03"), "malformed"},
 		{"version 1", edited("\x02\x01\x01", ""), "malformed"},
@@ -76,7 +76,7 @@ func TestRead(t *testing.T) {
 		{"length with an octet too many", append([]byte("\x30\x83\x00"), long[2:]...), "malformed"},
 		{"length in the long form", lengthened(good), "malformed"},
 		{"indefinite length", append(append([]byte("\x30\x80"), long[4:]...), 0, 0), "malformed"},
-		{"no times", with(func(c *pkitest.CRL) {
+		{"no times", with(func(c *pki.CRL) {
 			c.NoNextUpdate = true
 			c.Edit = func(content []byte) []byte {
 				i := bytes.Index(content, []byte("\x17\x0d"))
@@ -98,7 +98,7 @@ func TestRead(t *testing.T) {
 		{"PEM with headers", bytes.Replace(good.PEM(), []byte("CRL-----\n"), []byte("CRL-----\nA: b\n\n"), 1), "malformed"},
 		{"PEM without an end", bytes.Split(good.PEM(), []byte("-----END"))[0], "malformed"},
 		{"PEM with another end", bytes.Replace(good.PEM(), []byte("END X509 CRL"), []byte("END CERTIFICATE"), 1), "malformed"},
-		{"PEM of two parts, each with padding", twoParts(pkitest.CRL{Issuer: ca, RawEntries: pkitest.Serials(40, 16)}.DER()), "malformed"},
+		{"PEM of two parts, each with padding", twoParts(pki.CRL{Issuer: ca, RawEntries: pki.Serials(40, 16)}.DER()), "malformed"},
 		{"PEM that goes on after padding", bytes.Replace(good.PEM(), []byte("\n-----END"), []byte("\n==AAAA\n-----END"), 1), "malformed"},
 		{"white space alone", bytes.Repeat([]byte(" "), 5000), "malformed"},
 		{"white space before DER", append([]byte("\n"), good.DER()...), "malformed"},
@@ -115,26 +115,26 @@ func TestRead(t *testing.T) {
 		{"CRL number that is no INTEGER", numberedAs("\x0a\x01\x01"), "malformed"},
 		{"CRL number and more", numberedAs("\x02\x01\x01\x00"), "malformed"},
 		{"CRL number of 30 bytes", numberedAs("\x02\x1e" + strings.Repeat("a", 30)), ""},
-		{"unknown entry extension", with(func(c *pkitest.CRL) { c.Entries = entry(unknown) }), ""},
-		{"unknown critical entry extension", with(func(c *pkitest.CRL) { c.Entries = entry(critical) }), "critical_extension"},
-		{"critical reason", with(func(c *pkitest.CRL) { c.Entries = entry(idCE(21, true, []byte{10, 1, 1})) }), ""},
-		{"reason twice", with(func(c *pkitest.CRL) {
+		{"unknown entry extension", with(func(c *pki.CRL) { c.Entries = entry(unknown) }), ""},
+		{"unknown critical entry extension", with(func(c *pki.CRL) { c.Entries = entry(critical) }), "critical_extension"},
+		{"critical reason", with(func(c *pki.CRL) { c.Entries = entry(idCE(21, true, []byte{10, 1, 1})) }), ""},
+		{"reason twice", with(func(c *pki.CRL) {
 			c.Entries = entry(idCE(21, false, []byte{10, 1, 1}), idCE(21, false, []byte{10, 1, 1}))
 		}), "malformed"},
-		{"reason that is no ENUMERATED", with(func(c *pkitest.CRL) { c.Entries = entry(idCE(21, false, []byte{2, 1, 1})) }), "malformed"},
-		{"reason and more", with(func(c *pkitest.CRL) { c.Entries = entry(idCE(21, false, []byte{10, 1, 1, 0})) }), "malformed"},
-		{"entry with 33 extensions", with(func(c *pkitest.CRL) { c.Entries = entry(numbered(33)...) }), "too_large"},
-		{"entry of 20 KB", with(func(c *pkitest.CRL) {
+		{"reason that is no ENUMERATED", with(func(c *pki.CRL) { c.Entries = entry(idCE(21, false, []byte{2, 1, 1})) }), "malformed"},
+		{"reason and more", with(func(c *pki.CRL) { c.Entries = entry(idCE(21, false, []byte{10, 1, 1, 0})) }), "malformed"},
+		{"entry with 33 extensions", with(func(c *pki.CRL) { c.Entries = entry(numbered(33)...) }), "too_large"},
+		{"entry of 20 KB", with(func(c *pki.CRL) {
 			c.Entries = entry(pkix.Extension{Id: []int{1, 2, 3}, Value: make([]byte, 20000)})
 		}), "too_large"},
 		{"extensions of 20 KB", extended(pkix.Extension{Id: []int{1, 2, 3}, Value: make([]byte, 20000)}), "too_large"},
-		{"certificate issuer in a list that is not indirect", with(func(c *pkitest.CRL) { c.Entries = []pkitest.CRLEntry{{Serial: big.NewInt(1), Issuer: rsa}} }), "malformed"},
+		{"certificate issuer in a list that is not indirect", with(func(c *pki.CRL) { c.Entries = []pki.CRLEntry{{Serial: big.NewInt(1), Issuer: rsa}} }), "malformed"},
 		{"distribution point flag that is FALSE", extended(idCE(28, true, []byte("\x30\x03\x81\x01\x00"))), "malformed"},
 		{"distribution point flag that is 1", extended(idCE(28, true, []byte("\x30\x03\x81\x01\x01"))), "malformed"},
 		{"distribution point flags out of order", extended(idCE(28, true, []byte("\x30\x06\x82\x01\xff\x81\x01\xff"))), "malformed"},
 		{"distribution point of no name", extended(idCE(28, true, []byte("\x30\x04\xa0\x02\xa0\x00"))), "malformed"},
-		{"distribution point with 65 names", with(func(c *pkitest.CRL) {
-			c.IDP = &pkitest.IDP{URIs: strings.Split(strings.Repeat("http://a/,", 65), ",")[:65]}
+		{"distribution point with 65 names", with(func(c *pki.CRL) {
+			c.IDP = &pki.IDP{URIs: strings.Split(strings.Repeat("http://a/,", 65), ",")[:65]}
 		}), "too_large"},
 		{"delta indicator of no number", extended(idCE(27, true, []byte{5, 0})), "malformed"},
 		{"negative delta indicator", extended(idCE(27, true, []byte{2, 1, 0xff})), "malformed"},
@@ -154,7 +154,7 @@ func numbered(n int) (out []pkix.Extension) {
 }
 
 // lengthened writes the length of the entries, below 128, with an octet more.
-func lengthened(c pkitest.CRL) []byte {
+func lengthened(c pki.CRL) []byte {
 	c.Edit = func(content []byte) []byte {
 		// The first of them has serial number 1.
 		i := bytes.Index(content, []byte("\x30\x12\x02\x01\x01\x17")) - 1
@@ -173,8 +173,8 @@ func twoParts(der []byte) []byte {
 
 // TestReadCutOff ends a list at every byte.
 func TestReadCutOff(t *testing.T) {
-	ca := pkitest.NewCA("ca")
-	list := pkitest.CRL{Issuer: ca, RawEntries: pkitest.Serials(20, 16), IDP: &pkitest.IDP{URIs: []string{"http://a/"}}}
+	ca := pki.NewCA("ca")
+	list := pki.CRL{Issuer: ca, RawEntries: pki.Serials(20, 16), IDP: &pki.IDP{URIs: []string{"http://a/"}}}
 	for _, data := range [][]byte{list.DER(), bytes.TrimSpace(list.PEM())} {
 		for n := range data {
 			l, err := crl.Read(bytes.NewReader(data[:n]), crl.ReadOptions{})
@@ -191,14 +191,14 @@ func TestReadCutOff(t *testing.T) {
 // TestReadReaders reads the same from readers of other manners, over more than
 // the buffer.
 func TestReadReaders(t *testing.T) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	_, edKey, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ed := pkitest.NewCA("ed", pkitest.Key(edKey))
-	for _, issuer := range []*pkitest.Certificate{ca, ed} {
-		list := pkitest.CRL{Issuer: issuer, RawEntries: pkitest.Serials(10_000, 20)}
+	ed := pki.NewCA("ed", pki.Key(edKey))
+	for _, issuer := range []*pki.Certificate{ca, ed} {
+		list := pki.CRL{Issuer: issuer, RawEntries: pki.Serials(10_000, 20)}
 		for name, data := range map[string][]byte{"DER": list.DER(), "PEM": list.PEM()} {
 			for manner, r := range map[string]io.Reader{
 				"whole":       bytes.NewReader(data),
@@ -221,7 +221,7 @@ func TestReadReaders(t *testing.T) {
 		}
 	}
 	broken := errors.New("connection reset")
-	der := pkitest.CRL{Issuer: ca}.DER()
+	der := pki.CRL{Issuer: ca}.DER()
 	for _, r := range []io.Reader{
 		iotest.ErrReader(broken),
 		io.MultiReader(bytes.NewReader(der[:100]), iotest.ErrReader(broken)),

@@ -6,22 +6,22 @@ import (
 	"sync"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // TestSigners has lists signed by a certificate of the issuer's name that is
 // not the issuer's certificate.
 func TestSigners(t *testing.T) {
-	root := pkitest.NewCA("root")
+	root := pki.NewCA("root")
 	ca := root.Intermediate("ca")
-	usage := func(u x509.KeyUsage) pkitest.Option {
-		return pkitest.With(func(c *x509.Certificate) { c.KeyUsage = u })
+	usage := func(u x509.KeyUsage) pki.Option {
+		return pki.With(func(c *x509.Certificate) { c.KeyUsage = u })
 	}
 	client := ca.Client("client")
 	for _, c := range []struct {
 		name   string
-		signer *pkitest.Certificate
+		signer *pki.Certificate
 		want   string
 	}{
 		{"a new key of the CA", root.Intermediate("ca"), "good"},
@@ -30,10 +30,10 @@ func TestSigners(t *testing.T) {
 		{"no cRLSign", root.Intermediate("ca", usage(x509.KeyUsageCertSign)), "unauthorized"},
 		{"a client's of that name", root.Client("ca"), "unauthorized"},
 		{"a client's without key usage", root.Client("ca", usage(0)), "unauthorized"},
-		{"weak", root.Intermediate("ca", pkitest.RSA(1024)), "weak_algorithm"},
+		{"weak", root.Intermediate("ca", pki.RSA(1024)), "weak_algorithm"},
 		{"of another name", root.Intermediate("other"), "bad_signature"},
 	} {
-		l := read(t, pkitest.CRL{Issuer: ca, Signer: c.signer, NoKeyID: true}.DER())
+		l := read(t, pki.CRL{Issuer: ca, Signer: c.signer, NoKeyID: true}.DER())
 		of := target(t, client, ca)
 		if got := verdict(of.Judge(l, crl.JudgeOptions{Now: now()})); got != "bad_signature" {
 			t.Errorf("%s: without Signers got %s", c.name, got)
@@ -50,30 +50,30 @@ func TestSigners(t *testing.T) {
 
 // TestSignersAreAskedOnlyWhenNeeded counts.
 func TestSignersAreAskedOnlyWhenNeeded(t *testing.T) {
-	ca := pkitest.NewCA("ca")
-	next := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
+	next := pki.NewCA("ca")
 	of := target(t, ca.Client("client"), ca)
 	asked := 0
 	ask := func(name []byte) []*x509.Certificate {
 		asked++
 		return signers(next)(name)
 	}
-	if got := verdict(of.Judge(read(t, pkitest.CRL{Issuer: ca}.DER()), crl.JudgeOptions{Now: now(), Signers: ask})); got != "good" || asked != 0 {
+	if got := verdict(of.Judge(read(t, pki.CRL{Issuer: ca}.DER()), crl.JudgeOptions{Now: now(), Signers: ask})); got != "good" || asked != 0 {
 		t.Errorf("own list: got %s, asked %d times", got, asked)
 	}
-	if got := verdict(of.Judge(read(t, pkitest.CRL{Issuer: ca, Signer: next}.DER()), crl.JudgeOptions{Now: now(), Signers: ask})); got != "good" || asked != 1 {
+	if got := verdict(of.Judge(read(t, pki.CRL{Issuer: ca, Signer: next}.DER()), crl.JudgeOptions{Now: now(), Signers: ask})); got != "good" || asked != 1 {
 		t.Errorf("list of the next key: got %s, asked %d times", got, asked)
 	}
-	if got := verdict(of.Judge(read(t, pkitest.CRL{Issuer: pkitest.NewCA("x")}.DER()), crl.JudgeOptions{Now: now(), Signers: ask})); got != "wrong_issuer" || asked != 1 {
+	if got := verdict(of.Judge(read(t, pki.CRL{Issuer: pki.NewCA("x")}.DER()), crl.JudgeOptions{Now: now(), Signers: ask})); got != "wrong_issuer" || asked != 1 {
 		t.Errorf("list of another: got %s, asked %d times", got, asked)
 	}
 }
 
 // TestSignersAreBounded puts the right one last, within the bound and after it.
 func TestSignersAreBounded(t *testing.T) {
-	ca, next := pkitest.NewCA("ca"), pkitest.NewCA("ca")
+	ca, next := pki.NewCA("ca"), pki.NewCA("ca")
 	of := target(t, ca.Client("client"), ca)
-	l := read(t, pkitest.CRL{Issuer: ca, Signer: next, NoKeyID: true}.DER())
+	l := read(t, pki.CRL{Issuer: ca, Signer: next, NoKeyID: true}.DER())
 	wrong := other(ca)
 	for before, want := range map[int]string{31: "good", 32: "bad_signature"} {
 		all := make([]*x509.Certificate, before, before+1)
@@ -90,8 +90,8 @@ func TestSignersAreBounded(t *testing.T) {
 // TestVerifyRemembers: the key is not used a second time, be it right or
 // wrong, and what is remembered is bound to the key.
 func TestVerifyRemembers(t *testing.T) {
-	ca := pkitest.NewCA("ca", pkitest.RSA(2048))
-	l := read(t, pkitest.CRL{Issuer: ca, NoKeyID: true}.DER())
+	ca := pki.NewCA("ca", pki.RSA(2048))
+	l := read(t, pki.CRL{Issuer: ca, NoKeyID: true}.DER())
 	wrong := make([]*x509.Certificate, 40)
 	for i := range wrong {
 		wrong[i] = other(ca)
@@ -131,9 +131,9 @@ func TestVerifyRemembers(t *testing.T) {
 
 // TestVerifyAsksForTheName: the key alone is not enough.
 func TestVerifyAsksForTheName(t *testing.T) {
-	ca := pkitest.NewCA("ca")
-	l := read(t, pkitest.CRL{Issuer: ca}.DER())
-	renamed := pkitest.NewCA("renamed", pkitest.Key(ca.Key))
+	ca := pki.NewCA("ca")
+	l := read(t, pki.CRL{Issuer: ca}.DER())
+	renamed := pki.NewCA("renamed", pki.Key(ca.Key))
 	if err := l.Verify(renamed.Certificate, 0); kindOf(err) != "wrong_issuer" {
 		t.Errorf("got %v", err)
 	}
@@ -142,13 +142,13 @@ func TestVerifyAsksForTheName(t *testing.T) {
 // TestNewTarget refuses what is not of its issuer, and serial numbers as x509
 // does.
 func TestNewTarget(t *testing.T) {
-	ca, stranger := pkitest.NewCA("ca"), pkitest.NewCA("stranger")
+	ca, stranger := pki.NewCA("ca"), pki.NewCA("stranger")
 	if of, err := crl.NewTarget(ca.Client("c").Certificate, stranger.Certificate); kindOf(err) != "wrong_issuer" || of != nil {
 		t.Errorf("got %v", err)
 	}
 	for _, serial := range []*big.Int{big.NewInt(1), big.NewInt(127), big.NewInt(128), big.NewInt(255), big.NewInt(256), new(big.Int).Lsh(big.NewInt(0xff), 152)} {
-		cert := ca.Client("c", pkitest.With(func(c *x509.Certificate) { c.SerialNumber = serial }))
-		l := read(t, pkitest.CRL{Issuer: ca, Entries: pkitest.Revoked(cert)}.DER())
+		cert := ca.Client("c", pki.With(func(c *x509.Certificate) { c.SerialNumber = serial }))
+		l := read(t, pki.CRL{Issuer: ca, Entries: pki.Revoked(cert)}.DER())
 		if got := verdict(target(t, cert, ca).Judge(l, crl.JudgeOptions{Now: now()})); got != "revoked" {
 			t.Errorf("serial %x: got %s", serial, got)
 		}

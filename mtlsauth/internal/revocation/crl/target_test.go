@@ -8,36 +8,36 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestPoints(t *testing.T) {
-	ca, lister := pkitest.NewCA("ca"), pkitest.NewCA("lister")
+	ca, lister := pki.NewCA("ca"), pki.NewCA("lister")
 	many := func(n int) []string {
 		return slices.Repeat([]string{"http://a/"}, n)
 	}
 	for _, c := range []struct {
 		name   string
-		points []pkitest.DistributionPoint
+		points []pki.DistributionPoint
 		want   string // the addresses, points apart by ";"
 		err    string
 	}{
 		{"none", nil, "", ""},
-		{"one", []pkitest.DistributionPoint{{URIs: []string{a}}}, a, ""},
-		{"in their order", []pkitest.DistributionPoint{{URIs: []string{b, a}}, {URIs: []string{"HTTPS://c/"}}}, b + " " + a + ";HTTPS://c/", ""},
-		{"ldap, no host, no address", []pkitest.DistributionPoint{{URIs: []string{"ldap://a/cn=x", "http:///a", "http://[::1", "a.crl", "file:///etc/passwd", a}}}, a, ""},
-		{"of other form", []pkitest.DistributionPoint{{Names: [][]byte{pkitest.DirectoryName(ca.RawSubject)}}}, "", ""},
-		{"CRL issuer alone", []pkitest.DistributionPoint{{CRLIssuer: []*pkitest.Certificate{lister}}}, "", ""},
-		{"neither name nor CRL issuer", []pkitest.DistributionPoint{{Reasons: []int{1}}}, "", "malformed"},
-		{"16 points", slices.Repeat([]pkitest.DistributionPoint{{URIs: []string{"http://a/"}}}, 16), strings.Join(many(16), ";"), ""},
-		{"17 points", slices.Repeat([]pkitest.DistributionPoint{{URIs: []string{"http://a/"}}}, 17), "", "too_large"},
-		{"64 names", []pkitest.DistributionPoint{{URIs: many(64)}}, strings.Join(many(64), " "), ""},
-		{"65 names", []pkitest.DistributionPoint{{URIs: many(65)}}, "", "too_large"},
+		{"one", []pki.DistributionPoint{{URIs: []string{a}}}, a, ""},
+		{"in their order", []pki.DistributionPoint{{URIs: []string{b, a}}, {URIs: []string{"HTTPS://c/"}}}, b + " " + a + ";HTTPS://c/", ""},
+		{"ldap, no host, no address", []pki.DistributionPoint{{URIs: []string{"ldap://a/cn=x", "http:///a", "http://[::1", "a.crl", "file:///etc/passwd", a}}}, a, ""},
+		{"of other form", []pki.DistributionPoint{{Names: [][]byte{pki.DirectoryName(ca.RawSubject)}}}, "", ""},
+		{"CRL issuer alone", []pki.DistributionPoint{{CRLIssuer: []*pki.Certificate{lister}}}, "", ""},
+		{"neither name nor CRL issuer", []pki.DistributionPoint{{Reasons: []int{1}}}, "", "malformed"},
+		{"16 points", slices.Repeat([]pki.DistributionPoint{{URIs: []string{"http://a/"}}}, 16), strings.Join(many(16), ";"), ""},
+		{"17 points", slices.Repeat([]pki.DistributionPoint{{URIs: []string{"http://a/"}}}, 17), "", "too_large"},
+		{"64 names", []pki.DistributionPoint{{URIs: many(64)}}, strings.Join(many(64), " "), ""},
+		{"65 names", []pki.DistributionPoint{{URIs: many(65)}}, "", "too_large"},
 	} {
-		var of []pkitest.Option
+		var of []pki.Option
 		if c.points != nil {
-			of = opts(pkitest.DistributionPoints(c.points...))
+			of = opts(pki.DistributionPoints(c.points...))
 		}
 		got, err := crl.NewTarget(ca.Client("client", of...).Certificate, ca.Certificate)
 		if kindOf(err) != c.err || (got == nil) != (err != nil) {
@@ -61,7 +61,7 @@ func TestPoints(t *testing.T) {
 // refuses some of these itself, so the extension is put into a parsed
 // certificate.
 func TestMalformedPoints(t *testing.T) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	cn := string(relativeName("x"))
 	// Lengths are below 128: a rune is a byte.
 	relative := "\xa0" + string(rune(len(cn)+2)) + "\xa1" + string(rune(len(cn))) + cn
@@ -107,34 +107,34 @@ func TestMalformedPoints(t *testing.T) {
 // TestRelativePoints are names relative to the certificate's issuer, or to the
 // CRL issuer that the point names.
 func TestRelativePoints(t *testing.T) {
-	ca, lister := pkitest.NewCA("ca"), pkitest.NewCA("lister")
-	part := pkitest.DistributionPoint{Relative: relativeName("part")}
-	ofLister := pkitest.DistributionPoint{Relative: relativeName("part"), CRLIssuer: []*pkitest.Certificate{lister}}
-	inFull := func(issuer *pkitest.Certificate) [][]byte {
-		return [][]byte{pkitest.DirectoryName(below(issuer.RawSubject, "part"))}
+	ca, lister := pki.NewCA("ca"), pki.NewCA("lister")
+	part := pki.DistributionPoint{Relative: relativeName("part")}
+	ofLister := pki.DistributionPoint{Relative: relativeName("part"), CRLIssuer: []*pki.Certificate{lister}}
+	inFull := func(issuer *pki.Certificate) [][]byte {
+		return [][]byte{pki.DirectoryName(below(issuer.RawSubject, "part"))}
 	}
 	for _, c := range []struct {
 		name   string
-		point  pkitest.DistributionPoint
-		issuer *pkitest.Certificate
-		idp    pkitest.IDP
+		point  pki.DistributionPoint
+		issuer *pki.Certificate
+		idp    pki.IDP
 		want   string
 	}{
-		{"both relative", part, ca, pkitest.IDP{Relative: relativeName("part")}, "good"},
-		{"the list's in full", part, ca, pkitest.IDP{Names: inFull(ca)}, "good"},
-		{"another part", part, ca, pkitest.IDP{Relative: relativeName("other")}, "wrong_scope"},
-		{"below another", part, ca, pkitest.IDP{Names: inFull(lister)}, "wrong_scope"},
-		{"CRL issuer's, both relative", ofLister, lister, pkitest.IDP{Relative: relativeName("part"), Indirect: true}, "good"},
-		{"CRL issuer's, in full", ofLister, lister, pkitest.IDP{Names: inFull(lister), Indirect: true}, "good"},
-		{"CRL issuer's, below the certificate's issuer", ofLister, lister, pkitest.IDP{Names: inFull(ca), Indirect: true}, "wrong_scope"},
+		{"both relative", part, ca, pki.IDP{Relative: relativeName("part")}, "good"},
+		{"the list's in full", part, ca, pki.IDP{Names: inFull(ca)}, "good"},
+		{"another part", part, ca, pki.IDP{Relative: relativeName("other")}, "wrong_scope"},
+		{"below another", part, ca, pki.IDP{Names: inFull(lister)}, "wrong_scope"},
+		{"CRL issuer's, both relative", ofLister, lister, pki.IDP{Relative: relativeName("part"), Indirect: true}, "good"},
+		{"CRL issuer's, in full", ofLister, lister, pki.IDP{Names: inFull(lister), Indirect: true}, "good"},
+		{"CRL issuer's, below the certificate's issuer", ofLister, lister, pki.IDP{Names: inFull(ca), Indirect: true}, "wrong_scope"},
 	} {
 		// crypto/x509 cannot parse it.
-		extension := pkitest.DistributionPointsExtension(c.point)
+		extension := pki.DistributionPointsExtension(c.point)
 		of, err := crl.NewTarget(withPoints(ca.Client("client"), extension.Value), ca.Certificate)
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := read(t, pkitest.CRL{Issuer: c.issuer, IDP: &c.idp}.DER())
+		l := read(t, pki.CRL{Issuer: c.issuer, IDP: &c.idp}.DER())
 		if got := verdict(of.Judge(l, crl.JudgeOptions{Now: now(), Signers: signers(lister)})); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
 		}
@@ -142,7 +142,7 @@ func TestRelativePoints(t *testing.T) {
 }
 
 // withPoints returns the certificate with this value of the extension.
-func withPoints(c *pkitest.Certificate, value []byte) *x509.Certificate {
+func withPoints(c *pki.Certificate, value []byte) *x509.Certificate {
 	out := *c.Certificate
 	out.Extensions = append(slices.Clone(out.Extensions), pkix.Extension{Id: []int{2, 5, 29, 31}, Value: value})
 	return &out
@@ -150,18 +150,18 @@ func withPoints(c *pkitest.Certificate, value []byte) *x509.Certificate {
 
 // TestIssuers are who may have issued a list for a certificate.
 func TestIssuers(t *testing.T) {
-	ca, lister := pkitest.NewCA("ca"), pkitest.NewCA("lister")
-	named := pkitest.DistributionPoint{URIs: []string{a}, CRLIssuer: []*pkitest.Certificate{lister, ca, lister}}
+	ca, lister := pki.NewCA("ca"), pki.NewCA("lister")
+	named := pki.DistributionPoint{URIs: []string{a}, CRLIssuer: []*pki.Certificate{lister, ca, lister}}
 	for name, c := range map[string]struct {
-		of   []pkitest.Option
-		want []*pkitest.Certificate
+		of   []pki.Option
+		want []*pki.Certificate
 	}{
-		"no points":        {nil, []*pkitest.Certificate{ca}},
-		"a point":          {opts(pkitest.DistributionPoints(pkitest.DistributionPoint{URIs: []string{a}})), []*pkitest.Certificate{ca}},
-		"named CRL issuer": {opts(pkitest.DistributionPoints(named, named)), []*pkitest.Certificate{ca, lister}},
+		"no points":        {nil, []*pki.Certificate{ca}},
+		"a point":          {opts(pki.DistributionPoints(pki.DistributionPoint{URIs: []string{a}})), []*pki.Certificate{ca}},
+		"named CRL issuer": {opts(pki.DistributionPoints(named, named)), []*pki.Certificate{ca, lister}},
 	} {
 		got := target(t, ca.Client("client", c.of...), ca).Issuers()
-		if !slices.EqualFunc(got, c.want, func(name []byte, want *pkitest.Certificate) bool { return bytes.Equal(name, want.RawSubject) }) {
+		if !slices.EqualFunc(got, c.want, func(name []byte, want *pki.Certificate) bool { return bytes.Equal(name, want.RawSubject) }) {
 			t.Errorf("%s: got %x", name, got)
 		}
 	}
@@ -170,17 +170,17 @@ func TestIssuers(t *testing.T) {
 // FuzzPoints: what cannot be read has no points, and what can be judges without
 // a panic, never good by a list that names another distribution point.
 func FuzzPoints(f *testing.F) {
-	ca, lister := pkitest.NewCA("ca"), pkitest.NewCA("lister")
-	for _, p := range []pkitest.DistributionPoint{
+	ca, lister := pki.NewCA("ca"), pki.NewCA("lister")
+	for _, p := range []pki.DistributionPoint{
 		{URIs: []string{a, "ldap://x/"}, Reasons: []int{1, 8}},
-		{Relative: relativeName("part"), CRLIssuer: []*pkitest.Certificate{lister}},
-		{CRLIssuer: []*pkitest.Certificate{lister, ca}},
+		{Relative: relativeName("part"), CRLIssuer: []*pki.Certificate{lister}},
+		{CRLIssuer: []*pki.Certificate{lister, ca}},
 	} {
-		f.Add(pkitest.DistributionPointsExtension(p, p).Value)
+		f.Add(pki.DistributionPointsExtension(p, p).Value)
 	}
 	client := ca.Client("client")
 	const elsewhere = "http://elsewhere.example/unlikely.crl"
-	l := read(f, pkitest.CRL{Issuer: ca, IDP: &pkitest.IDP{URIs: []string{elsewhere}}}.DER())
+	l := read(f, pki.CRL{Issuer: ca, IDP: &pki.IDP{URIs: []string{elsewhere}}}.DER())
 	f.Fuzz(func(t *testing.T, value []byte) {
 		of, err := crl.NewTarget(withPoints(client, value), ca.Certificate)
 		if err != nil {

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // TestReadTimes gives the second time of the header, nextUpdate, other forms.
 func TestReadTimes(t *testing.T) {
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	for text, want := range map[string]string{
 		"\x17\x0d491231235959Z":       "2049-12-31 23:59:59 +0000 UTC",
 		"\x17\x0d500101000000Z":       "1950-01-01 00:00:00 +0000 UTC",
@@ -37,7 +37,7 @@ func TestReadTimes(t *testing.T) {
 		"\x18\x1120240101000000.5Z":   "malformed",
 		"\x18\x1320240101000000+0100": "malformed",
 	} {
-		list := pkitest.CRL{Issuer: ca, NoNextUpdate: true, NoKeyID: true, Edit: func(content []byte) []byte {
+		list := pki.CRL{Issuer: ca, NoNextUpdate: true, NoKeyID: true, Edit: func(content []byte) []byte {
 			i := bytes.LastIndexByte(content, 'Z') + 1
 			return append(bytes.Clone(content[:i]), append([]byte(text), content[i:]...)...)
 		}}

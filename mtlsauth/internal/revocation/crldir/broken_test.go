@@ -6,12 +6,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestBrokenFiles(t *testing.T) {
-	ca := pkitest.NewCA("one")
+	ca := pki.NewCA("one")
 	for name, data := range map[string][]byte{
 		"empty":              nil,
 		"text":               []byte("# CRLs go here\n"),
@@ -64,7 +64,7 @@ func TestLargeFileIsNotRead(t *testing.T) {
 // own nextUpdate.
 func TestBrokenVersion(t *testing.T) {
 	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		good := newList(t, ca, 1, time.Hour)
 		write(t, r.path("a"), good)
 		r.run()
@@ -99,7 +99,7 @@ func TestBrokenVersion(t *testing.T) {
 // What is not broken stays beyond its nextUpdate: who judges it says so.
 func TestListPastItsTime(t *testing.T) {
 	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		write(t, r.path("a"), newList(t, ca, 1, lifetime+time.Hour))
 		r.run()
 		r.want("past its time", ca, "1", "")
@@ -109,7 +109,7 @@ func TestListPastItsTime(t *testing.T) {
 // Half of a file that is being written is nothing to write to the log about.
 func TestFileThatIsBeingWritten(t *testing.T) {
 	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		good := newList(t, ca, 1, time.Hour)
 		put := func(data []byte) {
 			write(t, r.path("a"), data)

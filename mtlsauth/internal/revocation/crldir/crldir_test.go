@@ -7,13 +7,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestFilesOfAllKinds(t *testing.T) {
 	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
-		one, two := pkitest.NewCA("one"), pkitest.NewCA("two")
+		one, two := pki.NewCA("one"), pki.NewCA("two")
 		write(t, r.path("a"), newList(t, one, 1, 3*time.Hour))
 		write(t, r.path("b.pem"), pemOf(newList(t, one, 3, time.Hour)))
 		write(t, r.path("c.crl"), newList(t, one, 2, 2*time.Hour))
@@ -25,7 +25,7 @@ func TestFilesOfAllKinds(t *testing.T) {
 		r.run()
 		r.want("one", one, "3 2 1", "5 4")
 		r.want("two", two, "6", "")
-		r.want("nobody", pkitest.NewCA("three"), "", "")
+		r.want("nobody", pki.NewCA("three"), "", "")
 		if err := r.Err(); err != nil {
 			t.Error(err)
 		}
@@ -35,7 +35,7 @@ func TestFilesOfAllKinds(t *testing.T) {
 
 func TestReady(t *testing.T) {
 	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
-		write(t, r.path("a"), newList(t, pkitest.NewCA("one"), 1, 0))
+		write(t, r.path("a"), newList(t, pki.NewCA("one"), 1, 0))
 		select {
 		case <-r.Ready():
 			t.Error("ready before Run")
@@ -58,7 +58,7 @@ func TestReady(t *testing.T) {
 
 func TestChanges(t *testing.T) {
 	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		write(t, r.path("a"), newList(t, ca, 1, time.Hour))
 		r.run()
 		r.want("start", ca, "1", "")
@@ -108,7 +108,7 @@ func TestVersions(t *testing.T) {
 		}
 	}
 	// One length for both lists: signatures differ in theirs.
-	pair := func(ca *pkitest.Certificate) ([]byte, []byte) {
+	pair := func(ca *pki.Certificate) ([]byte, []byte) {
 		one := newList(t, ca, 1, time.Hour)
 		for {
 			if two := newList(t, ca, 2, time.Hour); len(two) == len(one) {
@@ -132,7 +132,7 @@ func TestVersions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
-				ca := pkitest.NewCA("one")
+				ca := pki.NewCA("one")
 				one, two := pair(ca)
 				write(t, r.path("a"), one)
 				touch(t, r.path("a"), old)
@@ -150,7 +150,7 @@ func TestVersions(t *testing.T) {
 // A file whose time is that of the look may be written to in the same tick.
 func TestUnsettledFileIsReadAgain(t *testing.T) {
 	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		write(t, r.path("a"), newList(t, ca, 1, time.Hour))
 		now := time.Now()
 		if err := os.Chtimes(r.path("a"), now, now); err != nil {
@@ -172,12 +172,12 @@ func TestUnsettledFileIsReadAgain(t *testing.T) {
 // The same list in other bytes of its file is the same list.
 func TestSameListTwice(t *testing.T) {
 	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		der := newList(t, ca, 1, time.Hour)
 		write(t, r.path("b"), der)
 		write(t, r.path("c"), pemOf(der))
 		write(t, r.path("d"), append([]byte("\n \r\n"), pemOf(der)...))
-		other := pkitest.NewCA("one") // of the same name, with another key
+		other := pki.NewCA("one") // of the same name, with another key
 		write(t, r.path("e"), newList(t, other, 2, 2*time.Hour))
 		r.run()
 		r.want("DER and PEM", ca, "1 2", "")
@@ -202,7 +202,7 @@ func TestSameListTwice(t *testing.T) {
 // Nobody who waits for a reader of a pipe gets one.
 func TestReload(t *testing.T) {
 	bubble(t, crldir.Options{Every: time.Hour}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		write(t, r.path("a"), newList(t, ca, 1, time.Hour))
 		reads := crldir.CountReads(r.Folder)
 		r.run()

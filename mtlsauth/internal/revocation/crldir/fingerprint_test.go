@@ -5,16 +5,16 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // FuzzFingerprint compares a file with the DER in it: whatever is accepted as
 // PEM has the fingerprint of its DER, in whatever parts it is read, and so no
 // two lists have the same.
 func FuzzFingerprint(f *testing.F) {
-	ca := pkitest.NewCA("one")
+	ca := pki.NewCA("one")
 	for i := range 3 {
 		der := newList(f, ca, int64(1)<<(8*i), time.Hour)
 		f.Add(der, 1)
@@ -43,7 +43,7 @@ func FuzzFingerprint(f *testing.F) {
 }
 
 func TestFingerprintsDiffer(t *testing.T) {
-	ca := pkitest.NewCA("one")
+	ca := pki.NewCA("one")
 	seen := map[[32]byte]int{}
 	for i := range 20 {
 		der := newList(t, ca, int64(i), time.Hour)

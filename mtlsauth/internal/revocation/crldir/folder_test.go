@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func mount(t *testing.T, dir, version string, files map[string][]byte) {
@@ -37,7 +37,7 @@ func mount(t *testing.T, dir, version string, files map[string][]byte) {
 
 func TestMountedConfigMap(t *testing.T) {
 	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		mount(t, r.dir, "1", map[string][]byte{"a.crl": newList(t, ca, 1, time.Hour), "b.crl": newList(t, ca, 2, 2*time.Hour)})
 		r.run()
 		r.want("start", ca, "1 2", "")
@@ -50,7 +50,7 @@ func TestMountedConfigMap(t *testing.T) {
 
 func TestAbsentFolder(t *testing.T) {
 	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		write(t, r.path("a"), newList(t, ca, 1, time.Hour))
 		away := r.dir + "-away"
 		rename := func(from, to string) {
@@ -119,7 +119,7 @@ func TestTooManyEntries(t *testing.T) {
 
 func TestOddFiles(t *testing.T) {
 	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		write(t, r.path("z"), newList(t, ca, 1, time.Hour))
 		if err := syscall.Mkfifo(r.path("pipe"), 0o600); err != nil {
 			t.Fatal(err)

@@ -7,14 +7,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestHangingLook(t *testing.T) {
 	b := new(budget)
 	bubble(t, crldir.Options{Reserve: b.reserve}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		write(t, r.path("a"), newList(t, ca, 1, time.Hour))
 		r.run()
 		before := r.Generation()
@@ -48,7 +48,7 @@ func TestEndDuringHangingLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release = make(chan struct{})
 		dir := t.TempDir()
-		write(t, dir+"/a", newList(t, pkitest.NewCA("one"), 1, time.Hour))
+		write(t, dir+"/a", newList(t, pki.NewCA("one"), 1, time.Hour))
 		f := crldir.Open(dir, crldir.Options{Reserve: b.reserve})
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
@@ -77,7 +77,7 @@ func TestEndDuringHangingLook(t *testing.T) {
 func TestPanicWhileReading(t *testing.T) {
 	b := &budget{hook: func() { panic("ouch") }}
 	bubble(t, crldir.Options{Reserve: b.reserve}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		write(t, r.path("a"), newList(t, ca, 1, time.Hour))
 		r.run()
 		r.want("a panic", ca, "", "")

@@ -20,16 +20,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // lifetime is that of the lists here, from the clock's now.
 const lifetime = 12 * time.Hour
 
 // newList makes a CRL with that number, and so many hours older than now.
-func newList(t testing.TB, ca *pkitest.Certificate, number int64, age time.Duration, change ...func(*x509.RevocationList)) []byte {
+func newList(t testing.TB, ca *pki.Certificate, number int64, age time.Duration, change ...func(*x509.RevocationList)) []byte {
 	t.Helper()
 	template := &x509.RevocationList{
 		Number:     big.NewInt(number),
@@ -156,7 +156,7 @@ func numbers(lists []*crl.List) string {
 }
 
 // want compares the numbers of an issuer's lists, complete ones first.
-func (r *rig) want(what string, ca *pkitest.Certificate, complete, deltas string) {
+func (r *rig) want(what string, ca *pki.Certificate, complete, deltas string) {
 	r.t.Helper()
 	if got := numbers(r.Complete(ca.RawSubject)); got != complete {
 		r.t.Errorf("%s: complete lists: got %q, want %q", what, got, complete)

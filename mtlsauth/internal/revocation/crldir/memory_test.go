@@ -6,14 +6,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestNoMemory(t *testing.T) {
 	b := &budget{limit: 200_000}
 	bubble(t, crldir.Options{Reserve: b.reserve}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		write(t, r.path("a"), bigList(t, ca, 50_000, time.Now().Add(lifetime)))
 		reads := crldir.CountReads(r.Folder)
 		r.run()
@@ -42,7 +42,7 @@ func TestNoMemory(t *testing.T) {
 func TestMemoryIsGivenBack(t *testing.T) {
 	b := new(budget)
 	bubble(t, crldir.Options{Reserve: b.reserve}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		held := func(what string) {
 			t.Helper()
 			want := 0

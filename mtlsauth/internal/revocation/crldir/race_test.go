@@ -13,13 +13,13 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	casn1 "golang.org/x/crypto/cryptobyte/asn1"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // bigList makes a CRL with so many entries, which crypto/x509 would take
 // half a minute for. Its signature is none, which is for others to see.
-func bigList(t testing.TB, ca *pkitest.Certificate, entries int, nextUpdate time.Time) []byte {
+func bigList(t testing.TB, ca *pki.Certificate, entries int, nextUpdate time.Time) []byte {
 	t.Helper()
 	algorithm := func(b *cryptobyte.Builder) {
 		b.AddASN1(casn1.SEQUENCE, func(b *cryptobyte.Builder) {
@@ -70,7 +70,7 @@ func bigEntries(n int) []byte {
 // While a list of a million entries is read, and when it takes the place of
 // another, lookups go on and find one of them.
 func TestMillionEntries(t *testing.T) {
-	ca := pkitest.NewCA("one")
+	ca := pki.NewCA("one")
 	dir := t.TempDir()
 	write(t, dir+"/a", newList(t, ca, 1, time.Hour))
 	var lookups atomic.Int64
@@ -131,7 +131,7 @@ func TestMillionEntries(t *testing.T) {
 // Files come and go, reloads are asked for, and lookups never see what was not
 // there: run with -race.
 func TestConcurrentUse(t *testing.T) {
-	ca := pkitest.NewCA("one")
+	ca := pki.NewCA("one")
 	dir := t.TempDir()
 	stays, first, second := newList(t, ca, 1, time.Hour), newList(t, ca, 2, 2*time.Hour), newList(t, ca, 3, 3*time.Hour)
 	write(t, dir+"/stays", stays)

@@ -6,14 +6,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestWarnings(t *testing.T) {
 	const ending, over = "last quarter of its life", "past its nextUpdate"
 	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("x", pkitest.Subject(pkix.Name{CommonName: "one", Organization: []string{"Example, Inc."}}))
+		ca := pki.NewCA("x", pki.Subject(pkix.Name{CommonName: "one", Organization: []string{"Example, Inc."}}))
 		der := newList(t, ca, 1, 0)
 		nextUpdate := time.Now().Add(lifetime)
 		write(t, r.path("a"), der)
@@ -49,7 +49,7 @@ func TestWarnings(t *testing.T) {
 
 func TestWarningOfEndlessList(t *testing.T) {
 	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
-		ca := pkitest.NewCA("one")
+		ca := pki.NewCA("one")
 		write(t, r.path("a"), bigList(t, ca, 0, time.Time{}))
 		r.run()
 		r.next()

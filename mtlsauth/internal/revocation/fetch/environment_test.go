@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // TestEnvironment: proxies are the plugin's configuration, and never those of
@@ -34,7 +34,7 @@ func TestEnvironment(t *testing.T) {
 }
 
 func testEnvironment(t *testing.T) {
-	ca := pkitest.NewCA("web")
+	ca := pki.NewCA("web")
 	empty := func(http.ResponseWriter, *http.Request) {}
 	plain, secure := serve(t, empty), serveTLS(t, ca, empty)
 	c := newClient(t, fetch.Options{UserAgent: "ours"})

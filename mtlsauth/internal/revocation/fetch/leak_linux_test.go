@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func descriptors(t *testing.T) int {
@@ -33,7 +33,7 @@ func TestNothingLeft(t *testing.T) {
 	// net opens its own for good at the first use.
 	goroutines, files := runtime.NumGoroutine(), 0
 	t.Run("exchanges", func(t *testing.T) {
-		ca := pkitest.NewCA("web")
+		ca := pki.NewCA("web")
 		handler := func(w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
 			case "/large":

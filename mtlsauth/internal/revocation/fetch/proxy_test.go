@@ -11,8 +11,8 @@ import (
 	"sync"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // proxy is a forward proxy that answers http requests itself, and leads every
@@ -100,10 +100,10 @@ func TestHTTPProxy(t *testing.T) {
 
 // TestHTTPSProxy: CONNECT, and TLS with the host within.
 func TestHTTPSProxy(t *testing.T) {
-	ca := pkitest.NewCA("web")
+	ca := pki.NewCA("web")
 	s := serveTLS(t, ca, func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s %s by %s", r.Method, r.RequestURI, r.TLS.ServerName)
-	}, pkitest.DNS("ocsp.invalid"))
+	}, pki.DNS("ocsp.invalid"))
 	p := newProxy(t, addrPort(t, s).String())
 	c := newClient(t, fetch.Options{UserAgent: "ours", Roots: pool(ca)})
 	c.UseResolver(dns(t, func(name string) []string { t.Errorf("%s was looked up", name); return nil }))
@@ -127,7 +127,7 @@ func TestHTTPSProxy(t *testing.T) {
 // TestProxyByScheme: each proxy is for its own scheme, and the other scheme is
 // judged as without a proxy.
 func TestProxyByScheme(t *testing.T) {
-	ca := pkitest.NewCA("web")
+	ca := pki.NewCA("web")
 	plain, secure := serve(t, unasked(t)), serveTLS(t, ca, unasked(t))
 	p := newProxy(t, "127.0.0.1:1")
 	c := newClient(t, fetch.Options{DenyPrivate: true})
@@ -199,7 +199,7 @@ func TestProxyFails(t *testing.T) {
 // TestTunnelAnswers: a tunnel is one only after the right answer. Behind each of
 // these is a server that would take what follows.
 func TestTunnelAnswers(t *testing.T) {
-	ca := pkitest.NewCA("web")
+	ca := pki.NewCA("web")
 	s := serveTLS(t, ca, func(http.ResponseWriter, *http.Request) {})
 	for _, test := range []struct {
 		name, answer string

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 const allowedRedirects = 3
@@ -129,7 +129,7 @@ func TestRedirectDenyPrivate(t *testing.T) {
 // TestRedirectSchemes: between http and https in both directions. What is
 // fetched is signed, and was asked for over http by most certificates anyway.
 func TestRedirectSchemes(t *testing.T) {
-	ca := pkitest.NewCA("web")
+	ca := pki.NewCA("web")
 	there := func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "there") }
 	plain, secure := serve(t, there), serveTLS(t, ca, there)
 	fromPlain := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, secure.URL, http.StatusFound) })

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // counting has a server count its connections: those made and those open.
@@ -84,7 +84,7 @@ func TestReuse(t *testing.T) {
 
 // TestReuseTLS: handshakes are what costs.
 func TestReuseTLS(t *testing.T) {
-	ca := pkitest.NewCA("web")
+	ca := pki.NewCA("web")
 	var mu sync.Mutex
 	from := map[string]bool{}
 	s := serveTLS(t, ca, func(_ http.ResponseWriter, r *http.Request) {

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-func pool(cas ...*pkitest.Certificate) *x509.CertPool {
+func pool(cas ...*pki.Certificate) *x509.CertPool {
 	p := x509.NewCertPool()
 	for _, ca := range cas {
 		p.AddCert(ca.Certificate)
@@ -22,12 +22,12 @@ func pool(cas ...*pkitest.Certificate) *x509.CertPool {
 	return p
 }
 
-func webServer(ca *pkitest.Certificate, options ...pkitest.Option) *pkitest.Certificate {
-	return ca.Client("web", append([]pkitest.Option{pkitest.ExtKeyUsage(x509.ExtKeyUsageServerAuth), pkitest.IP("127.0.0.1")}, options...)...)
+func webServer(ca *pki.Certificate, options ...pki.Option) *pki.Certificate {
+	return ca.Client("web", append([]pki.Option{pki.ExtKeyUsage(x509.ExtKeyUsageServerAuth), pki.IP("127.0.0.1")}, options...)...)
 }
 
 // serveTLS starts an HTTPS server at 127.0.0.1 with a certificate for it.
-func serveTLS(t *testing.T, ca *pkitest.Certificate, h http.HandlerFunc, options ...pkitest.Option) *httptest.Server {
+func serveTLS(t *testing.T, ca *pki.Certificate, h http.HandlerFunc, options ...pki.Option) *httptest.Server {
 	t.Helper()
 	return startTLS(t, &tls.Config{Certificates: []tls.Certificate{webServer(ca, options...).TLS()}}, h)
 }
@@ -43,7 +43,7 @@ func startTLS(t *testing.T, config *tls.Config, h http.HandlerFunc) *httptest.Se
 }
 
 func TestTLS(t *testing.T) {
-	ca, other := pkitest.NewCA("web"), pkitest.NewCA("other")
+	ca, other := pki.NewCA("web"), pki.NewCA("other")
 	good := serveTLS(t, ca, func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor != 1 || len(r.TLS.PeerCertificates) > 0 {
 			t.Errorf("got %s with %d certificates", r.Proto, len(r.TLS.PeerCertificates))
@@ -51,8 +51,8 @@ func TestTLS(t *testing.T) {
 		io.WriteString(w, r.TLS.ServerName)
 	})
 	empty := func(http.ResponseWriter, *http.Request) {}
-	expired := serveTLS(t, ca, empty, pkitest.Expired())
-	otherName := serveTLS(t, ca, empty, pkitest.With(func(c *x509.Certificate) { c.IPAddresses = nil; c.DNSNames = []string{"other.test"} }))
+	expired := serveTLS(t, ca, empty, pki.Expired())
+	otherName := serveTLS(t, ca, empty, pki.With(func(c *x509.Certificate) { c.IPAddresses = nil; c.DNSNames = []string{"other.test"} }))
 	for _, test := range []struct {
 		name, url string
 		roots     *x509.CertPool
@@ -84,8 +84,8 @@ func TestTLS(t *testing.T) {
 
 // TestServerName: it is the URL's, also when it is not what the DNS leads to.
 func TestServerName(t *testing.T) {
-	ca := pkitest.NewCA("web")
-	s := serveTLS(t, ca, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.TLS.ServerName) }, pkitest.DNS("ocsp.test"))
+	ca := pki.NewCA("web")
+	s := serveTLS(t, ca, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.TLS.ServerName) }, pki.DNS("ocsp.test"))
 	c := newClient(t, fetch.Options{Roots: pool(ca)})
 	c.UseResolver(dns(t, func(string) []string { return []string{"127.0.0.1"} }))
 	for _, name := range []string{"ocsp.test", "OCSP.test."} {
@@ -99,7 +99,7 @@ func TestServerName(t *testing.T) {
 }
 
 func TestTLSVersions(t *testing.T) {
-	ca := pkitest.NewCA("web")
+	ca := pki.NewCA("web")
 	certificates := []tls.Certificate{webServer(ca).TLS()}
 	c := newClient(t, fetch.Options{Roots: pool(ca)})
 	for _, test := range []struct {
@@ -120,7 +120,7 @@ func TestTLSVersions(t *testing.T) {
 
 // TestNoClientCertificate: a server that asks for one gets none.
 func TestNoClientCertificate(t *testing.T) {
-	ca := pkitest.NewCA("web")
+	ca := pki.NewCA("web")
 	s := startTLS(t, &tls.Config{Certificates: []tls.Certificate{webServer(ca).TLS()}, ClientAuth: tls.RequestClientCert}, func(w http.ResponseWriter, r *http.Request) {
 		if len(r.TLS.PeerCertificates) > 0 {
 			t.Error("a certificate was sent")

@@ -7,23 +7,23 @@ import (
 
 	xocsp "golang.org/x/crypto/ocsp"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // TestRequest compares requests with those of x/crypto/ocsp.
 func TestRequest(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		ca     *pkitest.Certificate
+		ca     *pki.Certificate
 		serial int64
 	}{
-		{"ECDSA", pkitest.NewCA("ca"), 1},
-		{"RSA", pkitest.NewCA("ca", pkitest.RSA(2048)), 0x7f},
-		{"serial number with the highest bit set", pkitest.NewCA("ca"), 0x80},
-		{"a long serial number", pkitest.NewCA("ca"), 1 << 62},
+		{"ECDSA", pki.NewCA("ca"), 1},
+		{"RSA", pki.NewCA("ca", pki.RSA(2048)), 0x7f},
+		{"serial number with the highest bit set", pki.NewCA("ca"), 0x80},
+		{"a long serial number", pki.NewCA("ca"), 1 << 62},
 	} {
-		client := c.ca.Client("client", pkitest.Serial(c.serial))
+		client := c.ca.Client("client", pki.Serial(c.serial))
 		want, err := xocsp.CreateRequest(client.Certificate, c.ca.Certificate, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -43,7 +43,7 @@ func TestRequestWithoutKey(t *testing.T) {
 	if got := ocsp.Request(&broken, big.NewInt(1)); got != nil {
 		t.Errorf("got %x", got)
 	}
-	answer, err := judge(t, w.response(pkitest.OCSPGood).DER(), &broken, w.client.SerialNumber, w.responderOptions)
+	answer, err := judge(t, w.response(pki.OCSPGood).DER(), &broken, w.client.SerialNumber, w.responderOptions)
 	wantVerdict(t, answer, err, "unauthorized")
 }
 
@@ -52,8 +52,8 @@ func TestRequestWithoutKey(t *testing.T) {
 func TestAgree(t *testing.T) {
 	w := newWorld()
 	var ders [][]byte
-	for _, signer := range []*pkitest.Certificate{w.ca, w.delegate} {
-		for _, status := range []pkitest.CertStatus{pkitest.OCSPGood, pkitest.OCSPRevoked, pkitest.OCSPUnknown} {
+	for _, signer := range []*pki.Certificate{w.ca, w.delegate} {
+		for _, status := range []pki.CertStatus{pki.OCSPGood, pki.OCSPRevoked, pki.OCSPUnknown} {
 			for _, byName := range []bool{false, true} {
 				r := w.response(status)
 				r.Signer, r.ByName = signer, byName

@@ -8,19 +8,19 @@ import (
 	"crypto/x509"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestAlgorithms(t *testing.T) {
-	rsaKey := pkitest.RSA(2048)
+	rsaKey := pki.RSA(2048)
 	_, edKey, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
 		name      string
-		key       pkitest.Option
+		key       pki.Option
 		hash      crypto.Hash
 		pss       bool
 		allowSHA1 bool
@@ -35,13 +35,13 @@ func TestAlgorithms(t *testing.T) {
 		{"RSA of 2048 bits where 3072 are asked for", rsaKey, 0, false, false, 3072, "weak_algorithm"},
 		{"ECDSA, SHA-384", usage(x509.KeyUsageCertSign), crypto.SHA384, false, false, 0, "good"},
 		{"ECDSA, SHA-1", usage(x509.KeyUsageCertSign), crypto.SHA1, false, false, 0, "weak_algorithm"},
-		{"Ed25519", pkitest.Key(edKey), 0, false, false, 0, "good"},
+		{"Ed25519", pki.Key(edKey), 0, false, false, 0, "good"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := world{ca: pkitest.NewCA("ca", c.key)}
+			w := world{ca: pki.NewCA("ca", c.key)}
 			w.client = w.ca.Client("client")
 			w.responderOptions = ocsp.Options{Now: now, AllowSHA1: c.allowSHA1, MinRSABits: c.minBits}
-			r := w.response(pkitest.OCSPGood)
+			r := w.response(pki.OCSPGood)
 			r.Hash, r.PSS = c.hash, c.pss
 			answer, err := w.judge(t, r)
 			wantVerdict(t, answer, err, c.want)
@@ -57,9 +57,9 @@ func TestAlgorithms(t *testing.T) {
 
 // TestWeakIssuer: a key that proves nothing does not authorize a strong one.
 func TestWeakIssuer(t *testing.T) {
-	w := world{ca: pkitest.NewCA("ca", pkitest.RSA(1024)), responderOptions: ocsp.Options{Now: now}}
+	w := world{ca: pki.NewCA("ca", pki.RSA(1024)), responderOptions: ocsp.Options{Now: now}}
 	w.client = w.ca.Client("client")
-	for _, signer := range []*pkitest.Certificate{w.ca, w.ca.OCSPSigner("delegate")} {
+	for _, signer := range []*pki.Certificate{w.ca, w.ca.OCSPSigner("delegate")} {
 		answer, err := w.judge(t, w.delegated(signer))
 		wantVerdict(t, answer, err, "weak_algorithm")
 	}
@@ -72,9 +72,9 @@ func TestDelegateSignedWithSHA1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := world{ca: pkitest.NewCA("ca", pkitest.Key(key))}
+	w := world{ca: pki.NewCA("ca", pki.Key(key))}
 	w.client = w.ca.Client("client")
-	sha1 := w.ca.OCSPSigner("delegate", pkitest.With(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA }))
+	sha1 := w.ca.OCSPSigner("delegate", pki.With(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA }))
 	for allowed, want := range map[bool]string{false: "weak_algorithm", true: "good"} {
 		w.responderOptions = ocsp.Options{Now: now, AllowSHA1: allowed}
 		answer, err := w.judge(t, w.delegated(sha1))

@@ -5,8 +5,8 @@ import (
 
 	xocsp "golang.org/x/crypto/ocsp"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // BenchmarkJudge compares judging with x/crypto/ocsp: ParseResponse alone, which
@@ -16,15 +16,15 @@ import (
 func BenchmarkJudge(b *testing.B) {
 	for _, key := range []struct {
 		name   string
-		option func() pkitest.Option
+		option func() pki.Option
 	}{
-		{"RSA2048", func() pkitest.Option { return pkitest.RSA(2048) }},
-		{"P256", func() pkitest.Option { return usage(1) }},
+		{"RSA2048", func() pki.Option { return pki.RSA(2048) }},
+		{"P256", func() pki.Option { return usage(1) }},
 	} {
-		w := world{ca: pkitest.NewCA("ca", key.option(), usage(0)), responderOptions: ocsp.Options{Now: now}}
+		w := world{ca: pki.NewCA("ca", key.option(), usage(0)), responderOptions: ocsp.Options{Now: now}}
 		w.client = w.ca.Client("client")
-		for name, r := range map[string]pkitest.OCSPResponse{
-			"direct": w.response(pkitest.OCSPGood), "delegated": w.delegated(w.ca.OCSPSigner("delegate", key.option())),
+		for name, r := range map[string]pki.OCSPResponse{
+			"direct": w.response(pki.OCSPGood), "delegated": w.delegated(w.ca.OCSPSigner("delegate", key.option())),
 		} {
 			der := r.DER()
 			b.Run(key.name+"/"+name+"/ours", func(b *testing.B) {

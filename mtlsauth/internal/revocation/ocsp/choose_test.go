@@ -7,27 +7,27 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // entries makes entries about the client from text: status, thisUpdate and
 // nextUpdate in minutes from now, "-" for none. A status with a "*" is about
 // another certificate.
-func (w world) entries(t *testing.T, text string) []pkitest.OCSPSingle {
+func (w world) entries(t *testing.T, text string) []pki.OCSPSingle {
 	t.Helper()
-	var out []pkitest.OCSPSingle
+	var out []pki.OCSPSingle
 	for one := range strings.SplitSeq(text, ", ") {
 		var status, next string
 		var this int
 		if _, err := fmt.Sscanf(one, "%s %d %s", &status, &this, &next); err != nil {
 			t.Fatalf("%q: %v", one, err)
 		}
-		s := pkitest.Single(w.client, map[string]pkitest.CertStatus{"good": pkitest.OCSPGood, "unknown": pkitest.OCSPUnknown}[status])
+		s := pki.Single(w.client, map[string]pki.CertStatus{"good": pki.OCSPGood, "unknown": pki.OCSPUnknown}[status])
 		switch strings.TrimSuffix(status, "*") {
 		case "revoked":
-			s.Status = pkitest.OCSPRevoked
+			s.Status = pki.OCSPRevoked
 		case "hold":
-			s.Status, s.Reason = pkitest.OCSPRevoked, 6
+			s.Status, s.Reason = pki.OCSPRevoked, 6
 		}
 		if strings.HasSuffix(status, "*") {
 			s.Serial = w.another.SerialNumber
@@ -101,8 +101,8 @@ func TestSeveralEntries(t *testing.T) {
 		entries := w.entries(t, c.entries)
 		for range len(entries) {
 			entries = append(entries[1:], entries[0])
-			for _, order := range [][]pkitest.OCSPSingle{entries, reversed(entries)} {
-				r := w.response(pkitest.OCSPGood)
+			for _, order := range [][]pki.OCSPSingle{entries, reversed(entries)} {
+				r := w.response(pki.OCSPGood)
 				r.Singles = order
 				answer, err := w.judge(t, r)
 				if got := verdict(answer, err); got != c.judged {

@@ -7,13 +7,13 @@ import (
 
 	"golang.org/x/crypto/cryptobyte/asn1"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // full is a response with everything that may be left out.
-func (w world) full() pkitest.OCSPResponse {
-	r := w.response(pkitest.OCSPRevoked)
+func (w world) full() pki.OCSPResponse {
+	r := w.response(pki.OCSPRevoked)
 	r.Singles[0].Reason = 1
 	r.Singles[0].Extensions = []pkix.Extension{extension(oidSCTs, false, 4, 0)}
 	r.Extensions = []pkix.Extension{extension(oidNonce, false, 4, 1, 1)}

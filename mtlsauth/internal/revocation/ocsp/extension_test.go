@@ -5,7 +5,7 @@ import (
 	"encoding/asn1"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 var (
@@ -33,11 +33,11 @@ func TestExtensions(t *testing.T) {
 		{"as many as may be", many[:32], "good"},
 		{"too many", many, "malformed"},
 	} {
-		for name, place := range map[string]func(*pkitest.OCSPResponse){
-			"response": func(r *pkitest.OCSPResponse) { r.Extensions = c.extensions },
-			"entry":    func(r *pkitest.OCSPResponse) { r.Singles[0].Extensions = c.extensions },
+		for name, place := range map[string]func(*pki.OCSPResponse){
+			"response": func(r *pki.OCSPResponse) { r.Extensions = c.extensions },
+			"entry":    func(r *pki.OCSPResponse) { r.Singles[0].Extensions = c.extensions },
 		} {
-			r := w.response(pkitest.OCSPGood)
+			r := w.response(pki.OCSPGood)
 			place(&r)
 			answer, err := w.judge(t, r)
 			if got := verdict(answer, err); got != c.want {
@@ -59,8 +59,8 @@ func TestExtensionsOfOthers(t *testing.T) {
 		{"critical", []pkix.Extension{extension(oidStrange, true, 5, 0)}, "good"},
 		{"twice the same", []pkix.Extension{extension(oidStrange, false), extension(oidStrange, false)}, "malformed"},
 	} {
-		r := w.response(pkitest.OCSPGood)
-		other := pkitest.Single(w.another, pkitest.OCSPGood)
+		r := w.response(pki.OCSPGood)
+		other := pki.Single(w.another, pki.OCSPGood)
 		other.Extensions = c.extensions
 		r.Singles = append(r.Singles, other)
 		answer, err := w.judge(t, r)
@@ -69,8 +69,8 @@ func TestExtensionsOfOthers(t *testing.T) {
 		}
 	}
 	// Of two entries for this one, the second does not help over the first.
-	r := w.response(pkitest.OCSPGood)
-	critical := pkitest.Single(w.client, pkitest.OCSPRevoked)
+	r := w.response(pki.OCSPGood)
+	critical := pki.Single(w.client, pki.OCSPRevoked)
 	critical.Extensions = []pkix.Extension{extension(oidStrange, true, 5, 0)}
 	r.Singles = append(r.Singles, critical)
 	answer, err := w.judge(t, r)
@@ -98,7 +98,7 @@ func TestExtensionForms(t *testing.T) {
 		{"empty identifier", func(e *node) { e.children[0].children[0].content = nil }, "malformed"},
 		{"not a sequence", func(e *node) { e.tag = 0x31 }, "malformed"},
 	} {
-		r := w.response(pkitest.OCSPGood)
+		r := w.response(pki.OCSPGood)
 		r.Extensions = []pkix.Extension{extension(oidStrange, false, 5, 0)}
 		r.Edit = edit(func(data *node) { c.change(data.children[3].children[0]) })
 		answer, err := w.judge(t, r)

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // FuzzMutated changes bytes of signed responses: what comes out is an error or
@@ -16,7 +16,7 @@ func FuzzMutated(f *testing.F) {
 	w := newWorld()
 	direct, delegated := w.full(), w.full()
 	direct.Certificates = [][]byte{w.ca.Raw}
-	delegated.Signer, delegated.Singles[0].Status = w.delegate, pkitest.OCSPGood
+	delegated.Signer, delegated.Singles[0].Status = w.delegate, pki.OCSPGood
 	signed := [][]byte{direct.DER(), delegated.DER()}
 	var answers []ocsp.Answer
 	for _, der := range signed {
@@ -69,7 +69,7 @@ func FuzzJudge(f *testing.F) {
 			// The engine cannot sign, so it is one of the seeds of this run.
 			return
 		}
-		signed := w.response(pkitest.OCSPGood)
+		signed := w.response(pki.OCSPGood)
 		signed.Edit = func([]byte) []byte { return in }
 		der := signed.DER()
 		answer, err := judge(t, der, w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
@@ -84,7 +84,7 @@ func FuzzJudge(f *testing.F) {
 // TestEveryBit flips each bit of a direct and a delegated response once.
 func TestEveryBit(t *testing.T) {
 	w := newWorld()
-	for _, r := range []pkitest.OCSPResponse{w.response(pkitest.OCSPGood), w.delegated(w.delegate)} {
+	for _, r := range []pki.OCSPResponse{w.response(pki.OCSPGood), w.delegated(w.delegate)} {
 		der := r.DER()
 		for i := range der {
 			for bit := range 8 {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // now is in whole seconds, as the times of responses are.
@@ -21,39 +21,39 @@ var now = time.Now().Truncate(time.Second)
 
 // world is what most tests start from.
 type world struct {
-	ca, otherCA      *pkitest.Certificate
-	client, another  *pkitest.Certificate // both of ca
-	delegate         *pkitest.Certificate
-	delegateOfOther  *pkitest.Certificate
-	delegateExpired  *pkitest.Certificate
+	ca, otherCA      *pki.Certificate
+	client, another  *pki.Certificate // both of ca
+	delegate         *pki.Certificate
+	delegateOfOther  *pki.Certificate
+	delegateExpired  *pki.Certificate
 	responderOptions ocsp.Options
 }
 
 func newWorld() world {
-	ca, otherCA := pkitest.NewCA("ca"), pkitest.NewCA("other ca")
+	ca, otherCA := pki.NewCA("ca"), pki.NewCA("other ca")
 	return world{
 		ca: ca, otherCA: otherCA,
 		client: ca.Client("client"), another: ca.Client("another"),
 		delegate:         ca.OCSPSigner("delegate"),
 		delegateOfOther:  otherCA.OCSPSigner("delegate of other ca"),
-		delegateExpired:  ca.OCSPSigner("expired delegate", pkitest.Expired()),
+		delegateExpired:  ca.OCSPSigner("expired delegate", pki.Expired()),
 		responderOptions: ocsp.Options{Now: now},
 	}
 }
 
 // response is a good one about the client, signed by its issuer.
-func (w world) response(status pkitest.CertStatus) pkitest.OCSPResponse {
-	return pkitest.OCSPResponse{Issuer: w.ca, Singles: []pkitest.OCSPSingle{pkitest.Single(w.client, status)}}
+func (w world) response(status pki.CertStatus) pki.OCSPResponse {
+	return pki.OCSPResponse{Issuer: w.ca, Singles: []pki.OCSPSingle{pki.Single(w.client, status)}}
 }
 
 // delegated is a good one signed by signer.
-func (w world) delegated(signer *pkitest.Certificate) pkitest.OCSPResponse {
-	r := w.response(pkitest.OCSPGood)
+func (w world) delegated(signer *pki.Certificate) pki.OCSPResponse {
+	r := w.response(pki.OCSPGood)
 	r.Signer = signer
 	return r
 }
 
-func (w world) judge(t *testing.T, r pkitest.OCSPResponse) (ocsp.Answer, error) {
+func (w world) judge(t *testing.T, r pki.OCSPResponse) (ocsp.Answer, error) {
 	t.Helper()
 	return judge(t, r.DER(), w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
 }

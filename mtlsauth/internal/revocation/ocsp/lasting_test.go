@@ -5,12 +5,12 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // lasting judges a response long after its time.
-func (w world) lasting(t *testing.T, r pkitest.OCSPResponse) (ocsp.Answer, error) {
+func (w world) lasting(t *testing.T, r pki.OCSPResponse) (ocsp.Answer, error) {
 	t.Helper()
 	return judgeLasting(t, r.DER(), w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
 }
@@ -20,47 +20,47 @@ func TestLasting(t *testing.T) {
 	monthAgo := now.AddDate(0, -1, 0)
 	// Their certificates ended with that month, or began or ended within the
 	// two days between thisUpdate and producedAt.
-	then := w.ca.OCSPSigner("then", pkitest.Valid(monthAgo.Add(-time.Hour), monthAgo.Add(72*time.Hour)))
-	newThen := w.ca.OCSPSigner("new then", pkitest.Valid(monthAgo.Add(24*time.Hour), monthAgo.Add(72*time.Hour)))
-	overThen := w.ca.OCSPSigner("over then", pkitest.Valid(monthAgo.Add(-time.Hour), monthAgo.Add(24*time.Hour)))
-	signedBy := func(signer *pkitest.Certificate) func(*pkitest.OCSPResponse) {
-		return func(r *pkitest.OCSPResponse) { r.Signer = signer }
+	then := w.ca.OCSPSigner("then", pki.Valid(monthAgo.Add(-time.Hour), monthAgo.Add(72*time.Hour)))
+	newThen := w.ca.OCSPSigner("new then", pki.Valid(monthAgo.Add(24*time.Hour), monthAgo.Add(72*time.Hour)))
+	overThen := w.ca.OCSPSigner("over then", pki.Valid(monthAgo.Add(-time.Hour), monthAgo.Add(24*time.Hour)))
+	signedBy := func(signer *pki.Certificate) func(*pki.OCSPResponse) {
+		return func(r *pki.OCSPResponse) { r.Signer = signer }
 	}
 	for _, c := range []struct {
 		name   string
-		change func(*pkitest.OCSPResponse)
+		change func(*pki.OCSPResponse)
 		want   string
 	}{
-		{"direct", func(*pkitest.OCSPResponse) {}, "revoked"},
-		{"without nextUpdate", func(r *pkitest.OCSPResponse) { r.Singles[0].NoNextUpdate = true }, "revoked"},
-		{"keyCompromise", func(r *pkitest.OCSPResponse) { r.Singles[0].Reason = 1 }, "revoked"},
-		{"its time is not over", func(r *pkitest.OCSPResponse) { r.Singles[0].NextUpdate = now.Add(time.Hour) }, "revoked"},
-		{"certificateHold", func(r *pkitest.OCSPResponse) { r.Singles[0].Reason = 6 }, "stale"},
-		{"good", func(r *pkitest.OCSPResponse) { r.Singles[0].Status = pkitest.OCSPGood }, "stale"},
-		{"good, its time is not over", func(r *pkitest.OCSPResponse) {
-			r.Singles[0].Status, r.Singles[0].NextUpdate = pkitest.OCSPGood, now.Add(time.Hour)
+		{"direct", func(*pki.OCSPResponse) {}, "revoked"},
+		{"without nextUpdate", func(r *pki.OCSPResponse) { r.Singles[0].NoNextUpdate = true }, "revoked"},
+		{"keyCompromise", func(r *pki.OCSPResponse) { r.Singles[0].Reason = 1 }, "revoked"},
+		{"its time is not over", func(r *pki.OCSPResponse) { r.Singles[0].NextUpdate = now.Add(time.Hour) }, "revoked"},
+		{"certificateHold", func(r *pki.OCSPResponse) { r.Singles[0].Reason = 6 }, "stale"},
+		{"good", func(r *pki.OCSPResponse) { r.Singles[0].Status = pki.OCSPGood }, "stale"},
+		{"good, its time is not over", func(r *pki.OCSPResponse) {
+			r.Singles[0].Status, r.Singles[0].NextUpdate = pki.OCSPGood, now.Add(time.Hour)
 		}, "stale"},
-		{"unknown", func(r *pkitest.OCSPResponse) { r.Singles[0].Status = pkitest.OCSPUnknown }, "stale"},
+		{"unknown", func(r *pki.OCSPResponse) { r.Singles[0].Status = pki.OCSPUnknown }, "stale"},
 		{"signer valid then", signedBy(then), "revoked"},
 		{"signer valid when it signed", signedBy(newThen), "revoked"},
 		{"signer not valid any more when it signed", signedBy(overThen), "unauthorized"},
 		{"signer valid now alone", signedBy(w.delegate), "unauthorized"},
-		{"thisUpdate after producedAt, signer valid then", func(r *pkitest.OCSPResponse) {
+		{"thisUpdate after producedAt, signer valid then", func(r *pki.OCSPResponse) {
 			r.Signer, r.ProducedAt, r.Singles[0].ThisUpdate = newThen, monthAgo, monthAgo.Add(48*time.Hour)
 		}, "revoked"},
 		{"signer of another CA", signedBy(w.delegateOfOther), "unauthorized"},
-		{"corrupt signature", func(r *pkitest.OCSPResponse) { r.CorruptSignature = true }, "bad_signature"},
-		{"SHA-1 of a delegate", func(r *pkitest.OCSPResponse) { r.Signer, r.Hash = then, crypto.SHA1 }, "weak_algorithm"},
-		{"another certificate", func(r *pkitest.OCSPResponse) { r.Singles[0].Serial = w.another.SerialNumber }, "other_certificate"},
-		{"another issuer", func(r *pkitest.OCSPResponse) { r.Singles[0].KeyOf = w.otherCA }, "other_certificate"},
-		{"thisUpdate in the future", func(r *pkitest.OCSPResponse) { r.Singles[0].ThisUpdate = now.Add(time.Hour) }, "not_yet_valid"},
-		{"producedAt in the future", func(r *pkitest.OCSPResponse) { r.ProducedAt = now.Add(time.Hour) }, "not_yet_valid"},
-		{"critical extension", func(r *pkitest.OCSPResponse) {
+		{"corrupt signature", func(r *pki.OCSPResponse) { r.CorruptSignature = true }, "bad_signature"},
+		{"SHA-1 of a delegate", func(r *pki.OCSPResponse) { r.Signer, r.Hash = then, crypto.SHA1 }, "weak_algorithm"},
+		{"another certificate", func(r *pki.OCSPResponse) { r.Singles[0].Serial = w.another.SerialNumber }, "other_certificate"},
+		{"another issuer", func(r *pki.OCSPResponse) { r.Singles[0].KeyOf = w.otherCA }, "other_certificate"},
+		{"thisUpdate in the future", func(r *pki.OCSPResponse) { r.Singles[0].ThisUpdate = now.Add(time.Hour) }, "not_yet_valid"},
+		{"producedAt in the future", func(r *pki.OCSPResponse) { r.ProducedAt = now.Add(time.Hour) }, "not_yet_valid"},
+		{"critical extension", func(r *pki.OCSPResponse) {
 			r.Extensions = append(r.Extensions, extension(oidStrange, true, 5, 0))
 		}, "critical"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := w.response(pkitest.OCSPRevoked)
+			r := w.response(pki.OCSPRevoked)
 			r.Singles[0].ThisUpdate, r.ProducedAt = monthAgo, monthAgo.Add(48*time.Hour)
 			c.change(&r)
 			answer, err := w.lasting(t, r)
@@ -72,8 +72,8 @@ func TestLasting(t *testing.T) {
 // TestLastingAnswer: what comes out says how old it is.
 func TestLastingAnswer(t *testing.T) {
 	w := newWorld()
-	r := w.response(pkitest.OCSPRevoked)
-	r.Signer = plainDelegate(w.ca, pkitest.OCSPServer("http://a.example/"), pkitest.Valid(now.Add(-48*time.Hour), now.Add(-24*time.Hour)))
+	r := w.response(pki.OCSPRevoked)
+	r.Signer = plainDelegate(w.ca, pki.OCSPServer("http://a.example/"), pki.Valid(now.Add(-48*time.Hour), now.Add(-24*time.Hour)))
 	s := &r.Singles[0]
 	r.ProducedAt, s.ThisUpdate, s.NextUpdate, s.RevokedAt = now.Add(-30*time.Hour), now.Add(-30*time.Hour), now.Add(-20*time.Hour), now.Add(-40*time.Hour)
 	got, err := w.lasting(t, r)

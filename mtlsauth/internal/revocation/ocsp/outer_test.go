@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestUnsuccessful(t *testing.T) {
@@ -13,13 +13,13 @@ func TestUnsuccessful(t *testing.T) {
 	for status, want := range map[int]string{
 		1: "malformedRequest", 2: "internalError", 3: "tryLater", 4: "4", 5: "sigRequired", 6: "unauthorized", 77: "77",
 	} {
-		answer, err := w.judge(t, pkitest.OCSPResponse{ResponseStatus: status})
+		answer, err := w.judge(t, pki.OCSPResponse{ResponseStatus: status})
 		wantVerdict(t, answer, err, "unsuccessful")
 		if err != nil && !strings.HasSuffix(err.Error(), "responseStatus is "+want) {
 			t.Errorf("status %d: got %q", status, err)
 		}
 	}
-	good := w.response(pkitest.OCSPGood).DER()
+	good := w.response(pki.OCSPGood).DER()
 	for name, c := range map[string]struct {
 		change func(root *node)
 		want   string
@@ -41,7 +41,7 @@ func TestUnsuccessful(t *testing.T) {
 // TestUnknownAlgorithm: an algorithm that is not known is refused by its name.
 func TestUnknownAlgorithm(t *testing.T) {
 	w := newWorld()
-	der := rewrap(t, w.response(pkitest.OCSPGood).DER(), func(*node) {}, func(n *node) { n.children[1].children[0].content[6] = 9 })
+	der := rewrap(t, w.response(pki.OCSPGood).DER(), func(*node) {}, func(n *node) { n.children[1].children[0].content[6] = 9 })
 	answer, err := judge(t, der, w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
 	wantVerdict(t, answer, err, "weak_algorithm")
 }
@@ -52,7 +52,7 @@ func TestMaxSize(t *testing.T) {
 		size int
 		want string
 	}{{ocsp.MaxSize, "good"}, {ocsp.MaxSize + 1, "malformed"}} {
-		r := w.response(pkitest.OCSPGood)
+		r := w.response(pki.OCSPGood)
 		// Embedded in a direct response, where it is of no use.
 		pad := func(n int) [][]byte { return [][]byte{(&node{tag: 0x30, content: make([]byte, n)}).der()} }
 		r.Certificates = pad(c.size - 1000)

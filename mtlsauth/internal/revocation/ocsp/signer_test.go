@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 var (
@@ -24,45 +24,45 @@ func extension(id asn1.ObjectIdentifier, critical bool, value ...byte) pkix.Exte
 }
 
 // usage sets key usage, 0 leaves the extension out.
-func usage(u x509.KeyUsage) pkitest.Option {
-	return pkitest.With(func(c *x509.Certificate) { c.KeyUsage = u })
+func usage(u x509.KeyUsage) pki.Option {
+	return pki.With(func(c *x509.Certificate) { c.KeyUsage = u })
 }
 
 // plainDelegate has no id-pkix-ocsp-nocheck.
-func plainDelegate(ca *pkitest.Certificate, options ...pkitest.Option) *pkitest.Certificate {
-	return ca.Client("plain delegate", append([]pkitest.Option{pkitest.ExtKeyUsage(x509.ExtKeyUsageOCSPSigning)}, options...)...)
+func plainDelegate(ca *pki.Certificate, options ...pki.Option) *pki.Certificate {
+	return ca.Client("plain delegate", append([]pki.Option{pki.ExtKeyUsage(x509.ExtKeyUsageOCSPSigning)}, options...)...)
 }
 
 func TestDelegates(t *testing.T) {
 	w := newWorld()
 	intermediate := w.ca.Intermediate("intermediate")
-	curve := func(c elliptic.Curve) pkitest.Option {
+	curve := func(c elliptic.Curve) pki.Option {
 		key, err := ecdsa.GenerateKey(c, rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return pkitest.Key(key)
+		return pki.Key(key)
 	}
 	// A certificate from a CA of the issuer's name is not from the issuer.
-	namesake := pkitest.NewCA("ca")
-	sameKey := pkitest.NewCA("same key", pkitest.Key(w.ca.Key))
+	namesake := pki.NewCA("ca")
+	sameKey := pki.NewCA("same key", pki.Key(w.ca.Key))
 	for _, c := range []struct {
 		name     string
-		delegate *pkitest.Certificate
+		delegate *pki.Certificate
 		want     string
 	}{
 		{"plain", plainDelegate(w.ca), "good"},
 		{"nocheck", w.delegate, "good"},
-		{"several usages", w.ca.OCSPSigner("d", pkitest.ExtKeyUsage(x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageOCSPSigning)), "good"},
+		{"several usages", w.ca.OCSPSigner("d", pki.ExtKeyUsage(x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageOCSPSigning)), "good"},
 		{"client", w.ca.Client("d"), "unauthorized"},
-		{"any extended key usage", w.ca.OCSPSigner("d", pkitest.ExtKeyUsage(x509.ExtKeyUsageAny)), "unauthorized"},
-		{"no extended key usage", w.ca.OCSPSigner("d", pkitest.ExtKeyUsage()), "unauthorized"},
+		{"any extended key usage", w.ca.OCSPSigner("d", pki.ExtKeyUsage(x509.ExtKeyUsageAny)), "unauthorized"},
+		{"no extended key usage", w.ca.OCSPSigner("d", pki.ExtKeyUsage()), "unauthorized"},
 		{"its own client", w.client, "unauthorized"},
 		{"expired", w.delegateExpired, "unauthorized"},
-		{"not yet valid", w.ca.OCSPSigner("d", pkitest.NotYetValid()), "unauthorized"},
-		{"valid to the second", w.ca.OCSPSigner("d", pkitest.Valid(now, now)), "good"},
-		{"over a second ago", w.ca.OCSPSigner("d", pkitest.Valid(now.Add(-time.Hour), now.Add(-time.Second))), "unauthorized"},
-		{"valid in a second", w.ca.OCSPSigner("d", pkitest.Valid(now.Add(time.Second), now.Add(time.Hour))), "unauthorized"},
+		{"not yet valid", w.ca.OCSPSigner("d", pki.NotYetValid()), "unauthorized"},
+		{"valid to the second", w.ca.OCSPSigner("d", pki.Valid(now, now)), "good"},
+		{"over a second ago", w.ca.OCSPSigner("d", pki.Valid(now.Add(-time.Hour), now.Add(-time.Second))), "unauthorized"},
+		{"valid in a second", w.ca.OCSPSigner("d", pki.Valid(now.Add(time.Second), now.Add(time.Hour))), "unauthorized"},
 		{"of another CA", w.delegateOfOther, "unauthorized"},
 		{"of another CA of that name", namesake.OCSPSigner("d"), "unauthorized"},
 		{"of another name of the issuer's key", sameKey.OCSPSigner("d"), "unauthorized"},
@@ -70,15 +70,15 @@ func TestDelegates(t *testing.T) {
 		{"no key usage extension", w.ca.OCSPSigner("d", usage(0)), "good"},
 		{"contentCommitment", w.ca.OCSPSigner("d", usage(x509.KeyUsageContentCommitment)), "good"},
 		{"keyEncipherment alone", w.ca.OCSPSigner("d", usage(x509.KeyUsageKeyEncipherment)), "unauthorized"},
-		{"key usage without a bit", w.ca.OCSPSigner("d", usage(0), pkitest.Extension(extension(oidKeyUsage, true, 3, 1, 0))), "unauthorized"},
-		{"unknown critical extension", w.ca.OCSPSigner("d", pkitest.Extension(extension(oidStrange, true, 5, 0))), "unauthorized"},
-		{"unknown extension", w.ca.OCSPSigner("d", pkitest.Extension(extension(oidStrange, false, 5, 0))), "good"},
-		{"critical nocheck", plainDelegate(w.ca, pkitest.Extension(extension(oidNoCheck, true, 5, 0))), "good"},
-		{"RSA of 2048 bits", w.ca.OCSPSigner("d", pkitest.RSA(2048)), "good"},
-		{"RSA of 1024 bits", w.ca.OCSPSigner("d", pkitest.RSA(1024)), "weak_algorithm"},
+		{"key usage without a bit", w.ca.OCSPSigner("d", usage(0), pki.Extension(extension(oidKeyUsage, true, 3, 1, 0))), "unauthorized"},
+		{"unknown critical extension", w.ca.OCSPSigner("d", pki.Extension(extension(oidStrange, true, 5, 0))), "unauthorized"},
+		{"unknown extension", w.ca.OCSPSigner("d", pki.Extension(extension(oidStrange, false, 5, 0))), "good"},
+		{"critical nocheck", plainDelegate(w.ca, pki.Extension(extension(oidNoCheck, true, 5, 0))), "good"},
+		{"RSA of 2048 bits", w.ca.OCSPSigner("d", pki.RSA(2048)), "good"},
+		{"RSA of 1024 bits", w.ca.OCSPSigner("d", pki.RSA(1024)), "weak_algorithm"},
 		{"P-384", w.ca.OCSPSigner("d", curve(elliptic.P384())), "good"},
 		{"P-224", w.ca.OCSPSigner("d", curve(elliptic.P224())), "weak_algorithm"},
-		{"below a CA certificate", w.ca.Intermediate("d", pkitest.ExtKeyUsage(x509.ExtKeyUsageOCSPSigning), usage(x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign)), "good"},
+		{"below a CA certificate", w.ca.Intermediate("d", pki.ExtKeyUsage(x509.ExtKeyUsageOCSPSigning), usage(x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign)), "good"},
 	} {
 		for _, byName := range []bool{false, true} {
 			r := w.delegated(c.delegate)
@@ -95,7 +95,7 @@ func TestDelegates(t *testing.T) {
 // own certificate is worth.
 func TestSelfVouching(t *testing.T) {
 	w := newWorld()
-	w.client = w.ca.OCSPSigner("client", pkitest.ExtKeyUsage(x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageOCSPSigning))
+	w.client = w.ca.OCSPSigner("client", pki.ExtKeyUsage(x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageOCSPSigning))
 	answer, err := w.judge(t, w.delegated(w.client))
 	wantVerdict(t, answer, err, "unauthorized")
 
@@ -108,14 +108,14 @@ func TestSelfVouching(t *testing.T) {
 
 func TestEmbeddedCertificates(t *testing.T) {
 	w := newWorld()
-	raws := func(certs ...*pkitest.Certificate) [][]byte {
+	raws := func(certs ...*pki.Certificate) [][]byte {
 		out := [][]byte{}
 		for _, c := range certs {
 			out = append(out, c.Raw)
 		}
 		return out
 	}
-	var eight []*pkitest.Certificate
+	var eight []*pki.Certificate
 	for range 8 {
 		eight = append(eight, w.another)
 	}
@@ -123,7 +123,7 @@ func TestEmbeddedCertificates(t *testing.T) {
 	renewed := w.ca.OCSPSigner("delegate")
 	for _, c := range []struct {
 		name         string
-		signer       *pkitest.Certificate
+		signer       *pki.Certificate
 		certificates [][]byte
 		byName       bool
 		want         string
@@ -139,11 +139,11 @@ func TestEmbeddedCertificates(t *testing.T) {
 		{"only the issuer embedded", w.delegate, raws(w.ca), false, "unauthorized"},
 		{"two of one name", renewed, raws(w.delegate, renewed), true, "good"},
 		{"the wrong one of one name", renewed, raws(w.delegate), true, "bad_signature"},
-		{"two of one name, neither signed: the first is named", renewed, raws(w.ca.OCSPSigner("delegate", pkitest.Expired()), w.delegate), true, "unauthorized"},
-		{"expired one of one name first", w.delegate, raws(w.ca.OCSPSigner("delegate", pkitest.Expired()), w.delegate), true, "good"},
+		{"two of one name, neither signed: the first is named", renewed, raws(w.ca.OCSPSigner("delegate", pki.Expired()), w.delegate), true, "unauthorized"},
+		{"expired one of one name first", w.delegate, raws(w.ca.OCSPSigner("delegate", pki.Expired()), w.delegate), true, "good"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := w.response(pkitest.OCSPGood)
+			r := w.response(pki.OCSPGood)
 			r.Signer, r.Certificates, r.ByName = c.signer, c.certificates, c.byName
 			answer, err := w.judge(t, r)
 			wantVerdict(t, answer, err, c.want)
@@ -167,10 +167,10 @@ func TestDelegateOfTheIssuersName(t *testing.T) {
 
 func TestResponderID(t *testing.T) {
 	w := newWorld()
-	for _, signer := range []*pkitest.Certificate{w.ca, w.delegate} {
-		for _, claimed := range []*pkitest.Certificate{w.ca, w.delegate, w.otherCA, w.client} {
+	for _, signer := range []*pki.Certificate{w.ca, w.delegate} {
+		for _, claimed := range []*pki.Certificate{w.ca, w.delegate, w.otherCA, w.client} {
 			for _, byName := range []bool{false, true} {
-				r := w.response(pkitest.OCSPGood)
+				r := w.response(pki.OCSPGood)
 				r.Signer, r.ResponderID, r.ByName = signer, claimed, byName
 				r.Certificates = [][]byte{w.delegate.Raw, w.ca.Raw, w.otherCA.Raw, w.client.Raw}
 				answer, err := w.judge(t, r)
@@ -186,10 +186,10 @@ func TestResponderID(t *testing.T) {
 // says so.
 func TestResponderStatus(t *testing.T) {
 	w := newWorld()
-	server, point := pkitest.OCSPServer("http://a.example/"), pkitest.CRLDistributionPoint("http://a.example/crl")
+	server, point := pki.OCSPServer("http://a.example/"), pki.CRLDistributionPoint("http://a.example/crl")
 	for _, c := range []struct {
 		name     string
-		delegate *pkitest.Certificate
+		delegate *pki.Certificate
 		asked    bool
 	}{
 		{"neither nocheck nor address", plainDelegate(w.ca), false},
@@ -209,7 +209,7 @@ func TestResponderStatus(t *testing.T) {
 			t.Errorf("%s: Responder is %v", c.name, answer.Responder.Subject)
 		}
 	}
-	if answer, err := w.judge(t, w.response(pkitest.OCSPGood)); err != nil || answer.Responder != nil {
+	if answer, err := w.judge(t, w.response(pki.OCSPGood)); err != nil || answer.Responder != nil {
 		t.Errorf("the issuer itself: %+v, %v", answer, err)
 	}
 }

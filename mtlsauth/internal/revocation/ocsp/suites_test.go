@@ -14,9 +14,9 @@ import (
 
 	xocsp "golang.org/x/crypto/ocsp"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
-	"mtls-auth/mtlsauth/internal/suites"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+	"mtls-auth/mtlsauth/internal/testing/suites"
 )
 
 func readFile(t *testing.T, path ...string) []byte {
@@ -151,7 +151,7 @@ func TestOddResponses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca := pkitest.NewCA("ca")
+	ca := pki.NewCA("ca")
 	read := 0
 	for _, file := range files {
 		der := readFile(t, folder, file.Name())

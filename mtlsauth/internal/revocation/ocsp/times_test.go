@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/pkitest"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
+	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 func TestTimes(t *testing.T) {
@@ -32,7 +32,7 @@ func TestTimes(t *testing.T) {
 		{"no nextUpdate, older", 0, -ocsp.MaxAge - second, none, "stale"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := w.response(pkitest.OCSPGood)
+			r := w.response(pki.OCSPGood)
 			r.ProducedAt = now.Add(c.produced)
 			s := &r.Singles[0]
 			s.ThisUpdate, s.NextUpdate, s.NoNextUpdate = now.Add(c.this), now.Add(c.next), c.next == none
@@ -55,7 +55,7 @@ func TestTimes(t *testing.T) {
 // TestFractionOfASecond: nextUpdate is over with its second.
 func TestFractionOfASecond(t *testing.T) {
 	w := newWorld()
-	r := w.response(pkitest.OCSPGood)
+	r := w.response(pki.OCSPGood)
 	r.Singles[0].ThisUpdate, r.Singles[0].NextUpdate = now.Add(-time.Hour), now
 	w.responderOptions.Now = now.Add(time.Nanosecond)
 	answer, err := w.judge(t, r)
@@ -72,7 +72,7 @@ func TestUntilOfDelegate(t *testing.T) {
 		{"delegate ends first", 10 * time.Minute, 10 * time.Minute},
 		{"answer ends first", 3 * time.Hour, time.Hour},
 	} {
-		r := w.delegated(w.ca.OCSPSigner("d", pkitest.Valid(now.Add(-time.Hour), now.Add(c.notAfter))))
+		r := w.delegated(w.ca.OCSPSigner("d", pki.Valid(now.Add(-time.Hour), now.Add(c.notAfter))))
 		r.Singles[0].ThisUpdate = now
 		answer, err := w.judge(t, r)
 		if err != nil {
@@ -107,7 +107,7 @@ func TestTimeForms(t *testing.T) {
 		{"2025011300.000Z", "malformed"},
 		{"", "malformed"},
 	} {
-		r := w.response(pkitest.OCSPGood)
+		r := w.response(pki.OCSPGood)
 		r.Edit = edit(func(data *node) { data.children[1].content = []byte(c.text) })
 		answer, err := w.judge(t, r)
 		if got := verdict(answer, err); got != c.want {

@@ -1,0 +1,142 @@
+package flags
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Flags defines a flag for each option but Name, and sets the defaults.
+func (o *Options) Flags(set *flag.FlagSet) {
+	prefix := os.Getenv("KONG_PREFIX")
+	if prefix == "" {
+		prefix = "/usr/local/kong"
+	}
+	o.Prefix = prefix
+	set.Func("kong-prefix", "Kong's prefix `DIR`, where the socket lies (default $KONG_PREFIX, else /usr/local/kong)", func(value string) error {
+		o.Prefix = value
+		return nil
+	})
+	set.StringVar(&o.CADir, "ca-dir", "", "`DIR` with CA certificates: UUID.pem files, or folders with the keys id and cert, as a mounted Secret has them")
+	set.StringVar(&o.DeclarativeConfig, "declarative-config", "", "Kong declarative `FILE` with ca_certificates, consumers and mtls_auth_credentials")
+	set.StringVar(&o.Credentials, "credentials", "", "`FILE` of manual mappings in decK's format: consumers with mtls_auth_credentials")
+	set.StringVar(&o.AdminURL, "admin-url", "", "`URL` of Kong's Admin API: https://, unix:PATH, or http:// to loopback")
+	Boolean(set, &o.AdminAllowHTTP, "admin-allow-http", "allow plain http to an Admin API that is not at loopback")
+	set.StringVar(&o.AdminTokenFile, "admin-token-file", "", "`FILE` with the Kong-Admin-Token")
+	set.StringVar(&o.AdminCAFile, "admin-ca-file", "", "PEM `FILE` of the CAs that the Admin API's certificate is verified with")
+	set.StringVar(&o.AdminCertFile, "admin-cert-file", "", "PEM `FILE` of the client certificate for the Admin API")
+	set.StringVar(&o.AdminKeyFile, "admin-key-file", "", "PEM `FILE` of its private key")
+	set.StringVar(&o.CRLDir, "crl-dir", "", "`DIR` with CRLs, DER or PEM, complete and delta, which answer before any address is visited")
+	set.StringVar(&o.StateDir, "state-dir", "", "`DIR` in which OCSP answers and CRLs outlive a restart")
+	set.Func("max-crl-size", "the largest CRL, as `SIZE` in bytes or with KiB, MiB or GiB, 1KiB to 1GiB (default 128MiB)", o.maxCRLSize)
+	Boolean(set, &o.DenyPrivate, "deny-private", "visit no OCSP responder and no CRL at a private or loopback address")
+	o.Refresh, o.MinRSABits, o.SocketMode, o.MaxCRLSize = 10*time.Second, 2048, 0o600, 128<<20
+	set.Func("refresh", "`DURATION` after which CA certificates are asked for anew, 1s to 24h (default 10s)", o.refresh)
+	set.Func("min-rsa-bits", "RSA keys below so many `BITS` are refused, 1024 to 8192 (default 2048)", o.minRSABits)
+	set.Func("socket-mode", "`MODE` of the socket's file, octal (default 0600)", o.socketMode)
+	set.Func("log-level", "what is logged, to Kong and to the output: the `LEVEL` debug, info, warn or error (default info)", o.logLevel)
+	set.Func("log-format", "`FORMAT` of the output: text or json (default text)", o.logFormat)
+}
+
+func (o *Options) socketMode(value string) error {
+	mode, err := strconv.ParseUint(value, 8, 32)
+	if err != nil || mode > 0o777 || mode&0o600 != 0o600 {
+		return errors.New("an octal mode such as 0600 or 0660 is allowed")
+	}
+	o.SocketMode = fs.FileMode(mode)
+	return nil
+}
+
+func (o *Options) logLevel(value string) error {
+	levels := map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+	}
+	level, ok := levels[value]
+	if !ok {
+		return errors.New("debug, info, warn and error are allowed")
+	}
+	o.LogLevel = level
+	return nil
+}
+
+func (o *Options) logFormat(value string) error {
+	if value != "text" && value != "json" {
+		return errors.New("text and json are allowed")
+	}
+	o.LogJSON = value == "json"
+	return nil
+}
+
+func (o *Options) refresh(value string) error {
+	d, err := time.ParseDuration(value)
+	if err != nil || d < time.Second || d > 24*time.Hour {
+		return errors.New("a duration from 1s to 24h is allowed, such as 30s")
+	}
+	o.Refresh = d
+	return nil
+}
+
+func (o *Options) maxCRLSize(value string) error {
+	number, unit := value, int64(1)
+	for suffix, bytes := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
+		if before, ok := strings.CutSuffix(value, suffix); ok {
+			number, unit = before, bytes
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 32)
+	if err != nil || n < 1 || n*unit < 1<<10 || n*unit > 1<<30 {
+		return errors.New("1KiB to 1GiB are allowed, as a number of bytes or with KiB, MiB or GiB")
+	}
+	o.MaxCRLSize = n * unit
+	return nil
+}
+
+// minRSABits does not go below 1024: shorter keys were factored.
+func (o *Options) minRSABits(value string) error {
+	bits, err := strconv.Atoi(value)
+	if err != nil || bits < 1024 || bits > 8192 {
+		return errors.New("1024 to 8192 are allowed")
+	}
+	o.MinRSABits = bits
+	return nil
+}
+
+// Boolean defines a flag whose error says what is allowed.
+func Boolean(set *flag.FlagSet, p *bool, name, usage string) {
+	set.BoolFunc(name, usage, func(value string) error {
+		b, err := strconv.ParseBool(value)
+		if err != nil {
+			return errors.New("true and false are allowed")
+		}
+		*p = b
+		return nil
+	})
+}
+
+// FromEnvironment sets the defaults, and what the environment variables say. A
+// variable that is empty is as one that is not there.
+func (o *Options) FromEnvironment() error {
+	set := flag.NewFlagSet("environment", flag.ContinueOnError)
+	o.Flags(set)
+	var wrong []error
+	set.VisitAll(func(f *flag.Flag) {
+		value := os.Getenv(environmentName(f.Name))
+		if value == "" {
+			return
+		}
+		if err := set.Set(f.Name, value); err != nil {
+			wrong = append(wrong, fmt.Errorf("environment variable %s: invalid value %q: %w", environmentName(f.Name), value, err))
+		}
+	})
+	return errors.Join(wrong...)
+}
+
+func environmentName(name string) string {
+	return "MTLS_AUTH_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}

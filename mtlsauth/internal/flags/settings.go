@@ -1,0 +1,50 @@
+// Package flags holds what is set outside Kong's configuration of the
+// plugin: where CA certificates and consumers come from, where certificate
+// status is kept, how much is logged. Flags and environment variables set it,
+// the same ones whichever way Kong reaches the plugin.
+package flags
+
+import (
+	"io/fs"
+	"log/slog"
+	"time"
+)
+
+// Options are the flags of the plugin server, which go-pluginserver's plugin has as
+// environment variables.
+type Options struct {
+	Name       string // the plugin's
+	Prefix     string // Kong's
+	SocketMode fs.FileMode
+	MinRSABits int
+
+	// Where CA certificates are looked for; see the flags of these names.
+	CADir             string
+	DeclarativeConfig string
+	AdminURL          string
+	AdminAllowHTTP    bool
+	AdminTokenFile    string
+	AdminCAFile       string
+	AdminCertFile     string
+	AdminKeyFile      string
+	Refresh           time.Duration
+
+	Credentials string // file of manual mappings
+
+	// Where certificate status is read from and kept, and what may be visited
+	// for it; see the flags of these names.
+	CRLDir      string
+	StateDir    string
+	MaxCRLSize  int64
+	DenyPrivate bool
+
+	LogLevel slog.Level
+	LogJSON  bool
+}
+
+// A UsageError is a wrong value of an option: the caller's mistake, not the
+// machine's.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }

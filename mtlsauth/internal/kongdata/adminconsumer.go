@@ -1,0 +1,129 @@
+package kongdata
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"mtls-auth/mtlsauth/internal/uuid"
+)
+
+// adminConsumer is a consumer as the Admin API writes it. An attribute that a
+// consumer lacks is null.
+type adminConsumer struct {
+	ID        string          `json:"id"`
+	Username  string          `json:"username"`
+	CustomID  string          `json:"custom_id"`
+	Tags      luaList[string] `json:"tags"`
+	CreatedAt int64           `json:"created_at"`
+}
+
+func (c adminConsumer) consumer() Consumer {
+	return Consumer{ID: c.ID, Username: c.Username, CustomID: c.CustomID, Tags: c.Tags, CreatedAt: c.CreatedAt}
+}
+
+// adminConsumerList is the answer to /consumers?custom_id=.
+type adminConsumerList struct {
+	Data   luaList[adminConsumer] `json:"data"`
+	Next   any                    `json:"next"`
+	Offset any                    `json:"offset"`
+}
+
+// luaList is a JSON list. Lua knows no difference between an empty list and an
+// empty object, and an older Kong writes {} for "nobody has this custom_id".
+type luaList[T any] []T
+
+func (l *luaList[T]) UnmarshalJSON(data []byte) error {
+	if string(data) == "{}" {
+		*l = luaList[T]{}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]T)(l))
+}
+
+// Consumer asks for /consumers/{username or id} or /consumers?custom_id=. Whose
+// consumer came back is judged by the store.
+//
+// Kong takes a UUID in that place for an id and never for a username, so a
+// username of this shape can not be asked for: neither 404 nor the consumer with
+// that id says anything about it, and both are ErrUnanswerable.
+func (a *adminAPI) Consumer(ctx context.Context, by Field, value string) (Consumer, error) {
+	// encoding/json writes U+FFFD for bytes that it can not read, so that an
+	// answer for other bytes would look like one for this name.
+	if strings.ContainsRune(value, utf8.RuneError) {
+		return Consumer{}, fmt.Errorf("%w: the %s is not UTF-8 or holds U+FFFD", ErrUnanswerable, by)
+	}
+	if by == ByCustomID {
+		return a.consumerByCustomID(ctx, value)
+	}
+	segment, err := pathSegment(value)
+	if err != nil {
+		return Consumer{}, err
+	}
+	var entity adminConsumer
+	err = a.entity(ctx, "/consumers/"+segment, &entity)
+	if _, isUUID := uuid.Parse(value); isUUID && by == ByUsername {
+		if errors.Is(err, ErrNotFound) || err == nil && entity.Username != value {
+			return Consumer{}, fmt.Errorf("%w: Kong's Admin API takes the username %q for an id", ErrUnanswerable, value)
+		}
+	}
+	if err != nil {
+		return Consumer{}, err
+	}
+	return entity.consumer(), nil
+}
+
+func (a *adminAPI) consumerByCustomID(ctx context.Context, value string) (Consumer, error) {
+	var list adminConsumerList
+	if err := a.entity(ctx, "/consumers?custom_id="+escape(value), &list); err != nil {
+		if errors.Is(err, ErrNotFound) {
+			// A list is there even when it is empty.
+			err = errors.New("it answered 404 Not Found to a list")
+		}
+		return Consumer{}, err
+	}
+	switch {
+	case list.Data == nil:
+		return Consumer{}, errors.New("the answer is no list")
+	case list.Next != nil, list.Offset != nil:
+		return Consumer{}, errors.New("the answer is one page of several, so not about one custom_id")
+	case len(list.Data) == 0:
+		return Consumer{}, ErrNotFound
+	case len(list.Data) > 1:
+		return Consumer{}, fmt.Errorf("the answer holds %d consumers, one has been asked for", len(list.Data))
+	}
+	return list.Data[0].consumer(), nil
+}
+
+// pathSegment writes a name so that it is one segment of a path, whatever it
+// holds. The two names that a path does not stay the same with are refused:
+// written as %2E they still are "." and ".." to whoever stands between.
+func pathSegment(name string) (string, error) {
+	switch name {
+	case "", ".", "..":
+		return "", fmt.Errorf("%w: %q has no place in an address", ErrUnanswerable, name)
+	}
+	return escape(name), nil
+}
+
+// escape percent-encodes all but the unreserved characters (RFC 3986, section
+// 2.3). url.PathEscape leaves more, above all "+", which Kong reads as a space.
+func escape(s string) string {
+	const digits = "0123456789ABCDEF"
+	var out strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == '~':
+			out.WriteByte(c)
+		default:
+			out.WriteByte('%')
+			out.WriteByte(digits[c>>4])
+			out.WriteByte(digits[c&15])
+		}
+	}
+	return out.String()
+}

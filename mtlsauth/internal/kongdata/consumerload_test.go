@@ -1,0 +1,219 @@
+package kongdata_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/kongdata"
+)
+
+func TestConsumerWaitsForTheFirstReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newConsumerFake("a")
+		a.consumers["username=x"] = kongdata.Consumer{ID: uuid(1), Username: "x"}
+		a.firstRead = 3 * time.Second
+		log, logger := newLog()
+		s := start(t, kongdata.Options{Sources: []kongdata.Source{a}, Log: logger})
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		if got := lookup(ctx, s, kongdata.ByUsername, "x"); !strings.HasPrefix(got, "error: a: it has not been read yet") {
+			t.Errorf("got %q", got)
+		}
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("waited %v, want 2s", took)
+		}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		lookup(ended, s, kongdata.ByUsername, "x")
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("waited on after the end of the request, %v", took)
+		}
+		wantLookup(t, s, kongdata.ByUsername, "x", "x")
+		if took := time.Since(began); took != 3*time.Second {
+			t.Errorf("waited %v, want 3s", took)
+		}
+		if n := log.count("has not been read yet"); n != 1 {
+			t.Errorf("%d lines, want 1:\n%s", n, log)
+		}
+
+		// Later readings hold nobody up.
+		s.Reload()
+		synctest.Wait()
+		began = time.Now()
+		wantLookup(t, s, kongdata.ByUsername, "x", "x")
+		if took := time.Since(began); took != 0 {
+			t.Errorf("waited %v for a reading that is not the first", took)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// Without Run there is no reading, and still an end.
+func TestConsumerWithoutRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, logger := newLog()
+		s := kongdata.NewStore(kongdata.Options{Sources: []kongdata.Source{newConsumerFake("a")}, Log: logger})
+		began := time.Now()
+		wantLookup(t, s, kongdata.ByUsername, "x", "error: a: it has not been read yet…")
+		if took := time.Since(began); took != 10*time.Second {
+			t.Errorf("waited %v, want 10s", took)
+		}
+	})
+}
+
+func TestConsumersAndCACertificatesHoldUpNeither(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newConsumerFake("a")
+		a.delay = time.Hour
+		a.consumers["username=x"] = kongdata.Consumer{ID: uuid(1), Username: "x"}
+		s := start(t, kongdata.Options{Sources: []kongdata.Source{a}})
+		for n := range 100 {
+			s.Want([]string{uuid(n)})
+		}
+		synctest.Wait()
+		began := time.Now()
+		wantLookup(t, s, kongdata.ByUsername, "x", "x")
+		if took := time.Since(began); took != 0 {
+			t.Errorf("a lookup waited %v for CA certificates", took)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		a := newConsumerFake("a")
+		a.consumerDelay = time.Hour
+		a.set(uuid(1), pemOf("one"))
+		s := start(t, kongdata.Options{Sources: []kongdata.Source{a}})
+		var lookups sync.WaitGroup
+		defer lookups.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for n := range 100 {
+			lookups.Go(func() { lookup(ctx, s, kongdata.ByUsername, fmt.Sprint(n)) })
+		}
+		synctest.Wait()
+		began := time.Now()
+		wantNames(t, "beside lookups", s.Want([]string{uuid(1)}).Wait(t.Context()), "one/")
+		if took := time.Since(began); took != 0 {
+			t.Errorf("a CA certificate waited %v for lookups", took)
+		}
+	})
+}
+
+func TestConsumersAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newConsumerFake("a")
+		a.consumerDelay = 100 * time.Millisecond
+		s := start(t, kongdata.Options{Sources: []kongdata.Source{a}})
+		began := time.Now()
+		var lookups sync.WaitGroup
+		for n := range 10 * kongdata.AtOnce {
+			lookups.Go(func() { wantLookup(t, s, kongdata.ByUsername, fmt.Sprint(n), "nobody") })
+		}
+		lookups.Wait()
+		if a.cmost != kongdata.AtOnce {
+			t.Errorf("%d questions at once, want %d", a.cmost, kongdata.AtOnce)
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("took %v, want 1s", took)
+		}
+
+		// Waiting for a place ends with the request, a question after 10 s.
+		a.consumerDelay = time.Hour
+		for range 2 * kongdata.AtOnce {
+			lookups.Go(func() {
+				began := time.Now()
+				wantLookup(t, s, kongdata.ByUsername, "x", "error: …")
+				if took := time.Since(began); took != 10*time.Second {
+					t.Errorf("waited %v, want 10s", took)
+				}
+			})
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		began = time.Now()
+		if got := lookup(ctx, s, kongdata.ByUsername, "x"); !strings.HasPrefix(got, "error: a: too many questions") {
+			t.Errorf("got %q", got)
+		}
+		if took := time.Since(began); took != 2*time.Second {
+			t.Errorf("waited %v for a place, want 2s", took)
+		}
+		lookups.Wait()
+	})
+}
+
+func TestConsumerConcurrentUse(t *testing.T) {
+	admin := newKong()
+	admin.add(kongdata.Consumer{ID: uuid(1), Username: "x", CustomID: "c"})
+	server := httptest.NewServer(admin)
+	defer server.Close()
+	path := filepath.Join(t.TempDir(), "kong.yml")
+	text := func(name string) string { return "consumers:\n- {id: " + uuid(2) + ", username: " + name + "}\n" }
+	write(t, path, text("a"))
+	s, _ := openAdmin(t, kongdata.Config{DeclarativeConfig: path, AdminURL: server.URL})
+	set := s.Want([]string{uuid(1), uuid(2)})
+	end := time.Now().Add(500 * time.Millisecond)
+	var users sync.WaitGroup
+	for range 16 {
+		users.Go(func() {
+			for time.Now().Before(end) {
+				switch rand.IntN(4) {
+				case 0:
+					wantLookup(t, s, kongdata.ByUsername, "x", "x")
+				case 1:
+					wantLookup(t, s, kongdata.ByCustomID, "c", "x")
+				case 2:
+					wantLookup(t, s, kongdata.ByUsername, "nobody", "nobody")
+				case 3:
+					if got := lookup(t.Context(), s, kongdata.ByUsername, "a"); got != "a" && got != "nobody" {
+						t.Errorf("got %q", got)
+					}
+				}
+			}
+		})
+	}
+	users.Go(func() {
+		for i := 0; time.Now().Before(end); i++ {
+			replace(t, path, text([]string{"a", "b"}[i%2]))
+			s.Reload()
+			set.Snapshot()
+			time.Sleep(time.Millisecond)
+		}
+	})
+	users.Wait()
+}
+
+func BenchmarkConsumer(b *testing.B) {
+	admin := newKong()
+	admin.add(kongdata.Consumer{ID: uuid(1), Username: "x"})
+	server := httptest.NewServer(admin)
+	b.Cleanup(server.Close)
+	path := filepath.Join(b.TempDir(), "kong.yml")
+	if err := writeFile(path, "consumers:\n- username: x\n"); err != nil {
+		b.Fatal(err)
+	}
+	_, logger := newLog()
+	for name, c := range map[string]kongdata.Config{"file": {DeclarativeConfig: path}, "Admin API": {AdminURL: server.URL}} {
+		b.Run(name, func(b *testing.B) {
+			sources, err := kongdata.Open(c, logger)
+			if err != nil {
+				b.Fatal(err)
+			}
+			s := benchStore(b, time.Hour, sources...)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Consumer(b.Context(), kongdata.ByUsername, "x"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,57 @@
+package kongdata
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// Entity is a Kong CA Certificate as Kong has it.
+type Entity struct {
+	ID   string
+	Cert string // PEM
+}
+
+// Held is CA certificates that are all there is: who has Kong's own database
+// brings them along and has nothing to ask for or to wait for. It never changes.
+type Held struct {
+	ids      []string
+	snapshot *Snapshot
+}
+
+// Hold makes the set of these ids out of entities. They are judged as those of a
+// [Store] are: what is refused or not among them is missing, and refused says why
+// of each, a *RefusedError with the id before it.
+func Hold(ids []string, entities []Entity) (held *Held, refused []error) {
+	byID := make(map[string]string, len(entities))
+	for _, e := range entities {
+		byID[strings.ToLower(e.ID)] = e.Cert
+	}
+	held = &Held{ids: normalize(ids), snapshot: new(Snapshot)}
+	s := held.snapshot
+	for _, id := range held.ids {
+		text, ok := byID[id]
+		if !ok {
+			s.Missing = append(s.Missing, id)
+			continue
+		}
+		cert, err := parseCA(text)
+		if err != nil {
+			refused = append(refused, fmt.Errorf("CA certificate %s: %w", id, err))
+			s.Missing = append(s.Missing, id)
+			continue
+		}
+		s.CAs = append(s.CAs, CA{ID: id, Certificate: cert})
+	}
+	return held, refused
+}
+
+// Snapshot returns what is held, always the same.
+func (h *Held) Snapshot() *Snapshot { return h.snapshot }
+
+// Wait is Snapshot: there is nothing to wait for.
+func (h *Held) Wait(context.Context) *Snapshot { return h.snapshot }
+
+// IDs returns the ids, sorted, in lower case, each once. Nobody may change the
+// slice.
+func (h *Held) IDs() []string { return h.ids }

@@ -1,0 +1,186 @@
+package kongdata_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+)
+
+// uuid returns the n-th id of a test.
+func uuid(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n) }
+
+// logBuffer is a log that a test can read.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func (b *logBuffer) count(part string) int { return strings.Count(b.String(), part) }
+
+func newLog() (*logBuffer, *slog.Logger) {
+	b := new(logBuffer)
+	return b, slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// fakeSource knows what it was told, is down when it was told so, and records
+// who asked.
+type fakeSource struct {
+	name  string
+	delay time.Duration
+
+	mu      sync.Mutex
+	certs   map[string]string
+	err     error
+	asked   map[string][]time.Time
+	now     int
+	most    int
+	refresh []bool
+}
+
+func newFake(name string) *fakeSource {
+	return &fakeSource{name: name, certs: map[string]string{}, asked: map[string][]time.Time{}}
+}
+
+func (f *fakeSource) Name() string { return f.name }
+
+func (f *fakeSource) CACertificate(ctx context.Context, id string) (string, error) {
+	f.mu.Lock()
+	f.asked[id] = append(f.asked[id], time.Now())
+	f.now++
+	f.most = max(f.most, f.now)
+	delay := f.delay
+	f.mu.Unlock()
+	defer func() { f.mu.Lock(); f.now--; f.mu.Unlock() }()
+	if delay > 0 {
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err != nil {
+		return "", f.err
+	}
+	if text, ok := f.certs[id]; ok {
+		return text, nil
+	}
+	return "", kongdata.ErrNotFound
+}
+
+func (f *fakeSource) Refresh(_ context.Context, force bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refresh = append(f.refresh, force)
+}
+
+func (f *fakeSource) set(id, text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.certs[id] = text; text == "" {
+		delete(f.certs, id)
+	}
+}
+
+func (f *fakeSource) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+func (f *fakeSource) times(id string) []time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]time.Time(nil), f.asked[id]...)
+}
+
+// start runs a store until the test ends.
+func start(t *testing.T, o kongdata.Options) *kongdata.Store {
+	t.Helper()
+	if o.Log == nil {
+		_, o.Log = newLog()
+	}
+	s := kongdata.NewStore(o)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); s.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return s
+}
+
+// names writes a snapshot as "CN CN / missing".
+func names(s *kongdata.Snapshot) string {
+	var known, missing []string
+	for _, ca := range s.CAs {
+		known = append(known, ca.Certificate.Subject.CommonName)
+	}
+	for _, id := range s.Missing {
+		missing = append(missing, strings.TrimLeft(id[max(0, len(id)-12):], "0"))
+	}
+	return strings.Join(known, " ") + "/" + strings.Join(missing, " ")
+}
+
+func wantNames(t *testing.T, when string, s *kongdata.Snapshot, want string) {
+	t.Helper()
+	if got := names(s); got != want {
+		t.Errorf("%s: got %q, want %q", when, got, want)
+	}
+}
+
+// eventually waits for real I/O to show.
+func eventually(t *testing.T, set *kongdata.Set, want string) {
+	t.Helper()
+	for range 500 {
+		if names(set.Snapshot()) == want {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("got %q, want %q", names(set.Snapshot()), want)
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// replace puts a new file in another's place in one step.
+func replace(t *testing.T, path, text string) {
+	t.Helper()
+	write(t, path+".new", text)
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func pemOf(name string) string { return pki.NewCA(name).PEM() }
+
+func writeFile(path, text string) error { return os.WriteFile(path, []byte(text), 0o644) }

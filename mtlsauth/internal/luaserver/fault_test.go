@@ -1,0 +1,185 @@
+package luaserver
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/plugin"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+)
+
+// What a worker says that it should not ends the connection, and lets nobody in.
+func TestQuestionsThatAreNone(t *testing.T) {
+	id, text := policyOf(skipLookup)
+	for frame, want := range map[string]string{
+		`{`:  "reading a question",
+		`{}`: "speak protocol 0",
+		`{"op":"decide","protocol":2,"version":"9.9.9"}`:                       `of version "9.9.9" and speak protocol 2`,
+		`{"op":"no","protocol":1}`:                                             `op "no"`,
+		`{"op":7,"protocol":1}`:                                                "reading a question",
+		`{"op":"decide","protocol":1,"policy":"` + id + `","definition":"{}"}`: "its SHA-256 is another",
+		`{"op":"decide","protocol":1,"policy":"` + strings.ToUpper(id) + `","definition":` + quote(text) + `}`: "its SHA-256 is another",
+	} {
+		w := newWorld(t)
+		e, ended := w.begin([]byte(frame))
+		said := string(<-e.out)
+		if err := <-ended; err == nil || !strings.HasPrefix(said, `{"error":`) || !strings.Contains(said, quoted(want)) {
+			t.Errorf("%s: said %s, ended %v", frame, said, err)
+		}
+	}
+}
+
+func quote(s string) string  { return `"` + quoted(s) + `"` }
+func quoted(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`) }
+
+func TestAnswersThatAreNone(t *testing.T) {
+	root := pki.NewCA("root")
+	id, text := policyOf(skipStatus+`,"anonymous":"guest"`, root.PEM())
+	mallory := `{"id":"` + bobID + `","username":"mallory"}`
+	for name, test := range map[string]struct {
+		frame  string
+		closes bool
+	}{
+		"no JSON":                       {`{"op":"found"`, true},
+		"another op":                    {`{"op":"decide"}`, true},
+		"a failed lookup":               {`{"op":"found","errors":["the database is away"]}`, false},
+		"a place that was not asked":    {`{"op":"found","consumers":[{"n":99,"id":"` + bobID + `","username":"alice"}]}`, false},
+		"place 0":                       {`{"op":"found","consumers":[{"n":0,"id":"` + bobID + `","username":"alice"}]}`, false},
+		"another's username":            {`{"op":"found","consumers":[{"n":1,"id":"` + bobID + `","username":"mallory"}]}`, false},
+		"a consumer without id":         {`{"op":"found","consumers":[{"n":1,"username":"alice"}]}`, false},
+		"another subject_name":          {`{"op":"found","credentials":[{"n":1,"id":"k","subject_name":"Alice","ca_certificate":"` + caID + `","consumer":` + mallory + `}]}`, false},
+		"another CA's credential":       {`{"op":"found","credentials":[{"n":1,"id":"k","subject_name":"alice","ca_certificate":"` + otherID + `","consumer":` + mallory + `}]}`, false},
+		"a credential for any CA":       {`{"op":"found","credentials":[{"n":1,"id":"k","subject_name":"alice","ca_certificate":"","consumer":` + mallory + `}]}`, false},
+		"a credential of nobody":        {`{"op":"found","credentials":[{"n":1,"id":"k","subject_name":"alice","ca_certificate":"` + caID + `","consumer":{}}]}`, false},
+		"a credential without id":       {`{"op":"found","credentials":[{"n":1,"subject_name":"alice","ca_certificate":"` + caID + `","consumer":` + mallory + `}]}`, false},
+		"two credentials for one place": {`{"op":"found","credentials":[{"n":1,"id":"k","subject_name":"alice","ca_certificate":"` + caID + `","consumer":{"id":"` + aliceID + `"}},{"n":1,"id":"l","subject_name":"alice","ca_certificate":"` + caID + `","consumer":` + mallory + `}]}`, false},
+	} {
+		w := newWorld(t)
+		e, ended := w.begin(question{Op: "decide", Protocol: 1, Policy: id, Definition: text, Leaf: root.Client("x", pki.DNS("alice")).PEM()})
+		if asked := string(<-e.out); !strings.HasPrefix(asked, `{"lookup":`) {
+			t.Fatalf("%s: asked %s", name, asked)
+		}
+		e.in <- []byte(test.frame)
+		said, err := string(<-e.out), <-ended
+		if !strings.HasPrefix(said, `{"verdict":"fault","status":500,`) || !strings.Contains(said, `lookup_failed`) || (err != nil) != test.closes {
+			t.Errorf("%s: said %s, ended %v", name, said, err)
+		}
+	}
+}
+
+// A worker that says nothing more holds up nobody, and gets a fault.
+func TestAWorkerThatFallsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		root := pki.NewCA("root")
+		id, text := policyOf(skipStatus, root.PEM())
+		shown := root.Client("x").PEM()
+		w := newWorld(t)
+		began := time.Now()
+		e, ended := w.begin(question{Op: "decide", Protocol: 1, Policy: id, Definition: text, Leaf: shown})
+		<-e.out
+		var last string
+		for frame := range e.out {
+			last = string(frame)
+		}
+		if err := <-ended; err == nil || !strings.Contains(last, `"verdict":"fault"`) || time.Since(began) > 3*time.Second {
+			t.Errorf("after %v: said %s, ended %v", time.Since(began), last, err)
+		}
+	})
+}
+
+// While it takes long the worker hears so.
+func TestHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &exchange{out: make(chan []byte, 64)}
+		x := &deciding{Exchange: e}
+		stop := x.heartbeats()
+		time.Sleep(9 * time.Second)
+		stop()
+		time.Sleep(time.Minute)
+		if n := len(e.out); n != 4 {
+			t.Errorf("%d in nine seconds, want 4", n)
+		}
+		if said := string(<-e.out); said != `{"wait":true}` {
+			t.Errorf("said %s", said)
+		}
+	})
+}
+
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		watch := func(epoch string) (*exchange, <-chan error) {
+			return w.begin(question{Op: "watch", Protocol: 1, Version: plugin.Version, Epoch: epoch})
+		}
+		said := func(e *exchange, ended <-chan error, epoch string) {
+			t.Helper()
+			if got := string(<-e.out); got != `{"epoch":"`+epoch+`"}` {
+				t.Errorf("said %s, want %s", got, epoch)
+			}
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		e, ended := watch("")
+		said(e, ended, w.epochs.now())
+		e, ended = watch("of another process")
+		said(e, ended, w.epochs.now())
+
+		before, began := w.epochs.now(), time.Now()
+		e, ended = watch(before)
+		said(e, ended, before)
+		if d := time.Since(began); d != hang {
+			t.Errorf("hung for %v", d)
+		}
+		e, ended = watch(before)
+		synctest.Wait()
+		w.Drop()
+		said(e, ended, w.epochs.now())
+		if w.epochs.now() == before {
+			t.Error("the epoch did not change")
+		}
+		e, ended = watch(w.epochs.now())
+		close(e.drain)
+		if _, ok := <-e.out; ok || <-ended == nil {
+			t.Error("an engine that ends answered a watch")
+		}
+	})
+}
+
+// Where Kong listens no address in a certificate leads.
+func TestAWatchSaysWhereKongListens(t *testing.T) {
+	w := newWorld(t)
+	before := w.Plugin.KongListeners()
+	if _, err := w.exchange(question{Op: "watch", Protocol: Protocol, Listen: []string{"127.0.0.1:9001", "off"}}); err != nil {
+		t.Fatal(err)
+	}
+	own := netip.MustParseAddrPort("127.0.0.1:9001")
+	if after := w.Plugin.KongListeners(); slices.Contains(before, own) || !slices.Contains(after, own) {
+		t.Errorf("before %v, after %v", before, after)
+	}
+}
+
+func TestTheClockIsSetBack(t *testing.T) {
+	start := time.Now()
+	c := newClock(start)
+	for _, step := range []struct {
+		elapsed, wall time.Duration
+		want          bool
+	}{
+		{1 * time.Second, 1 * time.Second, false},
+		{2 * time.Second, 1800 * time.Millisecond, false}, // slewed
+		{3 * time.Second, 2 * time.Second, true},
+		{4 * time.Second, 3 * time.Second, false}, // no further
+		{5 * time.Second, time.Hour, false},       // forward
+		{6 * time.Second, 6 * time.Second, true},
+		{7 * time.Second, -time.Hour, true},
+	} {
+		if got := c.setBack(start.Add(step.wall), step.elapsed); got != step.want {
+			t.Errorf("after %v it shows %v: got %v", step.elapsed, step.wall, got)
+		}
+	}
+}

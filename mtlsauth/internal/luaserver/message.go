@@ -1,0 +1,138 @@
+package luaserver
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"mtls-auth/mtlsauth/internal/plugin"
+)
+
+// Protocol is the version of the wire. Lua files of another one are refused.
+const Protocol = 1
+
+// question begins an exchange.
+type question struct {
+	Op       string `json:"op"`
+	Protocol int    `json:"protocol"`
+	Version  string `json:"version"` // of the Lua files
+
+	// decide
+	Policy     string `json:"policy"`     // SHA-256 of Definition, in hexadecimal
+	Definition string `json:"definition"` // a definition, as JSON; "" when it was not asked for
+	Leaf       string `json:"leaf"`       // PEM
+	Chain      string `json:"chain"`      // PEM
+	Resumed    string `json:"resumed"`    // nginx's ssl_session_reused
+
+	// watch
+	Epoch  string   `json:"epoch"`
+	Listen []string `json:"listen"` // Kong's *_listen settings, without flags
+}
+
+// definition is a policy as a worker knows it.
+type definition struct {
+	Config         json.RawMessage `json:"config"`
+	CACertificates []struct {
+		ID   string `json:"id"`
+		Cert string `json:"cert"`
+	} `json:"ca_certificates"`
+}
+
+// parseQuestion reads a question. Its error is for the worker's log.
+func parseQuestion(frame []byte) (question, error) {
+	var q question
+	if err := json.Unmarshal(frame, &q); err != nil {
+		return q, fmt.Errorf("reading a question: %w", err)
+	}
+	if q.Protocol != Protocol {
+		return q, fmt.Errorf("the Lua files are of version %q and speak protocol %d, the program is of version %s and speaks %d: write them anew with `mtls-auth lua` and reload Kong",
+			q.Version, q.Protocol, plugin.Version, Protocol)
+	}
+	return q, nil
+}
+
+// What the engine says, but for the verdict.
+type (
+	need struct {
+		Need string `json:"need"`
+	}
+	wait struct {
+		Wait bool `json:"wait"`
+	}
+	refusal struct {
+		Error string `json:"error"`
+	}
+	lookupAsked struct {
+		Lookup lookup `json:"lookup"`
+	}
+	epochIs struct {
+		Epoch string `json:"epoch"`
+	}
+	pong struct {
+		Protocol  int    `json:"protocol"`
+		Version   string `json:"version"`
+		Epoch     string `json:"epoch"`
+		Decisions uint64 `json:"decisions"`
+		Policies  int    `json:"policies"`
+	}
+)
+
+// lookup is what the worker is to look up in Kong's database.
+type lookup struct {
+	// Credentials are pairs of a subject_name and the id of a CA certificate, ""
+	// for none.
+	Credentials [][2]string `json:"credentials"`
+	// Consumers are pairs of an attribute and its value.
+	Consumers [][2]string `json:"consumers"`
+}
+
+// found is what it found. N is the place in the list that was asked, from 1.
+type found struct {
+	Op          string `json:"op"`
+	Credentials []struct {
+		N             int          `json:"n"`
+		ID            string       `json:"id"`
+		SubjectName   string       `json:"subject_name"`
+		CACertificate string       `json:"ca_certificate"`
+		Consumer      consumerJSON `json:"consumer"`
+	} `json:"credentials"`
+	Consumers []struct {
+		N int `json:"n"`
+		consumerJSON
+	} `json:"consumers"`
+	// Errors are those of lookups that failed, and of credentials whose consumer
+	// there is not.
+	Errors []string `json:"errors"`
+}
+
+type consumerJSON struct {
+	ID       string `json:"id"`
+	Username string `json:"username"`
+	CustomID string `json:"custom_id"`
+}
+
+// The verdicts. Nothing but the first lets a request on.
+const (
+	verdictPass   = "pass"
+	verdictRefuse = "refuse"
+	verdictFault  = "fault"
+)
+
+// verdict is the whole answer about a request.
+type verdict struct {
+	Verdict string `json:"verdict"`
+	// Status and Body end the request.
+	Status int    `json:"status,omitempty"`
+	Body   string `json:"body,omitempty"`
+	// Headers are set on the request to the upstream; an empty value clears.
+	Headers    [][2]string `json:"headers,omitempty"`
+	Consumer   string      `json:"consumer,omitempty"`   // id
+	Credential string      `json:"credential,omitempty"` // id
+	Groups     []string    `json:"groups,omitempty"`
+	Verify     string      `json:"verify"` // CLIENT_VERIFY_OVERRIDE
+	Reason     string      `json:"reason"`
+	Lines      [][2]string `json:"lines"`           // for Kong's log: level and text
+	Again      *[2]string  `json:"again,omitempty"` // whenever it is used again
+	TTL        int64       `json:"ttl_ms"`          // how long it may be kept
+	// Epoch is that in which it was begun: in another it is not to be kept.
+	Epoch string `json:"epoch"`
+}

@@ -1,0 +1,89 @@
+package luaserver
+
+import (
+	"container/list"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/plugin"
+)
+
+// policies are the plugin's instances by the ids of their definitions, the least
+// recently used out first: who needs one that is gone is asked for its definition.
+type policies struct {
+	plugin *plugin.Plugin
+	most   int
+
+	mu    sync.Mutex
+	byID  map[string]*list.Element
+	order *list.List // of *policy, the most recently used first
+}
+
+type policy struct {
+	id string
+	*plugin.Instance
+}
+
+// maxPolicies bounds them. Instances of one plugin in Kong differ in their ids, so
+// there are as many as there are plugins, and for a while as many again after a
+// change of all.
+const maxPolicies = 20_000
+
+func newPolicies(p *plugin.Plugin) *policies {
+	return &policies{plugin: p, most: maxPolicies, byID: make(map[string]*list.Element), order: list.New()}
+}
+
+func (p *policies) len() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.order.Len()
+}
+
+// get returns the instance of an id, nil for one that is not known.
+func (p *policies) get(id string) *plugin.Instance {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	element, ok := p.byID[id]
+	if !ok {
+		return nil
+	}
+	p.order.MoveToFront(element)
+	return element.Value.(*policy).Instance
+}
+
+// add makes the instance of a definition, which has to be the one of that id. A
+// configuration that is refused makes one that refuses every request.
+func (p *policies) add(id, text string) (*plugin.Instance, error) {
+	sum := sha256.Sum256([]byte(text))
+	if hex.EncodeToString(sum[:]) != id {
+		return nil, errors.New("reading a definition: it is not the policy's: its SHA-256 is another")
+	}
+	var def definition
+	if err := json.Unmarshal([]byte(text), &def); err != nil {
+		return nil, fmt.Errorf("reading a definition: %w", err)
+	}
+	entities := make([]kongdata.Entity, len(def.CACertificates))
+	for i, ca := range def.CACertificates {
+		entities[i] = kongdata.Entity{ID: ca.ID, Cert: ca.Cert}
+	}
+	// Not under the lock: certificates take a while to read.
+	made := p.plugin.StartHeld(def.Config, entities)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if element, ok := p.byID[id]; ok { // another worker's question was faster
+		made.Close()
+		return element.Value.(*policy).Instance, nil
+	}
+	p.byID[id] = p.order.PushFront(&policy{id, made})
+	for p.order.Len() > p.most {
+		old := p.order.Remove(p.order.Back()).(*policy)
+		delete(p.byID, old.id)
+		old.Close()
+	}
+	return made, nil
+}

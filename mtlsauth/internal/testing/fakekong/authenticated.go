@@ -1,0 +1,77 @@
+package fakekong
+
+import (
+	"net/http"
+	"strings"
+
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
+)
+
+// The keys of ngx.ctx under which Kong keeps who the client is.
+const (
+	ctxConsumer   = "authenticated_consumer"
+	ctxCredential = "authenticated_credential"
+)
+
+// The headers by which Kong tells an upstream who the client is.
+const (
+	headerConsumerID          = "X-Consumer-ID"
+	headerConsumerCustomID    = "X-Consumer-Custom-ID"
+	headerConsumerUsername    = "X-Consumer-Username"
+	headerCredential          = "X-Credential-Identifier"
+	headerAnonymous           = "X-Anonymous-Consumer"
+	headerConsumerGroups      = "X-Consumer-Groups"
+	headerAuthenticatedGroups = "X-Authenticated-Groups"
+)
+
+// authenticate records who the client is, for plugins that come later and for
+// the upstream, as Kong's authentication plugins do. No credential means that
+// the consumer is the anonymous one.
+func (x *exchange) authenticate(consumer, credential map[string]any) {
+	x.req.Ctx[ctxConsumer] = consumer
+	delete(x.req.Ctx, ctxCredential)
+	if credential != nil {
+		x.req.Ctx[ctxCredential] = credential
+	}
+	for _, h := range []struct {
+		name string
+		of   map[string]any
+		key  string
+	}{
+		{headerConsumerID, consumer, "id"}, {headerConsumerCustomID, consumer, "custom_id"},
+		{headerConsumerUsername, consumer, "username"}, {headerCredential, credential, "id"},
+	} {
+		if s, ok := h.of[h.key].(string); ok {
+			x.req.Header.Set(h.name, s)
+		} else {
+			x.req.Header.Del(h.name)
+		}
+	}
+	if credential != nil {
+		x.req.Header.Del(headerAnonymous)
+	} else {
+		x.req.Header.Set(headerAnonymous, "true")
+	}
+}
+
+// hasCredential is get_credential as Lua asks it: whatever a plugin has put
+// there is true, a text as well.
+func (x *exchange) hasCredential() bool { return x.req.Ctx[ctxCredential] != nil }
+
+// header is kong.request.get_headers()[name]: the name as it stands, where it is
+// in lower case, then in lower case with - for _.
+func (x *exchange) header(name string) []string {
+	for _, want := range []string{name, strings.ToLower(strings.ReplaceAll(name, "_", "-"))} {
+		for k, values := range x.req.Header {
+			if strings.ToLower(k) == want {
+				return values
+			}
+		}
+	}
+	return nil
+}
+
+// thrown is Kong's answer to an error that a plugin of its own throws.
+func thrown(x *exchange) *rpc.Exit {
+	return rpc.ErrorExit(x.req, http.StatusInternalServerError, "An unexpected error occurred")
+}

@@ -1,0 +1,189 @@
+package fakekong
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+)
+
+// front is the TLS listener's certificate and its three ways to shake hands.
+type front struct {
+	certPEM []byte
+	silent  *tls.Config // asks for no certificate
+	nginx   *tls.Config // asks, as ssl_verify_client does; sessions resume
+	lua     *tls.Config // asks, as the pre-function does; sessions do not resume
+}
+
+// ServerCertificate makes a certificate for localhost, with a key of its own, and
+// returns it as PEM as well, for clients to trust.
+func ServerCertificate() (tls.Certificate, []byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, nil, fmt.Errorf("making the server's key: %w", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "kong-stand-in"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(30 * 24 * time.Hour),
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return tls.Certificate{}, nil, fmt.Errorf("making the server's certificate: %w", err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
+}
+
+// newFront makes the ways to shake hands, with a certificate of their own.
+func newFront() (*front, error) {
+	cert, certPEM, err := ServerCertificate()
+	if err != nil {
+		return nil, err
+	}
+	base := &tls.Config{
+		Certificates: []tls.Certificate{cert},
+		NextProtos:   []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12,
+	}
+	f := &front{certPEM: certPEM, silent: base}
+	f.nginx = base.Clone()
+	f.nginx.ClientAuth = tls.RequestClientCert
+	f.lua = f.nginx.Clone()
+	f.lua.SessionTicketsDisabled = true
+	return f, nil
+}
+
+// listen opens the listeners, which must be at loopback addresses: whoever
+// reaches a stand-in gets in.
+func (g *Gateway) listen() error {
+	var err error
+	if g.front, err = newFront(); err != nil {
+		return err
+	}
+	for _, l := range []struct {
+		what, address string
+		into          *net.Listener
+	}{{"listen", g.opts.Listen, &g.plain}, {"listen (TLS)", g.opts.ListenTLS, &g.tls}, {"admin_listen", g.opts.AdminListen, &g.admin}} {
+		if l.address == "off" {
+			continue
+		}
+		if l.address == "" {
+			l.address = "127.0.0.1:0"
+		}
+		host, _, err := net.SplitHostPort(l.address)
+		if err != nil {
+			return fmt.Errorf("%s %q: %w", l.what, l.address, err)
+		}
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return fmt.Errorf("%s %q: the stand-in listens at loopback addresses only", l.what, l.address)
+		}
+		if *l.into, err = net.Listen("tcp", l.address); err != nil {
+			return fmt.Errorf("%s: %w", l.what, err)
+		}
+	}
+	return nil
+}
+
+func (g *Gateway) serve() {
+	run := func(l net.Listener, s *http.Server, start func() error) {
+		if l == nil {
+			return
+		}
+		s.ErrorLog = log.New(infoWriter{g.log}, "", 0)
+		s.ReadHeaderTimeout = time.Minute // nginx's client_header_timeout
+		g.servers = append(g.servers, s)
+		go func() { _ = start() }() // ends with Close
+	}
+	h := http.HandlerFunc(g.serveRequest)
+	plain := &http.Server{Handler: h, ConnContext: g.connContext}
+	secure := &http.Server{Handler: h, ConnContext: g.connContext, TLSConfig: g.front.silent.Clone()}
+	secure.TLSConfig.GetConfigForClient = g.handshakeConfig
+	admin := &http.Server{Handler: g.adminAPI()}
+	run(g.plain, plain, func() error { return plain.Serve(g.plain) })
+	run(g.tls, secure, func() error { return secure.ServeTLS(g.tls, "", "") })
+	run(g.admin, admin, func() error { return admin.Serve(g.admin) })
+}
+
+// infoWriter puts what net/http complains of where nginx has it.
+type infoWriter struct{ log *errlog.Log }
+
+func (w infoWriter) Write(b []byte) (int, error) {
+	w.log.Printf(errlog.Info, "%s", strings.TrimSpace(string(b)))
+	return len(b), nil
+}
+
+// handshakeConfig is the certificate phase.
+func (g *Gateway) handshakeConfig(*tls.ClientHelloInfo) (*tls.Config, error) {
+	switch {
+	case g.state.Load().config.asksForCertificate():
+		return g.front.lua, nil
+	case g.opts.SSLVerifyClient != "":
+		return g.front.nginx, nil
+	}
+	return g.front.silent, nil
+}
+
+// connection is what is kept of one client connection.
+type connection struct {
+	number   uint64
+	requests atomic.Int64
+
+	once  sync.Once // the fields below cost something and stay the same
+	pem   string
+	text  string
+	valid bool
+	chain string
+}
+
+type connectionKey struct{}
+
+var connections atomic.Uint64
+
+func (g *Gateway) connContext(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, connectionKey{}, &connection{number: connections.Add(1)})
+}
+
+func (c *connection) judge(cs *tls.ConnectionState) {
+	c.once.Do(func() {
+		c.text, c.valid = verifyText(cs.PeerCertificates, time.Now())
+		if len(cs.PeerCertificates) == 0 {
+			return
+		}
+		c.pem = certPEM(cs.PeerCertificates[0])
+		if cs.DidResume {
+			return // OpenSSL keeps the leaf in a session, but not the chain
+		}
+		for _, cert := range cs.PeerCertificates {
+			c.chain += certPEM(cert)
+		}
+	})
+}
+
+func (c *connection) leafPEM(cs *tls.ConnectionState) string { c.judge(cs); return c.pem }
+
+func (c *connection) verify(cs *tls.ConnectionState) string { c.judge(cs); return c.text }
+
+// chainPEM is kong.client.tls.get_full_client_certificate_chain.
+func (c *connection) chainPEM(cs *tls.ConnectionState) string {
+	if cs == nil {
+		return ""
+	}
+	c.judge(cs)
+	return c.chain
+}

@@ -1,0 +1,152 @@
+package fakekong
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/process"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/schema"
+)
+
+// state is what a configuration and a generation of workers amount to; a
+// request keeps the one that it began with.
+type state struct {
+	config *config
+	client *rpc.Client // nil without a plugin server
+	schema *schema.Schema
+}
+
+// query asks the plugin server for its plugin and takes over what it says.
+func (g *Gateway) query(ctx context.Context) error {
+	if g.opts.QueryCommand == "" {
+		return nil
+	}
+	g.log.Printf(errlog.Notice, "[kong] process.lua:96 [pluginserver] loading external plugins info")
+	info, err := process.Query(ctx, g.opts.QueryCommand)
+	if err != nil {
+		return err
+	}
+	if _, ours := builtins[info.Name]; ours {
+		return fmt.Errorf("plugin server's plugin is called %s, as one of the stand-in's own", info.Name)
+	}
+	for _, phase := range info.Phases {
+		if phase != "access" {
+			return fmt.Errorf("plugin %s has a phase %s: the stand-in runs access alone", info.Name, phase)
+		}
+	}
+	if _, err := schema.Parse(info.Name, info.Schema); err != nil {
+		return fmt.Errorf("error loading plugin schemas: on plugin '%s': %w", info.Name, err)
+	}
+	g.info = info
+	if g.socket = g.opts.Socket; g.socket == "" {
+		g.socket = filepath.Join(g.opts.Prefix, info.Name+".socket")
+	}
+	if info.SocketPath != g.socket {
+		g.log.Printf(errlog.Warn, "plugin server says that it listens on %s; connections go to %s", info.SocketPath, g.socket)
+	}
+	return nil
+}
+
+// newState makes the first state of new workers from a configuration's text.
+func (g *Gateway) newState(text []byte) (*state, error) {
+	st := &state{}
+	if g.info != nil {
+		var err error
+		if st.schema, err = schema.Parse(g.info.Name, g.info.Schema); err != nil {
+			return nil, err
+		}
+		st.client = rpc.New(rpc.Options{
+			Socket: g.socket, Plugin: g.info.Name, Workers: g.opts.Workers, ReadTimeout: g.opts.ReadTimeout,
+			ClaimTimeout: g.opts.ClaimTimeout, NullValue: g.opts.NullValue, Consumers: g, Log: g.log, Seq: &g.seq,
+		})
+	}
+	return st, st.load(text, g.info)
+}
+
+// Configure replaces the configuration, as POST /config does: at the next
+// request of each worker the plugin gets StartInstance for the new and
+// CloseInstance for the old one, also when nothing has changed. The old
+// configuration stays in force when the new one is refused.
+func (g *Gateway) Configure(text []byte) error {
+	g.reload.Lock()
+	defer g.reload.Unlock()
+	old := g.state.Load()
+	st := &state{client: old.client, schema: old.schema}
+	if err := st.load(text, g.info); err != nil {
+		return err
+	}
+	g.state.Store(st)
+	return nil
+}
+
+// Reload is kong reload: the plugin is queried again, a new process is started
+// at once, new requests go to new workers, which know no instance, running ones
+// end in the old; the old process gets SIGTERM after the grace. An error leaves
+// all as it was.
+func (g *Gateway) Reload(ctx context.Context) error {
+	g.reload.Lock()
+	defer g.reload.Unlock()
+	old := g.state.Load()
+	if err := g.query(ctx); err != nil {
+		return err
+	}
+	text := old.config.text
+	if len(g.opts.Config) == 0 && g.opts.DeclarativeConfig != "" {
+		var err error
+		if text, err = os.ReadFile(g.opts.DeclarativeConfig); err != nil {
+			return fmt.Errorf("reading declarative config: %w", err)
+		}
+	}
+	st, err := g.newState(text)
+	if err != nil {
+		return err
+	}
+	if process_ := g.current; process_ != nil {
+		if g.current, err = process.Start(g.info.Name, g.opts.StartCommand, g.log); err != nil {
+			g.current = process_
+			return err
+		}
+		process_.Retire()
+		g.retired.Go(func() {
+			select {
+			case <-time.After(or(g.opts.ReloadGrace, 10*time.Second)):
+			case <-g.ctx.Done():
+			}
+			process_.Stop(or(g.opts.StopTimeout, 5*time.Second))
+			if old.client != nil {
+				old.client.Close()
+			}
+		})
+	}
+	g.state.Store(st)
+	return nil
+}
+
+// load reads a configuration, checks it as Kong does and gives the plugin
+// server's configurations to the workers.
+func (st *state) load(text []byte, info *process.Info) error {
+	c := &config{text: text}
+	doc, err := decodeConfig(text)
+	if err != nil {
+		return err
+	}
+	l := &loader{config: c, schema: st.schema, info: info}
+	if err := l.load(doc); err != nil {
+		return err
+	}
+	for _, p := range c.plugins {
+		if p.external == nil {
+			continue
+		}
+		if p.loaded, err = st.client.Load(p.external); err != nil {
+			return err
+		}
+	}
+	st.config = c
+	return nil
+}
