@@ -26,9 +26,9 @@ var policy = map[string][]string{
 
 	"mtlsauth/e2e": {}, // tests alone
 
-	// Measures the whole from outside, and a cold decision from inside.
-	"mtlsauth/bench":     {"mtlsauth", "mtlsauth/bench/...", "authn", "kongdata", "testing/pki", "testing/fakekong/rpc", "testing/realkong", "kong"},
-	"mtlsauth/bench/...": {"mtlsauth", "mtlsauth/bench/...", "testing/fakekong/rpc", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+	// Measures a real Kong from outside.
+	"mtlsauth/bench":      {"mtlsauth/bench/load", "kong", "testing/pki", "testing/realkong"},
+	"mtlsauth/bench/load": {},
 
 	// The door.
 	"pluginserver": {"github.com/Kong/go-pdk", "google.golang.org/protobuf"},

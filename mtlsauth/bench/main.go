@@ -1,131 +1,89 @@
-// Bench measures what the plugin costs, beside servers that do less: go-pdk's own
-// with a plugin that only looks at the certificate, one that verifies anew each
-// time, and hand-written bytes. It prints tables in which every figure was
-// measured in the same run, with the ratios between them and the goals.
+// Bench measures what the plugin costs on a real Kong, beside no plugin, an empty
+// Lua plugin (the limit of any plugin), Kong's own key-auth, and nginx's own
+// ssl_verify_client, which is what one would pick instead:
 //
-//	go run ./mtlsauth/bench
+//	MTLS_AUTH_KONG=/usr/local/bin/kong go run ./mtlsauth/bench
 //
-// Each server runs in a process of its own, whose clock is read for what it
-// cost; Kong's side (gateway/rpc) runs in another. All sockets and files are in
-// a temporary folder; nothing outside the machine is talked to. Where the
-// environment names a kong command, a real Kong is measured as well:
-//
-//	MTLS_AUTH_KONG=/usr/local/bin/kong go run ./mtlsauth/bench -only kong
-//
-// It ends with 0 whether the goals are met or not, with 1 when something is
-// wrong, such as an answer that is not the right one.
+// All routes of a table are measured in turn in one run, and compared within a
+// turn: ratios stay when the machine is busy, requests a second do not. The exit
+// code is 0 whether the goals are met or not, 1 after an error, such as an answer
+// other than 200, and 2 after wrong use.
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"runtime"
-	"slices"
-	"strings"
+	"syscall"
 	"time"
 
-	"mtls-auth/mtlsauth/bench/kong"
-	"mtls-auth/mtlsauth/bench/load"
-	"mtls-auth/mtlsauth/bench/role"
-	"mtls-auth/mtlsauth/bench/server"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 func main() {
-	role.Main(ownRoles, server.Roles, kong.Roles, load.Roles)
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// ownRoles are those of this package's own processes.
-var ownRoles = map[string]role.Start{"cold": role.Of(startCold)}
-
-// section is a part of the report.
-type section struct {
-	name, what string
-	run        func(*bench) error
-}
-
-var sections = []section{
-	{"warm", "requests that were decided before, and refused ones", (*bench).warm},
-	{"cold", "certificates that were never seen", (*bench).cold},
-	{"latency", "throughput and latency by connections", (*bench).latency},
-	{"busy", "latency while a CRL is read and new certificates arrive", (*bench).busy},
-	{"growth", "how cost grows", (*bench).growth},
-	{"kong", "requests a second through a real Kong", (*bench).throughKong},
-}
-
-// options are the flags.
 type options struct {
-	rounds, requests int
-	quick            bool
-	only             string
-	svg              string
-	profile          string
-	soak             time.Duration
+	turns   int
+	lasts   time.Duration // of one measurement
+	workers int
+	command string // kong
 }
 
-func run(args []string, out, errOut io.Writer) int {
-	var o options
-	names := make([]string, len(sections))
-	for i, s := range sections {
-		names[i] = s.name
-	}
-	// A set of our own: go-pdk defines flags in the program's.
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	o := options{command: os.Getenv(realkong.Variable)}
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)
 	set.SetOutput(errOut)
-	set.IntVar(&o.rounds, "rounds", 7, "measure each server so many `TIMES`, in turn")
-	set.IntVar(&o.requests, "requests", 4000, "requests of a measurement")
-	set.BoolVar(&o.quick, "quick", false, "see in less than a minute that all of it works; the figures mean little")
-	set.StringVar(&o.only, "only", "", "measure nothing but `NAME`: "+strings.Join(names, ", "))
-	set.StringVar(&o.svg, "svg", "", "draw how cost grows to `FILE`")
-	set.StringVar(&o.profile, "profile", "", "write a profile of each process to `DIR`")
-	set.DurationVar(&o.soak, "soak", 0, "instead, mix all kinds of requests for this `DURATION` and check every answer")
-	err := set.Parse(args)
-	switch {
+	set.IntVar(&o.turns, "turns", 30, "measure each route so many `TIMES`, in turn")
+	set.DurationVar(&o.lasts, "lasts", 200*time.Millisecond, "how long one measurement lasts")
+	set.IntVar(&o.workers, "workers", 1, "nginx_worker_processes of Kong")
+	switch err := set.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
 		return 2
-	case set.NArg() > 0, o.rounds < 1, o.requests < 1, o.only != "" && !slices.Contains(names, o.only):
-		fmt.Fprintf(errOut, "bench: -rounds and -requests are at least 1, -only is one of %s, and nothing follows\n", strings.Join(names, ", "))
+	case set.NArg() > 0, o.turns < 1, o.lasts <= 0, o.workers < 1:
+		fmt.Fprintln(errOut, "bench: -turns, -lasts and -workers must be above 0; there are no arguments")
+		return 2
+	case o.command == "":
+		fmt.Fprintf(errOut, "bench: %s must name a kong command\n", realkong.Variable)
 		return 2
 	}
-	if o.quick {
-		o.rounds, o.requests = min(o.rounds, 2), min(o.requests, 300)
-	}
-	if err := measure(o, out); err != nil {
+	if err := measure(ctx, o, out); err != nil {
 		fmt.Fprintf(errOut, "bench: %v\n", err)
 		return 1
 	}
 	return 0
 }
 
-func measure(o options, out io.Writer) error {
-	if o.profile != "" {
-		if err := role.Profile(o.profile); err != nil {
-			return err
-		}
-	}
-	b, err := newBench(o, out)
+func measure(ctx context.Context, o options, out io.Writer) error {
+	version, err := realkong.Version(ctx, o.command)
 	if err != nil {
 		return err
 	}
-	defer b.close()
-	if o.soak > 0 {
-		return b.soak(o.soak)
+	l, err := start(ctx, o)
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(out, "%d processors, %s, %d rounds of %d requests\n", runtime.GOMAXPROCS(0), runtime.Version(), o.rounds, o.requests)
-	for _, s := range sections {
-		if o.only != "" && o.only != s.name {
-			continue
+	defer l.close()
+	fmt.Fprintf(out, "Kong %s, nginx_worker_processes = %d, %d processors shared with clients and upstream\n\n",
+		version, o.workers, runtime.GOMAXPROCS(0))
+	var goals []goal
+	for _, t := range l.tables() {
+		if err := t.measure(ctx, o); err != nil {
+			return fmt.Errorf("%s: %w", t.what, err)
 		}
-		fmt.Fprintf(out, "\n%s: %s\n\n", s.name, s.what)
-		if err := s.run(b); err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
+		t.print(out)
+		goals = append(goals, t.goals()...)
 	}
-	b.printGoals()
+	printGoals(out, goals)
 	return nil
 }

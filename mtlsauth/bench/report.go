@@ -3,92 +3,106 @@ package main
 import (
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
 )
 
-// goal is a ratio, or a count, that a figure should not exceed, or fall below.
-type goal struct {
-	what  string
-	got   float64
-	bound float64
-	least bool // bound is the least that it should be
+// table is routes that are compared; the first is what the others are compared with.
+type table struct {
+	what   string
+	routes []*route
+	goals  func() []goal
 }
 
-func (b *bench) atMost(most, got float64, what string, args ...any) {
-	b.goals = append(b.goals, goal{fmt.Sprintf(what, args...), got, most, false})
+// figures are one measurement of a route.
+type figures struct {
+	rate float64 // requests a second
+	p50  float64 // µs
+	cpu  float64 // processor time of Kong's workers for one request, in µs
 }
 
-func (b *bench) atLeast(least, got float64, what string, args ...any) {
-	b.goals = append(b.goals, goal{fmt.Sprintf(what, args...), got, least, true})
-}
-
-// count is atMost for what is counted while a server is also asked for its
-// figures, which are a few calls and allocations of their own.
-func (b *bench) count(most, got float64, what string, args ...any) {
-	b.atMost(most, math.Round(10*got)/10, what, args...)
-}
-
-func (g goal) met() string {
-	if g.least && g.got >= g.bound || !g.least && g.got <= g.bound {
-		return "goal met"
+func (t *table) print(out io.Writer) {
+	fmt.Fprintf(out, "%s\n\n", t.what)
+	first := t.routes[0]
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
+	row("", "requests/s", "of the first", "p50 µs", "Kong's CPU µs", "beyond the first")
+	for _, r := range t.routes {
+		row(r.name, fmt.Sprintf("%.0f", r.median(rate)), fmt.Sprintf("%.2f", r.ratio(first)),
+			fmt.Sprintf("%.0f", r.median(func(f figures) float64 { return f.p50 })),
+			fmt.Sprintf("%.1f", r.median(cpu)), fmt.Sprintf("%.1f", r.beyond(first)))
 	}
-	return "missed"
+	w.Flush()
+	fmt.Fprintln(out)
 }
 
-func (b *bench) printGoals() {
-	if len(b.goals) == 0 {
-		return
+func rate(f figures) float64 { return f.rate }
+func cpu(f figures) float64  { return f.cpu }
+
+func (r *route) median(of func(figures) float64) float64 {
+	values := make([]float64, len(r.figures))
+	for i, f := range r.figures {
+		values[i] = of(f)
 	}
-	b.printf("\ngoals\n\n")
-	t := newTable(b.out, "figure", "measured", "goal", "")
-	for _, g := range b.goals {
-		bound := "at most"
-		if g.least {
-			bound = "at least"
-		}
-		t.row(g.what, fmt.Sprintf("%.2f", g.got), fmt.Sprintf("%s %.2f", bound, g.bound), g.met())
+	return median(values)
+}
+
+// ratio is the median of the ratios to another route's rate in the same turn.
+func (r *route) ratio(other *route) float64 {
+	values := make([]float64, len(r.figures))
+	for i, f := range r.figures {
+		values[i] = f.rate / other.figures[i].rate
 	}
-	t.flush()
+	return median(values)
 }
 
-// table is columns of text, the first to the left.
-type table struct{ w *tabwriter.Writer }
-
-func newTable(out io.Writer, header ...string) table {
-	t := table{tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)}
-	t.row(header...)
-	return t
+// beyond is the median of the processor time beyond another route's in the same
+// turn, in µs.
+func (r *route) beyond(other *route) float64 {
+	values := make([]float64, len(r.figures))
+	for i, f := range r.figures {
+		values[i] = f.cpu - other.figures[i].cpu
+	}
+	return median(values)
 }
 
-func (t table) row(cells ...string) {
-	fmt.Fprintln(t.w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
-}
-func (t table) flush() { t.w.Flush() }
-
-// median is the middle value; of an even number the mean of the two.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
 	}
 	v := slices.Sorted(slices.Values(values))
-	m := len(v) / 2
-	if len(v)%2 == 1 {
+	if m := len(v) / 2; len(v)%2 == 1 {
 		return v[m]
+	} else {
+		return (v[m-1] + v[m]) / 2
 	}
-	return (v[m-1] + v[m]) / 2
 }
 
-// microseconds writes nanoseconds as such.
-func microseconds(nanoseconds float64) string { return fmt.Sprintf("%.1f", nanoseconds/1000) }
+// goal is a figure with the bound that it should keep.
+type goal struct {
+	what       string
+	got, bound float64
+	atLeast    bool // the bound is the least that is wanted, not the most
+}
 
-func decimal(v float64) string { return fmt.Sprintf("%.1f", v) }
-
-func ratio(a, b float64) string {
-	if b == 0 {
-		return "-"
+func (g goal) String() string {
+	bound, met := "at most", g.got <= g.bound
+	if g.atLeast {
+		bound, met = "at least", g.got >= g.bound
 	}
-	return fmt.Sprintf("%.2f", a/b)
+	verdict := "missed"
+	if met {
+		verdict = "met"
+	}
+	return fmt.Sprintf("%s: %.2f, %s %.2f\t%s", g.what, g.got, bound, g.bound, verdict)
+}
+
+func printGoals(out io.Writer, goals []goal) {
+	fmt.Fprint(out, "goals\n\n")
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	for _, g := range goals {
+		fmt.Fprintln(w, g)
+	}
+	w.Flush()
 }

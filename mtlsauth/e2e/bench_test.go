@@ -1,85 +1,119 @@
 package e2e
 
 import (
+	"io"
+	"log"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
-	benchkong "mtls-auth/mtlsauth/bench/kong"
-	"mtls-auth/mtlsauth/bench/role"
-	benchserver "mtls-auth/mtlsauth/bench/server"
+	pdk "github.com/Kong/go-pdk"
+	pdkserver "github.com/Kong/go-pdk/server"
+
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-const caID = benchserver.CAID
+const caID = "cce8c384-721f-4f58-85dd-50834e3e733a"
 
-// BenchmarkWarmRequest compares requests that were decided before, each with a
-// full answer: ours, and what go-pdk's own server makes of the same six calls
-// without verifying anything. Servers and Kong's side are processes of their own;
-// mtlsauth/bench measures more, and in turn.
+// BenchmarkWarmRequest compares the processor time of requests that were decided
+// before, in plugin-server mode, with what go-pdk's own server spends on the same
+// six calls while it verifies nothing. Each server is a process of its own.
 //
 //	go test -run '^$' -bench WarmRequest -benchtime 20000x -count 6 ./mtlsauth/e2e
 func BenchmarkWarmRequest(b *testing.B) {
+	program(b)
 	root := pki.NewCA("root")
-	leaf := root.Intermediate("intermediate").Client("client", pki.DNS("client.example"))
+	leaf := root.Client("client", pki.DNS("client.example")).PEM()
 	dir := b.TempDir()
 	writeFile(b, filepath.Join(dir, caID+".pem"), root.PEM())
-	evidence := filepath.Join(dir, "evidence")
-	err := benchkong.WriteEvidence(evidence, []benchkong.Evidence{{Leaf: leaf.PEM(), Chain: leaf.ChainPEM()}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, one := range []struct {
-		name, role string
-		options    any
-		skip       bool // skip_consumer_lookup
-	}{
-		{"ours", "ours", benchserver.Ours{Prefix: b.TempDir(), CADir: dir}, true},
-		{"ours-consumer", "ours", benchserver.Ours{Prefix: b.TempDir(), CADir: dir}, false},
-		{"go-pdk", "StartServer", benchserver.GoPDK{Prefix: b.TempDir(), Plugin: "six"}, true},
-	} {
-		b.Run(one.name, func(b *testing.B) { benchmarkWarm(b, one.role, one.options, evidence, one.skip) })
-	}
-}
-
-func benchmarkWarm(b *testing.B, name string, options any, evidence string, skip bool) {
-	must := func(err error) {
-		b.Helper()
-		if err != nil {
-			b.Fatal(err)
+	measure := func(socket, plugin string, pid int, fields map[string]any) func(*testing.B) {
+		return func(b *testing.B) {
+			k := workersAt(b, socket, 1)
+			config := k.load(0, []string{caID}, fields)
+			for range 200 { // the instance is started, the decision made
+				k.expect(plugin, config, leaf, 0)
+			}
+			before := processTimeOf(b, pid)
+			b.ResetTimer()
+			for range b.N {
+				k.expect(plugin, config, leaf, 0)
+			}
+			b.StopTimer()
+			b.ReportMetric(float64((processTimeOf(b, pid)-before).Nanoseconds())/float64(b.N), "cpu-ns/req")
 		}
 	}
-	measured, err := role.Run(name, options)
-	must(err)
-	b.Cleanup(func() { must(measured.Close()) })
-	socket, err := benchserver.Socket(measured)
-	must(err)
-	driver, err := benchkong.Start(benchkong.Options{Socket: socket, Consumers: map[string]string{"client.example": caID}})
-	must(err)
-	b.Cleanup(func() { must(driver.Close()) })
-	must(driver.Read("", evidence))
-	must(driver.Load("", map[string]any{
-		"__plugin_id": "1", "ca_certificates": []any{caID}, "skip_consumer_lookup": skip,
-		"consumer_by": []any{"username"}, "cache_ttl": 3600, "revocation_check_mode": "SKIP", "authenticated_group_by": "CN",
-	}))
-	drive := func(requests int) {
-		_, err := driver.Run(benchkong.Job{Configs: []string{""}, Requests: requests})
-		must(err)
+
+	prefix := b.TempDir()
+	ours := startProgram(b, prefix, nil, "-ca-dir", dir)
+	socket := awaitSocket(b, filepath.Join(prefix, "mtls-auth.socket"))
+	b.Run("ours", measure(socket, "ours", ours.Process.Pid, nil))
+	b.Run("ours-consumer", measure(socket, "ours", ours.Process.Pid, map[string]any{"skip_consumer_lookup": false, "consumer_by": []string{"username"}}))
+
+	prefix = b.TempDir()
+	theirs := exec.Command(os.Args[0])
+	theirs.Env = append(os.Environ(), goPDKPrefix+"="+prefix)
+	if err := theirs.Start(); err != nil {
+		b.Fatal(err)
 	}
-	drive(200) // the instance is started, the decision made
-	must(measured.Settle())
-	before, err := measured.Usage()
-	must(err)
-	b.ResetTimer()
-	drive(b.N)
-	b.StopTimer()
-	after, err := measured.Usage()
-	must(err)
-	used, n := after.Since(before), float64(b.N)
-	b.ReportMetric(float64(used.CPU.Nanoseconds())/n, "cpu-ns/req")
-	b.ReportMetric(float64(used.Allocs)/n, "allocs/req")
-	b.ReportMetric(float64(used.Bytes)/n, "B/req")
+	b.Cleanup(func() {
+		_ = theirs.Process.Kill()
+		_ = theirs.Wait()
+	})
+	socket = awaitSocket(b, filepath.Join(prefix, filepath.Base(os.Args[0])+".socket"))
+	b.Run("go-pdk", measure(socket, "go-pdk", theirs.Process.Pid, nil))
+}
+
+// goPDKPrefix names, in the environment, the prefix for which this process is to be
+// go-pdk's own server with a plugin of six calls.
+const goPDKPrefix = "MTLS_AUTH_E2E_GO_PDK_PREFIX"
+
+// serveGoPDK is that server. It does not return; in another process it does nothing.
+func serveGoPDK() {
+	prefix := os.Getenv(goPDKPrefix)
+	if prefix == "" {
+		return
+	}
+	os.Args = []string{os.Args[0], "-kong-prefix", prefix}
+	log.SetOutput(io.Discard) // it logs the end of each connection
+	if err := pdkserver.StartServer(func() any { return new(sixCalls) }, "1.0.0", 1); err != nil {
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// sixCalls is a plugin that reads the certificate, verifies nothing and makes the
+// calls of a full answer.
+type sixCalls struct {
+	CACertificates      []string `json:"ca_certificates"`
+	SkipConsumerLookup  bool     `json:"skip_consumer_lookup"`
+	RevocationCheckMode string   `json:"revocation_check_mode"`
+}
+
+func (*sixCalls) Access(kong *pdk.PDK) {
+	cert, err := kong.Nginx.GetVar("ssl_client_raw_cert")
+	if err != nil || cert == "" {
+		kong.Response.Exit(401, nil, nil)
+		return
+	}
+	// A request without a chain is answered with nil, which go-pdk reports as an error.
+	_, _ = kong.Ctx.GetSharedAny("mtls_auth_client_chain")
+	for _, err := range []error{
+		kong.ServiceRequest.SetHeaders(map[string][]string{
+			"X-Client-Cert-Dn": {"CN=client"}, "X-Client-Cert-San": {"client.example"},
+			"X-Consumer-ID": {}, "X-Consumer-Custom-ID": {}, "X-Consumer-Username": {},
+			"X-Credential-Identifier": {}, "X-Anonymous-Consumer": {},
+		}),
+		kong.Ctx.SetShared("authenticated_groups", []any{"client"}),
+		kong.Nginx.SetCtx("authenticated_credential", map[string]any{"id": caID}),
+		kong.Nginx.SetCtx("CLIENT_VERIFY_OVERRIDE", "SUCCESS"),
+	} {
+		if err != nil {
+			kong.Response.Exit(500, nil, nil)
+			return
+		}
+	}
 }
 
 func awaitSocket(tb testing.TB, path string) string {
@@ -90,6 +124,6 @@ func awaitSocket(tb testing.TB, path string) string {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	tb.Fatalf("nobody listens on %s", path)
+	tb.Fatalf("no server listens on %s", path)
 	return ""
 }

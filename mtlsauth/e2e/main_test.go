@@ -9,13 +9,10 @@ import (
 	"testing"
 
 	lua "mtls-auth/kong"
-	benchkong "mtls-auth/mtlsauth/bench/kong"
-	"mtls-auth/mtlsauth/bench/role"
-	benchserver "mtls-auth/mtlsauth/bench/server"
 )
 
 func TestMain(m *testing.M) {
-	role.Main(benchserver.Roles, benchkong.Roles) // the processes of the benchmarks
+	serveGoPDK()
 	code := m.Run()
 	os.RemoveAll(binaries)
 	os.Exit(code)

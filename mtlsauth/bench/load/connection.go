@@ -20,8 +20,8 @@ type connection struct {
 	closing bool // the other side is about to close it
 }
 
-func (p *part) dial(config *tls.Config, end time.Time) (*connection, error) {
-	c, err := tls.Dial("tcp", p.address, config)
+func dial(address string, config *tls.Config, end time.Time) (*connection, error) {
+	c, err := tls.Dial("tcp", address, config)
 	if err != nil {
 		return nil, err
 	}

@@ -1,171 +1,118 @@
-// Package load has what a whole Kong is measured with: clients that show a
-// certificate, and an upstream, each a role in a process of its own. Both do as
-// little as they can, since they share the processors with what is measured:
-// they write bytes that were made beforehand, and of what they read they look at
-// where it ends and, of an answer, whether it is a 200.
+// Package load has the clients and the upstream that a Kong is measured with. Both
+// do as little as they can, since they share the processors with what is measured:
+// they write bytes that were made beforehand, and read of an answer where it ends
+// and whether it is a 200.
 package load
 
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"mtls-auth/mtlsauth/bench/kong"
-	"mtls-auth/mtlsauth/bench/role"
 )
 
-// Roles are the clients and the upstream.
-var Roles = map[string]role.Start{"clients": role.Of(start), "upstream": role.Of(startUpstream)}
+// Connections says how the clients of a job connect.
+type Connections int
 
-// Options say whom clients talk to and what they show. All but Address is PEM.
-type Options struct {
-	Address   string // host:port of a TLS listener
-	Root      string // the listener's certificate
-	Cert, Key string // the clients'
-	// More is a file of certificates with the same key, for jobs that show new
-	// ones; "" for none.
-	More string
+const (
+	// Kept connections were opened before the time counts, and serve later jobs too.
+	Kept Connections = iota
+	// New is a new connection for each request, with a full handshake.
+	New
+	// Resumed is a new connection for each request, which resumes a TLS session that
+	// was made with the client certificate. A full handshake is an error.
+	Resumed
+)
+
+// clients is how many clients ask at once. A handshake costs clients as much as
+// Kong, so there are fewer.
+func (c Connections) clients() int {
+	if c == Kept {
+		return 32
+	}
+	return 4
 }
 
-// Job is requests to be made, over connections that are kept, for later jobs
-// too, and opened before the time counts.
+// Job is requests to be made.
 type Job struct {
-	// Request is a request as it goes over the wire; it has no body.
-	Request     string
-	Connections int
-	// Lasts is for how long requests are begun, Most how many at the most.
-	Lasts time.Duration
-	Most  int
-	// New has each request go over a connection of its own, which is opened while
-	// the time counts and shows one of Options.More: number First, from 0, and those after it,
-	// from the beginning again after the last.
-	New   bool
-	First int
+	Request string        // as it goes over the wire, without a body
+	Lasts   time.Duration // for how long requests are begun
+	How     Connections
 }
 
-// Clients is the clients' process.
-type Clients struct{ *role.Process }
-
-// Start starts the clients' process.
-func Start(o Options) (Clients, error) {
-	p, err := role.Run("clients", o)
-	return Clients{p}, err
+// Result is how a job went.
+type Result struct {
+	Requests int
+	Lasted   time.Duration
+	took     []time.Duration
 }
 
-// Run makes requests over HTTP/1.1 and TLS 1.3 and returns how they went. An
-// answer that is not 200 is an error.
-func (c Clients) Run(j Job) (kong.Result, error) {
-	var r kong.Result
-	return r, c.Do("run", j, &r)
+// Rate returns requests a second.
+func (r Result) Rate() float64 { return float64(r.Requests) / r.Lasted.Seconds() }
+
+// Median returns how long the request in the middle took.
+func (r Result) Median() time.Duration {
+	if len(r.took) == 0 {
+		return 0
+	}
+	return slices.Sorted(slices.Values(r.took))[len(r.took)/2]
 }
 
-// Get makes one request and returns the body of the answer.
-func (c Clients) Get(request string) (string, error) {
-	var body string
-	return body, c.Do("get", request, &body)
-}
-
-// part is the clients within their process.
-type part struct {
+// Clients talk HTTP/1.1 over TLS 1.3 to one address and show a certificate.
+type Clients struct {
 	address string
 	config  *tls.Config
-	more    []*tls.Config // each with one of Options.More
 	kept    []*connection
+	resume  []*tls.Config // of each client, with the session that it resumes
 }
 
-func start(o Options) (role.Part, error) {
-	// The clients' garbage must not be what a latency is made of.
-	debug.SetGCPercent(800)
-	cert, err := tls.X509KeyPair([]byte(o.Cert), []byte(o.Key))
-	if err != nil {
-		return nil, fmt.Errorf("reading the clients' certificate: %w", err)
-	}
+// NewClients makes clients; root is the PEM of the server's certificate.
+func NewClients(address string, root []byte, cert tls.Certificate) (*Clients, error) {
 	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM([]byte(o.Root)) {
-		return nil, errors.New("the listener's certificate is none")
+	if !roots.AppendCertsFromPEM(root) {
+		return nil, errors.New("reading the server's certificate: no PEM")
 	}
-	p := &part{address: o.Address, config: &tls.Config{
+	return &Clients{address: address, config: &tls.Config{
 		RootCAs: roots, Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13,
 		NextProtos: []string{"http/1.1"}, ServerName: "localhost",
-	}}
-	return p, p.prepare(o)
+	}}, nil
 }
 
-func (p *part) Do(command string, argument json.RawMessage) (any, error) {
-	switch command {
-	case "run":
-		var j Job
-		if err := json.Unmarshal(argument, &j); err != nil {
-			return nil, err
-		}
-		return p.run(j)
-	case "get":
-		var request string
-		if err := json.Unmarshal(argument, &request); err != nil {
-			return nil, err
-		}
-		c, err := p.dial(p.config, time.Now().Add(patience))
-		if err != nil {
-			return nil, err
-		}
-		defer c.Close()
-		if err := c.exchange([]byte(request)); err != nil {
-			return nil, err
-		}
-		return string(c.body), nil
+// timeout bounds an exchange: more than the minute after which Kong gives up a
+// plugin server.
+const timeout = 70 * time.Second
+
+// Get makes one request and returns the body of its answer.
+func (c *Clients) Get(request string) (string, error) {
+	one, err := dial(c.address, c.config, time.Now().Add(timeout))
+	if err != nil {
+		return "", err
 	}
-	return nil, fmt.Errorf("no such command: %q", command)
+	defer one.Close()
+	err = one.exchange([]byte(request))
+	return string(one.body), err
 }
 
-func (p *part) Close() error {
-	for _, c := range p.kept {
-		c.Close()
+// Run makes requests. An answer other than 200 is an error.
+func (c *Clients) Run(j Job) (Result, error) {
+	n, end := j.How.clients(), time.Now().Add(j.Lasts+timeout)
+	ask, err := c.asker(j, n, end)
+	if err != nil {
+		return Result{}, err
 	}
-	p.kept = nil
-	return nil
-}
-
-// patience is how long an answer may take beyond the time that a job lasts: more
-// than the minute after which Kong gives a plugin server up.
-const patience = 70 * time.Second
-
-func (p *part) run(j Job) (kong.Result, error) {
-	request := []byte(j.Request)
-	n := max(1, j.Connections)
-	end := time.Now().Add(j.Lasts + patience)
-	if j.New {
-		return p.runNew(j, request, n, end)
-	}
-	if err := p.open(n, end); err != nil {
-		return kong.Result{}, err
-	}
-	connections := p.kept[:n]
 	var (
-		begun   atomic.Int64
-		took    = make([][]time.Duration, len(connections))
-		failed  = make([]error, len(connections))
-		wg      sync.WaitGroup
-		started = time.Now()
+		took   = make([][]time.Duration, n)
+		failed = make([]error, n)
+		wg     sync.WaitGroup
+		begun  = time.Now()
 	)
-	for i, c := range connections {
+	for i := range n {
 		wg.Go(func() {
-			for now := time.Now(); now.Sub(started) < j.Lasts && begun.Add(1) <= int64(j.Most); {
-				if c.closing { // Kong does so after some thousand requests
-					c.Close()
-					if c, failed[i] = p.dial(p.config, end); failed[i] != nil {
-						return
-					}
-					connections[i] = c
-				}
-				if failed[i] = c.exchange(request); failed[i] != nil {
-					begun.Store(int64(j.Most)) // for the others too
+			for now := time.Now(); now.Sub(begun) < j.Lasts; {
+				if failed[i] = ask(i); failed[i] != nil {
 					return
 				}
 				before := now
@@ -175,26 +122,86 @@ func (p *part) run(j Job) (kong.Result, error) {
 		})
 	}
 	wg.Wait()
-	lasted := time.Since(started)
-	if err := errors.Join(failed...); err != nil {
-		return kong.Result{}, errors.Join(err, p.Close())
-	}
-	return kong.ResultOf(slices.Concat(took...), lasted), nil
+	all := slices.Concat(took...)
+	return Result{Requests: len(all), Lasted: time.Since(begun), took: all}, errors.Join(failed...)
 }
 
-// open sees that n connections are kept, good until an instant.
-func (p *part) open(n int, end time.Time) error {
-	for len(p.kept) < n {
-		c, err := p.dial(p.config, end)
+// asker returns what makes one request of a client, by its number.
+func (c *Clients) asker(j Job, n int, end time.Time) (func(client int) error, error) {
+	request := []byte(j.Request)
+	switch j.How {
+	case Kept:
+		err := c.open(n, end)
+		return func(i int) error {
+			if c.kept[i].closing { // Kong does so after some thousand requests
+				c.kept[i].Close()
+				var err error
+				if c.kept[i], err = dial(c.address, c.config, end); err != nil {
+					return err
+				}
+			}
+			return c.kept[i].exchange(request)
+		}, err
+	case New:
+		return func(int) error {
+			_, err := once(c.address, c.config, request, end)
+			return err
+		}, nil
+	}
+	err := c.remember(n, request, end)
+	return func(i int) error {
+		resumed, err := once(c.address, c.resume[i], request, end)
+		if err == nil && !resumed {
+			return errors.New("the TLS session was not resumed")
+		}
+		return err
+	}, err
+}
+
+// open sees that n connections are kept.
+func (c *Clients) open(n int, end time.Time) error {
+	for len(c.kept) < n {
+		one, err := dial(c.address, c.config, end)
 		if err != nil {
 			return err
 		}
-		p.kept = append(p.kept, c)
+		c.kept = append(c.kept, one)
 	}
-	for _, c := range p.kept {
-		if err := c.SetDeadline(end); err != nil {
+	for _, one := range c.kept {
+		if err := one.SetDeadline(end); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// remember sees that each of n clients has a session to resume.
+func (c *Clients) remember(n int, request []byte, end time.Time) error {
+	for len(c.resume) < n {
+		config := c.config.Clone()
+		config.ClientSessionCache = tls.NewLRUClientSessionCache(4)
+		c.resume = append(c.resume, config)
+		if _, err := once(c.address, config, request, end); err != nil {
+			return fmt.Errorf("making a session: %w", err)
+		}
+	}
+	return nil
+}
+
+// once makes a request over a connection of its own.
+func once(address string, config *tls.Config, request []byte, end time.Time) (resumed bool, err error) {
+	one, err := dial(address, config, end)
+	if err != nil {
+		return false, err
+	}
+	defer one.Close()
+	return one.ConnectionState().DidResume, one.exchange(request)
+}
+
+// Close closes the connections that are kept.
+func (c *Clients) Close() {
+	for _, one := range c.kept {
+		one.Close()
+	}
+	c.kept = nil
 }

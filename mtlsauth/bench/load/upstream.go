@@ -3,52 +3,36 @@ package load
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"net"
-
-	"mtls-auth/mtlsauth/bench/role"
 )
 
 // Shows is a request header, without its colon, by which upstream answers with
 // the request that it got, but for the body, and not with "ok".
 const Shows = "X-Bench-Show"
 
-// StartUpstream starts an upstream in a process of its own and returns its
-// host:port, on loopback.
-func StartUpstream() (*role.Process, string, error) {
-	p, err := role.Run("upstream", nil)
-	if err != nil {
-		return nil, "", err
-	}
-	var address string
-	return p, address, p.Do("address", nil, &address)
-}
+// Upstream answers requests on loopback.
+type Upstream struct{ net.Listener }
 
-type upstream struct{ net.Listener }
-
-func startUpstream(any) (role.Part, error) {
+// StartUpstream starts an upstream.
+func StartUpstream() (*Upstream, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	u := upstream{l}
+	u := &Upstream{l}
 	go u.serve()
 	return u, nil
 }
 
-func (u upstream) Do(command string, _ json.RawMessage) (any, error) {
-	if command != "address" {
-		return nil, fmt.Errorf("no such command: %q", command)
-	}
-	return u.Addr().String(), nil
-}
+// Address returns the upstream's host:port.
+func (u *Upstream) Address() string { return u.Addr().String() }
 
-func (u upstream) serve() {
+func (u *Upstream) serve() {
 	for {
 		c, err := u.Accept()
 		if err != nil {
-			return // closed; of whatever else, Kong's answers will tell
+			return // closed
 		}
 		go func() {
 			defer c.Close()
