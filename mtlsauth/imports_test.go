@@ -56,6 +56,10 @@ var policy = map[string][]string{
 	"consumer":   {"certname", "uuid", "go.yaml.in/yaml/v3"},
 	"uuid":       {},
 
+	// Leaves that any room may share.
+	"filewatch": {},
+	"lru":       {},
+
 	// Certificate status: what judges it (ocsp, crl) knows no network and no
 	// clock.
 	"revocation":          {"revocation/...", "signature"},
