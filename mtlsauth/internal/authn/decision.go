@@ -109,9 +109,6 @@ func (d *Decision) Left(now time.Time) time.Duration {
 	return min(d.expires.Sub(d.made.Round(0))-now.Sub(d.made), d.expires.Sub(now.Round(0)))
 }
 
-// Basis is the certificate status that the decision rests on.
-func (d *Decision) Basis() revocation.Basis { return d.basis }
-
 // size estimates the memory that the decision holds, its form included, in
 // bytes.
 func (d *Decision) size() int {

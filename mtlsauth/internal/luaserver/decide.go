@@ -117,7 +117,7 @@ func (d *Door) judge(x *deciding, in *plugin.Instance) (v verdict) {
 	if v.Verdict == verdictFault {
 		return v
 	}
-	if ttl := d.Plugin.HandOut(decision, time.Now()).Milliseconds(); ttl > 0 {
+	if ttl := decision.Left(time.Now()).Milliseconds(); ttl > 0 {
 		v.TTL = ttl
 		if line, ok := in.Again(x, decision, presented); ok {
 			again := pair(line)

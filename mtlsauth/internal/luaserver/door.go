@@ -160,7 +160,7 @@ func (d *Door) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 			now := time.Now()
-			if back := clock.setBack(now, now.Sub(start)); d.Plugin.EvidenceChanged(now) || back {
+			if back := clock.setBack(now, now.Sub(start)); d.Plugin.EvidenceChanged() || back {
 				d.epochs.next()
 			}
 		}

@@ -112,25 +112,12 @@ func (p *Plugin) KongListens(listen []string) { p.status.listeners.Tell(listen) 
 // KongListeners returns where Kong is known to listen.
 func (p *Plugin) KongListeners() []netip.AddrPort { return p.status.listeners.AddrPorts() }
 
-// HandOut is how long a decision may be kept by who can not see whether the
-// evidence that it rests on still stands; 0 for not at all. Until then
-// [Plugin.EvidenceChanged] tells when it does not.
-func (p *Plugin) HandOut(d *authn.Decision, now time.Time) time.Duration {
-	left := d.Left(now)
-	if left <= 0 || !p.handed.Add(d.Basis(), now.Add(left)) {
-		return 0
+// EvidenceChanged reports that evidence was replaced since it was last called, so
+// that decisions that are kept outside this process must be dropped.
+func (p *Plugin) EvidenceChanged() bool {
+	if p.status == nil {
+		return false
 	}
-	return left
-}
-
-// EvidenceChanged reports that evidence was replaced which decisions that were
-// handed out may rest on: they are all to be dropped. It is to be called often,
-// and by one at a time.
-func (p *Plugin) EvidenceChanged(now time.Time) bool {
-	changed := p.handed.Changed(now)
-	if p.status != nil {
-		generation := p.status.checker.Generation()
-		changed = p.folder.Swap(generation) != generation || changed
-	}
-	return changed
+	now := p.status.checker.Replaced()
+	return p.replaced.Swap(now) != now
 }

@@ -11,7 +11,6 @@ import (
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
-	"mtls-auth/mtlsauth/internal/revocation"
 )
 
 // Plugin is what all instances share: the CA certificates, the decisions, and
@@ -29,8 +28,7 @@ type Plugin struct {
 	held     map[[sha256.Size]byte]*sharedHeld // by their content
 	warnedDN bool
 
-	handed *revocation.Handed
-	folder atomic.Uint64 // generation of status that EvidenceChanged saw
+	replaced atomic.Uint64 // status.checker.Replaced, as EvidenceChanged saw it
 }
 
 // pluginOptions are what a plugin is made of.
@@ -65,7 +63,6 @@ func newPlugin(o pluginOptions) *Plugin {
 		lookups:       consumer.NewLookupsWithin(o.memory / lookupShare),
 		policies:      make(map[[sha256.Size]byte]*sharedPolicy),
 		held:          make(map[[sha256.Size]byte]*sharedHeld),
-		handed:        revocation.NewHanded(),
 	}
 }
 

@@ -21,6 +21,9 @@ func TestRenewalsThatAgree(t *testing.T) {
 		client := w.root.Client("client", ocsp("ocsp.example"))
 		responder.Good(client)
 		result := w.expect("at first", "passed", client, w.root)
+		if got := w.checker.Replaced(); got != 0 {
+			t.Errorf("a first answer counts as %d that were replaced", got)
+		}
 		for n := 1; n <= 3; n++ {
 			time.Sleep(time.Minute + time.Second)
 			w.expect("again", "passed", client, w.root)
@@ -30,12 +33,18 @@ func TestRenewalsThatAgree(t *testing.T) {
 			if !result.Basis.Stands() {
 				t.Fatalf("renewal %d, which says the same, has ended a result", n)
 			}
+			if got := w.checker.Replaced(); got != 0 {
+				t.Errorf("renewal %d, which says the same, counts as %d that were replaced", n, got)
+			}
 		}
 		responder.Set(pki.Single(client, pki.OCSPRevoked))
 		time.Sleep(time.Minute + time.Second)
 		w.expect("revoked", "revoked", client, w.root)
 		if result.Basis.Stands() {
 			t.Error("a result stands whose certificate is revoked")
+		}
+		if w.checker.Replaced() == 0 {
+			t.Error("a revocation does not count as replaced evidence")
 		}
 	})
 	bubble(t, "for shorter", func(t *testing.T) {
@@ -58,6 +67,9 @@ func TestRenewalsThatAgree(t *testing.T) {
 		w.expect("again", "passed", client, w.root)
 		if result.Basis.Stands() {
 			t.Error("a result stands that rests on an answer for longer")
+		}
+		if w.checker.Replaced() == 0 {
+			t.Error("an answer for shorter does not count as replaced evidence")
 		}
 	})
 }

@@ -51,11 +51,14 @@ const (
 // Checker checks status for all configurations. It is safe for use by many
 // requests at once.
 type Checker struct {
-	options  Options
-	log      *slog.Logger
-	answers  *table[ocsp.Answer]
-	lists    *table[crlValue]
-	revoked  *revokedCertificates
+	options Options
+	log     *slog.Logger
+	answers *table[ocsp.Answer]
+	lists   *table[crlValue]
+	revoked *revokedCertificates
+	// replaced counts evidence that was replaced by other evidence that says
+	// something else, whatever rests on it.
+	replaced atomic.Uint64
 	permits  *permits
 	plan     *plan
 	warnings *warnings
@@ -88,7 +91,6 @@ func New(o Options) *Checker {
 		options:     o,
 		log:         o.Log,
 		answers:     newTable(o.MaxAnswers, nil, laterAnswer),
-		revoked:     newRevokedCertificates(),
 		permits:     newPermits(),
 		plan:        newPlan(),
 		warnings:    newWarnings(o.Log),
@@ -98,7 +100,9 @@ func New(o Options) *Checker {
 		waiting:     counter{most: maxWaiting},
 		renewals:    counter{most: maxRenewals},
 	}
+	c.revoked = newRevokedCertificates(&c.replaced)
 	c.lists = newTable(maxLists, c.releaseLists, laterList)
+	c.answers.replaced, c.lists.replaced = &c.replaced, &c.replaced
 	return c
 }
 
@@ -116,6 +120,11 @@ func (c *Checker) Generation() uint64 {
 	}
 	return c.options.Folder.Generation()
 }
+
+// Replaced changes whenever evidence is replaced by other evidence that says
+// something else, a revocation is added or taken back, or the folder of CRLs
+// changes. Who keeps results and does not know their Basis drops all of them then.
+func (c *Checker) Replaced() uint64 { return c.replaced.Load() + c.Generation() }
 
 // launch has an exchange run by itself. It is called under the slot's lock and
 // does not wait.

@@ -81,11 +81,14 @@ func (s *slot[V]) keep(out outcome[V], before V, was uint64) {
 		// What was known before is not let go once more.
 		old, kept = out.value, before
 	case !out.same:
+		switch {
+		case !s.has:
+			s.version.Add(1)
+		case overtaken || !out.agrees:
+			s.changed()
+		}
 		s.value, s.has = out.value, true
 		s.count++
-		if overtaken || !out.agrees {
-			s.version.Add(1)
-		}
 		fallthrough
 	default:
 		if !out.until.IsZero() {

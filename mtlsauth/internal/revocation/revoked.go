@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,7 +40,8 @@ const maxRevoked = 100_000
 // revokedCertificates remembers whose revocation was verified: it outlives the
 // answer that said so, and the silence of whoever would have to say it again.
 type revokedCertificates struct {
-	groups *groups
+	groups   *groups
+	replaced *atomic.Uint64 // counts what is added and taken back
 
 	mu     sync.Mutex
 	byCert map[certKey]revocationSeen
@@ -66,8 +68,8 @@ func (s revocationSeen) supersedes(before revocationSeen) bool {
 	return s.thisUpdate.After(before.thisUpdate) || s.thisUpdate.Equal(before.thisUpdate) && s.until.After(before.until)
 }
 
-func newRevokedCertificates() *revokedCertificates {
-	return &revokedCertificates{groups: newGroups(), byCert: make(map[certKey]revocationSeen)}
+func newRevokedCertificates(replaced *atomic.Uint64) *revokedCertificates {
+	return &revokedCertificates{groups: newGroups(), replaced: replaced, byCert: make(map[certKey]revocationSeen)}
 }
 
 // get returns what is remembered of a certificate at an instant.
@@ -98,7 +100,7 @@ func (r *revokedCertificates) add(key certKey, seen revocationSeen, now time.Tim
 	}
 	r.byCert[key] = seen
 	if !known {
-		r.groups.of(key).Add(1)
+		r.changed(key)
 	}
 }
 
@@ -133,6 +135,12 @@ func (r *revokedCertificates) clear(key certKey, thisUpdate, now time.Time) bool
 		return false
 	}
 	delete(r.byCert, key)
-	r.groups.of(key).Add(1)
+	r.changed(key)
 	return true
+}
+
+// changed ends what was decided about a certificate.
+func (r *revokedCertificates) changed(key certKey) {
+	r.groups.of(key).Add(1)
+	r.replaced.Add(1)
 }

@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -35,7 +36,7 @@ func TestRevokedCertificates(t *testing.T) {
 		{"and whichever comes first", []step{{"add", 1, 10, 1, false}, {"add", 1, 2, 1, false}, {"get", 0, 0, 6, true}}},
 		{"for good is remembered after a hold that is over", []step{{"add", 1, 2, 1, false}, {"add", 0, 10, 3, false}, {"get", 0, 0, 6, true}}},
 	} {
-		r := newRevokedCertificates()
+		r := newRevokedCertificates(new(atomic.Uint64))
 		key := certKey{1}
 		for n, s := range test.steps {
 			got := s.want
@@ -61,7 +62,7 @@ func TestRevokedCertificates(t *testing.T) {
 // confirmation.
 func TestRevokedCertificatesEndDecisions(t *testing.T) {
 	now := time.Now()
-	r := newRevokedCertificates()
+	r := newRevokedCertificates(new(atomic.Uint64))
 	key := certKey{1}
 	decided := func() Basis { return Basis{markOf(r.groups.of(key))} }
 	before := decided()
@@ -87,7 +88,7 @@ func TestRevokedCertificatesEndDecisions(t *testing.T) {
 
 func TestRevokedCertificatesAreBounded(t *testing.T) {
 	now := time.Now()
-	r := newRevokedCertificates()
+	r := newRevokedCertificates(new(atomic.Uint64))
 	key := func(n int) certKey { return certKey{byte(n), byte(n >> 8), byte(n >> 16)} }
 	for n := range maxRevoked {
 		r.add(key(n), revocationSeen{thisUpdate: now, until: now.Add(time.Hour + time.Duration(n)*time.Second)}, now)

@@ -13,6 +13,9 @@ type slot[V any] struct {
 	// version changes when the value says something else, and when nobody keeps
 	// it up to date any more.
 	version *atomic.Uint64
+	// replaced counts, for all slots, the values that were replaced by others that
+	// say something else; nil where no one asks.
+	replaced *atomic.Uint64
 	// release is told that a value is not kept any more, and of the one that
 	// still is; nil for who need not know.
 	release func(old, kept V)
@@ -161,9 +164,17 @@ func (s *slot[V]) amend(change func(V) (value V, known, until time.Time, ok bool
 	old := s.value
 	s.value, s.known, s.until = value, known, until
 	s.count++
-	s.version.Add(1)
+	s.changed()
 	if s.release != nil {
 		s.release(old, value)
+	}
+}
+
+// changed ends what rests on the value that was known.
+func (s *slot[V]) changed() {
+	s.version.Add(1)
+	if s.replaced != nil {
+		s.replaced.Add(1)
 	}
 }
 

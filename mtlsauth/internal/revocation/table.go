@@ -12,9 +12,10 @@ type slotKey [32]byte
 
 // table finds slots. It is bounded; those not used for longest go first.
 type table[V any] struct {
-	most    int
-	release func(old, kept V)         // see slot
-	later   func(value, known V) bool // see slot
+	most     int
+	replaced *atomic.Uint64            // see slot
+	release  func(old, kept V)         // see slot
+	later    func(value, known V) bool // see slot
 
 	mu    sync.Mutex
 	byKey map[slotKey]*list.Element
@@ -38,7 +39,7 @@ func (t *table[V]) get(key slotKey) *slot[V] {
 		t.order.MoveToFront(element)
 		return element.Value.(tableEntry[V]).slot
 	}
-	s := &slot[V]{version: new(atomic.Uint64), release: t.release, later: t.later}
+	s := &slot[V]{version: new(atomic.Uint64), replaced: t.replaced, release: t.release, later: t.later}
 	t.byKey[key] = t.order.PushFront(tableEntry[V]{key, s})
 	for len(t.byKey) > t.most {
 		t.drop(t.leastUseful())
