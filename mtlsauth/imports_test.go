@@ -53,7 +53,7 @@ var policy = map[string][]string{
 	"certpath":   {"certname", "signature", "golang.org/x/crypto/cryptobyte"},
 	"signature":  {"golang.org/x/crypto/cryptobyte"},
 	"kongdata":   {"uuid", "go.yaml.in/yaml/v3"},
-	"consumer":   {"certname", "uuid", "go.yaml.in/yaml/v3"},
+	"consumer":   {"certname", "lru", "uuid", "go.yaml.in/yaml/v3", "golang.org/x/sync"},
 	"uuid":       {},
 
 	// Leaves that any room may share.

@@ -21,4 +21,5 @@ require (
 	github.com/Kong/go-pluginserver v0.6.1 // indirect
 	go.yaml.in/yaml/v3 v3.0.6 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/sync v0.25.0 // indirect
 )

@@ -53,7 +53,7 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Pat
 		return Deny(LookupFailed, err)
 	}
 	fetched := match.Fetched
-	if match.How == consumer.Nobody {
+	if match.Consumer == nil {
 		if match.Incomplete {
 			return p.nobody(now, fetched, fmt.Errorf("none of the first %d names is a consumer's, and there are more", consumer.MaxNames))
 		}

@@ -53,7 +53,7 @@ func looking(change ...func(*authn.Options)) []func(*authn.Options) {
 		panic(err)
 	}
 	return append([]func(*authn.Options){func(o *authn.Options) {
-		o.Lookups = consumer.NewLookups()
+		o.Lookups = consumer.NewLookups(1 << 20)
 		o.MaxAge = time.Minute
 		o.Consumers = &authn.Consumers{By: consumer.ConsumerBy{Username: true}, Credentials: credentials}
 	}}, change...)

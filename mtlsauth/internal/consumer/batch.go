@@ -6,15 +6,15 @@ import "context"
 // byte, and the id of its CA certificate, "" for one that names none.
 type CredentialKey struct{ SubjectName, CACertificateID string }
 
-// Questions are all that may have to be known to say whose a certificate is.
+// Questions are all that may have to be known to match a certificate.
 type Questions struct {
 	Credentials []CredentialKey
 	Consumers   []Query
 }
 
-// Prefetcher is a Directory that costs a journey each time it is asked, however
-// much: it is asked everything at once, and Find answers from what came back.
-// Which of the answers counts is not its business.
+// Prefetcher is a Directory that costs a round trip each time it is asked,
+// however much: it is asked everything at once, and Find answers from what came
+// back. Which of the answers counts is decided by Match.
 type Prefetcher interface {
 	Directory
 	// Prefetch asks what is not known yet. It returns the credentials that were
@@ -47,7 +47,7 @@ func (m *Matcher) Questions(s Subject, refs ...Ref) (Questions, error) {
 	}
 	for _, r := range refs {
 		if !r.IsZero() {
-			q.Consumers = append(q.Consumers, r.queries()...)
+			q.Consumers = append(q.Consumers, r.Queries()...)
 		}
 	}
 	return q, nil

@@ -16,7 +16,7 @@ func TestCache(t *testing.T) {
 	const ttl = time.Minute
 	for _, name := range []string{"alice", "dave"} {
 		directory := town()
-		l := consumer.NewLookups()
+		l := newLookups()
 		want := map[string]string{"alice": uuid(101)}[name]
 		for _, step := range []struct {
 			after  time.Duration
@@ -52,15 +52,13 @@ func TestCache(t *testing.T) {
 
 func TestNothingIsKeptWithoutMaxAge(t *testing.T) {
 	directory := town()
-	l := consumer.NewLookups()
+	l := newLookups()
 	for range 2 {
-		for _, shared := range []bool{true, false} {
-			if id, _, err := who(t, l, "alice", consumer.Ask{Directory: directory, Shared: shared, Now: start}); id != uuid(101) || err != nil {
-				t.Fatalf("got %q, %v", id, err)
-			}
+		if id, _, err := who(t, l, "alice", consumer.Ask{Directory: directory, Now: start}); id != uuid(101) || err != nil {
+			t.Fatalf("got %q, %v", id, err)
 		}
 	}
-	if found, absent := l.CacheLen(); len(directory.batches) != 4 || found+absent > 0 {
+	if found, absent := l.CacheLen(); len(directory.batches) != 2 || found+absent > 0 {
 		t.Errorf("asked %q, kept %d and %d", directory.asked(), found, absent)
 	}
 }
@@ -68,7 +66,7 @@ func TestNothingIsKeptWithoutMaxAge(t *testing.T) {
 // What a match rests on is as old as its oldest answer, absence included.
 func TestFetchedIsTheOldestAnswer(t *testing.T) {
 	directory := town()
-	l := consumer.NewLookups()
+	l := newLookups()
 	ask := consumer.Ask{Directory: directory, Now: start, MaxAge: time.Minute}
 	if _, _, err := who(t, l, "x", ask); err != nil {
 		t.Fatal(err)
@@ -93,7 +91,7 @@ func TestFetchedIsTheOldestAnswer(t *testing.T) {
 // Nobody is asked for what comes behind a consumer that is in the cache.
 func TestACachedHitEndsTheQuestions(t *testing.T) {
 	directory := town()
-	l := consumer.NewLookups()
+	l := newLookups()
 	ask := consumer.Ask{Directory: directory, Now: start, MaxAge: time.Minute}
 	m := &consumer.Matcher{ConsumerBy: consumer.ConsumerBy{Username: true}, Lookups: l}
 	for _, names := range [][]string{{"w"}, {"bob"}, {"v", "w", "x", "w", "y", "bob", "z"}} {
@@ -109,7 +107,7 @@ func TestACachedHitEndsTheQuestions(t *testing.T) {
 // A slow answer does not replace one that was asked for later.
 func TestALateAnswerIsNotKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := consumer.NewLookups()
+		l := newLookups()
 		slow := town()
 		slow.before = func(ctx context.Context, _ []consumer.Query) { sleep(ctx, time.Second) }
 		quick := &people{}
@@ -142,7 +140,7 @@ func TestCacheIsBounded(t *testing.T) {
 		"number": {10, 1 << 20, 5, 1 << 20},
 		"bytes":  {1000, 10 * 500, 1000, 5 * 330},
 	} {
-		l := consumer.NewLookups()
+		l := newLookups()
 		l.SetCacheLimits(limits[0], limits[1], limits[2], limits[3])
 		for i := range 50 {
 			for _, name := range []string{"u0", fmt.Sprintf("u%d", i), fmt.Sprintf("nobody%d", i)} {
@@ -178,7 +176,7 @@ func TestCacheIsBounded(t *testing.T) {
 // Somebody who appears or goes takes the place of the old answer.
 func TestCacheHoldsOneAnswerAName(t *testing.T) {
 	directory := &people{}
-	l := consumer.NewLookups()
+	l := newLookups()
 	for i, want := range []string{"", uuid(1), ""} {
 		directory.list = nil
 		if want != "" {

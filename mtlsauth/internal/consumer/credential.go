@@ -4,23 +4,23 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"mtls-auth/mtlsauth/internal/uuid"
 )
 
 // Ref is how a configuration or a file names a consumer. The zero Ref names
-// nobody.
+// none.
 type Ref struct {
 	by    By
 	text  string // as written
-	loose bool   // a UUID or a username, whichever somebody has
+	loose bool   // a UUID or a username, whichever a consumer has
 }
 
 // ParseRef takes the "UUID or username" of a configuration. What looks like a
-// UUID is asked for as an id first and, where a source answered that nobody
-// has it, as a username, since Kong lets a username look like that. Nothing
-// else is asked for as an id.
+// UUID is asked for as an id first and, where no consumer has it, as a username,
+// since Kong lets a username look like that. Nothing else is asked for as an id.
 func ParseRef(text string) Ref {
 	if _, ok := uuid.Parse(text); ok {
 		return Ref{by: ByID, text: text, loose: true}
@@ -33,13 +33,13 @@ func RefTo(q Query) Ref {
 	return Ref{by: q.By, text: q.Value}
 }
 
-// IsZero reports whether the Ref names nobody.
+// IsZero reports whether the Ref names no consumer.
 func (r Ref) IsZero() bool { return r.text == "" }
 
 // same reports whether two refs are known to mean the same consumer.
 func (r Ref) same(other Ref) bool { return r.query() == other.query() }
 
-// query is the first question, with ids in lower case.
+// query is the first query, with ids in lower case.
 func (r Ref) query() Query {
 	if r.by == ByID {
 		return Query{ByID, strings.ToLower(r.text)}
@@ -50,19 +50,16 @@ func (r Ref) query() Query {
 // String returns what the consumer is called, for messages.
 func (r Ref) String() string { return r.text }
 
-// Queries returns the questions whose answer is the consumer, in their order.
-func (r Ref) Queries() []Query { return r.queries() }
-
-func (r Ref) queries() []Query {
+// Queries returns the queries by which the consumer is found, in their order.
+func (r Ref) Queries() []Query {
 	if r.loose {
 		return []Query{r.query(), {ByUsername, r.text}}
 	}
 	return []Query{r.query()}
 }
 
-// Credential is an entry of mtls_auth_credentials: whoever shows a certificate
-// with the name, issued under the CA certificate if one is given, is the
-// consumer.
+// Credential is an entry of mtls_auth_credentials: a certificate with the name,
+// issued under the CA certificate if one is given, is the consumer's.
 type Credential struct {
 	ID          string // as written; may be empty
 	SubjectName string
@@ -91,17 +88,17 @@ type Credentials struct {
 // credentialKey: ca is empty, an id of 36 characters or a digest of 32 bytes.
 type credentialKey struct{ name, ca string }
 
-// NewCredentials indexes credentials. It refuses those that could match nobody,
-// and two that give one subject_name under one ca_certificate to different
-// consumers. Of two to the same consumer the first stands. Whether an id and a
-// username are the same consumer nobody knows here: they are different.
+// NewCredentials indexes credentials. It refuses those that could match no
+// certificate, and two that give one subject_name under one ca_certificate to
+// different consumers. Of two to the same consumer the first stands. An id and a
+// username count as different consumers: whether they are is not known here.
 func NewCredentials(list []Credential) (*Credentials, error) {
 	c := &Credentials{
 		list:  make([]Credential, len(list)),
 		byKey: make(map[credentialKey]int, len(list)),
 	}
 	for i, credential := range list {
-		if err := credential.check(); err != nil {
+		if err := credential.Check(); err != nil {
 			return nil, fmt.Errorf("credentials[%d]: %w", i, err)
 		}
 		credential.CACertificateID = strings.ToLower(credential.CACertificateID)
@@ -122,20 +119,21 @@ func NewCredentials(list []Credential) (*Credentials, error) {
 	return c, nil
 }
 
-func (c *Credential) check() error {
+// Check returns what is wrong with a credential by itself, naming the field.
+func (c *Credential) Check() error {
 	if !usable(c.SubjectName) {
-		return fmt.Errorf("subject_name: %q is no name: it must be UTF-8, not empty and without control characters", cut(c.SubjectName))
+		return fmt.Errorf("subject_name: %q must be UTF-8, not empty and without control characters", cut(c.SubjectName))
 	}
 	if c.CACertificateID != "" {
 		if _, ok := uuid.Parse(c.CACertificateID); !ok {
-			return fmt.Errorf("ca_certificate: %q is no UUID", cut(c.CACertificateID))
+			return fmt.Errorf("ca_certificate: %q must be a UUID", cut(c.CACertificateID))
 		}
 		if c.CACertificateSHA256 != ([sha256.Size]byte{}) {
-			return errors.New("ca_certificate: an id and a certificate, only one of them is allowed")
+			return errors.New("ca_certificate: must be an id or a certificate, not both")
 		}
 	}
 	if c.Consumer.IsZero() {
-		return errors.New("consumer: missing")
+		return errors.New("consumer: must be given")
 	}
 	return nil
 }
@@ -149,6 +147,9 @@ func conflict(a, b *Credential) error {
 	return fmt.Errorf("subject_name %q with %s is mapped to two consumers, %s and %s",
 		cut(a.SubjectName), a.ca(), a.owner(), b.owner())
 }
+
+// Equal reports whether two indices hold the same credentials in the same order.
+func (c *Credentials) Equal(other *Credentials) bool { return slices.Equal(c.list, other.list) }
 
 func (c *Credential) ca() string {
 	switch {
@@ -169,8 +170,8 @@ func (c *Credential) owner() string {
 }
 
 // underCA returns the credential for a name under a CA certificate, nil for
-// none. Where one names the CA by id and another by certificate, which nobody
-// can see before, they must agree: fails closed.
+// none. Where one names the CA by id and another by certificate, which is not seen
+// before, they must agree: fails closed.
 func (c *Credentials) underCA(name string, ca *CA) (*Credential, error) {
 	if !c.bound {
 		return nil, nil
@@ -195,7 +196,7 @@ func (c *Credentials) underCA(name string, ca *CA) (*Credential, error) {
 	return byID, nil
 }
 
-// underAny returns the credential for a name that asks for no CA certificate.
+// underAny returns the credential for a name that names no CA certificate.
 func (c *Credentials) underAny(name string) *Credential {
 	return c.at(credentialKey{name: name})
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // MaxWait is the longest that the lookups of one request may take in all. Kong
-// itself gives up on a plugin server after a minute; a client sooner.
+// itself gives up on a plugin server after a minute; clients do so sooner.
 const MaxWait = 2 * time.Second
 
 // Consumer is a Kong consumer, as a source knows it. It is shared by requests
@@ -54,8 +54,8 @@ type Query struct {
 
 func (q Query) String() string { return fmt.Sprintf("%s %q", q.By, cut(q.Value)) }
 
-// Result is the answer to a query. With neither a consumer nor an error a
-// source answered that there is nobody; everything else that is no consumer
+// Result is the answer to a query. With neither a consumer nor an error a source
+// answered that no consumer has the attribute; every other failure to find one
 // (down, refused, unreadable) is an error.
 type Result struct {
 	Consumer *Consumer
@@ -66,21 +66,21 @@ type Result struct {
 type Directory interface {
 	// Find answers the queries, in one batch and in their order: as many
 	// results as queries. Each stands for itself, so that one that fails does
-	// not take along the others. A value is only ever that of the attribute it
-	// is asked by: a username that looks like an id is no id. Find returns when
-	// ctx ends, and gives its consumers away.
+	// not fail the others. A value is only ever that of the attribute it is
+	// asked by: a username that looks like an id is never taken for one. Find
+	// returns when ctx ends, and gives its consumers away.
 	Find(ctx context.Context, queries []Query) []Result
 }
 
-// find asks the directory and judges what comes back. It fails closed: what is
-// no answer to the question is a failure, not absence.
+// find asks the directory and judges what comes back. It fails closed: what does
+// not answer the query is a failure, not absence.
 func find(ctx context.Context, d Directory, queries []Query) []Result {
 	if d == nil {
 		return failures(len(queries), errors.New("no source of consumers"))
 	}
 	results := d.Find(ctx, queries)
 	if len(results) != len(queries) {
-		return failures(len(queries), fmt.Errorf("%d answers to %d questions", len(results), len(queries)))
+		return failures(len(queries), fmt.Errorf("%d answers to %d queries", len(results), len(queries)))
 	}
 	judged := make([]Result, len(results))
 	for i, r := range results {
@@ -101,7 +101,7 @@ func failures(n int, err error) []Result {
 	return results
 }
 
-// judge returns why a result is no answer to the query.
+// judge returns why a result does not answer the query.
 func (q Query) judge(r Result) error {
 	c := r.Consumer
 	switch {
@@ -110,7 +110,7 @@ func (q Query) judge(r Result) error {
 	case c == nil:
 		return nil
 	case c.ID == "":
-		return errors.New("what came back is a consumer without an id")
+		return errors.New("the answer is a consumer without an id")
 	}
 	var got string
 	want := q.Value
@@ -126,7 +126,7 @@ func (q Query) judge(r Result) error {
 	}
 	// An empty value would find every consumer that lacks the attribute.
 	if got != want || want == "" {
-		return fmt.Errorf("what came back is the consumer with %s", Query{q.By, got})
+		return fmt.Errorf("the answer is the consumer with %s", Query{q.By, got})
 	}
 	return nil
 }

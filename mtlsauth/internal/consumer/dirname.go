@@ -20,8 +20,8 @@ func NewDirNameMatcher(attributes []string) *DirNameMatcher {
 		if oid, known := attributeTypes[name]; known {
 			name = oid
 		}
-		// Whatever is no name stays as it is. Attribute types are dotted
-		// numbers, which no unknown name equals.
+		// Other text stays as it is. Attribute types are dotted numbers, which
+		// no unknown name equals.
 		m.types[name] = struct{}{}
 	}
 	return m

@@ -132,7 +132,7 @@ func (e *entries) consumerOf(value any) (Ref, error) {
 	default:
 		return Ref{}, fmt.Errorf("it is %s; allowed are a UUID, a username, and an object with id, username or custom_id", kindOf(value))
 	}
-	for _, q := range ref.queries() {
+	for _, q := range ref.Queries() {
 		known, ok := e.known[q]
 		if ok && known.IsZero() {
 			return Ref{}, fmt.Errorf("two consumers of this file have %s", q)
@@ -186,7 +186,7 @@ func newCredential(fields map[string]any, allowed []string, ref Ref) (Credential
 	if err := c.readCA(fields["ca_certificate"]); err != nil {
 		return Credential{}, fmt.Errorf("ca_certificate: %w", err)
 	}
-	return c, c.check()
+	return c, c.Check()
 }
 
 // readCA reads a ca_certificate: absent, a UUID, PEM, or an object with id or

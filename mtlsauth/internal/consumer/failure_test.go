@@ -42,7 +42,7 @@ func TestMatchFailures(t *testing.T) {
 			for _, q := range test.fail {
 				directory.fail[q] = down
 			}
-			m := &consumer.Matcher{ConsumerBy: both, Lookups: consumer.NewLookups()}
+			m := &consumer.Matcher{ConsumerBy: both, Lookups: newLookups()}
 			subject := consumer.Subject{Names: test.names, CAs: []consumer.CA{ca}, Credentials: test.creds}
 			ask := consumer.Ask{Directory: directory, Now: start, MaxAge: time.Minute}
 			for range 2 { // the second time partly from the cache
@@ -54,7 +54,7 @@ func TestMatchFailures(t *testing.T) {
 					continue
 				}
 				var missing *consumer.MissingError
-				if err == nil || !strings.Contains(err.Error(), test.want) || errors.As(err, &missing) || got.Consumer != nil || got.How != consumer.Nobody {
+				if err == nil || !strings.Contains(err.Error(), test.want) || errors.As(err, &missing) || got.Consumer != nil {
 					t.Fatalf("got %+v, %v", got, err)
 				}
 				if test.want == "down" && !errors.Is(err, down) {
@@ -66,7 +66,7 @@ func TestMatchFailures(t *testing.T) {
 }
 
 func TestMissingConsumers(t *testing.T) {
-	m := &consumer.Matcher{ConsumerBy: both, Lookups: consumer.NewLookups()}
+	m := &consumer.Matcher{ConsumerBy: both, Lookups: newLookups()}
 	ask := consumer.Ask{Directory: town(), Now: start}
 	subject := consumer.Subject{Names: named("alice"), Credentials: []*consumer.Credentials{mustIndex(t, cred(7, "alice", "", "ghost"))}}
 	got, err := m.Match(t.Context(), subject, ask)
@@ -95,10 +95,10 @@ func TestMissingConsumers(t *testing.T) {
 func TestMatchFromADirectoryThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		directory := &people{before: func(ctx context.Context, _ []consumer.Query) { <-ctx.Done() }}
-		m := &consumer.Matcher{ConsumerBy: both, Lookups: consumer.NewLookups()}
-		for _, shared := range []bool{false, true} {
+		m := &consumer.Matcher{ConsumerBy: both, Lookups: newLookups()}
+		for _, d := range []consumer.Directory{directory, consumer.NewShared(directory)} {
 			begun := time.Now()
-			got, err := m.Match(t.Context(), consumer.Subject{Names: named("a")}, consumer.Ask{Directory: directory, Shared: shared, Now: begun})
+			got, err := m.Match(t.Context(), consumer.Subject{Names: named("a")}, consumer.Ask{Directory: d, Now: begun})
 			if !errors.Is(err, context.DeadlineExceeded) || got.Consumer != nil {
 				t.Errorf("got %+v, %v", got, err)
 			}

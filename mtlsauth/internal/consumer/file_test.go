@@ -32,7 +32,7 @@ func aliceHas(name string) string {
 // maps reports whether the credentials in force map the name.
 func maps(t *testing.T, f *consumer.File, name string) bool {
 	t.Helper()
-	m := &consumer.Matcher{Lookups: consumer.NewLookups()}
+	m := &consumer.Matcher{Lookups: newLookups()}
 	subject := consumer.Subject{Names: named(name), Credentials: []*consumer.Credentials{f.Current()}}
 	got, err := m.Match(t.Context(), subject, consumer.Ask{Directory: town(), Now: start})
 	if err != nil {

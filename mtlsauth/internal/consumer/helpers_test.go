@@ -164,3 +164,6 @@ func mustIndex(t testing.TB, list ...consumer.Credential) *consumer.Credentials 
 }
 
 var root = sync.OnceValue(func() *pki.Certificate { return pki.NewCA("root") })
+
+// newLookups returns a cache that has room for all that a test asks.
+func newLookups() *consumer.Lookups { return consumer.NewLookups(1 << 20) }

@@ -5,86 +5,93 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/lru"
 )
 
-// How many questions are put at once: the first one alone, since most
-// certificates are found by it, the following ones in batches, so that a
-// certificate with MaxNames names is nobody's after 17 of them.
+// How many queries are asked at once: the first one alone, since most
+// certificates are matched by it, the following ones in batches, so that for a
+// certificate with MaxNames names absence is known after 17 of them.
 const (
 	firstBatch = 1
 	nextBatch  = 8
 )
 
+// Limits of the cache: a hundred thousand consumers that are in use, and some
+// thousands of names without a consumer, which any holder of a trusted
+// certificate can bring about. An entry takes about half a KiB.
+const (
+	maxFound, maxFoundBytes   = 100_000, 64 << 20
+	maxAbsent, maxAbsentBytes = 16_384, 8 << 20
+)
+
 // Ask is how a request looks up consumers.
 type Ask struct {
-	Directory Directory
-	// Shared says that the Directory outlives the request: equal questions that
-	// are asked at once through shared ones are one lookup, which goes on when
-	// the request that began it ends. One that lives with a request, such as
-	// a connection's PDK calls, is asked by that request alone and within Find.
-	Shared bool
-	Now    time.Time
+	Directory Directory // asked within Match and Resolve, for this request alone
+	Now       time.Time
 	// MaxAge is how old an answer may be, absence included (cache_ttl). With
 	// zero or less nothing is taken from the cache and nothing kept.
 	MaxAge time.Duration
 }
 
-// Lookups is a cache in front of a directory. The directories that are asked
-// through one must be ways to the same consumers. Answers are kept, absence
-// too; failures never. It is safe for use by many requests at once.
+// Lookups is a cache in front of directories, which must be ways to the same
+// consumers. Answers are kept, absence too; failures never. It is safe for use
+// by many requests at once.
 type Lookups struct {
-	mu         sync.Mutex
-	cache      cache
-	within     int64 // bytes, for the cache
-	flying     map[Query]*flight
+	within     int64         // bytes, for the cache
 	generation atomic.Uint64 // counts Forget
+
+	mu sync.Mutex
+	// Apart, so that no number of absent names pushes out a consumer.
+	found, absent *lru.Cache[Query, answer]
 }
 
-// NewLookups returns an empty cache.
-func NewLookups() *Lookups { return NewLookupsWithin(maxFoundBytes + maxAbsentBytes) }
-
-// NewLookupsWithin returns an empty cache of at most so many bytes, and at most
-// what NewLookups has.
-func NewLookupsWithin(bytes int64) *Lookups {
-	return &Lookups{cache: newCache(bytes), within: bytes, flying: make(map[Query]*flight)}
+// answer is what a directory said, and when it was asked.
+type answer struct {
+	Result
+	fetched time.Time
+	known   bool
 }
 
-// Forget drops all answers. Those of lookups that are running reach whoever
-// waits for them and nobody else.
+// NewLookups returns an empty cache of at most so many bytes, a ninth of them
+// for absence.
+func NewLookups(bytes int64) *Lookups {
+	l := &Lookups{within: min(bytes, maxFoundBytes+maxAbsentBytes)}
+	l.clear(maxFound, maxAbsent)
+	return l
+}
+
+func (l *Lookups) clear(found, absent int) {
+	ninth := max(l.within/9, 1)
+	l.found = lru.New[Query, answer](found, l.within-ninth, nil)
+	l.absent = lru.New[Query, answer](absent, ninth, nil)
+}
+
+// Forget drops all answers. Those of lookups under way reach the requests that
+// wait for them and are not kept.
 func (l *Lookups) Forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cache = newCache(l.within)
-	l.flying = make(map[Query]*flight)
+	l.clear(maxFound, maxAbsent)
 	l.generation.Add(1)
 }
 
 // Generation counts Forget: what was concluded from answers of an earlier one
-// is to be concluded anew.
+// must be concluded again.
 func (l *Lookups) Generation() uint64 { return l.generation.Load() }
 
-// Share asks a directory that outlives the request. Equal questions that are
-// asked at once are one, but across Forget, and nothing is kept.
-func (l *Lookups) Share(ctx context.Context, d Directory, queries []Query, now time.Time) []Result {
-	results := make([]Result, len(queries))
-	for i, a := range l.share(ctx, Ask{Directory: d, Shared: true, Now: now}, queries) {
-		results[i] = a.Result
-	}
-	return results
-}
-
-// found is the first query that somebody has.
+// found is the first query that has a consumer.
 type found struct {
-	consumer *Consumer // nil for nobody
-	index    int
+	consumer *Consumer // nil: none has
+	query    Query
 	// fetched is when the oldest answer was asked for that this one rests on,
-	// absence of earlier ones included; zero if nothing was asked.
+	// absence for earlier queries included; zero if nothing was asked.
 	fetched time.Time
 }
 
-// first returns the consumer of the first query that somebody has. It asks no
-// more than it takes to know that, in batches, within MaxWait. It fails closed:
-// a failure before the first hit is an error, for it may hide an earlier one.
+// first returns the consumer of the first query that has one. It asks no more
+// than it takes to know that, in batches, within MaxWait. It fails closed: a
+// failure before the first hit is an error, for it may hide an earlier one.
 func (l *Lookups) first(ctx context.Context, ask Ask, queries []Query) (found, error) {
 	answers := make([]answer, len(queries))
 	size := firstBatch
@@ -96,7 +103,7 @@ func (l *Lookups) first(ctx context.Context, ask Ask, queries []Query) (found, e
 		}
 		if !a.known {
 			if size == firstBatch {
-				// Made here, since most requests ask nobody.
+				// Made here, since most requests ask no directory.
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, MaxWait)
 				defer cancel()
@@ -111,23 +118,15 @@ func (l *Lookups) first(ctx context.Context, ask Ask, queries []Query) (found, e
 			out.fetched = a.fetched
 		}
 		if a.Consumer != nil {
-			out.consumer, out.index = a.Consumer, i
+			out.consumer, out.query = a.Consumer, queries[i]
 			return out, nil
 		}
 	}
 	return out, nil
 }
 
-func (l *Lookups) cached(ask Ask, q Query) answer {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	a, ok := l.cache.get(q, ask.Now, ask.MaxAge)
-	a.known = ok
-	return a
-}
-
 // ask fills in the first answers that are not known, at most size of them and
-// none behind one that is known to be somebody.
+// none behind one that is known to be a consumer.
 func (l *Lookups) ask(ctx context.Context, ask Ask, queries []Query, answers []answer, size int) {
 	var batch []Query
 	var at []int
@@ -144,43 +143,68 @@ func (l *Lookups) ask(ctx context.Context, ask Ask, queries []Query, answers []a
 			break
 		}
 	}
-	var got []answer
-	if ask.Shared {
-		got = l.share(ctx, ask, batch)
-	} else {
-		got = l.alone(ctx, ask, batch)
-	}
-	for i, a := range got {
-		answers[at[i]] = a
-	}
-}
-
-// alone asks in the caller's goroutine, for nobody else.
-func (l *Lookups) alone(ctx context.Context, ask Ask, batch []Query) []answer {
 	generation := l.generation.Load()
-	got := answered(ask, find(ctx, ask.Directory, batch))
+	results := find(ctx, ask.Directory, batch)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.keep(ask, generation, batch, got)
-	return got
-}
-
-// keep puts into the cache what is no failure, unless Forget was called since.
-func (l *Lookups) keep(ask Ask, generation uint64, batch []Query, got []answer) {
-	if ask.MaxAge <= 0 || generation != l.generation.Load() {
-		return
-	}
-	for i, a := range got {
-		if a.Err == nil {
-			l.cache.put(batch[i], a)
+	keep := ask.MaxAge > 0 && generation == l.generation.Load()
+	for i, r := range results {
+		a := answer{Result: r, fetched: ask.Now, known: true}
+		answers[at[i]] = a
+		if keep && a.Err == nil {
+			l.put(batch[i], a)
 		}
 	}
 }
 
-func answered(ask Ask, results []Result) []answer {
-	answers := make([]answer, len(results))
-	for i, r := range results {
-		answers[i] = answer{Result: r, fetched: ask.Now, known: true}
+// cached returns an answer that is young enough; an older one stays for
+// requests that accept it.
+func (l *Lookups) cached(ask Ask, q Query) answer {
+	if ask.MaxAge <= 0 {
+		return answer{}
 	}
-	return answers
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a, ok := l.found.Get(q)
+	if !ok {
+		a, ok = l.absent.Get(q)
+	}
+	a.known = ok && a.fresh(ask.Now, ask.MaxAge)
+	return a
+}
+
+// fresh tells whether an answer may still be used. It ages by the wall clock or
+// by the monotonic clock, whichever is faster: neither a clock that was set
+// back nor a machine that slept makes it live longer.
+func (a *answer) fresh(now time.Time, maxAge time.Duration) bool {
+	return now.Sub(a.fetched) < maxAge && now.Round(0).Sub(a.fetched.Round(0)) < maxAge
+}
+
+// put keeps an answer unless one that was asked for later is there. The lock is
+// held.
+func (l *Lookups) put(q Query, a answer) {
+	to, from := l.found, l.absent
+	if a.Consumer == nil {
+		to, from = from, to
+	}
+	for _, part := range []*lru.Cache[Query, answer]{to, from} {
+		if old, ok := part.Get(q); ok && old.fetched.After(a.fetched) {
+			return
+		}
+	}
+	from.Remove(q)
+	to.Put(q, a, sizeOf(q, a))
+}
+
+// sizeOf estimates the memory that an entry holds, in bytes.
+func sizeOf(q Query, a answer) int64 {
+	const fixed = 320 // the structures, the map's and the list's share
+	n := fixed + len(q.Value)
+	if c := a.Consumer; c != nil {
+		n += 112 + len(c.ID) + len(c.Username) + len(c.CustomID)
+		for _, tag := range c.Tags {
+			n += 16 + len(tag)
+		}
+	}
+	return int64(n)
 }

@@ -3,6 +3,7 @@ package consumer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -22,25 +23,23 @@ func who(t *testing.T, l *consumer.Lookups, name string, ask consumer.Ask) (stri
 }
 
 func TestFailuresAreNotKept(t *testing.T) {
-	for _, shared := range []bool{false, true} {
-		directory := town()
-		l := consumer.NewLookups()
-		q := consumer.Query{By: consumer.ByUsername, Value: "alice"}
-		directory.fail[q] = errors.New("down")
-		ask := consumer.Ask{Directory: directory, Shared: shared, Now: start, MaxAge: time.Minute}
-		if id, _, err := who(t, l, "alice", ask); err == nil || id != "" {
-			t.Errorf("got %q, %v", id, err)
-		}
-		delete(directory.fail, q)
-		if id, _, err := who(t, l, "alice", ask); err != nil || id != uuid(101) {
-			t.Errorf("the next request: got %q, %v", id, err)
-		}
+	directory := town()
+	l := newLookups()
+	q := consumer.Query{By: consumer.ByUsername, Value: "alice"}
+	directory.fail[q] = errors.New("down")
+	ask := consumer.Ask{Directory: directory, Now: start, MaxAge: time.Minute}
+	if id, _, err := who(t, l, "alice", ask); err == nil || id != "" {
+		t.Errorf("got %q, %v", id, err)
+	}
+	delete(directory.fail, q)
+	if id, _, err := who(t, l, "alice", ask); err != nil || id != uuid(101) {
+		t.Errorf("the next request: got %q, %v", id, err)
 	}
 }
 
 func TestForget(t *testing.T) {
 	directory := town()
-	l := consumer.NewLookups()
+	l := newLookups()
 	ask := consumer.Ask{Directory: directory, Now: start, MaxAge: time.Minute}
 	for _, name := range []string{"alice", "dave"} {
 		for range 2 {
@@ -67,8 +66,7 @@ type panics struct{}
 
 func (panics) Find(context.Context, []consumer.Query) []consumer.Result { panic("oh") }
 
-// What is no answer to the question is a failure: neither a consumer nor
-// absence.
+// What does not answer the query is a failure: neither a consumer nor absence.
 func TestAnswersAreJudged(t *testing.T) {
 	is := func(c consumer.Consumer) static { return static{{Consumer: &c}} }
 	for _, test := range []struct {
@@ -94,20 +92,26 @@ func TestAnswersAreJudged(t *testing.T) {
 		{"too many answers", consumer.ByUsername, "alice", static{{}, {}}, false},
 		{"no directory", consumer.ByUsername, "alice", nil, false},
 	} {
-		for _, shared := range []bool{false, true} {
-			l := consumer.NewLookups()
-			m := &consumer.Matcher{Lookups: l}
-			c, _, err := m.Resolve(t.Context(), consumer.RefTo(consumer.Query{By: test.by, Value: test.value}), consumer.Ask{Directory: test.directory, Shared: shared, Now: start, MaxAge: time.Minute})
-			var missing *consumer.MissingError
-			if test.ok != (err == nil && c != nil || errors.As(err, &missing)) || !test.ok && c != nil {
-				t.Errorf("%s: got %v, %v", test.what, c, err)
-			}
-			if found, absent := l.CacheLen(); !test.ok && found+absent > 0 {
-				t.Errorf("%s: kept", test.what)
-			}
+		directories := []consumer.Directory{test.directory}
+		if test.directory != nil {
+			directories = append(directories, consumer.NewShared(test.directory))
+		}
+		for i, d := range directories {
+			t.Run(fmt.Sprint(test.what, i), func(t *testing.T) {
+				l := newLookups()
+				m := &consumer.Matcher{Lookups: l}
+				c, _, err := m.Resolve(t.Context(), consumer.RefTo(consumer.Query{By: test.by, Value: test.value}), consumer.Ask{Directory: d, Now: start, MaxAge: time.Minute})
+				var missing *consumer.MissingError
+				if test.ok != (err == nil && c != nil || errors.As(err, &missing)) || !test.ok && c != nil {
+					t.Errorf("got %v, %v", c, err)
+				}
+				if found, absent := l.CacheLen(); !test.ok && found+absent > 0 {
+					t.Error("kept")
+				}
+			})
 		}
 	}
-	_, _, err := who(t, consumer.NewLookups(), "alice", consumer.Ask{Directory: panics{}, Shared: true, Now: start})
+	_, _, err := who(t, newLookups(), "alice", consumer.Ask{Directory: consumer.NewShared(panics{}), Now: start})
 	if err == nil || !strings.Contains(err.Error(), "oh") {
 		t.Errorf("a panic: got %v", err)
 	}
@@ -121,8 +125,8 @@ func BenchmarkMatchFromCache(b *testing.B) {
 		"credential": {Names: named("a"), CAs: []consumer.CA{{ID: uuid(1)}}, Credentials: []*consumer.Credentials{mustIndex(b, cred(1, "a", uuid(1), "alice"))}},
 	} {
 		b.Run(what, func(b *testing.B) {
-			m := &consumer.Matcher{ConsumerBy: both, Lookups: consumer.NewLookups()}
-			ask := consumer.Ask{Directory: directory, Shared: true, Now: start, MaxAge: time.Minute}
+			m := &consumer.Matcher{ConsumerBy: both, Lookups: newLookups()}
+			ask := consumer.Ask{Directory: directory, Now: start, MaxAge: time.Minute}
 			b.ReportAllocs()
 			for b.Loop() {
 				if got, err := m.Match(b.Context(), subject, ask); err != nil || got.Consumer == nil {

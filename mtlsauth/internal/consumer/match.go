@@ -7,41 +7,13 @@ import (
 	"time"
 )
 
-// How says how a certificate was found to be somebody's. The zero value is
-// that it was not.
-type How uint8
-
-// The ways, in the order in which they are tried.
-const (
-	Nobody            How = iota
-	BoundCredential       // a credential for a CA certificate of the path
-	UnboundCredential     // a credential for any trusted CA
-	Username              // consumer_by
-	CustomID              // consumer_by
-)
-
-// String returns the way in words for a log.
-func (h How) String() string {
-	switch h {
-	case BoundCredential:
-		return "credential with ca_certificate"
-	case UnboundCredential:
-		return "credential"
-	case Username:
-		return "username"
-	case CustomID:
-		return "custom_id"
-	}
-	return "nobody"
-}
-
 // ConsumerBy is consumer_by: which attributes of a consumer a name is compared
 // with. The zero value turns that off.
 type ConsumerBy struct {
 	Username, CustomID bool
 }
 
-// Matcher finds out whose certificate it is. It is safe for use by many
+// Matcher finds the consumer of a certificate. It is safe for use by many
 // requests at once.
 type Matcher struct {
 	ConsumerBy ConsumerBy
@@ -55,24 +27,21 @@ type Subject struct {
 	// first.
 	CAs []CA
 	// Credentials are asked in their order, the configuration's own first. A
-	// nil one is a source that has not been read: an error for everybody, since
-	// nobody can say whom it would have mapped.
+	// nil one is a source that has not been read: an error for every
+	// certificate, since any may be mapped there.
 	Credentials []*Credentials
 }
 
-// Match is whose certificate it is.
+// Match is the consumer of a certificate.
 type Match struct {
-	How      How       // Nobody is not an error
-	Consumer *Consumer // nil for Nobody
-	Name     string    // the name that matched
-	CAID     string    // the CA certificate that a BoundCredential was found with
+	Consumer *Consumer // nil: no consumer matches, which is no error
 	// CredentialID is the credential's id, else the name that matched.
 	CredentialID string
 	// Fetched is when the oldest answer was asked for that this rests on. A
 	// decision made of it ends cache_ttl later. Zero: nothing was looked up.
 	Fetched time.Time
-	// Incomplete is set for Nobody where not all names were looked at: the
-	// certificate is to be refused, default_consumer or not.
+	// Incomplete is set where no consumer matches and not all names were looked
+	// at: the certificate must be refused, default_consumer or not.
 	Incomplete bool
 }
 
@@ -88,7 +57,7 @@ func (e *MissingError) Error() string {
 
 var errNotRead = errors.New("a source of credentials has not been read yet")
 
-// Match returns whose certificate it is, the first hit of: credentials for a CA
+// Match returns the consumer of a certificate, the first hit of: credentials for a CA
 // certificate of the path, credentials for any CA, consumers by username or
 // custom_id. Each step is exhausted for all names before the next one.
 //
@@ -106,27 +75,32 @@ func (m *Matcher) Match(ctx context.Context, s Subject, ask Ask) (Match, error) 
 			return Match{}, errNotRead
 		}
 	}
-	credential, match, err := s.credential()
+	credential, name, err := s.credential()
 	if err != nil {
 		return Match{}, err
 	}
 	if credential != nil {
-		return m.mapped(ctx, credential, match, ask)
+		return m.mapped(ctx, credential, name, ask)
 	}
-	return m.byAttribute(ctx, s.Names, ask)
+	queries := m.queries(s.Names)
+	f, err := m.Lookups.first(ctx, ask, queries)
+	switch {
+	case err != nil:
+		return Match{}, err
+	case f.consumer == nil:
+		return Match{Fetched: f.fetched, Incomplete: s.Names.More}, nil
+	}
+	return Match{Consumer: f.consumer, CredentialID: f.query.Value, Fetched: f.fetched}, nil
 }
 
-// credential returns the first credential in matching order, nil for none.
-func (s *Subject) credential() (*Credential, Match, error) {
+// credential returns the first credential in matching order and the name that it
+// is for, nil for none.
+func (s *Subject) credential() (*Credential, string, error) {
 	for i := range s.CAs {
 		for _, name := range s.Names.Values {
 			for _, set := range s.Credentials {
-				credential, err := set.underCA(name, &s.CAs[i])
-				if err != nil {
-					return nil, Match{}, err
-				}
-				if credential != nil {
-					return credential, Match{How: BoundCredential, Name: name, CAID: s.CAs[i].ID}, nil
+				if credential, err := set.underCA(name, &s.CAs[i]); credential != nil || err != nil {
+					return credential, name, err
 				}
 			}
 		}
@@ -134,44 +108,26 @@ func (s *Subject) credential() (*Credential, Match, error) {
 	for _, name := range s.Names.Values {
 		for _, set := range s.Credentials {
 			if credential := set.underAny(name); credential != nil {
-				return credential, Match{How: UnboundCredential, Name: name}, nil
+				return credential, name, nil
 			}
 		}
 	}
-	return nil, Match{}, nil
+	return nil, "", nil
 }
 
-func (m *Matcher) mapped(ctx context.Context, credential *Credential, match Match, ask Ask) (Match, error) {
+func (m *Matcher) mapped(ctx context.Context, credential *Credential, name string, ask Ask) (Match, error) {
 	consumer, fetched, err := m.Resolve(ctx, credential.Consumer, ask)
 	if err != nil {
 		return Match{}, fmt.Errorf("credential %q for subject_name %q: %w", credential.ID, cut(credential.SubjectName), err)
 	}
-	match.Consumer, match.Fetched = consumer, fetched
-	match.CredentialID = credential.ID
+	match := Match{Consumer: consumer, CredentialID: credential.ID, Fetched: fetched}
 	if match.CredentialID == "" {
-		match.CredentialID = match.Name
+		match.CredentialID = name
 	}
 	return match, nil
 }
 
-func (m *Matcher) byAttribute(ctx context.Context, names Names, ask Ask) (Match, error) {
-	queries := m.queries(names)
-	f, err := m.Lookups.first(ctx, ask, queries)
-	switch {
-	case err != nil:
-		return Match{}, err
-	case f.consumer == nil:
-		return Match{Fetched: f.fetched, Incomplete: names.More}, nil
-	}
-	hit := queries[f.index]
-	how := Username
-	if hit.By == ByCustomID {
-		how = CustomID
-	}
-	return Match{How: how, Consumer: f.consumer, Name: hit.Value, CredentialID: hit.Value, Fetched: f.fetched}, nil
-}
-
-// queries are the questions of consumer_by, in their order.
+// queries are those of consumer_by, in their order.
 func (m *Matcher) queries(names Names) []Query {
 	var queries []Query
 	for _, name := range names.Values {
@@ -189,7 +145,7 @@ func (m *Matcher) queries(names Names) []Query {
 // anonymous, a credential's), and when the oldest answer was asked for that
 // this rests on. One that does not exist is a *MissingError.
 func (m *Matcher) Resolve(ctx context.Context, r Ref, ask Ask) (*Consumer, time.Time, error) {
-	f, err := m.Lookups.first(ctx, ask, r.queries())
+	f, err := m.Lookups.first(ctx, ask, r.Queries())
 	if err != nil {
 		return nil, time.Time{}, err
 	}

@@ -15,12 +15,12 @@ import (
 // certificate of a person or a workload has a handful.
 const MaxNames = 64
 
-// Names are the names by which a certificate may be somebody's.
+// Names are the names by which a certificate may match a consumer.
 type Names struct {
 	// Values are in the order of the certificate, each once, at most MaxNames.
 	Values []string
 	// More tells that the certificate has, or may have, names which are not
-	// among Values. Nobody can then say that it is nobody's.
+	// among Values. It must then not be treated as one that matches no consumer.
 	More bool
 }
 
@@ -42,13 +42,13 @@ type NameOptions struct {
 // DNS, email and URI names are taken as they are written, addresses in their
 // usual text form, of a directoryName each attribute value that is text, of
 // otherNames the UPN. Values that are empty, undecodable, not UTF-8 or hold a
-// control character are no names. What counts towards MaxNames is what would
-// be used: different names that are left when all others are dropped. So a
-// name that nobody looks at pushes none out, and More means that one which
-// could have been somebody's was not looked at.
+// control character are dropped. What counts towards MaxNames is what would be
+// used: different names that are left when all others are dropped. So a name
+// that is not used pushes none out, and More means that one which could have
+// matched was not looked at.
 //
-// It fails closed: from an extension that can not be read come an error for
-// the log, no names, no CN, and More, for it may name somebody.
+// It fails closed: from an extension that cannot be read come an error for the
+// log, no names, no CN, and More, for it may name a consumer.
 func SubjectNames(leaf *x509.Certificate, o NameOptions) (Names, error) {
 	san, present, err := certname.SubjectAltNames(leaf)
 	if err != nil {
@@ -77,8 +77,8 @@ func SubjectNames(leaf *x509.Certificate, o NameOptions) (Names, error) {
 	return c.names, nil
 }
 
-// commonName returns the only CN of the subject. Two of them are none: nobody
-// can say which is meant.
+// commonName returns the only CN of the subject; none where there are two, of
+// which either may be meant.
 func commonName(leaf *x509.Certificate, o NameOptions) (Names, error) {
 	if o.Believed != nil {
 		return Names{}, nil

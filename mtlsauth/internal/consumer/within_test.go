@@ -10,7 +10,7 @@ import (
 
 func TestLookupsWithinLittleMemory(t *testing.T) {
 	directory := town()
-	l := consumer.NewLookupsWithin(9 << 10)
+	l := consumer.NewLookups(9 << 10)
 	ask := consumer.Ask{Directory: directory, Now: start, MaxAge: time.Minute}
 	asked := func(name string) bool {
 		t.Helper()

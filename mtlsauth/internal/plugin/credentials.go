@@ -102,6 +102,7 @@ func refreshCredentials(ctx context.Context, files []*consumer.File, first *firs
 func (p *Plugin) Reload(ctx context.Context) {
 	p.store.Reload()
 	p.lookups.Forget()
+	p.consumers.Forget()
 	p.status.reload()
 	for _, file := range p.files {
 		readCredentials(ctx, file, true, p.log.sources)

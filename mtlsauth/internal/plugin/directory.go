@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
@@ -50,7 +49,6 @@ func (s sources) Find(ctx context.Context, queries []consumer.Query) []consumer.
 type directory struct {
 	plugin *Plugin
 	door   Loader
-	now    time.Time
 	// known is a consumer that has to be there (default_consumer, anonymous);
 	// zero for none. See load.
 	known consumer.Ref
@@ -64,7 +62,7 @@ var (
 // Find implements consumer.Directory. Kong's load_consumer knows no custom_id:
 // without a source nobody is found by one, which a warning says once.
 func (d directory) Find(ctx context.Context, queries []consumer.Query) []consumer.Result {
-	results := d.plugin.lookups.Share(ctx, sources{d.plugin.store}, queries, d.now)
+	results := d.plugin.consumers.Find(ctx, queries)
 	var left []int // for the PDK
 	alone := false // some of them only it can know
 	for i := range results {

@@ -61,7 +61,7 @@ func (in *Instance) Decide(ctx context.Context, door interface {
 	if in.policy.asks {
 		in.plugin.first.wait()
 	}
-	return in.DecideBy(ctx, door, directory{in.plugin, door, door.Time(), in.policy.Known()}, presented)
+	return in.DecideBy(ctx, door, directory{in.plugin, door, in.policy.Known()}, presented)
 }
 
 // DecideBy is Decide for a door that has a directory of its own.

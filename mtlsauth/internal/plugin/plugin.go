@@ -19,9 +19,10 @@ import (
 // configuration, so nothing worth keeping hangs on an instance.
 type Plugin struct {
 	pluginOptions
-	cache    *authn.Cache
-	lookups  *consumer.Lookups
-	warnedID atomic.Bool // that custom_id finds nobody
+	cache     *authn.Cache
+	lookups   *consumer.Lookups
+	consumers *consumer.Shared // those of the sources
+	warnedID  atomic.Bool      // that no consumer is found by custom_id
 
 	mu       sync.Mutex
 	policies map[[sha256.Size]byte]*sharedPolicy
@@ -60,7 +61,8 @@ func newPlugin(o pluginOptions) *Plugin {
 	return &Plugin{
 		pluginOptions: o,
 		cache:         authn.NewCacheWithin(o.memory / decisionShare),
-		lookups:       consumer.NewLookupsWithin(o.memory / lookupShare),
+		lookups:       consumer.NewLookups(o.memory / lookupShare),
+		consumers:     consumer.NewShared(sources{o.store}),
 		policies:      make(map[[sha256.Size]byte]*sharedPolicy),
 		held:          make(map[[sha256.Size]byte]*sharedHeld),
 	}
