@@ -41,7 +41,7 @@ var policy = map[string][]string{
 	"mtlsauth/goplugin/query": {"plugin"},
 
 	// The plugin, whatever door leads to it.
-	"plugin": {"authn", "kongdata", "consumer", "flags", "revocation", "revocation/...", "uuid"},
+	"plugin": {"authn", "kongdata", "kongenv", "consumer", "flags", "revocation", "revocation/...", "uuid"},
 	"flags":  {},
 
 	// The core: knows no door.
@@ -52,7 +52,8 @@ var policy = map[string][]string{
 	"clientcert": {"golang.org/x/crypto/cryptobyte"},
 	"certpath":   {"certname", "signature", "golang.org/x/crypto/cryptobyte"},
 	"signature":  {"golang.org/x/crypto/cryptobyte"},
-	"kongdata":   {"uuid", "go.yaml.in/yaml/v3"},
+	"kongdata":   {"filewatch", "kongenv", "uuid", "go.yaml.in/yaml/v3"},
+	"kongenv":    {"filewatch"},
 	"consumer":   {"certname", "lru", "uuid", "go.yaml.in/yaml/v3", "golang.org/x/sync"},
 	"uuid":       {},
 

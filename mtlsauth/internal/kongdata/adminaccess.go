@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/filewatch"
 )
 
 const (
@@ -38,8 +40,8 @@ type adminAccess struct {
 	key    []byte
 	pinned [][]byte // DER of certificates that are trusted as they are
 
-	tokenFile, caFile, certFile, keyFile *watchedFile
-	pinFiles                             []*watchedFile
+	tokenFile, caFile, certFile, keyFile *filewatch.File
+	pinFiles                             []*filewatch.File
 	pinErr                               error
 	pinByPath                            map[string][]byte
 }
@@ -58,11 +60,11 @@ func newAdminAccess(c Config, pins []string) *adminAccess {
 	return access
 }
 
-func accessFile(path string) *watchedFile {
+func accessFile(path string) *filewatch.File {
 	if path == "" {
 		return nil
 	}
-	return &watchedFile{path: path, limit: maxAccessFile}
+	return filewatch.New(path, maxAccessFile)
 }
 
 // read reads the files that have changed and returns whether any did.
@@ -71,7 +73,7 @@ func (a *adminAccess) read(force bool) (bool, error) {
 	var changed bool
 	for _, f := range []struct {
 		flag string
-		file *watchedFile
+		file *filewatch.File
 		into *[]byte
 	}{
 		{"-admin-token-file", a.tokenFile, &token},
@@ -82,7 +84,7 @@ func (a *adminAccess) read(force bool) (bool, error) {
 		if f.file == nil {
 			continue
 		}
-		data, fresh, err := f.file.read(force)
+		data, fresh, err := f.file.Read(force)
 		if err != nil {
 			return false, fmt.Errorf("reading %s: %w", f.flag, err)
 		}
@@ -94,7 +96,7 @@ func (a *adminAccess) read(force bool) (bool, error) {
 	if token != nil {
 		text := strings.TrimSpace(string(token))
 		if text == "" || strings.ContainsFunc(text, func(r rune) bool { return r < 0x21 || r > 0x7e }) {
-			a.tokenFile.seen = nil // a broken one is looked at again
+			a.tokenFile.Again()
 			return false, errors.New("-admin-token-file holds no token")
 		}
 		changed = changed || text != a.token
@@ -109,11 +111,11 @@ func (a *adminAccess) readPins(force bool) bool {
 	changed := false
 	a.pinErr = nil
 	for _, file := range a.pinFiles {
-		data, fresh, err := file.read(force)
+		data, fresh, err := file.Read(force)
 		if err != nil {
 			a.pinErr = err
-			changed = changed || a.pinByPath[file.path] != nil
-			delete(a.pinByPath, file.path)
+			changed = changed || a.pinByPath[file.Path()] != nil
+			delete(a.pinByPath, file.Path())
 			continue
 		}
 		if !fresh {
@@ -122,11 +124,11 @@ func (a *adminAccess) readPins(force bool) bool {
 		// The first is the server's own, what follows is its chain.
 		block, _ := pem.Decode(data)
 		if block == nil || block.Type != "CERTIFICATE" {
-			a.pinErr = fmt.Errorf("%s holds no PEM certificate", file.path)
+			a.pinErr = fmt.Errorf("%s holds no PEM certificate", file.Path())
 			block = &pem.Block{}
 		}
-		changed = changed || !bytes.Equal(a.pinByPath[file.path], block.Bytes)
-		a.pinByPath[file.path] = block.Bytes
+		changed = changed || !bytes.Equal(a.pinByPath[file.Path()], block.Bytes)
+		a.pinByPath[file.Path()] = block.Bytes
 	}
 	a.pinned = nil
 	for _, der := range a.pinByPath {

@@ -110,13 +110,13 @@ func (k *kongEnv) announce(alone bool) {
 	switch {
 	case target.source != nil:
 	case target.err != nil && alone:
-		k.log.Warn("no source of CA certificates", "file", k.file.path, "err", target.err)
+		k.log.Warn("no source of CA certificates", "file", k.file.Path(), "err", target.err)
 	case target.err != nil:
-		k.log.Info(".kong_env leads to no source of CA certificates", "file", k.file.path, "err", target.err)
+		k.log.Info(".kong_env leads to no source of CA certificates", "file", k.file.Path(), "err", target.err)
 	case alone && target.key == dataPlane:
-		k.log.Warn(noSourceYet+dataPlaneFlags, "file", k.file.path, "found", target.key)
+		k.log.Warn(noSourceYet+dataPlaneFlags, "file", k.file.Path(), "found", target.key)
 	case alone:
-		k.log.Warn(noSource, "file", k.file.path, "found", target.key)
+		k.log.Warn(noSource, "file", k.file.Path(), "found", target.key)
 	}
 }
 

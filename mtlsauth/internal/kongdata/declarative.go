@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"mtls-auth/mtlsauth/internal/filewatch"
 	"mtls-auth/mtlsauth/internal/uuid"
 
 	"go.yaml.in/yaml/v3"
@@ -25,7 +26,7 @@ const maxDeclarative = 64 << 20
 // said stays in use.
 type declarative struct {
 	name    string
-	file    *watchedFile // nil for a text
+	file    *filewatch.File // nil for a text
 	current atomic.Pointer[declarativeState]
 }
 
@@ -43,7 +44,7 @@ type declarativeEntities struct {
 }
 
 func newDeclarativeFile(name, path string) *declarative {
-	return &declarative{name: name, file: &watchedFile{path: path, limit: maxDeclarative}}
+	return &declarative{name: name, file: filewatch.New(path, maxDeclarative)}
 }
 
 func newDeclarativeText(name, text string) *declarative {
@@ -77,15 +78,15 @@ func (d *declarative) Refresh(_ context.Context, force bool) {
 	if d.file == nil {
 		return
 	}
-	data, changed, err := d.file.read(force)
+	data, changed, err := d.file.Read(force)
 	if err == nil && !changed {
 		return
 	}
 	var entities *declarativeEntities
 	if err == nil {
-		entities, err = parseDeclarative(data, d.file.path)
+		entities, err = parseDeclarative(data, d.file.Path())
 		if err != nil {
-			err = fmt.Errorf("reading %s: %w", d.file.path, err)
+			err = fmt.Errorf("reading %s: %w", d.file.Path(), err)
 		}
 	}
 	if old := d.current.Load(); err != nil && old != nil {

@@ -3,12 +3,13 @@ package kongdata
 import (
 	"net/http"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/kongenv"
 )
 
 var (
 	ParseCA          = parseCA
 	ParseAdminURL    = parseAdminURL
-	ParseKongEnv     = parseKongEnv
 	ParseDeclarative = parseDeclarative
 	LoopbackOnly     = loopbackOnly
 	DeclarativeID    = declarativeID
@@ -22,19 +23,14 @@ const (
 	MaxEntity      = maxEntity
 )
 
-// AdminAddress returns what a .kong_env's admin_listen leads to, or "".
-func AdminAddress(env *kongEnvFile, allowHTTP bool) string {
-	a, ok := env.adminAddress(allowHTTP)
+// AdminAddress returns the first of URLs that may be asked, or "".
+func AdminAddress(urls []string, allowHTTP bool) string {
+	a, ok := usable(urls, allowHTTP)
 	if !ok {
 		return ""
 	}
 	return a.String()
 }
-
-func (env *kongEnvFile) HasAdminAPI() bool           { return env.hasAdminAPI() }
-func (env *kongEnvFile) Pins(prefix string) []string { return env.pins(prefix) }
-func (env *kongEnvFile) DeclarativeString() string   { return env.declarativeString }
-func (env *kongEnvFile) DeclarativeConfig() string   { return env.declarativeConfig }
 
 // CertCount and EntryCount are what the store holds.
 func (s *Store) CertCount() int {
@@ -104,7 +100,7 @@ const (
 )
 
 // KongEnvPins are the files that a .kong_env has trusted as they are.
-func KongEnvPins(prefix string, env *kongEnvFile) int {
+func KongEnvPins(prefix string, env *kongenv.Settings) int {
 	target := newKongEnv(Config{Prefix: prefix}, nil).target(env)
 	if api, ok := target.source.(*adminAPI); ok {
 		return len(api.access.pinFiles)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/kongenv"
 )
 
 // An id that is released while it is asked for, or known for certain from a
@@ -272,7 +273,7 @@ func TestPinsAreForLoopback(t *testing.T) {
 		"127.0.0.1:8444 ssl": 1, "0.0.0.0:8444 ssl": 1, "[::1]:8444 ssl": 1, "localhost:8444 ssl": 1,
 		"192.0.2.1:8444 ssl": 0, "kong.example:8444 ssl": 0, "127.0.0.1:8001": 0,
 	} {
-		env, err := kongdata.ParseKongEnv([]byte(envOf("admin_listen = "+listen, "admin_ssl_cert = /a.crt")))
+		env, err := kongenv.Parse([]byte(envOf("admin_listen = "+listen, "admin_ssl_cert = /a.crt")))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
+
+	"mtls-auth/mtlsauth/internal/filewatch"
 )
 
 // folder is -ca-dir: one `<uuid>.pem` file for each CA certificate, or
@@ -37,7 +39,7 @@ type folderIndex struct {
 // folderFile is one certificate file. It is replaced, not changed, after it
 // went into an index.
 type folderFile struct {
-	watch watchedFile
+	watch *filewatch.File
 	text  string
 	err   error
 }
@@ -70,11 +72,11 @@ func (f *folder) CACertificate(_ context.Context, id string) (string, error) {
 			return "", file.err
 		}
 		if strings.TrimSpace(file.text) != strings.TrimSpace(files[0].text) {
-			return "", &RefusedError{fmt.Sprintf("%s and %s differ and have the same id", files[0].watch.path, file.watch.path)}
+			return "", &RefusedError{fmt.Sprintf("%s and %s differ and have the same id", files[0].watch.Path(), file.watch.Path())}
 		}
 	}
 	if !strings.Contains(files[0].text, certificateEnd) {
-		return "", fmt.Errorf("%s holds no whole PEM certificate", files[0].watch.path)
+		return "", fmt.Errorf("%s holds no whole PEM certificate", files[0].watch.Path())
 	}
 	return files[0].text, nil
 }

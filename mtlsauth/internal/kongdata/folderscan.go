@@ -1,16 +1,13 @@
 package kongdata
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 
+	"mtls-auth/mtlsauth/internal/filewatch"
 	"mtls-auth/mtlsauth/internal/uuid"
 )
 
@@ -40,7 +37,7 @@ type folderScan struct {
 }
 
 func (s *folderScan) run() error {
-	entries, err := readDir(s.folder.path)
+	entries, err := filewatch.ReadDir(s.folder.path, maxFolderEntries)
 	if err != nil {
 		return err
 	}
@@ -68,25 +65,6 @@ func (s *folderScan) run() error {
 	return nil
 }
 
-// readDir lists a folder in order of names. It opens nothing else: a pipe in its
-// place would wait for a writer.
-func readDir(path string) ([]fs.DirEntry, error) {
-	d, err := os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Close()
-	entries, err := d.ReadDir(maxFolderEntries + 1)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	if len(entries) > maxFolderEntries {
-		return nil, fmt.Errorf("%s has more than %d entries", path, maxFolderEntries)
-	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	return entries, nil
-}
-
 func isDir(entry fs.DirEntry, path string) bool {
 	if entry.Type()&fs.ModeSymlink == 0 {
 		return entry.IsDir()
@@ -110,17 +88,17 @@ func (s *folderScan) file(id, path string) {
 }
 
 func (s *folderScan) add(id string, file *folderFile) {
-	s.files[file.watch.path] = file
+	s.files[file.watch.Path()] = file
 	s.index.byID[id] = append(s.index.byID[id], file)
 }
 
 func (s *folderScan) readCert(path string) *folderFile {
 	old := s.folder.files[path]
-	next := &folderFile{watch: watchedFile{path: path, limit: maxEntity}}
+	next := &folderFile{watch: filewatch.New(path, maxEntity)}
 	if old != nil {
 		next.watch = old.watch
 	}
-	data, changed, err := next.watch.read(s.force)
+	data, changed, err := next.watch.Read(s.force)
 	switch {
 	case err != nil:
 		next.err = err
@@ -166,8 +144,8 @@ func secretBase(dir string) (string, bool) {
 // readSecret reads both keys. An empty id without error means that this is no
 // Secret of a CA certificate.
 func (s *folderScan) readSecret(base string) (string, *folderFile, error) {
-	data, _, err := readFile(filepath.Join(base, "id"), maxIDFile)
-	if isAbsent(err) {
+	data, _, err := filewatch.ReadFile(filepath.Join(base, "id"), maxIDFile)
+	if filewatch.IsAbsent(err) {
 		return "", nil, nil
 	}
 	if err != nil {
@@ -178,10 +156,10 @@ func (s *folderScan) readSecret(base string) (string, *folderFile, error) {
 		return "", nil, fmt.Errorf("%s holds no UUID", filepath.Join(base, "id"))
 	}
 	cert := s.readCert(filepath.Join(base, "cert"))
-	if isAbsent(cert.err) {
+	if filewatch.IsAbsent(cert.err) {
 		cert = s.readCert(filepath.Join(base, "ca.crt"))
 	}
-	if isAbsent(cert.err) {
+	if filewatch.IsAbsent(cert.err) {
 		cert.err = fmt.Errorf("%s has the key id but neither cert nor ca.crt", base)
 	}
 	return id, cert, nil
@@ -195,15 +173,11 @@ func (s *folderScan) addSecret(dir, id string, cert *folderFile, err error) {
 			s.index.blind = err
 			return
 		}
-		cert = &folderFile{watch: watchedFile{path: filepath.Join(dir, "id")}, err: err}
+		cert = &folderFile{watch: filewatch.New(filepath.Join(dir, "id"), maxIDFile), err: err}
 	}
 	if id == "" {
 		return
 	}
 	s.secrets[dir] = id
 	s.add(id, cert)
-}
-
-func isAbsent(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }

@@ -8,16 +8,14 @@ import (
 	"log/slog"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
-)
 
-// maxKongEnv bounds .kong_env, which may hold a whole declarative
-// configuration.
-const maxKongEnv = maxDeclarative
+	"mtls-auth/mtlsauth/internal/filewatch"
+	"mtls-auth/mtlsauth/internal/kongenv"
+)
 
 // replacingFlags are what to use where .kong_env can not be.
 const replacingFlags = "-admin-url (or -declarative-config, -ca-dir); on a data plane, which has no Admin API, -ca-dir or -declarative-config"
@@ -37,7 +35,7 @@ var errNoAddress = errors.New("admin_listen of .kong_env has no address that can
 type kongEnv struct {
 	config  Config
 	log     *slog.Logger
-	file    watchedFile
+	file    *filewatch.File
 	current atomic.Pointer[kongEnvTarget]
 }
 
@@ -56,11 +54,11 @@ func newKongEnv(c Config, log *slog.Logger) *kongEnv {
 	return &kongEnv{
 		config: c,
 		log:    log,
-		file:   watchedFile{path: filepath.Join(c.Prefix, ".kong_env"), limit: maxKongEnv},
+		file:   filewatch.New(kongenv.Path(c.Prefix), kongenv.MaxBytes),
 	}
 }
 
-func (k *kongEnv) Name() string { return k.file.path }
+func (k *kongEnv) Name() string { return k.file.Path() }
 
 // CACertificate asks the source that .kong_env leads to.
 func (k *kongEnv) CACertificate(ctx context.Context, id string) (string, error) {
@@ -141,7 +139,7 @@ func (k *kongEnv) look(force bool) *kongEnvTarget {
 }
 
 func (k *kongEnv) next(old *kongEnvTarget, force bool) *kongEnvTarget {
-	data, changed, err := k.file.read(force)
+	data, changed, err := k.file.Read(force)
 	switch {
 	case err != nil && old != nil && old.source != nil:
 		return nil // what it led to stays in use
@@ -150,12 +148,12 @@ func (k *kongEnv) next(old *kongEnvTarget, force bool) *kongEnvTarget {
 	case err != nil:
 		return &kongEnvTarget{key: "unreadable", err: k.explain(err)}
 	case changed:
-		env, err := parseKongEnv(data)
+		env, err := kongenv.Parse(data)
 		switch {
 		case err == nil:
 			return k.target(env)
 		case old == nil || old.source == nil:
-			return &kongEnvTarget{key: "broken", err: fmt.Errorf("reading %s: %w", k.file.path, err)}
+			return &kongEnvTarget{key: "broken", err: fmt.Errorf("reading %s: %w", k.file.Path(), err)}
 		}
 	}
 	return nil
@@ -166,7 +164,7 @@ func (k *kongEnv) follow(target *kongEnvTarget) {
 	old := k.current.Load()
 	k.current.Store(target)
 	if target.source != nil {
-		k.log.Info("CA certificates and consumers can be had from what .kong_env names", "file", k.file.path, "source", target.source.Name())
+		k.log.Info("CA certificates and consumers can be had from what .kong_env names", "file", k.file.Path(), "source", target.source.Name())
 	}
 	if old != nil {
 		closeSource(old.source)
@@ -174,37 +172,48 @@ func (k *kongEnv) follow(target *kongEnvTarget) {
 }
 
 // target returns where the file's settings lead.
-func (k *kongEnv) target(env *kongEnvFile) *kongEnvTarget {
+func (k *kongEnv) target(env *kongenv.Settings) *kongEnvTarget {
 	prefix := k.config.Prefix
 	switch {
-	case env.dataPlane:
+	case env.DataPlane:
 		return &kongEnvTarget{key: dataPlane}
-	case env.hasAdminAPI():
-		address, ok := env.adminAddress(k.config.AdminAllowHTTP)
+	case env.HasAdminAPI():
+		address, ok := usable(env.AdminURLs(), k.config.AdminAllowHTTP)
 		if !ok {
 			return &kongEnvTarget{key: "no address", err: errNoAddress}
 		}
 		var pins []string
 		if address.tls && isLoopback(address.host) {
-			pins = env.pins(prefix)
+			pins = env.AdminCertificates(prefix)
 		}
 		return &kongEnvTarget{
 			key:    strings.Join(append([]string{"admin", address.String()}, pins...), "\x00"),
 			source: newAdminAPI(address, newAdminAccess(k.config, pins)),
 		}
-	case env.declarativeConfig != "":
-		path := under(prefix, env.declarativeConfig)
+	case env.DeclarativeConfig != "":
+		path := kongenv.Below(prefix, env.DeclarativeConfig)
 		return &kongEnvTarget{
 			key:    "file\x00" + path,
 			source: newDeclarativeFile("declarative_config "+path, path),
 		}
-	case env.declarativeString != "":
+	case env.DeclarativeString != "":
 		return &kongEnvTarget{
-			key:    "text\x00" + env.declarativeString,
-			source: newDeclarativeText("declarative_config_string", env.declarativeString),
+			key:    "text\x00" + env.DeclarativeString,
+			source: newDeclarativeText("declarative_config_string", env.DeclarativeString),
 		}
 	}
 	return &kongEnvTarget{key: "none"}
+}
+
+// usable returns the first address that may be asked: plain http goes to
+// loopback alone, and elsewhere with -admin-allow-http.
+func usable(urls []string, allowHTTP bool) (adminAddress, bool) {
+	for _, url := range urls {
+		if address, err := parseAdminURL(url, allowHTTP); err == nil {
+			return address, true
+		}
+	}
+	return adminAddress{}, false
 }
 
 // Close ends connections that are not in use.
@@ -217,7 +226,7 @@ func (k *kongEnv) Close() error {
 
 // explain says whose file it is that can not be read, and what to use instead.
 func (k *kongEnv) explain(err error) error {
-	info, statErr := os.Stat(k.file.path)
+	info, statErr := os.Stat(k.file.Path())
 	if statErr != nil {
 		return fmt.Errorf("%w; use instead %s", err, replacingFlags)
 	}

@@ -34,97 +34,27 @@ func serveTLS(t *testing.T, h http.Handler, cert, clients *pki.Certificate) stri
 	return server.URL
 }
 
-func TestParseKongEnv(t *testing.T) {
-	tests := []struct {
-		listen string
-		want   string
-		http   string // with -admin-allow-http, if it is another
+// Plain http goes to loopback alone, unless it is allowed.
+func TestUsableAdminURL(t *testing.T) {
+	for _, row := range []struct {
+		name, urls, want, allowed string
 	}{
-		{"127.0.0.1:8001 reuseport backlog=16384, 127.0.0.1:8444 http2 ssl reuseport backlog=16384", "http://127.0.0.1:8001", ""},
-		{"127.0.0.1:8001 reuseport backlog=16384,127.0.0.1:8444 http2 ssl", "http://127.0.0.1:8001", ""},
-		{"127.0.0.1:8444 http2 ssl, 127.0.0.1:8001", "https://127.0.0.1:8444", ""},
-		{"0.0.0.0:8001", "http://127.0.0.1:8001", ""},
-		{"*:8001", "http://127.0.0.1:8001", ""},
-		{"[::]:8001", "http://[::1]:8001", ""},
-		{"[::1]:8001", "http://[::1]:8001", ""},
-		{"0.0.0.0:8444 ssl", "https://127.0.0.1:8444", ""},
-		{"localhost:8001", "http://localhost:8001", ""},
-		{"10.1.2.3:8001, 10.1.2.3:8444 ssl", "https://10.1.2.3:8444", "http://10.1.2.3:8001"},
-		{"10.1.2.3:8001", "", "http://10.1.2.3:8001"},
-		{"kong.example:8001", "", "http://kong.example:8001"},
-		{"unix:/run/kong.sock", "unix:/run/kong.sock", ""},
-		{"unix:/run/kong.sock ssl, 127.0.0.1:8001", "http://127.0.0.1:8001", ""},
-		{"127.0.0.1:8001 proxy_protocol, 127.0.0.1:8002", "http://127.0.0.1:8002", ""},
-		{"off", "", ""},
-		{"off, 127.0.0.1:8001", "", ""},
-		{"nonsense", "", ""},
-		{"127.0.0.1:99999", "", ""},
-	}
-	for _, test := range tests {
-		t.Run(test.listen, func(t *testing.T) {
-			env, err := kongdata.ParseKongEnv([]byte("# comment\n\nprefix = /kong\nadmin_listen = " + test.listen + "\npg_password = x\n"))
-			if err != nil {
-				t.Fatal(err)
+		{name: "loopback", urls: "http://127.0.0.1:8001 https://127.0.0.1:8444", want: "http://127.0.0.1:8001", allowed: "http://127.0.0.1:8001"},
+		{name: "elsewhere, TLS too", urls: "http://10.1.2.3:8001 https://10.1.2.3:8444", want: "https://10.1.2.3:8444", allowed: "http://10.1.2.3:8001"},
+		{name: "elsewhere", urls: "http://10.1.2.3:8001", allowed: "http://10.1.2.3:8001"},
+		{name: "a name", urls: "http://kong.example:8001", allowed: "http://kong.example:8001"},
+		{name: "a socket", urls: "unix:/run/kong.sock", want: "unix:/run/kong.sock", allowed: "unix:/run/kong.sock"},
+		{name: "port too large", urls: "http://127.0.0.1:99999"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := kongdata.AdminAddress(strings.Fields(row.urls), false); got != row.want {
+				t.Errorf("got %q, want %q", got, row.want)
 			}
-			if got := kongdata.AdminAddress(env, false); got != test.want {
-				t.Errorf("got %q, want %q", got, test.want)
-			}
-			if test.http == "" {
-				test.http = test.want
-			}
-			if got := kongdata.AdminAddress(env, true); got != test.http {
-				t.Errorf("with -admin-allow-http: got %q, want %q", got, test.http)
-			}
-			if want := !strings.HasPrefix(test.listen, "off"); env.HasAdminAPI() != want {
-				t.Errorf("HasAdminAPI: got %v", !want)
+			if got := kongdata.AdminAddress(strings.Fields(row.urls), true); got != row.allowed {
+				t.Errorf("with -admin-allow-http: got %q, want %q", got, row.allowed)
 			}
 		})
 	}
-}
-
-func TestParseKongEnvValues(t *testing.T) {
-	env, err := kongdata.ParseKongEnv([]byte(strings.Join([]string{
-		"# ****", "admin_listen = off", "pg_password = a\\#b", "declarative_config = /etc/kong \\#1/kong.yml",
-		"declarative_config_string = _format_version: \"3.0\"", "\\# a comment", "ca_certificates:", "- id: x = y",
-		"admin_ssl_cert = /a.crt,ssl/b.crt", "log_level = notice", "not a setting", "",
-	}, "\n")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := env.DeclarativeConfig(), "/etc/kong #1/kong.yml"; got != want {
-		t.Errorf("declarative_config: got %q, want %q", got, want)
-	}
-	if got, want := env.DeclarativeString(), "_format_version: \"3.0\"\n# a comment\nca_certificates:\n- id: x = y"; got != want {
-		t.Errorf("declarative_config_string: got %q, want %q", got, want)
-	}
-	if got, want := strings.Join(env.Pins("/kong"), " "), "/a.crt /kong/ssl/b.crt"; got != want {
-		t.Errorf("admin_ssl_cert: got %q, want %q", got, want)
-	}
-	env, err = kongdata.ParseKongEnv([]byte("admin_listen = 127.0.0.1:8444 ssl\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := strings.Join(env.Pins("/kong"), " "), "/kong/ssl/admin-kong-default.crt /kong/ssl/admin-kong-default-ecdsa.crt"; got != want {
-		t.Errorf("Kong's own certificates: got %q, want %q", got, want)
-	}
-	for _, text := range []string{"", "prefix = /kong\n", "admin_listen =\n", "admin_listen = ,\n"} {
-		if env, err := kongdata.ParseKongEnv([]byte(text)); err == nil || env != nil {
-			t.Errorf("%q: got no error", text)
-		}
-	}
-}
-
-func FuzzParseKongEnv(f *testing.F) {
-	f.Add([]byte("admin_listen = 127.0.0.1:8001 reuseport, [::]:8444 ssl\nadmin_ssl_cert = /x\\#y\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		env, err := kongdata.ParseKongEnv(data)
-		if (env == nil) == (err == nil) {
-			t.Fatal("settings and an error, or neither")
-		}
-		if env != nil {
-			kongdata.AdminAddress(env, false)
-		}
-	})
 }
 
 func envOf(lines ...string) string { return strings.Join(lines, "\n") + "\n" }

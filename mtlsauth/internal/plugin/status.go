@@ -8,7 +8,7 @@ import (
 
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/flags"
-	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/kongenv"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
@@ -49,7 +49,7 @@ func milliseconds(n float64) time.Duration {
 // statusServices are what checks status, with what it reads and keeps.
 type statusServices struct {
 	checker   *revocation.Checker
-	listeners *kongdata.KongListeners
+	listeners *kongenv.Listeners
 	folder    *crldir.Folder // nil without -crl-dir
 	state     *statedir.Dir  // nil without -state-dir
 }
@@ -84,7 +84,7 @@ func openStatus(o flags.Options, limit int64, log *slog.Logger) (*statusServices
 			return nil, fmt.Errorf("-state-dir %q: %w", o.StateDir, err)
 		}
 	}
-	s.listeners = kongdata.NewListeners(o.Prefix)
+	s.listeners = kongenv.NewListeners(o.Prefix)
 	s.checker = revocation.New(revocation.Options{
 		Fetcher: fetch.New(fetch.Options{
 			UserAgent:    "mtls-auth/" + Version,

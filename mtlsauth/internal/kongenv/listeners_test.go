@@ -1,4 +1,4 @@
-package kongdata_test
+package kongenv_test
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/kongenv"
 )
 
 // kongDefaults is what is refused where nothing is known.
@@ -27,7 +27,7 @@ func listed(addresses []netip.AddrPort) string {
 	return strings.Join(out, " ")
 }
 
-func wantListeners(t *testing.T, what string, k *kongdata.KongListeners, want string) {
+func wantListeners(t *testing.T, what string, k *kongenv.Listeners, want string) {
 	t.Helper()
 	got := strings.Fields(listed(k.AddrPorts()))
 	missing := map[string]bool{}
@@ -49,7 +49,9 @@ func wantListeners(t *testing.T, what string, k *kongdata.KongListeners, want st
 func putEnv(t *testing.T, prefix string, age time.Duration, lines ...string) {
 	t.Helper()
 	path := filepath.Join(prefix, ".kong_env")
-	write(t, path, envOf(lines...))
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	at := time.Now().Add(-age)
 	if err := os.Chtimes(path, at, at); err != nil {
 		t.Fatal(err)
@@ -88,9 +90,11 @@ func TestListeners(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			prefix := t.TempDir()
-			putEnv(t, prefix, time.Hour, test.lines...)
-			wantListeners(t, "", kongdata.NewListeners(prefix), test.want)
+			synctest.Test(t, func(t *testing.T) { // where the file was not changed just now
+				prefix := t.TempDir()
+				putEnv(t, prefix, time.Hour, test.lines...)
+				wantListeners(t, "", kongenv.NewListeners(prefix), test.want)
+			})
 		})
 	}
 }
@@ -100,7 +104,7 @@ func TestListenersAreReadAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		prefix := t.TempDir()
 		putEnv(t, prefix, time.Hour, "admin_listen = 10.0.0.1:1")
-		k := kongdata.NewListeners(prefix)
+		k := kongenv.NewListeners(prefix)
 		if err := os.Remove(filepath.Join(prefix, ".kong_env")); err != nil {
 			t.Fatal(err)
 		}
@@ -109,12 +113,12 @@ func TestListenersAreReadAtOnce(t *testing.T) {
 }
 
 func TestListenersWithoutKongEnv(t *testing.T) {
-	wantListeners(t, "absent", kongdata.NewListeners(t.TempDir()), kongDefaults)
+	wantListeners(t, "absent", kongenv.NewListeners(t.TempDir()), kongDefaults)
 	prefix := t.TempDir()
 	if err := os.Mkdir(filepath.Join(prefix, ".kong_env"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	wantListeners(t, "a folder in its place", kongdata.NewListeners(prefix), kongDefaults)
+	wantListeners(t, "a folder in its place", kongenv.NewListeners(prefix), kongDefaults)
 }
 
 // In the bubble the clock says the year 2000, so that a file of that time was
@@ -123,7 +127,7 @@ func TestListenersFollowChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		prefix := t.TempDir()
 		putEnv(t, prefix, time.Hour, "admin_listen = 10.0.0.1:1")
-		k := kongdata.NewListeners(prefix)
+		k := kongenv.NewListeners(prefix)
 		wantListeners(t, "at first", k, "10.0.0.1:1")
 
 		putEnv(t, prefix, 0, "admin_listen = 10.0.0.1:22")
@@ -153,7 +157,7 @@ func TestListenersOfManyCallers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		prefix := t.TempDir()
 		putEnv(t, prefix, time.Hour, "admin_listen = 10.0.0.1:1")
-		k := kongdata.NewListeners(prefix)
+		k := kongenv.NewListeners(prefix)
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
@@ -179,7 +183,7 @@ func BenchmarkListeners(b *testing.B) {
 	if err := os.WriteFile(filepath.Join(prefix, ".kong_env"), []byte("admin_listen = 10.0.0.1:1\n"), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	k := kongdata.NewListeners(prefix)
+	k := kongenv.NewListeners(prefix)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			k.AddrPorts()
@@ -194,7 +198,7 @@ func TestListenersThatKongTells(t *testing.T) {
 
 func testListenersThatKongTells(t *testing.T) {
 	prefix := t.TempDir()
-	k := kongdata.NewListeners(prefix)
+	k := kongenv.NewListeners(prefix)
 	has := func(address string) bool { return slices.Contains(k.AddrPorts(), netip.MustParseAddrPort(address)) }
 	if has("127.0.0.1:9001") || !has("0.0.0.0:8001") {
 		t.Fatalf("at first %v", k.AddrPorts())

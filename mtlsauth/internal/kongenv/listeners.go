@@ -1,120 +1,120 @@
-package kongdata
+package kongenv
 
 import (
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/filewatch"
 )
 
-// listenersAge is how old what was read of .kong_env may be before the file is
-// looked at again. Kong writes it when it is started or reloaded, and listens a
-// moment later.
+// listenersAge is how old what was read may be before the file is read again. Kong
+// writes it when it is started or reloaded, and listens a moment later.
 const listenersAge = time.Second
 
-// defaultListeners are the ports that Kong listens on where nobody says
-// otherwise (kong.conf: proxy_listen, admin_listen, admin_gui_listen,
+// defaultListeners are the ports that Kong listens on by default (kong.conf: proxy_listen, admin_listen, admin_gui_listen,
 // cluster_listen, cluster_telemetry_listen, status_listen). stream_listen and
 // debug_listen are off then.
 var defaultListeners = []uint16{8000, 8443, 8001, 8444, 8002, 8445, 8005, 8006, 8007}
 
-// KongListeners is where the Kong of a prefix listens: addresses that nothing
-// which a certificate names may lead to, least of all those of the Admin API.
+// Listeners are where the Kong of a prefix listens: addresses to which nothing
+// that a certificate names may lead, least of all those of the Admin API.
 //
-// They are those of every setting of .kong_env whose name ends with _listen,
-// whether or not a Kong of that role listens there: one address too many costs
-// an answer of somebody who chose Kong's port, one too few lets whoever is
-// named in a certificate have requests sent to Kong.
+// They are those of every setting whose name ends with _listen, whether or not a
+// Kong of that role listens there: one address too many costs the OCSP response
+// or CRL of a server that chose Kong's port, one too few lets the author of a
+// certificate have requests sent to Kong.
 //
 // Where .kong_env cannot be read, has no admin_listen, or is absent, they are what
 // it said when it was last read, or else Kong's default ports at any address.
-// When it has just changed, they are those of before as well, for three seconds.
-type KongListeners struct {
-	current atomic.Pointer[listenersRead]
+// When it has just changed, they are those of before as well, until it has been
+// unchanged for three seconds.
+type Listeners struct {
+	current atomic.Pointer[reading]
 
-	mu   sync.Mutex // held by the one who looks, and by Tell
-	file watchedFile
+	mu   sync.Mutex // held by the one who reads, and by Tell
+	file *filewatch.File
 	told []netip.AddrPort // by Kong itself
 }
 
-type listenersRead struct {
+type reading struct {
 	at        time.Time
 	addresses []netip.AddrPort
 }
 
 // NewListeners reads .kong_env below Kong's prefix.
-func NewListeners(prefix string) *KongListeners {
-	k := &KongListeners{file: watchedFile{path: filepath.Join(prefix, ".kong_env"), limit: maxKongEnv}}
+func NewListeners(prefix string) *Listeners {
+	l := &Listeners{file: filewatch.New(Path(prefix), MaxBytes)}
 	var addresses []netip.AddrPort
 	for _, port := range defaultListeners {
 		addresses = appendAnywhere(addresses, port)
 	}
-	k.current.Store(&listenersRead{addresses: addresses})
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.look(time.Now())
-	return k
+	l.current.Store(&reading{addresses: addresses})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.read(time.Now())
+	return l
 }
 
-// AddrPorts returns the addresses, which are not to be changed. 0.0.0.0 and ::
-// stand for every address of this machine, of their family. It looks at the file
-// once in a second at most, and then one caller waits for that; the others get
-// what was known.
-func (k *KongListeners) AddrPorts() []netip.AddrPort {
+// AddrPorts returns the addresses, which must not be changed. 0.0.0.0 and :: stand
+// for every address of this machine, of their family. The file is read once a
+// second at most, if it has changed; one caller waits for that, the others get what
+// was known.
+func (l *Listeners) AddrPorts() []netip.AddrPort {
 	now := time.Now()
-	if age := now.Sub(k.current.Load().at); age.Abs() >= listenersAge && k.mu.TryLock() {
-		defer k.mu.Unlock()
-		k.look(now)
+	if age := now.Sub(l.current.Load().at); age.Abs() >= listenersAge && l.mu.TryLock() {
+		defer l.mu.Unlock()
+		l.read(now)
 	}
-	return k.current.Load().addresses
+	return l.current.Load().addresses
 }
 
 // maxTold bounds the addresses that Kong is believed to listen at.
 const maxTold = 1024
 
 // Tell adds where Kong says that it listens, each as the first word of a *_listen
-// setting's entry: for a door through which it can, since .kong_env is often nothing
-// that this process may read.
-func (k *KongListeners) Tell(listen []string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	told := k.told[:len(k.told):len(k.told)]
+// setting's entry: in Lua mode it can, and .kong_env is often a file that this
+// process may not read.
+func (l *Listeners) Tell(listen []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	told := l.told[:len(l.told):len(l.told)]
 	for _, address := range listen {
 		told = appendListener(told, address)
 	}
 	told = sortListeners(told)
-	if len(told) == len(k.told) || len(told) > maxTold {
+	if len(told) == len(l.told) || len(told) > maxTold {
 		return
 	}
-	k.told = told
-	now := k.current.Load()
-	k.current.Store(&listenersRead{at: now.at, addresses: sortListeners(slices.Concat(now.addresses, told))})
+	l.told = told
+	now := l.current.Load()
+	l.current.Store(&reading{at: now.at, addresses: sortListeners(slices.Concat(now.addresses, told))})
 }
 
-// look reads the file if it has changed. KongListeners.mu is held.
-func (k *KongListeners) look(now time.Time) {
-	next := &listenersRead{at: now, addresses: k.current.Load().addresses}
-	if data, changed, err := k.file.read(false); err == nil && changed {
+// read reads the file if it has changed. Listeners.mu is held.
+func (l *Listeners) read(now time.Time) {
+	next := &reading{at: now, addresses: l.current.Load().addresses}
+	if data, changed, err := l.file.Read(false); err == nil && changed {
 		if addresses, ok := parseListeners(data); ok {
-			if !k.file.settled {
+			if !l.file.Settled() {
 				// Kong may not have written all of it, and until those connections
 				// are over the one before a reload still listens.
 				addresses = sortListeners(append(addresses, next.addresses...))
 			}
-			next.addresses = sortListeners(append(addresses, k.told...))
+			next.addresses = sortListeners(append(addresses, l.told...))
 		}
 	}
-	k.current.Store(next)
+	l.current.Store(next)
 }
 
 // parseListeners returns the addresses of all listeners in .kong_env, and false
 // for a file that Kong is writing at this moment.
 func parseListeners(data []byte) ([]netip.AddrPort, bool) {
-	values := kongEnvValues(data, func(key string) bool { return strings.HasSuffix(key, "_listen") })
+	values := parse(data, func(key string) bool { return strings.HasSuffix(key, "_listen") })
 	if values["admin_listen"] == "" {
 		return nil, false
 	}
@@ -136,7 +136,7 @@ func sortListeners(addresses []netip.AddrPort) []netip.AddrPort {
 	return slices.Compact(addresses)
 }
 
-// appendListener adds an address as nginx takes it. A Unix socket is none; a
+// appendListener adds an address as nginx takes it. A Unix socket is left out; a
 // host name may be any address of the machine, since that is what can be
 // listened on.
 func appendListener(out []netip.AddrPort, listen string) []netip.AddrPort {
