@@ -1,6 +1,6 @@
--- The native door's Lua files, for luarocks make in a checkout. They ask the
--- program mtls-auth for decisions, which is installed beside them and of the same
--- version: mtls-auth lua -out DIR writes the same files without LuaRocks.
+-- The Lua plugin, for luarocks make in a checkout. It starts the program mtls-auth, which
+-- has to be of the same version, from /usr/local/bin or MTLS_AUTH_BIN: mtls-auth lua -out
+-- DIR writes the same files without LuaRocks.
 
 package = "kong-plugin-mtls-auth"
 version = "0.1.0-1"
@@ -24,16 +24,19 @@ dependencies = {
 build = {
   type = "builtin",
   modules = {
+    ["kong.plugins.mtls-auth.binary"] = "kong/plugins/mtls-auth/binary.lua",
     ["kong.plugins.mtls-auth.daos"] = "kong/plugins/mtls-auth/daos.lua",
     ["kong.plugins.mtls-auth.decisions"] = "kong/plugins/mtls-auth/decisions.lua",
-    ["kong.plugins.mtls-auth.engine"] = "kong/plugins/mtls-auth/engine.lua",
     ["kong.plugins.mtls-auth.handler"] = "kong/plugins/mtls-auth/handler.lua",
     ["kong.plugins.mtls-auth.handshake"] = "kong/plugins/mtls-auth/handshake.lua",
     ["kong.plugins.mtls-auth.log"] = "kong/plugins/mtls-auth/log.lua",
     ["kong.plugins.mtls-auth.lookups"] = "kong/plugins/mtls-auth/lookups.lua",
     ["kong.plugins.mtls-auth.migrations"] = "kong/plugins/mtls-auth/migrations/init.lua",
     ["kong.plugins.mtls-auth.migrations.000_base_mtls_auth"] = "kong/plugins/mtls-auth/migrations/000_base_mtls_auth.lua",
+    ["kong.plugins.mtls-auth.process"] = "kong/plugins/mtls-auth/process.lua",
+    ["kong.plugins.mtls-auth.resume"] = "kong/plugins/mtls-auth/resume.lua",
     ["kong.plugins.mtls-auth.schema"] = "kong/plugins/mtls-auth/schema.lua",
+    ["kong.plugins.mtls-auth.server"] = "kong/plugins/mtls-auth/server.lua",
     ["kong.plugins.mtls-auth.verdict"] = "kong/plugins/mtls-auth/verdict.lua",
   },
 }

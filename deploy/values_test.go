@@ -46,8 +46,8 @@ func follows(words []string, flag string) string {
 	return ""
 }
 
-// Kong, its Lua path, the query command, the engine and the probe mean one folder.
-// It is a volume that both containers have, which only the engine writes to, and
+// Kong, its Lua path, the query command, the server and the probe mean one folder.
+// It is a volume that both containers have, which only the server writes to, and
 // not Kong's prefix, where the entrypoint of Kong's image removes the socket.
 func TestTheFolderIsTheSameEverywhere(t *testing.T) {
 	binary := program(t)
@@ -81,7 +81,7 @@ func TestTheFolderIsTheSameEverywhere(t *testing.T) {
 		script, _ := list(sidecar, "command")[2].(string)
 		script, starts := strings.CutSuffix(script, "exec mtls-auth -kong-prefix "+dir+"\n")
 		if !starts {
-			t.Errorf("%s: the sidecar does not end in the engine, in %s: %q", name, dir, script)
+			t.Errorf("%s: the sidecar does not end in the server, in %s: %q", name, dir, script)
 		}
 		cmd := exec.Command("sh", "-ec", strings.ReplaceAll(script, dir, here))
 		cmd.Env = append(os.Environ(), "PATH="+path.Dir(binary)+":"+os.Getenv("PATH"))
@@ -121,10 +121,10 @@ func TestTheFolderIsTheSameEverywhere(t *testing.T) {
 		inProxy := named(list(kong, "deployment", "userDefinedVolumeMounts"), "mountPath", dir)
 		inSidecar := named(list(sidecar, "volumeMounts"), "mountPath", dir)
 		if text(inProxy, "name") == "" || text(inProxy, "name") != text(inSidecar, "name") {
-			t.Errorf("%s: %s is %v for Kong, %v for the engine", name, dir, inProxy, inSidecar)
+			t.Errorf("%s: %s is %v for Kong, %v for the server", name, dir, inProxy, inSidecar)
 		}
 		if at(inProxy, "readOnly") != true || at(inSidecar, "readOnly") != nil {
-			t.Errorf("%s: who writes to %s: Kong %v, the engine %v", name, dir, inProxy, inSidecar)
+			t.Errorf("%s: who writes to %s: Kong %v, the server %v", name, dir, inProxy, inSidecar)
 		}
 		if named(list(kong, "deployment", "userDefinedVolumes"), "name", text(inProxy, "name")) == nil {
 			t.Errorf("%s: there is no volume %q", name, text(inProxy, "name"))
@@ -132,7 +132,7 @@ func TestTheFolderIsTheSameEverywhere(t *testing.T) {
 	}
 }
 
-// The engine runs as Kong's user, since others get no answer, and has the flags
+// The server runs as Kong's user, since others get no answer, and has the flags
 // that the program knows. Kong is that of the Dockerfile.
 func TestTheSidecar(t *testing.T) {
 	help, _ := exec.Command(program(t), "-help").CombinedOutput()
@@ -150,7 +150,7 @@ func TestTheSidecar(t *testing.T) {
 			t.Errorf("%s: Kong is %q, and the Dockerfile has %s", name, got, version[1])
 		}
 		if got, want := text(sidecar, "image"), "/kong-mtls-auth:"+string(version[1])+"-mtls-auth-"+mtlsauth.Version; !strings.HasSuffix(got, want) {
-			t.Errorf("%s: the engine's image is %q, want …%s", name, got, want)
+			t.Errorf("%s: the server's image is %q, want …%s", name, got, want)
 		}
 		security := at(sidecar, "securityContext")
 		if at(security, "runAsUser") != 1000 || at(security, "readOnlyRootFilesystem") != true || at(security, "allowPrivilegeEscalation") != false {

@@ -1,5 +1,5 @@
-// Package kong has the Lua files of the native door: the plugin that runs in
-// Kong's own process and asks the program's engine for decisions.
+// Package kong has the files of the Lua plugin, which runs in Kong's workers and asks the
+// server for decisions.
 package kong
 
 import (
@@ -24,18 +24,20 @@ const embeddedDir = "plugins/" + Name
 // Name is the plugin's own name. Under another one it has no entity of its own.
 const Name = "mtls-auth"
 
-// own are the files of the entity mtls_auth_credentials, which only the plugin of
-// its own name has: on Kong Enterprise, where it is installed under another one,
-// entity and table are those of Kong's plugin, and a second definition would
-// stand in the way of the first.
+// own are the files of the entity mtls_auth_credentials. Only the plugin of its own name
+// has them: on Kong Enterprise, where it is installed under another name, entity and
+// table are those of Kong's plugin.
 var own = []string{"daos.lua", "migrations"}
 
-// A NameError is a name that no plugin can have.
+// A NameError is an invalid plugin name.
 type NameError struct{ Name string }
 
 func (e *NameError) Error() string {
-	return fmt.Sprintf("invalid plugin name %q: letters, digits, - and _ are allowed", e.Name)
+	return fmt.Sprintf("invalid plugin name %q: must have letters, digits, - and _ only", e.Name)
 }
+
+// former are files that earlier versions had.
+var former = []string{"engine.lua"}
 
 // names are those that stand for one folder in Lua's search path: no dot in them.
 var names = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
@@ -74,14 +76,19 @@ func Files(name string) (map[string][]byte, error) {
 // lua_package_path = dir/?.lua.
 func Folder(dir, name string) string { return filepath.Join(dir, "kong", "plugins", name) }
 
-// Write puts the plugin of this name below dir and returns the paths of its files.
-// It replaces a folder that an earlier call has left as a whole, and no other:
-// where there is a file that is not the plugin's, everything stays as it is.
-func Write(dir, name string) (written []string, err error) {
+// binaryFile returns the path of the program that the plugin starts.
+const binaryFile = "binary.lua"
+
+// Write puts the plugin of this name below dir and returns the paths of its files. The
+// plugin starts the program at the path binary.
+// A folder that an earlier call has left is replaced as a whole. A folder with any file
+// that is not the plugin's stays as it is, which is an error.
+func Write(dir, name, binary string) (written []string, err error) {
 	files, err := Files(name)
 	if err != nil {
 		return nil, err
 	}
+	files[binaryFile] = []byte("-- The path of the program mtls-auth, as `mtls-auth lua -out` was called.\nreturn " + luaString(binary) + "\n")
 	folder := Folder(dir, name)
 	replaces, err := replaceable(folder)
 	if err != nil {
@@ -122,8 +129,23 @@ func Write(dir, name string) (written []string, err error) {
 	return written, nil
 }
 
-// makeFolder makes a folder, and those above it, that Kong's workers can read,
-// whoever they run as and whatever the umask is. One that is there stays as it is.
+// luaString returns a Lua literal for a text.
+func luaString(text string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, c := range []byte(text) {
+		if c < ' ' || c == '"' || c == '\\' || c == 0x7f {
+			fmt.Fprintf(&b, "\\%03d", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// makeFolder makes a folder, and those above it, that any user can read: Kong's workers
+// may run as another one. The umask does not count, and an existing folder stays as it is.
 func makeFolder(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
@@ -148,12 +170,15 @@ func writeFile(file string, text []byte) error {
 	return os.Chmod(file, 0o644)
 }
 
-// replaceable says whether there is a folder, and in its error why it may not be
-// replaced: it has somebody else's plugin, such as Kong Enterprise's.
+// replaceable tells whether the folder exists. It is an error if it must not be replaced:
+// it has another plugin's files, such as Kong Enterprise's.
 func replaceable(folder string) (bool, error) {
 	ours, err := Files(Name)
 	if err != nil {
 		return false, err
+	}
+	for _, file := range former {
+		ours[file] = nil
 	}
 	err = filepath.WalkDir(folder, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -45,9 +45,11 @@ func TestWriteUnderTwoNames(t *testing.T) {
 				want[filepath.Join("kong/plugins", name, file)] = text
 			}
 		}
+		binary := filepath.Join("kong/plugins", name, "binary.lua")
+		want[binary] = "-- The path of the program mtls-auth, as `mtls-auth lua -out` was called.\nreturn \"/opt/\\034odd\\092/mtls-auth\"\n"
 		dir := filepath.Join(t.TempDir(), "a", "b")
 		for range 2 { // the second replaces the first
-			written, err := kong.Write(dir, name)
+			written, err := kong.Write(dir, name, `/opt/"odd\/mtls-auth`)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,10 +64,12 @@ func TestWriteUnderTwoNames(t *testing.T) {
 			}
 		}
 		// What an earlier version had and this one has not goes.
-		if err := os.WriteFile(filepath.Join(kong.Folder(dir, name), "daos.lua"), []byte("earlier"), 0o600); err != nil {
-			t.Fatal(err)
+		for _, file := range []string{"daos.lua", "engine.lua"} {
+			if err := os.WriteFile(filepath.Join(kong.Folder(dir, name), file), []byte("earlier"), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if _, err := kong.Write(dir, name); err != nil {
+		if _, err := kong.Write(dir, name, `/opt/"odd\/mtls-auth`); err != nil {
 			t.Fatal(err)
 		}
 		if got := tree(t, dir); !maps.Equal(got, want) {
@@ -78,7 +82,7 @@ func TestWriteUnderTwoNames(t *testing.T) {
 func TestWhatIsWrittenCanBeReadByAll(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))
 	dir := filepath.Join(t.TempDir(), "lua")
-	if _, err := kong.Write(dir, "mtls-auth"); err != nil {
+	if _, err := kong.Write(dir, "mtls-auth", "/opt/mtls-auth"); err != nil {
 		t.Fatal(err)
 	}
 	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
@@ -116,7 +120,7 @@ func TestSomebodyElsesPluginStays(t *testing.T) {
 			}
 		}
 		before := tree(t, dir)
-		if _, err := kong.Write(dir, "mtls-auth"); err == nil || !strings.Contains(err.Error(), filepath.Join(kong.Folder(dir, "mtls-auth"), named)+" ") {
+		if _, err := kong.Write(dir, "mtls-auth", "/opt/mtls-auth"); err == nil || !strings.Contains(err.Error(), filepath.Join(kong.Folder(dir, "mtls-auth"), named)+" ") {
 			t.Errorf("%s: got %v, want an error that names the file", other, err)
 		}
 		if got := tree(t, dir); !maps.Equal(got, before) {
@@ -131,7 +135,7 @@ func TestSomebodyElsesPluginStays(t *testing.T) {
 	if err := os.Symlink(t.TempDir(), kong.Folder(dir, "mtls-auth")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := kong.Write(dir, "mtls-auth"); err == nil {
+	if _, err := kong.Write(dir, "mtls-auth", "/opt/mtls-auth"); err == nil {
 		t.Error("a link was replaced")
 	}
 }
@@ -148,13 +152,13 @@ func TestKongsOwnPluginIsNotShadowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if _, err := kong.Write(dir, "mtls-auth"); err == nil || !strings.Contains(err.Error(), "mtls-auth-go") {
+	if _, err := kong.Write(dir, "mtls-auth", "/opt/mtls-auth"); err == nil || !strings.Contains(err.Error(), "mtls-auth-go") {
 		t.Errorf("got %v, want an error that names another name", err)
 	}
 	if got := tree(t, dir); len(got) > 0 {
 		t.Errorf("wrote %v", got)
 	}
-	if _, err := kong.Write(dir, "mtls-auth-go"); err != nil {
+	if _, err := kong.Write(dir, "mtls-auth-go", "/opt/mtls-auth"); err != nil {
 		t.Errorf("under another name: %v", err)
 	}
 }
@@ -162,7 +166,7 @@ func TestKongsOwnPluginIsNotShadowed(t *testing.T) {
 func TestNamesThatNoPluginHas(t *testing.T) {
 	for _, name := range []string{"", ".", "..", "a/b", "mtls.auth", "mtls auth", "ü"} {
 		dir := t.TempDir()
-		_, err := kong.Write(dir, name)
+		_, err := kong.Write(dir, name, "/opt/mtls-auth")
 		if _, ok := errors.AsType[*kong.NameError](err); !ok {
 			t.Errorf("%q: got %v, want a NameError", name, err)
 		}
@@ -177,7 +181,7 @@ func TestWriteWhereItCanNot(t *testing.T) {
 	if err := os.WriteFile(dir, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := kong.Write(dir, "mtls-auth"); err == nil || !strings.Contains(err.Error(), dir) {
+	if _, err := kong.Write(dir, "mtls-auth", "/opt/mtls-auth"); err == nil || !strings.Contains(err.Error(), dir) {
 		t.Errorf("got %v, want an error that names %s", err, dir)
 	}
 }

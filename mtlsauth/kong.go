@@ -88,7 +88,7 @@ func carryOut(a *authn.Answer, kong *pdk.PDK) error {
 		}
 	}
 	if a.Status != 0 {
-		kong.Response.Exit(a.Status, a.Body, map[string][]string{
+		kong.Response.Exit(a.Status, a.Body(), map[string][]string{
 			"Content-Type": {"application/json; charset=utf-8"},
 		})
 		return nil

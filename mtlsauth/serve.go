@@ -48,9 +48,9 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	native := luaserver.New(luaserver.Options{
+	lua := luaserver.New(luaserver.Options{
 		Plugin: p,
-		// Who widens the mode says who may ask.
+		// A group- or world-accessible socket is an explicit choice: no check of the peer.
 		AnyPeer: o.SocketMode&0o077 != 0,
 	})
 	server := pluginserver.New(pluginserver.Options{
@@ -58,7 +58,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 		Info:   info,
 		Fault:  fault(p),
 		IDs:    ids,
-		Other:  func(e *pluginserver.Exchange) error { return native.Serve(e) },
+		Other:  func(e *pluginserver.Exchange) error { return lua.Serve(e) },
 		Log:    p.Background(),
 	})
 	listener, err := pluginserver.Listen(path, o.SocketMode)
@@ -68,11 +68,11 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	p.Background().Info("listening", "socket", path, "version", Version)
 
 	refreshed := p.Run(ctx)
-	go native.Run(ctx)
+	go lua.Run(ctx)
 	err = server.Run(listener, stdin, func() {
 		go func() {
 			p.Reload(ctx)
-			native.Drop()
+			lua.Drop()
 		}()
 	})
 	cancel()

@@ -1,6 +1,6 @@
--- What may come from an engine that is broken, or is none: never a pass.
+-- What may come from a server that is broken: never a pass.
 local world = require "world"
-local engines, fixtures = require "engines", require "fixtures"
+local servers, fixtures = require "servers", require "fixtures"
 local test, equal, request, frame = world.test, world.equal, world.request, world.frame
 
 -- Sends requests, with anonymous and without, to what says; each must be a fault
@@ -9,7 +9,7 @@ local function fault(name, says, why)
   test(name, function()
     for _, anonymous in ipairs({ false, "anonymous" }) do
       world.start(fixtures.options())
-      local engine = engines.new(says)
+      local server = servers.new(says)
       world.run(2)
       local before, began = #world.conns, world.now()
       local r = request(fixtures.conf({ anonymous = anonymous or nil }), fixtures.request())
@@ -20,10 +20,10 @@ local function fault(name, says, why)
       equal(#world.logged('err [mtls-auth] reason="internal" error="'), 1)
       assert(#world.logged(why) == 1, "the log: " .. table.concat(world.log, "\n"))
       for i = before + 1, #world.conns do assert(world.conns[i].closed, "the connection is closed") end
-      equal(engine.count("decide"), name == "nothing" and 2 or 1)
+      equal(server.count("decide"), name == "nothing" and 2 or 1)
       assert(world.now() - began <= 62)
       -- Nothing of it stays.
-      engine.decide = function(_, conn) conn:write(frame("verdict_certificate")) end
+      server.decide = function(_, conn) conn:write(frame("verdict_certificate")) end
       equal(request(fixtures.conf(), fixtures.request()).status, nil)
     end
   end)
@@ -50,9 +50,9 @@ local function with(name, field, value)
   return saying(v)
 end
 
-fault("no JSON", raw(world.framed("rubbish")), "no JSON object")
-fault("an array", raw(world.framed("[1]")), "no JSON object")
-fault("a text", raw(world.framed('"pass"')), "no JSON object")
+fault("no JSON", raw(world.framed("rubbish")), "not a JSON object")
+fault("an array", raw(world.framed("[1]")), "not a JSON object")
+fault("a text", raw(world.framed('"pass"')), "not a JSON object")
 fault("half a frame", raw(world.framed('{"verdict":"pass"}'):sub(1, 10)), "half a frame")
 fault("half a length", raw("\1\0"), "closed")
 fault("an empty frame", raw("\0\0\0\0"), "a frame of 0 bytes")
@@ -60,24 +60,27 @@ fault("a frame of 2^30 bytes", raw("\0\0\0\64"), "a frame of 1073741824 bytes")
 fault("a frame of 1 MiB and a byte", raw("\1\0\16\0"), "a frame of 1048577 bytes")
 fault("nothing", function(_, conn) conn:close() end, "closed")
 fault("silence", function(_, conn) conn:sleep(3600) end, "timeout")
-fault("an empty object", saying({ x = 1 }), "is none")
-fault("another epoch is no answer", saying({ epoch = "5f1c-7" }), "is none")
-fault("an error", saying(frame("error")), "this engine speaks 1")
-fault("wait that is not true", saying({ wait = 1 }), "is none")
-fault("another need", saying({ need = "def" }), "is none")
-fault("need for ever", function(_, conn)
-  repeat conn:write(frame("need")) until not conn:read()
-end, "is none")
+fault("an empty object", saying({ x = 1 }), "unexpected answer")
+fault("another epoch is no answer", saying({ epoch = "5f1c-7" }), "unexpected answer")
+fault("an error", saying(frame("error")), "this server uses 1")
+fault("wait that is not true", saying({ wait = 1 }), "unexpected answer")
+fault("another need", saying({ need = "def" }), "unexpected answer")
+fault("need twice", function(_, conn)
+  conn:write(frame("need"))
+  conn:definition()
+  conn:write(frame("need"))
+  conn:read()
+end, "unexpected answer")
 fault("a second lookup", function(_, conn)
   repeat conn:write(frame("lookup_consumers")) until not conn:read()
-end, "is none")
+end, "unexpected answer")
 fault("a lookup of no lists", saying({ lookup = true }), "error=")
 fault("a lookup of rubbish", saying({ lookup = { credentials = { "a" }, consumers = {} } }), "error=")
 fault("an attribute that there is not", function(_, conn)
   conn:write({ lookup = { credentials = setmetatable({}, world.json.array_mt), consumers = { { "tags", "x" } } } })
   local found = conn:read()
   conn:write(#found.errors == 1 and { x = 1 } or frame("verdict_certificate"))
-end, "is none")
+end, "unexpected answer")
 fault("wait for ever", function(_, conn)
   while not conn.closed do
     conn:write(frame("wait"))
@@ -99,46 +102,46 @@ for _, verdict in ipairs({ "verdict_certificate", "verdict_refuse", "verdict_fau
       end
     end
   end
-  fault(verdict .. " with a time before now", with(verdict, "ttl_ms", -1), "is none")
-  fault(verdict .. " with a line of another level", with(verdict, "lines", { { "emerg", "x" } }), "is none")
-  fault(verdict .. " with half a line", with(verdict, "again", { "info" }), "is none")
+  fault(verdict .. " with a time before now", with(verdict, "ttl_ms", -1), "invalid verdict")
+  fault(verdict .. " with a line of another level", with(verdict, "lines", { { "emerg", "x" } }), "invalid verdict")
+  fault(verdict .. " with half a line", with(verdict, "again", { "info" }), "invalid verdict")
   for _, other in ipairs({ "maybe", "PASS", "pass ", true, 1, {} }) do
-    fault(verdict .. " as " .. tostring(other):sub(1, 5), with(verdict, "verdict", other), "is none")
+    fault(verdict .. " as " .. tostring(other):sub(1, 5), with(verdict, "verdict", other), "invalid verdict")
   end
 end
-fault("pass alone", saying({ verdict = "pass" }), "is none")
-fault("refuse as pass", with("verdict_refuse", "verdict", "pass"), "is none")
+fault("pass alone", saying({ verdict = "pass" }), "invalid verdict")
+fault("refuse as pass", with("verdict_refuse", "verdict", "pass"), "invalid verdict")
 for _, name in ipairs({ "verdict_refuse", "verdict_fault" }) do
   for _, status in ipairs({ 200, 0, 403, "401", name == "verdict_refuse" and 500 or 401 }) do
-    fault(name .. " with status " .. tostring(status), with(name, "status", status), "is none")
+    fault(name .. " with status " .. tostring(status), with(name, "status", status), "invalid verdict")
   end
-  fault(name .. " without status", with(name, "status", nil), "is none")
-  for i = 1, 6 do fault(name .. " with body " .. i, with(name, "body", NOTHING[i]), "is none") end
+  fault(name .. " without status", with(name, "status", nil), "invalid verdict")
+  for i = 1, 6 do fault(name .. " with message " .. i, with(name, "message", NOTHING[i]), "invalid verdict") end
 end
-fault("a pass with a status", with("verdict_certificate", "status", 401), "is none")
-fault("a pass with a body", with("verdict_certificate", "body", "x"), "is none")
+fault("a pass with a status", with("verdict_certificate", "status", 401), "invalid verdict")
+fault("a pass with a message", with("verdict_certificate", "message", "x"), "invalid verdict")
 for i = 1, 6 do
-  fault("a pass with headers " .. i, with("verdict_certificate", "headers", NOTHING[i]), "is none")
+  fault("a pass with headers " .. i, with("verdict_certificate", "headers", NOTHING[i]), "invalid verdict")
 end
 for _, header in ipairs({ { "Host", "x" }, { "x-consumer-id", "x" }, { "X-Consumer-ID" }, { "X-Consumer-ID", 1 }, "X-Consumer-ID" }) do
-  fault("a pass with a header " .. tostring(header[1]), with("verdict_certificate", "headers", { header }), "is none")
+  fault("a pass with a header " .. tostring(header[1]), with("verdict_certificate", "headers", { header }), "invalid verdict")
 end
-fault("a consumer that was not asked for", saying(frame("verdict_pass")), "is none")
+fault("a consumer that was not asked for", saying(frame("verdict_pass")), "invalid verdict")
 fault("a consumer that was not found", function(_, conn)
   conn:write({ lookup = { credentials = setmetatable({}, world.json.array_mt), consumers = { { "username", "nobody" } } } })
   conn:read()
   conn:write(frame("verdict_pass"))
-end, "is none")
+end, "invalid verdict")
 for i = 2, 6 do
   fault("a pass with consumer " .. i, with("verdict_certificate", "consumer", NOTHING[i]), "error=")
-  fault("a pass with credential " .. i, with("verdict_certificate", "credential", NOTHING[i]), "is none")
+  fault("a pass with credential " .. i, with("verdict_certificate", "credential", NOTHING[i]), "invalid verdict")
 end
-fault("a pass for nobody", with("verdict_certificate", "credential", nil), "is none")
+fault("a pass for nobody", with("verdict_certificate", "credential", nil), "invalid verdict")
 for _, groups in ipairs({ "admin", true, { { "admin" } }, { 1 }, { x = 1 } }) do
-  fault("a pass with groups " .. type(groups), with("verdict_certificate", "groups", groups), "is none")
+  fault("a pass with groups " .. type(groups), with("verdict_certificate", "groups", groups), "invalid verdict")
 end
 
-test("no engine", function()
+test("no server", function()
   world.start(fixtures.options())
   local r = request(fixtures.conf({ anonymous = "anonymous" }), fixtures.request())
   equal(r.status, 500)
@@ -147,16 +150,16 @@ end)
 
 test("a connection that has died is replaced", function()
   world.start(fixtures.options())
-  local engine = engines.new(function(_, conn) conn:write(frame("verdict_refuse")) end)
+  local server = servers.new(function(_, conn) conn:write(frame("verdict_refuse")) end)
   world.run(2)
   request(fixtures.conf(), fixtures.request({ leaf = "1" }))
   local kept = world.conns[#world.conns]
   kept:close()
   equal(request(fixtures.conf(), fixtures.request({ leaf = "2" })).status, 401)
-  equal(engine.count("decide"), 2)
+  equal(server.count("decide"), 2)
   equal(#world.logged("err "), 0)
   -- However many have: none of their pool is taken again.
-  engine.decide = function(_, conn)
+  server.decide = function(_, conn)
     conn:sleep(1)
     conn:write(frame("verdict_refuse"))
   end
@@ -166,7 +169,7 @@ test("a connection that has died is replaced", function()
   equal(request(fixtures.conf(), fixtures.request({ leaf = "5" })).status, 401)
   -- One that closes after it was asked, too, if it has said nothing: once.
   local closes = 1
-  engine.decide = function(_, conn)
+  server.decide = function(_, conn)
     closes = closes - 1
     if closes >= 0 then conn:close() else conn:write(frame("verdict_refuse")) end
   end
@@ -177,7 +180,7 @@ end)
 
 test("connections are used again", function()
   world.start(fixtures.options())
-  engines.new(function(_, conn) conn:write(frame("verdict_refuse")) end)
+  servers.new(function(_, conn) conn:write(frame("verdict_refuse")) end)
   world.run(2)
   for i = 1, 5 do request(fixtures.conf(), fixtures.request({ leaf = tostring(i) })) end
   equal(world.connections, 2) -- one is the watch's
@@ -185,10 +188,10 @@ end)
 
 test("a question over 1 MiB is not asked", function()
   world.start(fixtures.options())
-  local engine = engines.new(function(_, conn) conn:write(frame("verdict_refuse")) end)
+  local server = servers.new(function(_, conn) conn:write(frame("verdict_refuse")) end)
   world.run(2)
   local r = request(fixtures.conf(), fixtures.request({ leaf = ("x"):rep(1048577) }))
-  equal({ r.status, engine.count("decide"), #world.logged("over 1 MiB") }, { 500, 0, 1 })
+  equal({ r.status, server.count("decide"), #world.logged("must be at most 1 MiB") }, { 500, 0, 1 })
 end)
 
 world.finish()

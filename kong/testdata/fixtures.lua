@@ -11,15 +11,17 @@ local fixtures = {
 local decide = world.frame("decide")
 fixtures.leaf, fixtures.chain = decide.leaf, decide.chain
 
+function fixtures.definition() return assert(world.json.decode(world.read("frames/definition.txt"))) end
+
 -- A new configuration table: that of the golden frames, with changes.
 function fixtures.conf(changes)
-  local conf = world.json.decode(world.frame("decide_definition").definition).config
+  local conf = fixtures.definition().config
   conf.__plugin_id, conf.__seq__, conf.route_id, conf.plugin_instance_name = "p", math.random(1e6), "r", "i"
   for key, value in pairs(changes or {}) do conf[key] = value end
   return conf
 end
 
--- One without credentials of its own, about which the engine need not be asked.
+-- One without credentials of its own.
 function fixtures.plain(changes)
   local conf = fixtures.conf(changes)
   conf.credentials = nil
@@ -29,7 +31,7 @@ end
 function fixtures.options(changes)
   local options = {
     consumers = { fixtures.alice, fixtures.anonymous },
-    cas = { { id = fixtures.ca, cert = world.json.decode(world.frame("decide_definition").definition).ca_certificates[1].cert } },
+    cas = { { id = fixtures.ca, cert = fixtures.definition().ca_certificates[1].cert } },
     credentials = { {
       id = "dddddddd-0000-4000-8000-000000000001", subject_name = "alice.example", key = "alice.example:" .. fixtures.ca,
       ca_certificate = { id = fixtures.ca }, consumer = { id = fixtures.alice.id },

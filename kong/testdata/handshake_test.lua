@@ -156,7 +156,7 @@ test("everybody, when it can not be found out, until it can", function()
   world.invalidate("kong_core_db_cache", "router:version")
   world.run(0.2)
   equal({ asked("b.test"), asked(nil) }, { PLAIN, PLAIN })
-  equal(#world.logged('err [mtls-auth] handshake="it is not known who is to be asked, so everybody is" error="database down"'), 1)
+  equal(#world.logged('err [mtls-auth] handshake="server names unknown, so every client is asked" error="database down"'), 1)
   world.db.routes.fail = nil
   world.run(6)
   equal({ asked("a.test"), asked("b.test") }, { PLAIN, "" })
@@ -201,8 +201,97 @@ test("before Kong 3.5, which does not call configure", function()
   equal({ asked("a.test"), asked("b.test") }, { names("one "), "" })
   world.rows.plugins[2].enabled = true
   world.invalidate("kong_core_db_cache", "plugins_iterator:version")
+  equal(asked("c.test"), PLAIN) -- at once, since the new configuration counts at once
   world.run(0.2)
   equal(asked("b.test"), PLAIN)
+end)
+
+-- OpenSSL's call, as LuaJIT's FFI makes it.
+local function with_client_hello(f)
+  local contexts, hellos = {}, 0
+  package.loaded.kong = { ssl_client_hello = function() hellos = hellos + 1 end }
+  package.loaded["ngx.ssl.clienthello"] = { get_client_hello_server_name = function() return world.sni, world.hello_err end }
+  package.loaded["resty.kong.tls"] = { get_request_ssl_pointer = function() return "pointer" end }
+  local ffi = package.loaded.ffi
+  package.loaded.ffi = {
+    cdef = function() end, cast = function(_, value) return value end,
+    C = { SSL_set_session_id_context = function(ssl, context, n)
+      equal({ ssl, n, #context }, { "pointer", 32, 32 })
+      contexts[#contexts + 1] = context
+      return world.hello_result or 1
+    end },
+  }
+  local function context(sni)
+    world.sni = sni
+    local before, greeted = #contexts, hellos
+    package.loaded.kong.ssl_client_hello()
+    equal(hellos, greeted + 1)
+    return contexts[before + 1]
+  end
+  local ok, err = pcall(f, context)
+  package.loaded.kong, package.loaded.ffi, world.hello_err, world.hello_result = nil, ffi, nil, nil
+  if not ok then error(err, 0) end
+end
+
+test("sessions are resumed where the same is asked for", function()
+  with_client_hello(function(context)
+    local routes = { { id = "1", hosts = { "a.test", "*.a.test" } }, { id = "2", hosts = { "b.test" } } }
+    local a, b = { route_id = "1", ca_certificates = { CA } }, { route_id = "2", ca_certificates = { CA } }
+    start(routes, { a, b })
+    local unknown = context("a.test")
+    assert(context("a.test") ~= unknown, "not while the server is unknown")
+    require("servers").verdict(world.frame("verdict_pass"))
+    world.run(2)
+    equal(asked("a.test"), "request nil") -- and reuse is left alone
+    local first = context("a.test")
+    assert(first ~= unknown)
+    equal({ context("A.test.") == first, context("c.test") }, { false, nil })
+    equal(context("a.test"), first)
+    local others = { context("b.test"), context("x.a.test"), context("y.a.test") }
+    a.ca_certificates = { CA2 }
+    world.configure({ a, b })
+    others[#others + 1] = context("a.test")
+    a.ca_certificates = { CA, CA2 }
+    world.configure({ a, b })
+    others[#others + 1] = context("a.test")
+    a.ca_certificates = { CA }
+    world.configure({ a, b, { ca_certificates = { CA } } }) -- another plugin asks there
+    others[#others + 1] = context("a.test")
+    world.configure({ a, b })
+    equal(context("a.test"), first)
+    others[#others + 1] = first
+    for i, one in ipairs(others) do
+      for j = 1, i - 1 do assert(one ~= others[j], i .. " and " .. j) end
+    end
+  end)
+end)
+
+test("sessions are not resumed with another server", function()
+  with_client_hello(function(context)
+    start({}, { {} })
+    local server = require("servers").verdict(world.frame("verdict_pass"))
+    world.run(2)
+    local first = context("a.test")
+    server.sessions = "5f1c-2"
+    world.run(3)
+    assert(context("a.test") ~= first)
+    server.sessions = "5f1c-1"
+    world.run(3)
+    equal(context("a.test"), first)
+  end)
+end)
+
+test("without a context sessions are not reused", function()
+  for _, how in ipairs({ "hello_err", "hello_result" }) do
+    with_client_hello(function(context)
+      start({}, { {} })
+      equal(asked("a.test"), "request nil")
+      world[how] = how == "hello_err" and "no luck" or 0
+      context("a.test")
+      equal(#world.logged('err [mtls-auth] handshake="session context, so TLS sessions are not resumed"'), 1)
+      equal(asked("a.test"), PLAIN)
+    end)
+  end
 end)
 
 test("where Kong has nothing to wrap, global entries ask", function()

@@ -81,7 +81,7 @@ function kongs.new(world, options, request)
   }
   return {
     db = db,
-    configuration = { prefix = "/prefix", pluginservers = options.pluginservers, role = options.role or "traditional" },
+    configuration = { prefix = "/prefix", pluginserver_names = options.pluginserver_names, database = options.database, pluginservers = options.pluginservers, role = options.role or "traditional" },
     worker_events = { register = function(f, source, event)
       local key = source .. "/" .. event
       world.events[key] = world.events[key] or {}
@@ -102,7 +102,10 @@ function kongs.new(world, options, request)
       },
     },
     response = { exit = function(status, body, headers)
-      request().status, request().body, request().type = status, body, headers["Content-Type"]
+      local r = request()
+      r.status, r.body, r.type = status, body, headers and headers["Content-Type"]
+      r.grpc_message = headers and headers["grpc-message"]
+      if type(body) == "table" then r.body, r.type = json.encode(body), "application/json; charset=utf-8" end
     end },
   }, json
 end

@@ -1,5 +1,5 @@
 -- A made-up Kong worker for the tests: ngx and kong, requests and timers as
--- coroutines on a clock of its own, and an engine at the other end of its sockets.
+-- coroutines on a clock of its own, and a server at the other end of its sockets.
 -- Runs in this folder; arg[1] is that of the plugin's Lua files.
 local json, sha256 = require "json", require "sha256"
 
@@ -71,6 +71,23 @@ function Conn:close() self.closed = true end
 function Conn.sleep(_, seconds) wait(function() return false end, seconds) end
 
 function Conn:read()
+  local text = self:bytes()
+  return text and assert(json.decode(text)), text
+end
+
+-- A definition, in as many frames as it takes.
+function Conn:definition()
+  local announced, parts, n = self:read(), {}, 0
+  assert(announced.op == "definition")
+  while n < announced.bytes do
+    parts[#parts + 1] = self:bytes()
+    n = n + #parts[#parts]
+  end
+  return table.concat(parts), announced
+end
+
+-- A frame as it is.
+function Conn:bytes()
   local function n()
     local a, b, c, d = self.up:byte(1, 4)
     return a and d and a + b * 256 + c * 65536 + d * 16777216
@@ -80,7 +97,7 @@ function Conn:read()
   local size = n()
   local text = self.up:sub(5, 4 + size)
   self.up = self.up:sub(5 + size)
-  return assert(json.decode(text)), text
+  return text
 end
 
 function world.framed(text)
@@ -99,13 +116,13 @@ function Sock:connect(address, options)
   world.pools[options.pool] = pool
   local conn = table.remove(pool)
   if not conn then
-    if not world.engine then
+    if not world.server then
       world.refused = (world.refused or 0) + 1
       return nil, "no such file or directory"
     end
     world.connections = world.connections + 1
     conn = setmetatable({ up = "", down = "", number = world.connections }, Conn)
-    local serve = world.engine
+    local serve = world.server
     spawn(function() serve(conn) end)
     world.conns[#world.conns + 1] = conn
   end
@@ -151,6 +168,8 @@ end
 
 local req = {}
 
+function req.http_version() return world.http_version end
+
 function req.get_headers(max)
   assert(max == 0, "a bound hides headers")
   local all = {}
@@ -179,16 +198,20 @@ function world.start(options)
   clock, tasks, current = 1000, {}, nil
   world.log, world.events, world.db, world.pools, world.conns = {}, {}, {}, {}, {}
   world.connections, world.exiting, world.handshakes = 0, false, {}
-  world.engine = nil
+  world.owners = {}
+  world.server = options.server
   local per_task = { ctx = function() return current.request.ctx end, var = function() return current.request.var end }
   ngx = setmetatable({
     DEBUG = 8, INFO = 7, NOTICE = 6, WARN = 5, ERR = 4, null = json.null,
     config = { subsystem = options.subsystem or "http" },
     now = function() return clock end, update_time = function() end,
     sleep = function(seconds) wait(function() return false end, seconds) end,
-    log = function(level, text) table.insert(world.log, LEVELS[level] .. " " .. text) end,
+    log = function(level, ...) table.insert(world.log, LEVELS[level] .. " " .. table.concat({ ... })) end,
     socket = { tcp = function() return setmetatable({}, Sock) end },
-    worker = { exiting = function() return world.exiting end }, req = req,
+    worker = {
+      exiting = function() return world.exiting end, id = function() return options.worker or 1 end, pid = function() return 4000 end,
+    },
+    shared = { kong = world.shared }, req = req,
     timer = { at = function(delay, f, ...)
       local args = { ... }
       spawn(function()
@@ -247,6 +270,23 @@ function world.event(source, event, data)
 end
 
 function world.invalidate(cache, key) world.event("mlcache", "mlcache:invalidations:" .. cache, key) end
+
+-- Kong's shared memory, which outlives workers.
+local memory = {}
+world.shared = {
+  get = function(_, key) return memory[key] end,
+  set = function(_, key, value) memory[key] = value end,
+}
+
+-- The user ids of files; a socket is there where a server listens.
+package.preload.lfs = function()
+  return { attributes = function(file, name)
+    local uid = world.owners[file]
+    if not uid and (world.server or not file:find("%.socket$")) then uid = 0 end
+    if name ~= "uid" then return uid and { uid = uid } end
+    return uid
+  end }
+end
 
 package.preload["cjson.safe"] = function() return json end
 package.preload["resty.core.request"] = function()

@@ -70,7 +70,7 @@ func (l *lab) startPlugins(ctx context.Context, o options) error {
 		return err
 	}
 	lua := filepath.Join(l.dir, "lua")
-	if _, err := luafiles.Write(lua, luaName); err != nil {
+	if _, err := luafiles.Write(lua, luaName, program); err != nil {
 		return err
 	}
 	if err := writeEmptyPlugin(lua); err != nil {

@@ -49,7 +49,7 @@ func TestWrongUseSaysWhatIsAllowed(t *testing.T) {
 		{[]string{"lua", "-out", ""}, "it needs -out DIR alone"},
 		{[]string{"lua", "-out", "x", "y"}, "it needs -out DIR alone"},
 		{[]string{"lua", "-in", "x"}, "it needs -out DIR alone"},
-		{[]string{"lua", "-out", "/a;b"}, "a path without ; and ? is allowed"},
+		{[]string{"lua", "-out", "/a;b"}, "must be a path without ; and ?"},
 		{[]string{"luaa"}, `unknown command "luaa"; did you mean lua?`},
 		{[]string{"version", "x"}, "version takes no arguments"},
 		{[]string{"demo", "-x"}, "it takes -serve alone"},

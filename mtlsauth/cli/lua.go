@@ -13,8 +13,8 @@ import (
 	"mtls-auth/mtlsauth"
 )
 
-// lua writes the Lua files of the native door for the plugin of this name, that of
-// the program as it was called, and says what kong.conf needs besides.
+// lua writes the Lua plugin under this name, that of the program as it was called, and
+// prints what kong.conf needs besides.
 func lua(called, name string, args []string, stdout, stderr io.Writer) int {
 	if name == headerCertAuth {
 		return notThisPlugin(name, stderr)
@@ -35,9 +35,9 @@ func lua(called, name string, args []string, stdout, stderr io.Writer) int {
 	}
 	// It goes into Kong's search path for Lua, where both have a meaning.
 	if strings.ContainsAny(dir, ";?") {
-		return wrongUse(stderr, "lua: -out: invalid value %q: a path without ; and ? is allowed", *out)
+		return wrongUse(stderr, "lua: -out: invalid value %q: must be a path without ; and ?", *out)
 	}
-	written, err := kong.Write(dir, name)
+	written, err := kong.Write(dir, name, programPath(called))
 	if _, ok := errors.AsType[*kong.NameError](err); ok {
 		return wrongUse(stderr, "lua: called as %s: %v", name, err)
 	}
@@ -49,24 +49,21 @@ func lua(called, name string, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stdout, "wrote %s\n", file)
 	}
 	fmt.Fprintf(stdout, `
-version %s of the plugin %s, for this program alone: write it anew with each version.
-kong.conf, with PREFIX for Kong's prefix, in which the program has its socket:
+version %s of the plugin %s, for this version of the program: write it again with each one.
+It starts %[4]s, or what the environment variable MTLS_AUTH_BIN names. kong.conf:
 
-lua_package_path = %s/?.lua;;
+lua_package_path = %[3]s/?.lua;;
 plugins = bundled,%[2]s
-pluginserver_names = %[2]s
-pluginserver_%[4]s_socket = PREFIX/%[2]s.socket
-pluginserver_%[4]s_query_cmd = %[5]s -dump -kong-prefix PREFIX
-pluginserver_%[4]s_start_cmd = %[5]s -kong-prefix PREFIX
-`, mtlsauth.Version, name, dir, strings.ToLower(strings.ReplaceAll(name, "-", "_")), programPath(called))
+`, mtlsauth.Version, name, dir, programPath(called))
 	if name == kong.Name {
 		fmt.Fprint(stdout, "\nWith a database: kong migrations up, for the entity mtls_auth_credentials.\n")
 	}
 	return exitFine
 }
 
-// programPath is the program as it was called, for a command line that Kong runs,
-// in another folder and with another PATH.
+// programPath returns the program's absolute path as it was called, links not followed:
+// Kong runs it in another folder and with another PATH, and its base name is the
+// plugin's name.
 func programPath(called string) string {
 	path := called
 	if !strings.Contains(called, "/") {

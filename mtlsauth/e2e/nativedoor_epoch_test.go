@@ -14,7 +14,7 @@ import (
 )
 
 // A revocation that arrives counts on connections that are kept and in use: nothing
-// that was decided before outlives what the engine knows.
+// that was decided before outlives what the server knows.
 func TestNativeDoorRevocationArrives(t *testing.T) {
 	root := pki.NewCA("root")
 	dir := t.TempDir()
@@ -76,15 +76,15 @@ func TestNativeDoorRevocationArrives(t *testing.T) {
 	time.Sleep(300 * time.Millisecond)
 	before := r.ping().epoch
 	publish(bad)
-	eventually(t, "the engine knows", func() bool { return r.ping().epoch != before })
+	eventually(t, "the server knows", func() bool { return r.ping().epoch != before })
 	known := time.Now()
 	time.Sleep(time.Second)
 	stop.Store(true)
 	wg.Wait()
 	late := time.Duration(lastPass.Load() - known.UnixNano())
-	t.Logf("the last request that passed began %v after the engine's new epoch was seen", late)
+	t.Logf("the last request that passed began %v after the server's new epoch was seen", late)
 	if late > 900*time.Millisecond {
-		t.Errorf("the revoked certificate passed %v after the engine knew", late)
+		t.Errorf("the revoked certificate passed %v after the server knew", late)
 	}
 	for range 8 {
 		r.expect("revoked", r.get("/echo", bad), 401, failed)

@@ -14,7 +14,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// readFrame and writeFrame are the native door's wire.
+// readFrame and writeFrame are the protocol between the Lua plugin and the server.
 func readFrame(c io.Reader) (object, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(c, head[:]); err != nil {
@@ -41,7 +41,7 @@ func writeFrame(c io.Writer, o object) error {
 	return err
 }
 
-// pong is the engine's answer to a ping.
+// pong is the server's answer to a ping.
 type pong struct {
 	epoch     string
 	decisions int
@@ -54,20 +54,20 @@ func (r *rig) ping() pong {
 		r.t.Fatal(err)
 	}
 	defer c.Close()
-	if err := writeFrame(c, object{"op": "ping", "protocol": 1, "version": mtlsauth.Version}); err != nil {
+	if err := writeFrame(c, object{"op": "ping", "protocol": 2, "version": mtlsauth.Version}); err != nil {
 		r.t.Fatal(err)
 	}
 	o, err := readFrame(c)
 	epoch, _ := o["epoch"].(string)
 	decisions, ok := o["decisions"].(float64)
 	if err != nil || epoch == "" || !ok {
-		r.t.Fatalf("the engine answers a ping with %v (%v)", o, err)
+		r.t.Fatalf("the server answers a ping with %v (%v)", o, err)
 	}
 	return pong{epoch, int(decisions)}
 }
 
 // settled waits until Kong's workers keep what is decided: they do from when they
-// know the engine's epoch.
+// know the server's epoch.
 func (r *rig) settled(path string, cert *pki.Certificate) {
 	r.t.Helper()
 	for range 500 {
@@ -83,15 +83,15 @@ func (r *rig) settled(path string, cert *pki.Certificate) {
 	r.t.Error("Kong's workers keep no decision")
 }
 
-// fakeEngine answers the native door's questions about requests as it is told.
-type fakeEngine struct {
+// fakeServer answers the Lua plugin's questions about requests as it is told.
+type fakeServer struct {
 	listener net.Listener
 	mu       sync.Mutex
 	answer   func(c net.Conn, question object)
 	asked    int // decide questions
 }
 
-func newFakeEngine(t *testing.T, socket string) *fakeEngine {
+func newFakeServer(t *testing.T, socket string) *fakeServer {
 	t.Helper()
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
@@ -100,7 +100,7 @@ func newFakeEngine(t *testing.T, socket string) *fakeEngine {
 	if err := os.Chmod(socket, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	e := &fakeEngine{listener: listener}
+	e := &fakeServer{listener: listener}
 	t.Cleanup(func() { listener.Close() })
 	go func() {
 		for {
@@ -114,9 +114,9 @@ func newFakeEngine(t *testing.T, socket string) *fakeEngine {
 	return e
 }
 
-// serve answers workers that watch, so that they have an epoch and take the engine
-// for one that is there.
-func (e *fakeEngine) serve(c net.Conn) {
+// serve answers workers that watch, so that they have an epoch and know that a server
+// is there.
+func (e *fakeServer) serve(c net.Conn) {
 	defer c.Close()
 	for {
 		q, err := readFrame(c)
@@ -127,7 +127,7 @@ func (e *fakeEngine) serve(c net.Conn) {
 			if q["epoch"] == "fake" {
 				time.Sleep(20 * time.Second)
 			}
-			if writeFrame(c, object{"epoch": "fake"}) != nil {
+			if writeFrame(c, object{"epoch": "fake", "sessions": "fake"}) != nil {
 				return
 			}
 			continue
@@ -141,13 +141,13 @@ func (e *fakeEngine) serve(c net.Conn) {
 }
 
 // answers sets what comes of the next questions.
-func (e *fakeEngine) answers(answer func(c net.Conn, question object)) {
+func (e *fakeServer) answers(answer func(c net.Conn, question object)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.answer, e.asked = answer, 0
 }
 
-func (e *fakeEngine) questions() int {
+func (e *fakeServer) questions() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.asked

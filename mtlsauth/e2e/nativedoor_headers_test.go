@@ -25,7 +25,7 @@ func spellings(name string) []string {
 }
 
 // What a client sends under the plugin's names reaches no upstream, in whatever
-// spelling, case, number and protocol, whether the worker asked the engine or not.
+// spelling, case, number and protocol, whether the worker asked the server or not.
 func TestNativeDoorForgedHeaders(t *testing.T) {
 	root := pki.NewCA("root")
 	r := newNativeRig(t, cas{idA: root}, routes{

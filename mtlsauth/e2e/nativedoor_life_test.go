@@ -34,7 +34,7 @@ func (r *rig) engines() []int {
 	return pids
 }
 
-// Kong is reloaded, and its workers are killed: an engine each time, which takes
+// Kong is reloaded, and its workers are killed: a server each time, which takes
 // over and does not stay.
 func TestNativeDoorReloadsAndWorkersThatDie(t *testing.T) {
 	root := pki.NewCA("root")
@@ -55,13 +55,13 @@ func TestNativeDoorReloadsAndWorkersThatDie(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	if !one() {
-		t.Errorf("after the reloads the engines are %v, and Kong's is %d", r.engines(), r.Process().PID())
+		t.Errorf("after the reloads the servers are %v, and Kong's is %d", r.engines(), r.Process().PID())
 	}
 
 	pid := r.Process().PID()
-	first := parentOf(t, pid) // worker 0 starts the engine
+	first := parentOf(t, pid) // worker 0 starts the server
 	var workers []int
-	eventually(t, "there are two workers, of which one is the engine's parent", func() bool {
+	eventually(t, "there are two workers, of which one is the server's parent", func() bool {
 		var err error
 		workers, err = r.kong.(real).Workers()
 		return err == nil && len(workers) == 2 && slices.Contains(workers, first)

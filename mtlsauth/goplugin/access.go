@@ -40,7 +40,7 @@ func (c *Config) Access(kong *pdk.PDK) {
 		return nil
 	})
 	fault := authn.Deny(authn.Internal, nil).Answer
-	e.exit(fault.Status, fault.Body)
+	e.exit(fault.Status, fault.Body())
 }
 
 // decide asks Kong for the evidence and has it decided.

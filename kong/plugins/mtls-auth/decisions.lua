@@ -1,44 +1,56 @@
--- The decisions that a worker keeps, for as long as the engine has said.
+-- The decisions that a worker caches, for as long as the server says.
 local base = (...):match("^(.+%.)decisions$")
-local engine, lookups, log = require(base .. "engine"), require(base .. "lookups"), require(base .. "log")
+local log, lookups, server = require(base .. "log"), require(base .. "lookups"), require(base .. "server")
 local lrucache, sha256, semaphore = require "resty.lrucache", require "resty.sha256", require "ngx.semaphore"
 
 local _M = {}
 
-local MAX_KEPT, MAX_CONNECTIONS = 10000, 4096 -- the latter in each of two tables
-local MAX_CHAIN = 65536 -- bytes: the program reads no more
-local ALONE = 5 -- s, that decisions outlive the engine
-local DEAD = 15 -- s without a sign of life of who decides
+local MAX_CACHED, MAX_ENTRIES = 10000, 4096 -- the latter by connection, in each of two tables
+local MAX_CHAIN = 65536 -- bytes: the server reads no more
+local MAX_LEAVES, MAX_KEPT_CHAIN = 2048, 8192 -- of the chains that are kept, 16 MiB in all
+local ALONE = 5 -- s for which decisions outlive the server
+local DEAD = 15 -- s without a sign of life of the request that asks
 
--- All that is kept. Whoever is still deciding when it is dropped puts what comes of
--- it into what was dropped, where nobody finds it.
+-- All that is cached. A request that is still asking when it is dropped puts the result
+-- into the dropped tables, where it is not found.
 local kept
 
 function _M.drop()
   kept = {
     policies = {}, -- by the plugin's configuration, which is another table when it changes
     flights = {},
-    -- By connection, and on it by configuration: nginx never gives a number twice,
-    -- and the certificate of a connection stays the same.
-    recent = {}, older = {}, connections = 0,
+    -- By connection, and in it by configuration: nginx never gives a number twice, and
+    -- the certificate of a connection stays the same. What refuses is not here: everybody
+    -- can have it made.
+    recent = {}, older = {}, entries = 0,
   }
 end
 _M.drop()
 
+-- By SHA-256 of a leaf, the chain that came with it and passed: for connections of
+-- resumed TLS sessions, which have none, when another server takes over.
+local chains = lrucache.new(MAX_LEAVES)
+
 -- Returns a cache: decisions, by digest of what was presented, or lookups. It is made
 -- when there is something to keep: much may change before there is.
 local function cache(mine, of)
-  mine[of] = mine[of] or lrucache.new(MAX_KEPT)
+  mine[of] = mine[of] or lrucache.new(MAX_CACHED)
   return mine[of]
 end
 
-local function stands(d)
-  local now, lost = ngx.now(), engine.lost
+local function digest_of(text)
+  local hash = sha256:new()
+  hash:update(text)
+  return hash:final()
+end
+
+local function is_fresh(d)
+  local now, lost = ngx.now(), server.lost
   return d and now >= d.from and now < d.till and (not lost or now >= lost and now < lost + ALONE)
 end
 
--- Calls make once for all that want the same at once; the others wait for what comes
--- of it. Says too whether it was made for somebody else.
+-- Calls make once for all that want the same at the same time; the others wait for the
+-- result. Says too whether another request made it.
 local function share(flights, key, make, ...)
   local flight = flights[key]
   if not flight or ngx.now() - flight.alive > DEAD then
@@ -69,59 +81,55 @@ local function decide(flight, mine, conf, policy, digest, leaf, chain)
   local ends = math.huge -- of the first lookup that it rests on
   local function find(wanted)
     local answer, consumers
-    answer, consumers, ends = lookups.find(cache(mine, "lookups"), conf, wanted)
+    answer, consumers, ends = lookups.find(cache(mine, "lookups"), conf, policy, wanted)
     return answer, consumers
   end
   local question = { policy = policy.id, leaf = leaf, chain = chain, resumed = ngx.var.ssl_session_reused or "" }
-  local asked = ngx.now() -- by that time it is kept: the worker may stand still before it reads on
-  local d = engine.decide(question, policy.definition, find, flight)
+  local asked = ngx.now() -- cached from then on: the worker may stand still before it reads on
+  local d = server.decide(question, policy.definition, find, flight)
   for _, line in ipairs(d.lines) do log.write(line[1], line[2]) end
-  d.lines = nil
-  d.from, d.till = asked, d.epoch == engine.epoch and math.min(asked + d.ttl, ends) or asked
+  chain = d.chain or chain
+  if chain and #chain <= MAX_KEPT_CHAIN and not d.status then chains:set(digest_of(leaf), chain) end
+  d.lines, d.chain = nil, nil
+  d.from, d.till = asked, d.epoch == server.epoch and math.min(asked + d.ttl, ends) or asked
   if d.till > d.from then cache(mine, "decisions"):set(digest, d) end
   return d
 end
 
--- Returns the decision about the request, and whether it was made for an earlier
--- one; nil when no certificate was sent, for which the engine need not be asked.
-function _M.find(conf)
-  local mine, connection = kept, ngx.var.connection
-  local here = mine.recent[connection] or mine.older[connection]
-  if here and stands(here[conf]) then return here[conf], true end
-
-  local leaf, chain = ngx.var.ssl_client_raw_cert or "", nil
-  if leaf ~= "" then
-    local err
-    chain, err = kong.client.tls.get_full_client_certificate_chain()
-    if err then error("get_full_client_certificate_chain: " .. err, 0) end
-  elseif not (conf.credentials and conf.credentials[1]) then -- which it may refuse: then nobody goes on
-    return nil
-  end
+-- Returns what was presented: the leaf, "" for none, and what came above it, if anything.
+local function presented()
+  local leaf = ngx.var.ssl_client_raw_cert or ""
+  if leaf == "" then return leaf end
+  if ngx.var.ssl_session_reused == "r" then return leaf, (chains:get(digest_of(leaf))) end
+  local chain, err = kong.client.tls.get_full_client_certificate_chain()
+  if err then error("get_full_client_certificate_chain: " .. err, 0) end
   if chain and #chain > MAX_CHAIN then -- whole certificates
     chain = chain:sub(1, MAX_CHAIN):match("^.*%-%-%-%-%-END CERTIFICATE%-%-%-%-%-\n")
   end
+  return leaf, chain
+end
+
+-- Returns the decision about the request, and whether it was made for an earlier one.
+function _M.find(conf)
+  local mine, connection = kept, ngx.var.connection
+  local here = mine.recent[connection] or mine.older[connection]
+  if here and is_fresh(here[conf]) then return here[conf], true end
+
+  local leaf, chain = presented()
   local policy = mine.policies[conf] or share(mine.flights, conf, make_policy, mine, conf)
-  local hash = sha256:new()
   -- Names are those of a workspace.
-  hash:update((ngx.ctx.workspace or "") .. ":" .. policy.id .. #leaf .. ":" .. leaf .. (chain or ""))
-  local digest, earlier = hash:final(), true
-  local d = cache(mine, "decisions"):get(digest)
-  if not stands(d) then
+  local digest = digest_of((ngx.ctx.workspace or "") .. ":" .. policy.id .. #leaf .. ":" .. leaf .. (chain or ""))
+  local d, earlier = cache(mine, "decisions"):get(digest), true
+  if not is_fresh(d) then
     d, earlier = share(mine.flights, digest, decide, mine, conf, policy, digest, leaf, chain)
   end
-  if d.till > d.from and leaf ~= "" then
-    if mine.connections == MAX_CONNECTIONS then mine.older, mine.recent, mine.connections = mine.recent, {}, 0 end
-    here = mine.recent[connection]
-    if not here then
-      here, mine.connections = {}, mine.connections + 1
-      mine.recent[connection] = here
-    end
-    here[conf] = d
+  if d.till > d.from and leaf ~= "" and not d.status then
+    if mine.entries >= MAX_ENTRIES then mine.older, mine.recent, mine.entries = mine.recent, {}, 0 end
+    here = mine.recent[connection] or {}
+    if not here[conf] then mine.entries = mine.entries + 1 end
+    mine.recent[connection], here[conf] = here, d
   end
   return d, earlier
 end
-
--- Where lookups are kept that are made for no decision.
-function _M.lookups() return cache(kept, "lookups") end
 
 return _M

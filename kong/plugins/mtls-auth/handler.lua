@@ -1,36 +1,26 @@
--- mtls-auth: clients authenticate with a certificate. The engine decides; this is the
--- plugin in Kong's own process that asks it, and acts on what it says.
+-- mtls-auth: clients authenticate with a certificate. The server decides; this is the
+-- plugin in Kong's worker that asks it and carries out the answer.
 local base = (...):match("^(.+%.)handler$")
-local decisions, engine, lookups = require(base .. "decisions"), require(base .. "engine"), require(base .. "lookups")
-local handshake, log, verdict = require(base .. "handshake"), require(base .. "log"), require(base .. "verdict")
-local cjson = require "cjson.safe"
+local decisions, lookups, server = require(base .. "decisions"), require(base .. "lookups"), require(base .. "server")
+local handshake, log, process = require(base .. "handshake"), require(base .. "log"), require(base .. "process")
+local headers = require(base .. "verdict").headers
 
-local Handler = { PRIORITY = 1600, VERSION = engine.VERSION, certificate = handshake.certificate }
-
-local JSON = { ["Content-Type"] = "application/json; charset=utf-8" }
-
--- An answer with this message, written as the program writes JSON.
-local function body(message)
-  local text = cjson.encode({ message = message }):gsub("\\/", "/")
-  return (text:gsub("[<>&]", function(c) return ("\\u%04x"):format(c:byte()) end))
-end
-
-local NONE_SENT, UNEXPECTED = body("No required TLS certificate was sent"), body("An unexpected error occurred")
+local Handler = { PRIORITY = 1600, VERSION = server.VERSION, certificate = handshake.certificate }
 
 local ours = {} -- headers, by name in lower case, and what they are about
-for name, about in pairs(verdict.headers) do ours[name:lower()] = about end
+for name, about in pairs(headers) do ours[name:lower()] = about end
 
--- Whether any of them came, which is seldom: a variable of nginx's has a header in any
--- spelling, also with "_" for "-". To make a table of all headers costs more than all
--- else about a request that was decided before.
+-- Whether any of them came, which is seldom: one of nginx's variables has a header in any
+-- spelling, also with "_" for "-". A table of all headers would cost more than everything
+-- else about a request with a cached decision.
 local function any_came(var)
   return var.http_x_consumer_id or var.http_x_consumer_custom_id or var.http_x_consumer_username
     or var.http_x_credential_identifier or var.http_x_anonymous_consumer
     or var.http_x_client_cert_dn or var.http_x_client_cert_san
 end
 
--- Drops what came in as one of the plugin's headers, also with "_" for "-", for which
--- many upstreams take it. With keep, those of an earlier plugin's consumer stay.
+-- Drops what came in as one of the plugin's headers, also with "_" for "-", which many
+-- upstreams read as the same. With keep, those of an earlier plugin's consumer stay.
 local function clear_headers(keep)
   if not any_came(ngx.var) then return end
   for sent in pairs(ngx.req.get_headers(0)) do -- all there are, in lower case
@@ -39,9 +29,22 @@ local function clear_headers(keep)
   end
 end
 
--- Kong's ngx.req.set_header also has the worker forget, for good, that it keeps a
--- header's variable by index: that is needed once for each name, and dearer than the
--- rest.
+-- Kong drops the headers that the client's Connection header names, after all plugins.
+-- The plugin's own are taken out of it: without X-Anonymous-Consumer, say, an upstream
+-- would see an authenticated consumer.
+local function guard_headers()
+  local connection = ngx.var.http_connection
+  if not connection or not connection:lower():find("x[-_]") then return end
+  local left = {}
+  for token in connection:gmatch("[^,%s]+") do
+    if not ours[token:lower():gsub("_", "-")] then left[#left + 1] = token end
+  end
+  ngx.req.set_header("Connection", left[1] and table.concat(left, ", ") or "keep-alive")
+  ngx.ctx.cached_request_headers = nil -- where Kong 3.9 reads it
+end
+
+-- Kong's ngx.req.set_header also makes the worker forget, for good, that it keeps a
+-- header's variable by index: needed once for each name, and dearer than the rest.
 local set_header, forgotten = require("resty.core.request").set_req_header or ngx.req.set_header, {}
 
 local function set_headers(list)
@@ -55,70 +58,45 @@ local function set_headers(list)
   end
 end
 
--- The decision where no certificate was sent.
-local function none_sent(conf)
-  if not conf.anonymous then
-    log.write("info", log.line("reason", "none_sent"), "none_sent")
-    return { status = 401, body = NONE_SENT, verify = "NONE" }
-  end
-  local cas = {}
-  for i, id in ipairs(conf.ca_certificates) do cas[i] = id:lower() end
-  table.sort(cas)
-  cas = table.concat(cas, ",")
-  local ok, found, what = pcall(lookups.anonymous, decisions.lookups(), conf)
-  if not ok or not found then
-    local missing = ok and ('the consumer with %s "%s" doesn\'t exist'):format(what, conf.anonymous)
-    local resumed = ({ r = "true", ["."] = "false" })[ngx.var.ssl_session_reused] or "unknown"
-    log.write("err", log.line("reason", "lookup_failed", "ca_certificates", cas, "chain", "false", "resumed", resumed,
-      "error", "anonymous: " .. tostring(missing or found)), "lookup_failed")
-    local text = ok and body("anonymous consumer " .. conf.anonymous .. " is configured but doesn't exist")
-    return { status = 500, body = text or UNEXPECTED, verify = "FAILED:lookup_failed" }
-  end
-  local line = log.line("reason", "none_sent", "ca_certificates", cas, "consumer", found.id, "anonymous", "true")
-  log.write("info", line, "none_sent")
-  return {
-    verify = "NONE", consumer = found,
-    headers = {
-      { "X-Consumer-ID", found.id }, { "X-Consumer-Custom-ID", found.custom_id or "" },
-      { "X-Consumer-Username", found.username or "" }, { "X-Anonymous-Consumer", "true" },
-    },
-  }
-end
-
--- Returns the status and body that end the request, nothing when it may go on.
+-- Returns the status and message that end the request, nothing when it may go on.
 local function authenticate(conf)
+  guard_headers()
   if conf.anonymous and kong.client.get_credential() then -- logical OR: it goes on as it is
     log.write("debug", log.line("reason", "passed"))
     return clear_headers(true)
   end
   local d, earlier = decisions.find(conf)
-  if not d then
-    d = none_sent(conf)
-  elseif earlier and d.again then
-    log.write(d.again[1], d.again[2], d.reason)
-  end
+  if earlier and d.again then log.write(d.again[1], d.again[2], d.reason) end
   ngx.ctx.CLIENT_VERIFY_OVERRIDE = d.verify -- for Kong's log serializer
-  if d.status then return d.status, d.body end
+  if d.status then return d.status, d.message end
   clear_headers()
   set_headers(d.headers)
   kong.client.authenticate(d.consumer, d.credential)
   if d.groups then kong.ctx.shared.authenticated_groups = { unpack(d.groups) } end
 end
 
--- Fails closed: an error on the way is never a pass, with anonymous neither.
+-- Fails closed: an error on the way is never a pass, also with anonymous.
 function Handler:access(conf)
-  local ok, status, text = pcall(authenticate, conf)
+  local ok, status, message = pcall(authenticate, conf)
   if not ok then
     log.write("err", log.line("reason", "internal", "error", status), "internal")
     ngx.ctx.CLIENT_VERIFY_OVERRIDE = "FAILED:internal"
-    status, text = 500, UNEXPECTED
+    status, message = 500, "An unexpected error occurred"
   end
-  if status then return kong.response.exit(status, text, JSON) end
+  if not status then return end
+  if (ngx.var.content_type or ""):find("^application/grpc") and ngx.req.http_version() == 2 then
+    -- Kong adds grpc-status.
+    return kong.response.exit(status, nil, { ["Content-Type"] = "application/grpc", ["grpc-message"] = message })
+  end
+  return kong.response.exit(status, { message = message })
 end
 
--- Since Kong 3.5 called with all configurations, at first and when they have changed.
+local configured = false -- Kong has called configure, as it does since 3.5
+
+-- Called with all configurations, at first and when they have changed.
 function Handler:configure(configs)
   if ngx.config.subsystem ~= "http" then return end
+  configured = true
   decisions.drop()
   lookups.find_doubled(decisions.drop)
   handshake.configure(configs or {})
@@ -131,15 +109,17 @@ local ASK = { router = true, plugins_iterator = true, ca_certificates = true }
 local function changed(key)
   local of = type(key) == "string" and key:match("^[^:]+")
   if not of or DECIDE[of] then decisions.drop() end
+  if not of and not configured then lookups.find_doubled(decisions.drop) end
   if not of or ASK[of] then handshake.later() end
 end
 
 function Handler:init_worker()
   if ngx.config.subsystem ~= "http" or kong.configuration.role == "control_plane" then return end
   handshake.install()
-  handshake.later()
-  engine.watch(decisions.drop)
-  -- All workers of all nodes are told, whoever made the change.
+  changed()
+  process.keep()
+  server.watch(decisions.drop)
+  -- All workers of all nodes are told, wherever the change was made.
   for _, event in ipairs({ "invalidations:kong_db_cache", "invalidations:kong_core_db_cache",
     "purge:kong_db_cache", "purge:kong_core_db_cache" }) do
     kong.worker_events.register(changed, "mlcache", "mlcache:" .. event)

@@ -1,9 +1,10 @@
 -- Asks clients for a certificate in the TLS handshake, where a route needs one, and
--- names the CAs to them. It asks too often rather than too seldom: where it does not,
--- a client is refused for having sent none.
+-- names the CAs to them. It asks too often rather than too seldom: a client that is not
+-- asked sends no certificate and is refused.
 local base, plugin = (...):match("^(.-([^.]+)%.)handshake$")
-local log, lookups = require(base .. "log"), require(base .. "lookups")
-local ssl = require "ngx.ssl"
+local log, lookups, server = require(base .. "log"), require(base .. "lookups"), require(base .. "server")
+local resume = require(base .. "resume")
+local ssl, sha256 = require "ngx.ssl", require "resty.sha256"
 
 local _M = {}
 
@@ -60,31 +61,34 @@ end
 
 local function build()
   builds = builds + 1
-  local mine, new = builds, { entries = {}, pems = {}, chains = {} }
+  local mine, new = builds, { entries = {}, pems = {}, asked = {} }
   local ok, err = pcall(function()
     local all = configs or read_configs()
     local by_id, by_service
     if all[1] then by_id, by_service = read_routes() end
     for _, conf in ipairs(all) do
       each_name(conf, by_id, by_service, function(name)
-        local entry = new.entries[name] or { ids = {} }
+        local entry = new.entries[name] or { name = name, ids = {} }
         new.entries[name], entry.unnamed = entry, entry.unnamed or not conf.send_ca_dn
-        for _, id in ipairs(conf.send_ca_dn and conf.ca_certificates or {}) do
-          entry.ids[id], new.pems[id] = true, new.pems[id] or lookups.ca(id) or { cert = "" }
+        for _, id in ipairs(conf.ca_certificates or {}) do
+          entry.ids[id] = true
+          if conf.send_ca_dn then new.pems[id] = new.pems[id] or lookups.ca(id) or { cert = "" } end
         end
       end)
     end
   end)
-  if mine ~= builds then return end -- a later one knows more
+  if mine ~= builds then return end -- a later one was faster
   map = ok and new or nil
   if not ok then
-    failed("it is not known who is to be asked, so everybody is", err)
+    failed("server names unknown, so every client is asked", err)
     _M.later(RETRY)
   end
 end
 
--- Builds the map anew a little later: for all that changes at once.
+-- Builds the map again a little later: once for all that changes at the same time.
 function _M.later(delay)
+  -- Before Kong 3.5, whose configurations are read late: the map is of earlier ones.
+  if not configs then map, builds = nil, builds + 1 end
   if scheduled then return end
   scheduled = ngx.timer.at(delay or SOON, function(premature)
     scheduled = false
@@ -97,12 +101,18 @@ function _M.configure(all)
   build()
 end
 
--- Returns whether clients that come with this server name are asked, and the CA
--- certificates whose names they are told, if all that ask want that.
+-- Returns what clients with this server name are asked for, if they are: chain, the CA
+-- certificates whose names they are told if all configurations want that, and a text
+-- that differs where anything about it does.
+local UNKNOWN = { text = "" }
 local function wanted(name)
-  if not map then return true end
-  local entries = { map.entries[EVERY] }
-  local function add(key) entries[#entries + 1] = map.entries[key] end
+  if not map then return UNKNOWN end
+  local entries, keys = {}, {}
+  local function add(key)
+    local entry = map.entries[key]
+    if entry then entries[#entries + 1], keys[#keys + 1] = entry, key end
+  end
+  add(EVERY)
   if name then
     name = name:lower():gsub("%.$", "")
     add(name)
@@ -111,20 +121,28 @@ local function wanted(name)
       add(name:sub(1, dot) .. "*")
     end
   end
-  local ids, pems = {}, {}
+  if not entries[1] then return nil end
+  local key = table.concat(keys, ",")
+  local asked = map.asked[key]
+  if asked then return asked end
+
+  local set, ids, pems, unnamed = {}, {}, {}, false
   for _, entry in ipairs(entries) do
-    if entry.unnamed then return true end
-    for id in pairs(entry.ids) do ids[#ids + 1] = id end
+    unnamed = unnamed or entry.unnamed
+    for id in pairs(entry.ids) do
+      if not set[id] then set[id], ids[#ids + 1] = true, id end
+    end
   end
   table.sort(ids)
-  local key = table.concat(ids, ",")
-  if #entries > 0 and map.chains[key] == nil then
-    for i, id in ipairs(ids) do pems[i] = ids[i - 1] ~= id and map.pems[id].cert or "" end
+  for i, id in ipairs(unnamed and {} or ids) do pems[i] = map.pems[id].cert end
+  asked = { text = table.concat({ key, table.concat(ids, ","), table.concat(pems, "\n") }, "|") }
+  map.asked[key] = asked
+  if not unnamed then
     local chain, err = ssl.parse_pem_cert(table.concat(pems, "\n"))
     if not chain then failed("CA names", err) end
-    map.chains[key] = chain or false
+    asked.chain = chain
   end
-  return #entries > 0, map.chains[key] or nil
+  return asked
 end
 
 -- What fails must not stop the handshake.
@@ -134,17 +152,30 @@ local function tls(call, ...)
 end
 
 local function ask()
-  local ok, asked, cas = pcall(wanted, ssl.server_name())
+  local ok, asked = pcall(wanted, ssl.server_name())
   if not ok then
     failed("looking up the server name", asked)
-    cas = nil
+    asked = UNKNOWN
   end
   if not asked then return end
-  tls("request_client_certificate", cas)
-  tls("disable_session_reuse") -- a TLS session has the client's certificate, but not the chain above it
+  tls("request_client_certificate", asked.chain)
+  if not resume.installed then tls("disable_session_reuse") end
 end
 
--- Kong calls this phase of global entries only: it is for where nothing was wrapped.
+-- Sessions are resumed where the same is asked for under the same name as when they were
+-- made, as long as the server knows the chains that came with their certificates.
+local handshakes = 0
+local function context(name)
+  local asked = wanted(name)
+  if not asked then return nil end
+  handshakes = handshakes + 1
+  local known = server.sessions or table.concat({ ngx.worker.pid(), ngx.now(), handshakes }, "/")
+  local hash = sha256:new()
+  hash:update(table.concat({ name or "", asked.text, known }, "|"))
+  return hash:final()
+end
+
+-- Kong calls this phase for global plugins only: for where nothing could be wrapped.
 function _M.certificate()
   if not wrapped then ask() end
 end
@@ -154,6 +185,7 @@ function _M.install()
   local certificate = require "kong.runloop.certificate"
   local execute = certificate.execute
   wrapped = type(execute) == "function"
+  resume.install(context, failed)
   if not wrapped then return failed("kong.runloop.certificate", "no execute: only global entries ask") end
   certificate.execute = function(...)
     execute(...)

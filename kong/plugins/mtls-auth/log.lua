@@ -3,7 +3,7 @@ local prefix = "[" .. (...):match("([^.]+)%.log$") .. "] "
 
 local _M = { levels = { debug = ngx.DEBUG, info = ngx.INFO, notice = ngx.NOTICE, warn = ngx.WARN, err = ngx.ERR } }
 
-local MAX_VALUE, PER_SECOND = 256, 100 -- bytes of a value, lines of one reason: as the program has it
+local MAX_VALUE, PER_SECOND = 256, 100 -- bytes of a value, lines of one reason: as the server has it
 local counts = {} -- by reason
 
 -- Makes a line of key, value, key, value; without those whose value is nil.
@@ -21,8 +21,8 @@ function _M.line(...)
   return prefix .. table.concat(words, " ")
 end
 
--- Writes a line. Of those with a reason, which whoever can make requests can have
--- written, only so many a second: the others are counted. Debug was asked for.
+-- Writes a line. Lines with a reason are caused by requests, so only so many a second
+-- are written; the others are counted. Not at debug, which was asked for.
 function _M.write(level, line, reason)
   if reason and level ~= "debug" then
     local second, count = math.floor(ngx.now()), counts[reason]

@@ -1,6 +1,6 @@
--- What the engine does not have: consumers, credentials and CA certificates, in
--- Kong's database. Answers are kept for cache_ttl, absence too, failures never: not
--- in kong.cache, where one that was read before a change can stay after it.
+-- What the server does not have: consumers, credentials and CA certificates, in Kong's
+-- database. Results are kept for cache_ttl, absence too, failures never: not in
+-- kong.cache, where one that was read before a change can stay after it.
 local cjson = require("cjson.safe").new()
 local sha256, to_hex = require "resty.sha256", require("resty.string").to_hex
 
@@ -13,18 +13,24 @@ local ADDED = { route_id = true, service_id = true, consumer_id = true, plugin_i
 
 local function list() return setmetatable({}, cjson.array_mt) end
 
-local doubled, walks = {}, 0 -- credentials that are there twice, by Kong's key for them
+-- Credentials that are there twice, by Kong's key for them; nil while they are looked for.
+local doubled, walks = {}, 0
+local MAX_WALK = 1.8 -- s that a request waits for the end of it: the server waits for 2
 
 -- Without a database Kong takes credentials with ids of their own for one subject_name
--- and CA certificate: whose counts would be chance. So nobody's does.
+-- and CA certificate: which of them is found would be chance. So neither counts.
 function _M.find_doubled(drop)
   local credentials, seen, found, n = kong.db.mtls_auth_credentials, {}, {}, 0
   if not credentials or kong.configuration.database ~= "off" then return end
-  walks = walks + 1
+  walks, doubled = walks + 1, nil
   local mine = walks
   assert(ngx.timer.at(0, function()
     for row, err in credentials:each() do
-      if err or mine ~= walks then break end
+      if mine ~= walks then return end -- a later walk knows more
+      if err then
+        log.write("err", log.line("error", "reading credentials: " .. err))
+        return ngx.timer.at(1, function() if mine == walks then _M.find_doubled(drop) end end)
+      end
       local key = credentials:cache_key(row)
       if seen[key] then
         log.write("err", log.line("error", "credential twice, for subject_name " .. row.subject_name))
@@ -32,23 +38,49 @@ function _M.find_doubled(drop)
       seen[key], found[key], n = true, seen[key], n + 1
       if n % 1000 == 0 then ngx.sleep(0) end
     end
-    if mine == walks then doubled = found end
+    if mine ~= walks then return end
+    doubled = found
     if next(found) then drop() end
   end))
 end
 
--- A value is only what it is asked by: a name that is written like an id is none.
+local function is_doubled(key)
+  local stop = ngx.now() + MAX_WALK
+  while not doubled do
+    if ngx.now() > stop then error("credentials are still being read", 0) end
+    ngx.sleep(0.01)
+  end
+  return doubled[key]
+end
+
+-- Ids are compared without regard to case. Without a database Kong keeps them as they
+-- are written: they are looked up in small letters, as written and in capitals.
+local function select(dao, id)
+  local tried = {}
+  for _, spelling in ipairs({ id:lower(), id, id:upper() }) do
+    if not tried[spelling] then
+      tried[spelling] = true
+      local row, err = dao:select({ id = spelling })
+      if row or err then return row, err end
+    end
+    if id:lower() == id:upper() or kong.configuration.database ~= "off" then return nil end
+  end
+end
+
+-- A value is only what it is asked by: a name that is written like an id is a name.
 local function load(by, value, ca)
   local consumers, credentials = kong.db.consumers, kong.db.mtls_auth_credentials
-  if by == "id" then return consumers:select({ id = value }) end
+  if by == "id" then return select(consumers, value) end
   if by ~= "credential" then return consumers["select_by_" .. by](consumers, value) end
   local key = credentials and credentials:cache_key(value, ca)
-  if doubled[key] then return nil, "it is there twice" end
-  return key and credentials:select_by_cache_key(key)
+  if not key then return nil end
+  if is_doubled(key) then return nil, "it is there twice" end
+  return credentials:select_by_cache_key(key)
 end
 
 -- Returns a row, if there is one, and until when that counts; raises what failed.
-local function read(cache, conf, by, value, ca)
+local function read(cache, conf, policy, by, value, ca)
+  ca, value = policy.written[ca] or ca, by == "id" and policy.written[value] or value
   local key = table.concat({ ngx.ctx.workspace or "", by, ca or "", value }, ":")
   local ttl, now = conf.cache_ttl or 60, ngx.now()
   local entry = cache:get(key)
@@ -63,13 +95,13 @@ end
 
 local function said(row, n) return { n = n, id = row.id, username = row.username, custom_id = row.custom_id } end
 
--- Answers the engine's lookup: all hits, unranked. Returns the answer, the consumers
--- in it by id, and until when all of it counts.
-function _M.find(cache, conf, wanted)
+-- Answers the server's lookup: all hits, unranked. Returns the answer, the consumers in
+-- it by id, and until when all of it counts.
+function _M.find(cache, conf, policy, wanted)
   local answer = { op = "found", credentials = list(), consumers = list(), errors = list() }
   local consumers, ends = {}, math.huge
   local function get(...)
-    local ok, row, till = pcall(read, cache, conf, ...)
+    local ok, row, till = pcall(read, cache, conf, policy, ...)
     ends = ok and math.min(ends, till) or ends
     if not ok then table.insert(answer.errors, tostring(row)) end
     return ok and row
@@ -97,33 +129,25 @@ function _M.find(cache, conf, wanted)
   return answer, consumers, ends
 end
 
-local UUID = "^%x+%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x+$" -- of 36 characters
-
--- Returns the anonymous consumer: by id, where that can be meant, then by username;
--- or nil, and by what it was looked for. Raises what failed.
-function _M.anonymous(cache, conf)
-  local name, what, row = conf.anonymous, "username", nil
-  if #name == 36 and name:find(UUID) and name:sub(9, 9) == "-" then
-    what, row = "id", read(cache, conf, "id", name:lower())
-  end
-  return row or read(cache, conf, "username", name), what
-end
-
--- Returns a CA certificate, if there is one: ids may be written in capitals.
+-- Returns a CA certificate, if there is one.
 function _M.ca(id)
-  for _, spelling in ipairs(id == id:lower() and { id } or { id:lower(), id }) do
-    local row, err = kong.db.ca_certificates:select({ id = spelling })
-    if err then error("CA certificate " .. id .. ": " .. err, 0) end
-    if row then return row end
-  end
+  local row, err = select(kong.db.ca_certificates, id)
+  if err then error("CA certificate " .. id .. ": " .. err, 0) end
+  return row
 end
 
--- The policy of a configuration: its definition, for the engine, and the SHA-256 of
--- that. In order and without what Kong has added, so that workers mostly have the same.
+-- The policy of a configuration: its definition, for the server, the SHA-256 of that,
+-- and ids as they are written, by the same in small letters. In order and without what
+-- Kong has added, so that workers mostly have the same.
 function _M.policy(conf)
-  local cas, config = {}, {}
+  local cas, config, written = {}, {}, {}
+  local function note(id) if id then written[id:lower()] = id end end
+  note(conf.anonymous)
+  note(conf.default_consumer)
+  for _, mapping in ipairs(conf.credentials or {}) do note(mapping.consumer) end
   for _, id in ipairs(conf.ca_certificates) do
     local row = _M.ca(id)
+    if row then note(row.id) end
     if row then cas[#cas + 1] = '{"cert":' .. cjson.encode(row.cert) .. ',"id":' .. cjson.encode(row.id) .. "}" end
   end
   for key, value in pairs(conf) do
@@ -136,7 +160,7 @@ function _M.policy(conf)
   local form, hash = '{"ca_certificates":[%s],"config":{%s}}', sha256:new()
   local definition = form:format(table.concat(cas, ","), table.concat(config, ","))
   hash:update(definition)
-  return { id = to_hex(hash:final()), definition = definition }
+  return { id = to_hex(hash:final()), definition = definition, written = written }
 end
 
 return _M

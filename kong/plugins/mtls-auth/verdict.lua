@@ -1,10 +1,10 @@
--- Makes the engine's verdict a decision. One that lacks anything is none: an error.
+-- Turns the server's verdict into a decision. An incomplete verdict is an error.
 local levels = require((...):gsub("verdict$", "log")).levels
 local cjson = require "cjson.safe"
 
 local _M = {}
 
-local MAX_TTL = 60 -- s, that a decision is kept
+local MAX_TTL = 60 -- s for which a decision is cached at most
 
 -- The request headers that are the plugin's, and what they are about.
 _M.headers = {
@@ -31,21 +31,24 @@ local function is_header(value) return is_pair(value) and _M.headers[value[1]] e
 
 local function is_verdict(v, consumers)
   if not (is_text(v.verify) and is_text(v.reason) and is_text(v.epoch) and is_list(v.lines, is_line)
-    and (v.again == nil or is_line(v.again)) and type(v.ttl_ms) == "number" and v.ttl_ms >= 0) then
+    and (v.again == nil or is_line(v.again)) and (v.chain == nil or is_text(v.chain))
+    and type(v.ttl_ms) == "number" and v.ttl_ms >= 0) then
     return false
   elseif v.verdict ~= "pass" then
-    return is_text(v.body) and (v.verdict == "refuse" and v.status == 401 or v.verdict == "fault" and v.status == 500)
+    return is_text(v.message) and (v.verdict == "refuse" and v.status == 401 or v.verdict == "fault" and v.status == 500)
   end
-  return v.status == nil and v.body == nil and is_list(v.headers, is_header)
+  return v.status == nil and v.message == nil and is_list(v.headers, is_header)
     and (v.consumer ~= nil or v.credential ~= nil) and (v.consumer == nil or consumers[v.consumer])
     and (v.credential == nil or is_text(v.credential)) and (v.groups == nil or is_list(v.groups, is_text))
 end
 
--- consumers are those that it may name, by id.
+-- consumers are those that the verdict may name, by id.
 function _M.decision(v, consumers)
-  if not is_verdict(v, consumers) then error("the engine's verdict is none: " .. tostring(cjson.encode(v)), 0) end
+  if not is_verdict(v, consumers) then error("invalid verdict of the server: " .. tostring(cjson.encode(v)), 0) end
   v.ttl = math.min(v.ttl_ms / 1000, MAX_TTL)
-  if v.credential then v.credential = { id = v.credential, consumer_id = v.consumer } end
+  if v.credential then
+    v.credential = { id = v.credential, consumer_id = v.consumer, consumer = v.consumer and { id = v.consumer } }
+  end
   v.consumer = consumers[v.consumer]
   return v
 end

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"mtls-auth/mtlsauth/internal/consumer"
@@ -15,9 +16,9 @@ const (
 
 // Answer is what the gateway is to do with the request, in no gateway's words.
 type Answer struct {
-	// Status ends the request with this HTTP status and Body; 0 lets it go on.
-	Status int
-	Body   []byte // JSON
+	// Status ends the request with this HTTP status and Message; 0 lets it go on.
+	Status  int
+	Message string
 
 	// Headers are set on the request to the upstream. An empty value clears
 	// the header: nothing that a client sent under these names survives.
@@ -32,6 +33,22 @@ type Answer struct {
 	// ClientVerify is the verdict for Kong's log serializer: SUCCESS, NONE or
 	// FAILED:reason.
 	ClientVerify string
+}
+
+// Body returns the message as Kong's own plugins send it, JSON; nil for none.
+func (a *Answer) Body() []byte {
+	if a.Message == "" {
+		return nil
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(struct {
+		Message string `json:"message"`
+	}{a.Message}); err != nil {
+		panic(err) // a string always marshals
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // HeaderValues returns the headers as Kong's set_headers takes them, which clears
@@ -94,7 +111,7 @@ func Deny(r Reason, err error) *Decision {
 	}
 	return &Decision{Reason: r, Detail: detail, Answer: &Answer{
 		Status:       status,
-		Body:         body(message),
+		Message:      message,
 		ClientVerify: verify,
 	}}
 }
@@ -103,16 +120,6 @@ func Deny(r Reason, err error) *Decision {
 // through no fault of the client.
 func denyUnavailable(r Reason, err error) *Decision {
 	d := Deny(r, err)
-	d.Answer.Status, d.Answer.Body = 500, body(messageInternal)
+	d.Answer.Status, d.Answer.Message = 500, messageInternal
 	return d
-}
-
-func body(message string) []byte {
-	b, err := json.Marshal(struct {
-		Message string `json:"message"`
-	}{message})
-	if err != nil {
-		panic(err) // a string always marshals
-	}
-	return b
 }

@@ -103,9 +103,9 @@ func TestReasons(t *testing.T) {
 		case authn.NoneSent:
 			message, verify = `{"message":"No required TLS certificate was sent"}`, "NONE"
 		}
-		if d.Answer.Status != status || string(d.Answer.Body) != message || d.Answer.ClientVerify != verify {
+		if d.Answer.Status != status || string(d.Answer.Body()) != message || d.Answer.ClientVerify != verify {
 			t.Errorf("%s: answered %d %s and %s, want %d %s and %s", name,
-				d.Answer.Status, d.Answer.Body, d.Answer.ClientVerify, status, message, verify)
+				d.Answer.Status, d.Answer.Body(), d.Answer.ClientVerify, status, message, verify)
 		}
 	}
 }

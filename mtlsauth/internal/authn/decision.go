@@ -130,7 +130,7 @@ func (d *Decision) size() int {
 		}
 	}
 	if a := d.Answer; a != nil {
-		n += 128 + len(a.Body) + len(a.ClientVerify) + len(a.CredentialID)
+		n += 128 + len(a.Message) + len(a.ClientVerify) + len(a.CredentialID)
 		// A header is held by the answer and, later, once more in its form.
 		for _, h := range a.Headers {
 			n += 2 * (len(h.Name) + len(h.Value) + 16)

@@ -178,7 +178,7 @@ func (p *Policy) asAnonymous(ctx context.Context, denied *Decision, dir consumer
 		failed := Deny(LookupFailed, fmt.Errorf("anonymous: %w", err))
 		if _, missing := errors.AsType[*consumer.MissingError](err); missing {
 			// As Kong's own authentication plugins say it.
-			failed.Answer.Body = body(fmt.Sprintf("anonymous consumer %s is configured but doesn't exist", p.options.Anonymous))
+			failed.Answer.Message = fmt.Sprintf("anonymous consumer %s is configured but doesn't exist", p.options.Anonymous)
 		}
 		failed.Subject, failed.CAIDs, failed.Missing = denied.Subject, denied.CAIDs, denied.Missing
 		return failed

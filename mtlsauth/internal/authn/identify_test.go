@@ -172,8 +172,8 @@ func TestAnonymous(t *testing.T) {
 	}
 	missing := policyOf(trusting(root), looking(anonymous(`who "is" it`))...)
 	d := identify(missing, authn.Presented{}, dir, time.Now())
-	if d.Answer.Status != 500 || string(d.Answer.Body) != `{"message":"anonymous consumer who \"is\" it is configured but doesn't exist"}` {
-		t.Errorf("an anonymous consumer that is not there: got %d %s", d.Answer.Status, d.Answer.Body)
+	if d.Answer.Status != 500 || string(d.Answer.Body()) != `{"message":"anonymous consumer who \"is\" it is configured but doesn't exist"}` {
+		t.Errorf("an anonymous consumer that is not there: got %d %s", d.Answer.Status, d.Answer.Body())
 	}
 	// What is our fault is nobody's to pass on.
 	none := trusting()

@@ -1,7 +1,10 @@
 package luaserver
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -12,15 +15,16 @@ import (
 	"mtls-auth/mtlsauth/internal/plugin"
 )
 
-// deciding is an exchange about one request. It is the plugin's door for it.
+// deciding is an exchange about one request.
 type deciding struct {
 	Exchange
 	question
 	now   time.Time
+	epoch string
 	lines [][2]string
 
-	writing sync.Mutex // heartbeats come in between
-	broken  error      // the worker is not where it should be: the connection is of no use any more
+	writing sync.Mutex // heartbeats are written concurrently
+	broken  error      // the worker broke the protocol: the connection has to end
 }
 
 var _ plugin.Door = (*deciding)(nil)
@@ -37,47 +41,83 @@ func pair(line plugin.Line) [2]string { return [2]string{line.Severity(), line.T
 func (x *deciding) SessionReused() string { return x.Resumed }
 
 // decide answers a question about a request.
-func (d *Door) decide(e Exchange, q question) error {
-	x := &deciding{Exchange: e, question: q, now: time.Now()}
-	// Before anything is looked at: what is replaced from here on ends it.
-	epoch := d.epochs.now()
-	if d.deciding.Add(1) > maxDeciding {
-		d.deciding.Add(-1)
-		return d.verdict(x, d.fault(x, fmt.Errorf("over %d questions at once", maxDeciding)))
+func (s *Server) decide(e Exchange, q question) error {
+	// The epoch is read first: evidence that is replaced from here on ends it.
+	x := &deciding{Exchange: e, question: q, now: time.Now(), epoch: s.epochs.now()}
+	if s.deciding.Add(1) > maxDeciding {
+		s.deciding.Add(-1)
+		return x.end(s.fault(x, fmt.Errorf("over %d questions at once", maxDeciding)))
 	}
-	defer d.deciding.Add(-1)
-	in := d.policies.get(q.Policy)
+	defer s.deciding.Add(-1)
+	in := s.policies.get(q.Policy)
 	if in == nil {
-		if q.Definition == "" {
-			return say(e, need{"definition"})
+		definition, err := x.definition()
+		if err == nil {
+			in, err = s.policies.add(q.Policy, definition)
 		}
-		var err error
-		if in, err = d.policies.add(q.Policy, q.Definition); err != nil {
-			return d.refuse(e, err)
+		if err != nil {
+			return s.refuse(e, err)
 		}
 	}
-	d.decisions.Add(1)
+	s.decisions.Add(1)
 	stop := x.heartbeats()
-	v := d.judge(x, in)
+	v := s.judge(x, in)
 	stop()
-	v.Epoch = epoch
-	return d.verdict(x, v)
+	return x.end(v)
 }
 
-// verdict ends the exchange.
-func (d *Door) verdict(x *deciding, v verdict) error {
-	v.Lines = x.lines
+// maxDefinition bounds a definition, in bytes: a configuration with 10,000 credentials
+// and 1,000 CA certificates takes a tenth of it.
+const maxDefinition = 32 << 20
+
+// definitionWait is how long the frames of a definition may take.
+const definitionWait = 10 * time.Second
+
+// definition asks the worker for the policy's definition.
+func (x *deciding) definition() (string, error) {
+	if err := say(x.Exchange, need{"definition"}); err != nil {
+		return "", err
+	}
+	deadline := time.Now().Add(definitionWait)
+	frame, err := x.Read(deadline)
+	if err != nil {
+		return "", fmt.Errorf("reading a definition: %w", err)
+	}
+	var announced definitionFollows
+	if err := json.Unmarshal(frame, &announced); err != nil {
+		return "", fmt.Errorf("reading a definition: %w", err)
+	}
+	if announced.Op != "definition" || announced.Bytes < 1 || announced.Bytes > maxDefinition {
+		return "", fmt.Errorf("reading a definition: op %q with bytes %d: must be definition with 1 to %d", announced.Op, announced.Bytes, maxDefinition)
+	}
+	var text []byte
+	for len(text) < announced.Bytes {
+		frame, err := x.Read(deadline)
+		if err != nil {
+			return "", fmt.Errorf("reading a definition: %w", err)
+		}
+		if len(text)+len(frame) > announced.Bytes {
+			return "", fmt.Errorf("reading a definition: over the %d bytes that were announced", announced.Bytes)
+		}
+		text = append(text, frame...)
+	}
+	return string(text), nil
+}
+
+// end ends the exchange with a verdict.
+func (x *deciding) end(v verdict) error {
+	v.Epoch, v.Lines = x.epoch, x.lines
 	if v.Lines == nil {
 		v.Lines = [][2]string{}
 	}
 	return errors.Join(say(x, v), x.broken)
 }
 
-// beat is how often a worker hears that it is still being decided: certificate
-// status may take most of a minute, and who has died says nothing at all.
+// beat is how often a worker is told that a decision is still being made: certificate
+// status may take most of a minute, and a server that has died tells nothing.
 const beat = 2 * time.Second
 
-// heartbeats has them sent until stop is called, after which none is under way.
+// heartbeats sends them until stop is called, which waits for one that is being sent.
 func (x *deciding) heartbeats() (stop func()) {
 	over := false // under writing, as is timer
 	var timer *time.Timer
@@ -99,26 +139,42 @@ func (x *deciding) heartbeats() (stop func()) {
 }
 
 // judge makes the verdict. It fails closed: a panic is a fault.
-func (d *Door) judge(x *deciding, in *plugin.Instance) (v verdict) {
+func (s *Server) judge(x *deciding, in *plugin.Instance) (v verdict) {
 	defer func() {
 		if r := recover(); r != nil {
-			v = d.fault(x, fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
+			v = s.fault(x, fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
 		}
 	}()
-	presented := authn.Presented{Leaf: []byte(x.Leaf), Chain: []byte(x.Chain)}
+	leaf := sha256.Sum256([]byte(x.Leaf))
+	completed := ""
+	if x.resumed() && x.Chain == "" {
+		completed = s.chains.of(leaf)
+	}
+	presented := authn.Presented{Leaf: []byte(x.Leaf), Chain: []byte(cmp.Or(x.Chain, completed))}
 	decision := in.Refused(x)
 	if decision == nil {
 		decision = in.DecideBy(context.Background(), x, &directory{exchange: x}, presented)
 	}
+	if trusted(decision) {
+		s.chains.add(leaf, x.Chain)
+	} else if x.resumed() && len(presented.Chain) == 0 && decision.Reason == authn.IssuerNotFound {
+		if s.chains.miss(x.Sessions, x.now) {
+			return s.fault(x, errors.New("the chain of a resumed TLS session is not known: it came before the server was started"))
+		}
+	}
 	v, err := verdictOf(decision)
 	if err != nil {
-		return d.fault(x, err)
+		return s.fault(x, err)
 	}
 	if v.Verdict == verdictFault {
 		return v
 	}
-	if ttl := decision.Left(time.Now()).Milliseconds(); ttl > 0 {
-		v.TTL = ttl
+	v.Chain = completed
+	ttl := decision.Left(time.Now())
+	if decision.Reason == authn.NoneSent {
+		ttl = noneSentFor
+	}
+	if v.TTL = ttl.Milliseconds(); v.TTL > 0 {
 		if line, ok := in.Again(x, decision, presented); ok {
 			again := pair(line)
 			v.Again = &again
@@ -126,6 +182,14 @@ func (d *Door) judge(x *deciding, in *plugin.Instance) (v verdict) {
 	}
 	return v
 }
+
+// noneSentFor is how long workers cache the decision about requests without a
+// certificate. It rests on no evidence but the consumers that the worker has looked up.
+const noneSentFor = time.Minute
+
+// resumed tells whether the TLS session was made by an earlier connection. Its leaf is
+// known then, and not what was sent above it.
+func (x *deciding) resumed() bool { return x.Resumed == "r" }
 
 // verdictOf puts a decision into a verdict. Only one that goes on, and has an
 // answer that says so too, is a pass.
@@ -150,18 +214,18 @@ func verdictOf(d *authn.Decision) (verdict, error) {
 	case d.GoesOn():
 		return verdict{}, fmt.Errorf("a decision that goes on with an answer of status %d", a.Status)
 	case status == 401:
-		v.Verdict, v.Status, v.Body = verdictRefuse, status, string(a.Body)
+		v.Verdict, v.Status, v.Message = verdictRefuse, status, a.Message
 	case status == 500:
-		v.Verdict, v.Status, v.Body = verdictFault, status, string(a.Body)
+		v.Verdict, v.Status, v.Message = verdictFault, status, a.Message
 	default:
 		return verdict{}, fmt.Errorf("a decision that ends with status %d", status)
 	}
 	return v, nil
 }
 
-// fault is the verdict about what went wrong, with its lines for the log.
-func (d *Door) fault(x *deciding, err error) verdict {
-	for _, line := range d.Plugin.Fault(err) {
+// fault logs an error and returns its verdict, 500.
+func (s *Server) fault(x *deciding, err error) verdict {
+	for _, line := range s.Plugin.Fault(err) {
 		x.Log(line)
 	}
 	v, _ := verdictOf(authn.Deny(authn.Internal, nil))

@@ -157,7 +157,7 @@ func TestAnonymousAndDefault(t *testing.T) {
 	}
 	delete(w.consumers, [2]string{"username", "guest"})
 	a, _ = w.ask(id, text, root.Client("x", pki.Expired()))
-	if a.Verdict != verdictFault || a.Body != `{"message":"anonymous consumer guest is configured but doesn't exist"}` {
+	if a.Verdict != verdictFault || a.Message != "anonymous consumer guest is configured but doesn't exist" {
 		t.Errorf("no anonymous: got %+v", a.verdict)
 	}
 }

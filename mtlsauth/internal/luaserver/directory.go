@@ -11,13 +11,13 @@ import (
 	"mtls-auth/mtlsauth/internal/consumer"
 )
 
-// directory finds consumers and credentials in Kong's database, through the
-// worker that asks, in one journey for all. It lives as long as the exchange, and
-// is asked by one goroutine.
+// directory finds consumers and credentials in Kong's database, through the worker that
+// asks, in one round trip for all. It lives as long as the exchange and is used by one
+// goroutine.
 type directory struct {
 	exchange *deciding
 	asked    bool
-	err      error // of the journey
+	err      error // of the round trip
 	results  map[consumer.Query]consumer.Result
 }
 
@@ -47,12 +47,12 @@ func (d *directory) Prefetch(ctx context.Context, q consumer.Questions) (*consum
 		return consumer.NewCredentials(nil)
 	}
 	if d.asked {
-		d.err = errors.New("a second journey for consumers")
+		d.err = errors.New("consumers were already looked up for this request")
 		return nil, d.err
 	}
 	d.asked = true
 	var list []consumer.Credential
-	if list, d.err = d.journey(ctx, ask, queries); d.err != nil {
+	if list, d.err = d.roundTrip(ctx, ask, queries); d.err != nil {
 		return nil, d.err
 	}
 	var credentials *consumer.Credentials
@@ -60,7 +60,7 @@ func (d *directory) Prefetch(ctx context.Context, q consumer.Questions) (*consum
 	return credentials, d.err
 }
 
-// Find implements consumer.Directory. Who was not asked for is a failure, not
+// Find implements consumer.Directory. A consumer that was not asked for is a failure, not
 // absence.
 func (d *directory) Find(_ context.Context, queries []consumer.Query) []consumer.Result {
 	results := make([]consumer.Result, len(queries))
@@ -70,15 +70,15 @@ func (d *directory) Find(_ context.Context, queries []consumer.Query) []consumer
 		case d.err != nil:
 			r = consumer.Result{Err: d.err}
 		case !ok:
-			r = consumer.Result{Err: errors.New("it was not asked for")}
+			r = consumer.Result{Err: errors.New("the consumer was not looked up")}
 		}
 		results[i] = r
 	}
 	return results
 }
 
-// journey asks the worker, and takes what it says for what was asked only.
-func (d *directory) journey(ctx context.Context, ask lookup, queries []consumer.Query) ([]consumer.Credential, error) {
+// roundTrip asks the worker, and takes its answer for what was asked only.
+func (d *directory) roundTrip(ctx context.Context, ask lookup, queries []consumer.Query) ([]consumer.Credential, error) {
 	x := d.exchange
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -94,7 +94,7 @@ func (d *directory) journey(ctx context.Context, ask lookup, queries []consumer.
 	var answer found
 	if err == nil {
 		if err = json.Unmarshal(frame, &answer); err == nil && answer.Op != "found" {
-			err = fmt.Errorf("op %q, only found is allowed", answer.Op)
+			err = fmt.Errorf("op %q: must be found", answer.Op)
 		}
 	}
 	if err != nil {
@@ -108,7 +108,7 @@ func (d *directory) journey(ctx context.Context, ask lookup, queries []consumer.
 		if c.N < 1 || c.N > len(queries) {
 			return nil, fmt.Errorf("looking up consumers in Kong's database: consumer %d of %d", c.N, len(queries))
 		}
-		d.results[queries[c.N-1]] = c.result() // whose match is judged where it is used
+		d.results[queries[c.N-1]] = c.result() // matched where it is used
 	}
 	list := make([]consumer.Credential, 0, len(answer.Credentials))
 	for _, c := range answer.Credentials {

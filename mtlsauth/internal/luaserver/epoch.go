@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// epochs are the times in which what was decided may be kept: a new one begins when
-// evidence is replaced. Each process has epochs of its own.
+// epochs invalidate decisions cached by Kong's workers: another one begins when evidence
+// is replaced. No two processes have an epoch in common.
 type epochs struct {
 	process string
 
@@ -24,13 +24,13 @@ func newEpochs() *epochs {
 	return &epochs{process: hex.EncodeToString(process[:]), over: make(chan struct{})}
 }
 
-// now returns the epoch's name.
+// now returns the name of the epoch.
 func (e *epochs) now() string {
 	name, _ := e.watch()
 	return name
 }
 
-// watch returns the epoch's name, and what is closed at its end.
+// watch returns the name of the epoch, and a channel that is closed at its end.
 func (e *epochs) watch() (string, <-chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -46,22 +46,21 @@ func (e *epochs) next() {
 	e.over = make(chan struct{})
 }
 
-// clock tells when the wall clock is set back, by which workers of Kong know how
-// long they may keep something.
+// clock detects that the wall clock is set back: Kong's workers know by it how long a
+// decision is fresh.
 type clock struct {
 	start time.Time
-	// lag is how far the wall clock is behind the monotonic one, at the least so
-	// far.
+	// lag is how far the wall clock is behind the monotonic one: the least so far.
 	lag time.Duration
 }
 
-// setBackBy is how much further behind it may fall.
+// setBackBy is how much further it may fall behind: clocks are slewed.
 const setBackBy = 500 * time.Millisecond
 
 func newClock(start time.Time) *clock { return &clock{start: start.Round(0)} }
 
-// setBack reports that the wall clock, which shows a time so long after the start,
-// was set back since it last did.
+// setBack reports whether the wall clock was set back since the last call, elapsed being
+// the time since the start by the monotonic clock.
 func (c *clock) setBack(wall time.Time, elapsed time.Duration) bool {
 	lag := elapsed - wall.Round(0).Sub(c.start)
 	back := lag-c.lag > setBackBy

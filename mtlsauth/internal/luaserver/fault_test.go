@@ -1,6 +1,7 @@
 package luaserver
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,15 +15,12 @@ import (
 
 // What a worker says that it should not ends the connection, and lets nobody in.
 func TestQuestionsThatAreNone(t *testing.T) {
-	id, text := policyOf(skipLookup)
 	for frame, want := range map[string]string{
 		`{`:  "reading a question",
-		`{}`: "speak protocol 0",
-		`{"op":"decide","protocol":2,"version":"9.9.9"}`:                       `of version "9.9.9" and speak protocol 2`,
-		`{"op":"no","protocol":1}`:                                             `op "no"`,
-		`{"op":7,"protocol":1}`:                                                "reading a question",
-		`{"op":"decide","protocol":1,"policy":"` + id + `","definition":"{}"}`: "its SHA-256 is another",
-		`{"op":"decide","protocol":1,"policy":"` + strings.ToUpper(id) + `","definition":` + quote(text) + `}`: "its SHA-256 is another",
+		`{}`: "use protocol 0",
+		`{"op":"decide","protocol":1,"version":"9.9.9"}`: `of version "9.9.9" and use protocol 1`,
+		`{"op":"no","protocol":2}`:                       `op "no"`,
+		`{"op":7,"protocol":2}`:                          "reading a question",
 	} {
 		w := newWorld(t)
 		e, ended := w.begin([]byte(frame))
@@ -33,7 +31,52 @@ func TestQuestionsThatAreNone(t *testing.T) {
 	}
 }
 
-func quote(s string) string  { return `"` + quoted(s) + `"` }
+// A definition that is another, or of another length, ends the connection.
+func TestDefinitionsThatAreRefused(t *testing.T) {
+	id, text := policyOf(skipLookup)
+	for name, test := range map[string]struct {
+		id     string
+		frames []string
+		want   string
+	}{
+		"another definition": {id, []string{`{"op":"definition","bytes":2}`, "{}"}, "its SHA-256 is not the id"},
+		"an id in capitals":  {strings.ToUpper(id), []string{fmt.Sprintf(`{"op":"definition","bytes":%d}`, len(text)), text}, "its SHA-256 is not the id"},
+		"another frame":      {id, []string{`{"op":"decide"}`}, `op "decide" with bytes 0: must be definition`},
+		"no JSON":            {id, []string{text + "}"}, "reading a definition"},
+		"no bytes":           {id, []string{`{"op":"definition","bytes":0}`}, "must be definition with 1 to"},
+		"too many bytes":     {id, []string{`{"op":"definition","bytes":33554433}`}, "must be definition with 1 to 33554432"},
+		"more than it says":  {id, []string{`{"op":"definition","bytes":2}`, "{}}"}, "over the 2 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, ended := newWorld(t).begin(question{Op: "decide", Protocol: Protocol, Policy: test.id})
+			if said := string(<-e.out); said != needDefinition {
+				t.Fatalf("said %s", said)
+			}
+			for _, frame := range test.frames {
+				e.in <- []byte(frame)
+			}
+			said := string(<-e.out)
+			if err := <-ended; err == nil || !strings.HasPrefix(said, `{"error":`) || !strings.Contains(said, quoted(test.want)) {
+				t.Errorf("said %s, ended %v", said, err)
+			}
+		})
+	}
+}
+
+// A definition may be longer than a frame.
+func TestADefinitionInManyFrames(t *testing.T) {
+	id, text := policyOf(skipLookup + `,"san_dirname_matcher":["` + strings.Repeat("ä", 2<<20) + `"]`)
+	e, ended := newWorld(t).begin(question{Op: "decide", Protocol: Protocol, Policy: id})
+	<-e.out
+	go e.define(text, 1<<20-1)
+	if said := string(<-e.out); !strings.HasPrefix(said, `{"verdict":"refuse","status":401,`) {
+		t.Errorf("said %s", said)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func quoted(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`) }
 
 func TestAnswersThatAreNone(t *testing.T) {
@@ -59,7 +102,9 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"two credentials for one place": {`{"op":"found","credentials":[{"n":1,"id":"k","subject_name":"alice","ca_certificate":"` + caID + `","consumer":{"id":"` + aliceID + `"}},{"n":1,"id":"l","subject_name":"alice","ca_certificate":"` + caID + `","consumer":` + mallory + `}]}`, false},
 	} {
 		w := newWorld(t)
-		e, ended := w.begin(question{Op: "decide", Protocol: 1, Policy: id, Definition: text, Leaf: root.Client("x", pki.DNS("alice")).PEM()})
+		e, ended := w.begin(question{Op: "decide", Protocol: Protocol, Policy: id, Leaf: root.Client("x", pki.DNS("alice")).PEM()})
+		<-e.out
+		e.define(text, len(text))
 		if asked := string(<-e.out); !strings.HasPrefix(asked, `{"lookup":`) {
 			t.Fatalf("%s: asked %s", name, asked)
 		}
@@ -79,7 +124,9 @@ func TestAWorkerThatFallsSilent(t *testing.T) {
 		shown := root.Client("x").PEM()
 		w := newWorld(t)
 		began := time.Now()
-		e, ended := w.begin(question{Op: "decide", Protocol: 1, Policy: id, Definition: text, Leaf: shown})
+		e, ended := w.begin(question{Op: "decide", Protocol: Protocol, Policy: id, Leaf: shown})
+		<-e.out
+		e.define(text, len(text))
 		<-e.out
 		var last string
 		for frame := range e.out {
@@ -113,11 +160,11 @@ func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		watch := func(epoch string) (*exchange, <-chan error) {
-			return w.begin(question{Op: "watch", Protocol: 1, Version: plugin.Version, Epoch: epoch})
+			return w.begin(question{Op: "watch", Protocol: Protocol, Version: plugin.Version, Epoch: epoch})
 		}
 		said := func(e *exchange, ended <-chan error, epoch string) {
 			t.Helper()
-			if got := string(<-e.out); got != `{"epoch":"`+epoch+`"}` {
+			if got := string(<-e.out); got != `{"epoch":"`+epoch+`","sessions":"`+w.chains.session()+`"}` {
 				t.Errorf("said %s, want %s", got, epoch)
 			}
 			if err := <-ended; err != nil {
@@ -145,7 +192,7 @@ func TestWatch(t *testing.T) {
 		e, ended = watch(w.epochs.now())
 		close(e.drain)
 		if _, ok := <-e.out; ok || <-ended == nil {
-			t.Error("an engine that ends answered a watch")
+			t.Error("a server that ends answered a watch")
 		}
 	})
 }
@@ -154,7 +201,7 @@ func TestWatch(t *testing.T) {
 func TestAWatchSaysWhereKongListens(t *testing.T) {
 	w := newWorld(t)
 	before := w.Plugin.KongListeners()
-	if _, err := w.exchange(question{Op: "watch", Protocol: Protocol, Listen: []string{"127.0.0.1:9001", "off"}}); err != nil {
+	if _, err := w.exchange(question{Op: "watch", Protocol: Protocol, Listen: []string{"127.0.0.1:9001", "off"}}, ""); err != nil {
 		t.Fatal(err)
 	}
 	own := netip.MustParseAddrPort("127.0.0.1:9001")

@@ -29,6 +29,8 @@ func TestFrames(t *testing.T) {
 		switch kind {
 		case "decide", "watch", "ping":
 			into, both = new(question), false
+		case "definition":
+			into, both = new(definitionFollows), false
 		case "found":
 			into, both = new(found), false
 		case "need":
@@ -46,7 +48,7 @@ func TestFrames(t *testing.T) {
 		case "verdict":
 			into = new(verdict)
 		default:
-			t.Errorf("%s: what is it?", name)
+			t.Errorf("%s: unknown kind of frame", name)
 			continue
 		}
 		text, err := os.ReadFile(file)
@@ -87,15 +89,25 @@ func decoded(t *testing.T, text []byte) (value any) {
 
 // The definition's id in the frames is that of its bytes.
 func TestDefinitionInFrames(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(framesDir, "decide_definition.json"))
-	if err != nil {
-		t.Fatal(err)
+	read := func(name string, into any) []byte {
+		text, err := os.ReadFile(filepath.Join(framesDir, name))
+		if err == nil && into != nil {
+			err = json.Unmarshal(text, into)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
 	}
 	var q question
-	if err := json.Unmarshal(text, &q); err != nil {
-		t.Fatal(err)
+	var announced definitionFollows
+	read("decide.json", &q)
+	read("definition.json", &announced)
+	text := read("definition.txt", nil)
+	if len(text) != announced.Bytes {
+		t.Errorf("%d bytes, announced %d", len(text), announced.Bytes)
 	}
-	if _, err := newWorld(t).policies.add(q.Policy, q.Definition); err != nil {
+	if _, err := newWorld(t).policies.add(q.Policy, string(text)); err != nil {
 		t.Error(err)
 	}
 }
@@ -116,7 +128,7 @@ func TestHeadersOfTheLuaPlugin(t *testing.T) {
 			t.Errorf("%s is missing in verdict.lua, or %s in handler.lua", name, variable)
 		}
 	}
-	if got, want := strings.Count(looked, "var.http_"), len(authn.HeaderNames()); got != want {
+	if got, want := strings.Count(looked, "var.http_x_"), len(authn.HeaderNames()); got != want {
 		t.Errorf("handler.lua looks at %d headers, want %d", got, want)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"mtls-auth/mtlsauth/internal/plugin"
 )
 
-// Protocol is the version of the wire. Lua files of another one are refused.
-const Protocol = 1
+// Protocol is the version of the protocol. Lua files of another one are refused.
+const Protocol = 2
 
 // question begins an exchange.
 type question struct {
@@ -17,15 +17,21 @@ type question struct {
 	Version  string `json:"version"` // of the Lua files
 
 	// decide
-	Policy     string `json:"policy"`     // SHA-256 of Definition, in hexadecimal
-	Definition string `json:"definition"` // a definition, as JSON; "" when it was not asked for
-	Leaf       string `json:"leaf"`       // PEM
-	Chain      string `json:"chain"`      // PEM
-	Resumed    string `json:"resumed"`    // nginx's ssl_session_reused
+	Policy   string `json:"policy"`   // SHA-256 of a definition, in hexadecimal
+	Leaf     string `json:"leaf"`     // PEM; "" when the client sent no certificate
+	Chain    string `json:"chain"`    // PEM
+	Resumed  string `json:"resumed"`  // nginx's ssl_session_reused
+	Sessions string `json:"sessions"` // of the last epochIs
 
 	// watch
 	Epoch  string   `json:"epoch"`
 	Listen []string `json:"listen"` // Kong's *_listen settings, without flags
+}
+
+// definitionFollows announces the frames of a definition, in bytes altogether.
+type definitionFollows struct {
+	Op    string `json:"op"`
+	Bytes int    `json:"bytes"`
 }
 
 // definition is a policy as a worker knows it.
@@ -44,13 +50,13 @@ func parseQuestion(frame []byte) (question, error) {
 		return q, fmt.Errorf("reading a question: %w", err)
 	}
 	if q.Protocol != Protocol {
-		return q, fmt.Errorf("the Lua files are of version %q and speak protocol %d, the program is of version %s and speaks %d: write them anew with `mtls-auth lua` and reload Kong",
+		return q, fmt.Errorf("the Lua files are of version %q and use protocol %d, the server is of version %s and uses %d: write them again with `mtls-auth lua` and reload Kong",
 			q.Version, q.Protocol, plugin.Version, Protocol)
 	}
 	return q, nil
 }
 
-// What the engine says, but for the verdict.
+// The server's answers, but for the verdict.
 type (
 	need struct {
 		Need string `json:"need"`
@@ -66,10 +72,13 @@ type (
 	}
 	epochIs struct {
 		Epoch string `json:"epoch"`
+		// Sessions belongs into the context of TLS sessions: see chains.
+		Sessions string `json:"sessions"`
 	}
 	pong struct {
 		Protocol  int    `json:"protocol"`
 		Version   string `json:"version"`
+		PID       int    `json:"pid"`
 		Epoch     string `json:"epoch"`
 		Decisions uint64 `json:"decisions"`
 		Policies  int    `json:"policies"`
@@ -99,8 +108,8 @@ type found struct {
 		N int `json:"n"`
 		consumerJSON
 	} `json:"consumers"`
-	// Errors are those of lookups that failed, and of credentials whose consumer
-	// there is not.
+	// Errors are those of lookups that failed, and of credentials whose consumer does
+	// not exist.
 	Errors []string `json:"errors"`
 }
 
@@ -120,9 +129,9 @@ const (
 // verdict is the whole answer about a request.
 type verdict struct {
 	Verdict string `json:"verdict"`
-	// Status and Body end the request.
-	Status int    `json:"status,omitempty"`
-	Body   string `json:"body,omitempty"`
+	// Status and Message end the request.
+	Status  int    `json:"status,omitempty"`
+	Message string `json:"message,omitempty"`
 	// Headers are set on the request to the upstream; an empty value clears.
 	Headers    [][2]string `json:"headers,omitempty"`
 	Consumer   string      `json:"consumer,omitempty"`   // id
@@ -131,8 +140,9 @@ type verdict struct {
 	Verify     string      `json:"verify"` // CLIENT_VERIFY_OVERRIDE
 	Reason     string      `json:"reason"`
 	Lines      [][2]string `json:"lines"`           // for Kong's log: level and text
-	Again      *[2]string  `json:"again,omitempty"` // whenever it is used again
-	TTL        int64       `json:"ttl_ms"`          // how long it may be kept
-	// Epoch is that in which it was begun: in another it is not to be kept.
+	Again      *[2]string  `json:"again,omitempty"` // the line for each further use
+	Chain      string      `json:"chain,omitempty"` // PEM: what a resumed TLS session was completed with
+	TTL        int64       `json:"ttl_ms"`          // how long it may be cached
+	// Epoch is that in which it was begun: in another it must not be cached.
 	Epoch string `json:"epoch"`
 }

@@ -6,17 +6,17 @@ import (
 	"syscall"
 )
 
-// permitted returns an error unless a process of this user, or of root's, is at the
-// other side. The mode of the socket's file says so as well; this holds where
-// somebody widened it, or between two steps of setting it up.
+// permitted returns an error unless the peer is a process of this user or of root's. The
+// mode of the socket's file says so as well; this holds also when the mode was changed,
+// and between binding the socket and setting its mode.
 func permitted(e Exchange) error {
 	c, err := e.Peer()
 	if err != nil {
-		return fmt.Errorf("who asks: %w", err)
+		return fmt.Errorf("reading who asks: %w", err)
 	}
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return fmt.Errorf("who asks: %w", err)
+		return fmt.Errorf("reading who asks: %w", err)
 	}
 	var peer *syscall.Ucred
 	var failed error
@@ -27,10 +27,10 @@ func permitted(e Exchange) error {
 		err = failed
 	}
 	if err != nil {
-		return fmt.Errorf("who asks: %w", err)
+		return fmt.Errorf("reading who asks: %w", err)
 	}
 	if own := uint32(os.Geteuid()); peer.Uid != own && peer.Uid != 0 {
-		return fmt.Errorf("a process of user %d asks: only those of user %d and of root are answered (with another -socket-mode, those whom it lets in)", peer.Uid, own)
+		return fmt.Errorf("a process of user %d asks: must be of user %d or root (another -socket-mode lets others ask)", peer.Uid, own)
 	}
 	return nil
 }

@@ -2,5 +2,5 @@
 
 package luaserver
 
-// permitted leaves it to the mode of the socket's file who may ask.
+// permitted leaves the check to the mode of the socket's file.
 func permitted(Exchange) error { return nil }

@@ -13,8 +13,8 @@ import (
 	"mtls-auth/mtlsauth/internal/plugin"
 )
 
-// policies are the plugin's instances by the ids of their definitions, the least
-// recently used out first: who needs one that is gone is asked for its definition.
+// policies are the plugin's instances by the ids of their definitions, at most so many,
+// the most recently used. The worker is asked for the definition of any other.
 type policies struct {
 	plugin *plugin.Plugin
 	most   int
@@ -29,9 +29,8 @@ type policy struct {
 	*plugin.Instance
 }
 
-// maxPolicies bounds them. Instances of one plugin in Kong differ in their ids, so
-// there are as many as there are plugins, and for a while as many again after a
-// change of all.
+// maxPolicies bounds them: as many as plugins with different configurations, and for a
+// while as many again after a change of all.
 const maxPolicies = 20_000
 
 func newPolicies(p *plugin.Plugin) *policies {
@@ -44,7 +43,7 @@ func (p *policies) len() int {
 	return p.order.Len()
 }
 
-// get returns the instance of an id, nil for one that is not known.
+// get returns the instance of an id, nil for an unknown one.
 func (p *policies) get(id string) *plugin.Instance {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,12 +55,12 @@ func (p *policies) get(id string) *plugin.Instance {
 	return element.Value.(*policy).Instance
 }
 
-// add makes the instance of a definition, which has to be the one of that id. A
-// configuration that is refused makes one that refuses every request.
+// add makes the instance of a definition, whose SHA-256 must be the id. A refused
+// configuration makes an instance that refuses every request.
 func (p *policies) add(id, text string) (*plugin.Instance, error) {
 	sum := sha256.Sum256([]byte(text))
 	if hex.EncodeToString(sum[:]) != id {
-		return nil, errors.New("reading a definition: it is not the policy's: its SHA-256 is another")
+		return nil, errors.New("reading a definition: its SHA-256 is not the id of the policy")
 	}
 	var def definition
 	if err := json.Unmarshal([]byte(text), &def); err != nil {

@@ -34,7 +34,7 @@ func TestReplacedEvidenceEndsTheEpoch(t *testing.T) {
 	stop := w.run()
 	defer stop()
 	before, over := w.epochs.watch()
-	if _, err := w.exchange(question{Op: "ping", Protocol: 1}); err != nil { // from now on it looks
+	if _, err := w.exchange(question{Op: "ping", Protocol: Protocol}, ""); err != nil { // it begins with the first question
 		t.Fatal(err)
 	}
 	select {

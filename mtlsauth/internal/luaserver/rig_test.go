@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,9 +26,9 @@ const (
 	bobID   = "cccccccc-0000-4000-8000-000000000002"
 )
 
-// world is a door and Kong's database behind its workers.
+// world is a server and Kong's database behind its workers.
 type world struct {
-	*Door
+	*Server
 	t *testing.T
 	// entities of Kong's: credentials by subject_name and CA id, consumers by
 	// attribute and value.
@@ -52,7 +54,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{Door: New(Options{Plugin: p, AnyPeer: true}), t: t, credentials: map[[2]string]credential{}, consumers: map[[2]string]person{}}
+	return &world{Server: New(Options{Plugin: p, AnyPeer: true}), t: t, credentials: map[[2]string]credential{}, consumers: map[[2]string]person{}}
 }
 
 // exchange is the worker's side of one.
@@ -82,7 +84,7 @@ func (e *exchange) Write(payload []byte) error   { e.out <- payload; return nil 
 func (e *exchange) Draining() <-chan struct{}    { return e.drain }
 func (e *exchange) Peer() (*net.UnixConn, error) { return nil, errors.New("none") }
 
-// begin has the door serve a question; its end is the channel's.
+// begin starts an exchange with a question; the channel has its error.
 func (w *world) begin(q any) (*exchange, <-chan error) {
 	frame, ok := q.([]byte)
 	if !ok {
@@ -114,10 +116,9 @@ func policyOf(more string, cas ...string) (id, text string) {
 	return hex.EncodeToString(sum[:]), text
 }
 
-// answers is what the engine may say.
+// answers is any answer of the server.
 type answers struct {
 	verdict
-	Need   string  `json:"need"`
 	Wait   bool    `json:"wait"`
 	Error  string  `json:"error"`
 	Lookup *lookup `json:"lookup"`
@@ -126,23 +127,32 @@ type answers struct {
 // ask has a request decided as a worker does.
 func (w *world) ask(id, text string, shown *pki.Certificate) (answers, error) {
 	w.t.Helper()
-	q := question{Op: "decide", Protocol: Protocol, Version: plugin.Version, Policy: id, Leaf: shown.PEM(), Resumed: "."}
-	for range 2 {
-		a, err := w.exchange(q)
-		if a.Need == "" {
-			return a, err
-		}
-		w.needs++
-		q.Definition = text
-	}
-	w.t.Fatal("a definition is needed twice")
-	return answers{}, nil
+	return w.exchange(question{
+		Op: "decide", Protocol: Protocol, Version: plugin.Version, Policy: id, Leaf: shown.PEM(), Resumed: ".",
+		Sessions: w.chains.session(),
+	}, text)
 }
 
-func (w *world) exchange(q question) (answers, error) {
+const needDefinition = `{"need":"definition"}`
+
+// define sends a definition, in frames of this size.
+func (e *exchange) define(text string, size int) {
+	e.in <- fmt.Appendf(nil, `{"op":"definition","bytes":%d}`, len(text))
+	for part := range slices.Chunk([]byte(text), size) {
+		e.in <- part
+	}
+}
+
+// exchange asks a question, and answers what is asked for.
+func (w *world) exchange(q question, definition string) (answers, error) {
 	w.t.Helper()
 	e, ended := w.begin(q)
 	for frame := range e.out {
+		if string(frame) == needDefinition {
+			w.needs++
+			e.define(definition, 1<<20)
+			continue
+		}
 		var a answers
 		if err := json.Unmarshal(frame, &a); err != nil {
 			w.t.Fatalf("%s: %v", frame, err)

@@ -1,0 +1,155 @@
+-- The server is started, where nothing else does, and restarted.
+local world = require "world"
+local servers, fixtures = require "servers", require "fixtures"
+local test, equal = world.test, world.equal
+
+local started -- processes, in order
+
+-- A program that prints lines and ends after so many seconds, or with its stdin. It
+-- listens as a server of its own, unless silent.
+local function program(lines, seconds, silent)
+  started = {}
+  package.loaded["ngx.pipe"] = { spawn = function(args, options)
+    local proc = { args = args, options = options, number = #started + 1, at = world.now(), lines = { unpack(lines) } }
+    if world.spawn_fails then return nil, world.spawn_fails end
+    started[proc.number] = proc
+    local server
+    if not silent then
+      server = servers.verdict(world.frame("verdict_pass"))
+      server.pid = 100 + proc.number
+    end
+    function proc.pid() return 100 + proc.number end
+    function proc.shutdown(_, what) proc.closed = what end
+    function proc.stdout_read_line()
+      if proc.lines[1] then return table.remove(proc.lines, 1) end
+      local till = world.now() + 1
+      while world.now() < till do
+        if proc.closed or seconds and world.now() >= proc.at + seconds then
+          if server and world.server == server.serve then server.stop() end
+          return nil, "closed", proc.closed and "" or "half a line"
+        end
+        ngx.sleep(0.1)
+      end
+      return nil, "timeout"
+    end
+    function proc.wait() return false, "exit", 2 end
+    return proc
+  end }
+end
+
+local function start(options)
+  options = fixtures.options(options)
+  options.worker = options.worker or 0
+  world.shared:set("mtls-auth:pid:mtls-auth", nil)
+  package.loaded["kong.plugins.mtls-auth.binary"] = nil
+  world.start(options)
+  world.run(0.5)
+end
+
+test("in one worker of a data plane", function()
+  program({})
+  start()
+  equal(#started, 1)
+  equal(started[1].args, { "/usr/local/bin/mtls-auth", "-kong-prefix", "/prefix" })
+  equal(world.shared:get("mtls-auth:pid:mtls-auth"), 101)
+  for _, options in ipairs({
+    { worker = 1 }, { role = "control_plane" }, { subsystem = "stream" }, { pluginserver_names = { "other", "mtls-auth" } },
+  }) do
+    program({})
+    start(options)
+    equal(#started, 0)
+  end
+  program({})
+  start({ role = "data_plane", pluginserver_names = { "other" } })
+  equal(#started, 1)
+end)
+
+test("its output goes to Kong's log, at its level", function()
+  program({
+    "time=1 level=INFO msg=listening", "time=1 level=WARN msg=\"level=ERROR\"", "level=ERROR msg=x", "level=DEBUG msg=x",
+    '{"time":"1","level":"WARN","msg":"x"}', "panic: no luck", "",
+  }, 2)
+  start()
+  local lines = {}
+  for _, line in ipairs(world.log) do lines[#lines + 1] = line:find("server=", 1, true) and nil or line end
+  equal(lines, {
+    "info [mtls-auth] time=1 level=INFO msg=listening", 'warn [mtls-auth] time=1 level=WARN msg="level=ERROR"',
+    "err [mtls-auth] level=ERROR msg=x", "debug [mtls-auth] level=DEBUG msg=x",
+    'warn [mtls-auth] {"time":"1","level":"WARN","msg":"x"}', "err [mtls-auth] panic: no luck",
+  })
+  world.run(2)
+  equal(#world.logged("err [mtls-auth] half a line"), 1)
+end)
+
+test("it is restarted, after a pause that grows", function()
+  program({}, 0.5)
+  start()
+  world.run(300)
+  local pauses = {}
+  for i = 2, #started do pauses[#pauses + 1] = started[i].at - started[i - 1].at - 0.5 end
+  for i, pause in ipairs({ 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30, 30 }) do
+    assert(pauses[i] and math.abs(pauses[i] - pause) < 0.2, i .. ": " .. tostring(pauses[i]))
+  end
+  assert(#world.logged('err [mtls-auth] server="ended" path="/usr/local/bin/mtls-auth" how="exit 2" restarted_in="') >= 10)
+  program({}, 60) -- after a long run at once
+  start()
+  world.run(61)
+  equal(#started, 2)
+  assert(started[2].at - started[1].at < 60.4)
+end)
+
+test("a program that is not there", function()
+  program({})
+  world.spawn_fails = "no such file"
+  start()
+  world.run(10)
+  world.spawn_fails = nil
+  assert(#world.logged('how="no such file"') >= 4)
+  world.run(30)
+  equal(#started, 1)
+end)
+
+test("a server that answers already is used, and replaced when it is gone", function()
+  program({})
+  local other = servers.verdict(world.frame("verdict_certificate"))
+  start({ server = other.serve })
+  world.run(60)
+  equal(#started, 0)
+  equal(world.request(fixtures.plain(), fixtures.request()).status, nil)
+  other.stop()
+  world.run(1)
+  other.start() -- its supervisor has restarted it
+  world.run(30)
+  equal(#started, 0)
+  other.stop()
+  world.run(5)
+  equal(#started, 1)
+end)
+
+test("a reload: the next server is there before this one ends", function()
+  program({})
+  start()
+  equal(#started, 1)
+  local old = started[1]
+  world.exiting = true
+  world.run(1.5)
+  equal(old.closed, nil)
+  servers.verdict(world.frame("verdict_pass")).pid = 999 -- the next worker's
+  world.run(1.5)
+  equal({ old.closed, #started }, { "stdin", 1 })
+  program({}) -- no next one: Kong ends
+  start()
+  world.exiting = true
+  world.run(6)
+  equal({ started[1].closed, #started }, { "stdin", 1 })
+end)
+
+test("a worker after a reload starts its own beside that of the last", function()
+  program({})
+  start()
+  world.start(fixtures.options({ worker = 0, server = world.server }))
+  world.run(1)
+  equal(#started, 2)
+end)
+
+world.finish()
