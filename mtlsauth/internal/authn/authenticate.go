@@ -138,7 +138,7 @@ func (p *Policy) validate(ctx context.Context, presented Presented, trust *certp
 		return nil, nil, deniedAt(now, Deny(Unreadable, err))
 	}
 	chain := clientcert.ParseChain(presented.Chain, leaf)
-	paths, err := trust.Validate(leaf, chain, now)
+	paths, err := trust.Validate(leaf, chain, certpath.Options{Now: now})
 	if err != nil {
 		d := deniedAt(now, Deny(pathReason(err, snapshot), err))
 		d.Subject = subjectOf(leaf)

@@ -45,13 +45,13 @@ func TestGoodClientAmongBogusIssuers(t *testing.T) {
 		}
 		cas := []*x509.Certificate{root.Certificate, good.Certificate}
 		trust := certpath.NewTrust(cas, certpath.TrustOptions{})
-		if _, err := trust.Validate(leaf, bogus, now); err != nil {
+		if _, err := trust.Validate(leaf, bogus, certpath.Options{Now: now}); err != nil {
 			t.Errorf("%s: %v", key.name, err)
 		}
 		trust = certpath.NewTrust(cas[:1], certpath.TrustOptions{})
 		var err error
 		presented := append(slices.Clone(bogus[:9]), good.Certificate)
-		took := cputime.Of(func() { _, err = trust.Validate(leaf, presented, now) })
+		took := cputime.Of(func() { _, err = trust.Validate(leaf, presented, certpath.Options{Now: now}) })
 		if err != nil || took > limit(t) {
 			t.Errorf("%s, the good one last: %v, %v", key.name, took, err)
 		}
@@ -66,12 +66,12 @@ func TestDeepPathWithExpensiveKeys(t *testing.T) {
 	one := root.Intermediate("one", curve(elliptic.P521()))
 	two := one.Intermediate("two", curve(elliptic.P521()))
 	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
-	if _, err := trust.Validate(two.Client("leaf").Certificate, []*x509.Certificate{two.Certificate, one.Certificate}, now); err != nil {
+	if _, err := trust.Validate(two.Client("leaf").Certificate, []*x509.Certificate{two.Certificate, one.Certificate}, certpath.Options{Now: now}); err != nil {
 		t.Error(err)
 	}
 	// A certificate that may end a path and may continue it is checked twice.
 	trust = certpath.NewTrust([]*x509.Certificate{root.Certificate, one.Certificate}, certpath.TrustOptions{AllowPartialChain: true})
-	if paths, err := trust.Validate(one.Client("leaf").Certificate, nil, now); err != nil || len(paths) != 2 {
+	if paths, err := trust.Validate(one.Client("leaf").Certificate, nil, certpath.Options{Now: now}); err != nil || len(paths) != 2 {
 		t.Error("partial chain: ", len(paths), err)
 	}
 }
@@ -90,7 +90,7 @@ func TestThousandCAs(t *testing.T) {
 	presented := []*x509.Certificate{one.Certificate}
 	cost := func(trust *certpath.Trust) time.Duration {
 		return cputime.Of(func() {
-			if _, err := trust.Validate(leaf, presented, now); err != nil {
+			if _, err := trust.Validate(leaf, presented, certpath.Options{Now: now}); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -31,7 +31,7 @@ func TestAnchorAsClient(t *testing.T) {
 	} {
 		g := newGraph(t, "root", map[string][]pki.Option{"root": {test.option}})
 		trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
-		paths, err := trust.Validate(g.certs["root"], nil, now)
+		paths, err := trust.Validate(g.certs["root"], nil, certpath.Options{Now: now})
 		if got := outcome(g, paths, err); got != test.want {
 			t.Errorf("%s: got %q, want %q (%v)", test.name, got, test.want, err)
 		}
@@ -44,7 +44,7 @@ func TestSameNameAndKeyAsTheAnchor(t *testing.T) {
 	configured := pki.NewCA("root", key)
 	renewed := pki.NewCA("root", key)
 	trust := certpath.NewTrust([]*x509.Certificate{configured.Certificate}, certpath.TrustOptions{})
-	if _, err := trust.Validate(renewed.Certificate, nil, now); err == nil || kindOf(err) != "wrong_usage" {
+	if _, err := trust.Validate(renewed.Certificate, nil, certpath.Options{Now: now}); err == nil || kindOf(err) != "wrong_usage" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -56,7 +56,7 @@ func TestConfiguredWithoutBeingACA(t *testing.T) {
 	for _, partial := range []bool{false, true} {
 		trust := certpath.NewTrust([]*x509.Certificate{alone.Certificate}, certpath.TrustOptions{AllowPartialChain: partial})
 		for _, leaf := range []*x509.Certificate{alone.Certificate, alone.Client("leaf").Certificate} {
-			if paths, err := trust.Validate(leaf, nil, now); err == nil {
+			if paths, err := trust.Validate(leaf, nil, certpath.Options{Now: now}); err == nil {
 				t.Errorf("partial chain %v: got %v", partial, paths)
 			}
 		}
@@ -73,11 +73,11 @@ func TestSelfIssuedRollover(t *testing.T) {
 		t.Fatal("not self-issued")
 	}
 	alone := certpath.NewTrust([]*x509.Certificate{renewed.Certificate}, certpath.TrustOptions{})
-	if _, err := alone.Validate(leaf.Certificate, nil, now); kindOf(err) == "not a *certpath.Error" {
+	if _, err := alone.Validate(leaf.Certificate, nil, certpath.Options{Now: now}); kindOf(err) == "not a *certpath.Error" {
 		t.Errorf("the rollover certificate is an anchor: %v", err)
 	}
 	both := certpath.NewTrust([]*x509.Certificate{old.Certificate, renewed.Certificate}, certpath.TrustOptions{})
-	paths, err := both.Validate(leaf.Certificate, nil, now)
+	paths, err := both.Validate(leaf.Certificate, nil, certpath.Options{Now: now})
 	if err != nil || len(paths) != 1 || len(paths[0].Certificates) != 3 {
 		t.Errorf("got %v, %v", paths, err)
 	}
@@ -97,10 +97,10 @@ func TestUnverifiableAnchor(t *testing.T) {
 		return cert
 	}
 	trust := certpath.NewTrust([]*x509.Certificate{relabel(root.Raw)}, certpath.TrustOptions{})
-	if _, err := trust.Validate(leaf.Certificate, nil, now); err != nil {
+	if _, err := trust.Validate(leaf.Certificate, nil, certpath.Options{Now: now}); err != nil {
 		t.Errorf("MD5 on the anchor: %v", err)
 	}
-	if _, err := trust.Validate(relabel(leaf.Raw), nil, now); kindOf(err) != "weak_algorithm" {
+	if _, err := trust.Validate(relabel(leaf.Raw), nil, certpath.Options{Now: now}); kindOf(err) != "weak_algorithm" {
 		t.Errorf("MD5 on the leaf: %v", err)
 	}
 }

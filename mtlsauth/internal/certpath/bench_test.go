@@ -88,7 +88,7 @@ func benchmarkCold(b *testing.B, name, leafPEM, chainPEM string, cas ...*x509.Ce
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, err := trust.Validate(leaf, clientcert.ParseChain([]byte(chainPEM), leaf), now); err != nil {
+			if _, err := trust.Validate(leaf, clientcert.ParseChain([]byte(chainPEM), leaf), certpath.Options{Now: now}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -1,31 +1,39 @@
 // Package certpath finds and validates certification paths for clients (RFC
-// 5280, section 6). Path building, signatures, validity, key usage and policies
-// are crypto/x509's; what that leaves out or judges otherwise is done here:
+// 5280, section 6, and section 7.1 for the names of issuers).
 //
-//   - trust anchors are the self-signed certificates among those configured,
-//     the others are intermediates unless partial chains are allowed;
-//   - name constraints (section 4.2.1.10), with directoryName, and as strict
-//     for hosts of e-mail addresses and URIs as the RFC;
-//   - path length without counting self-issued certificates (section 6.1.4(l));
-//   - a critical subject alternative name of directoryName or otherName alone;
-//   - strength of keys, CA certificates in the place of a client's, and what
-//     the client's key may be used for (section 4.2.1.3), an empty or unknown
-//     list of usages not being none;
-//   - the cost, which is bounded by time and not only by signature checks.
+//   - Trust anchors are the self-signed certificates among those configured;
+//     the others are intermediates, and anchors as well where partial chains
+//     are allowed.
+//   - The search goes depth first from the leaf, best candidates first, and
+//     checks each signature once. It counts what it does and stops at a bound,
+//     so that no client can make it compute for longer.
+//   - A path is valid where each certificate is valid now, may issue the one
+//     below it, and fits the path length, name and policy constraints above it.
 //
 // Every check fails closed: what cannot be judged is refused. Nothing here
 // reads a clock, and no certificate that is handed in is changed.
-//
-// Names of issuer and subject are chained byte for byte, as crypto/x509 does
-// it: a CA that spells its name differently in the certificates it issues is
-// not found, although section 7.1 would allow it.
 package certpath
 
 import (
+	"bytes"
 	"crypto/x509"
+	"time"
 
 	"mtls-auth/mtlsauth/internal/certname"
 )
+
+// maxPresented bounds how many of the certificates that a client sent along are
+// looked at.
+const maxPresented = 10
+
+// Options are the inputs of one validation.
+type Options struct {
+	// Now is the time that the path has to be valid at. It must be given.
+	Now time.Time
+	// Policies are what is asked of certificate policies; the zero value asks
+	// for nothing.
+	Policies PolicyInputs
+}
 
 // Path is a validated certification path.
 type Path struct {
@@ -60,3 +68,100 @@ type kindSet uint16
 func (s kindSet) has(kind certname.Kind) bool { return s&(1<<kind) != 0 }
 
 func (s *kindSet) add(kind certname.Kind) { *s |= 1 << kind }
+
+// Validate finds the certification paths from leaf to a trust anchor that are
+// valid (RFC 5280, section 6). The presented certificates are untrusted
+// intermediates in any order; of more than ten the first ten count, and none
+// ever stands in for a trust anchor, nor for the leaf.
+//
+// A leaf that is itself a configured trust anchor, byte for byte, is a path of
+// its own; any other CA certificate as a leaf is refused. Where the leaf says
+// what its key is for, digital signatures or key agreement must be among it.
+//
+// Without a path the error is an *Error and there are no paths. The order of
+// paths is always the same: those with fewer certificates first, then by the
+// position, from the leaf upwards, of their certificates among those configured
+// and after them among those presented.
+//
+// It spends at most about 10 ms of CPU, whatever was presented. What that does
+// not suffice for is left out, the best candidates come first, and without a
+// path the refusal is then TooCostly.
+func (t *Trust) Validate(leaf *x509.Certificate, presented []*x509.Certificate, o Options) ([]Path, error) {
+	if leaf == nil || len(leaf.Raw) == 0 || o.Now.IsZero() {
+		return nil, refuse(Unspecified, leaf, "no certificate, or no time to judge it at")
+	}
+	if t == nil || len(t.bySubject) == 0 {
+		return nil, refuse(IssuerNotFound, leaf, "no CA certificate is configured")
+	}
+	if err := checkLeaf(leaf, o.Now, t.minRSABits); err != nil {
+		return nil, err
+	}
+	if t.anchorOf(leaf) != nil {
+		return []Path{{Certificates: []*x509.Certificate{leaf}}}, nil
+	}
+	if err := checkClient(leaf); err != nil {
+		return nil, err
+	}
+	s := t.newSearch(leaf, presented, o)
+	s.client = true
+	paths, err := s.run(newNode(leaf, -1))
+	if err != nil {
+		return nil, err
+	}
+	return paths, nil
+}
+
+// newSearch prepares the search for paths from a certificate. Presented
+// certificates that are configured are known already for what they are, and
+// none stands in for the leaf.
+func (t *Trust) newSearch(leaf *x509.Certificate, presented []*x509.Certificate, o Options) *search {
+	s := &search{t: t, now: o.Now, policies: o.Policies, left: budget - len(leaf.Raw)/bytesPerCost}
+	for i, cert := range presented[:min(len(presented), maxPresented)] {
+		if cert == nil || len(cert.Raw) == 0 {
+			continue
+		}
+		s.left -= len(cert.Raw) / bytesPerCost
+		if t.byRaw[string(cert.Raw)] != nil || bytes.Equal(cert.Raw, leaf.Raw) {
+			continue
+		}
+		n := newNode(cert, t.size+i)
+		n.intermediate = true
+		s.presented = append(s.presented, n)
+	}
+	return s
+}
+
+// validate judges the certificates of a path, leaf first, for what depends on
+// more than one of them.
+func (s *search) validate(nodes []*node) (Path, *Error) {
+	path := Path{Certificates: make([]*x509.Certificate, len(nodes))}
+	for i, n := range nodes {
+		path.Certificates[i] = n.cert
+	}
+	if err := checkPathLength(nodes); err != nil {
+		return Path{}, err
+	}
+	if err := s.checkNames(nodes, &path); err != nil {
+		return Path{}, err
+	}
+	if err := s.checkPolicies(nodes); err != nil {
+		return Path{}, err
+	}
+	return path, nil
+}
+
+// checkPathLength is RFC 5280, section 6.1.4(l) and (m): the number of
+// intermediates below a certificate, those that are self-issued not counted,
+// may not exceed its pathLenConstraint. A trust anchor's counts as well.
+func checkPathLength(nodes []*node) *Error {
+	below := 0
+	for _, n := range nodes[1:] {
+		if n.cert.BasicConstraintsValid && n.cert.MaxPathLen >= 0 && below > n.cert.MaxPathLen {
+			return refuse(Constraint, n.cert, "too many intermediates for its path length constraint")
+		}
+		if !n.selfIssued() {
+			below++
+		}
+	}
+	return nil
+}

@@ -1,58 +1,15 @@
 package certpath
 
-import (
-	"errors"
-	"slices"
+import "mtls-auth/mtlsauth/internal/certname"
 
-	"mtls-auth/mtlsauth/internal/certname"
-)
-
-const (
-	// maxComparisons bounds the comparisons of names with subtrees in one
-	// validation: the product of a few thousand names and constraints, which
-	// fit into two certificates, would take a tenth of a second.
-	maxComparisons = 100_000
-
-	// minComparisons are granted where signatures have used the budget up.
-	minComparisons = 5_000
-)
-
-var errTooManyComparisons = errors.New("too many names and name constraints")
-
-// constraintWork is what the name constraints of all paths of one validation
-// share.
-type constraintWork struct {
-	left     int // comparisons
-	names    map[*node]*subjectNames
-	critical map[*node]bool // whose critical names have been read
-}
-
-// newConstraintWork takes what the signatures have left of the budget.
-func newConstraintWork(left int64) *constraintWork {
-	return &constraintWork{
-		left:     int(min(max(left/costPerComparison, minComparisons), maxComparisons)),
-		names:    map[*node]*subjectNames{},
-		critical: map[*node]bool{},
-	}
-}
-
-// check applies the name constraints of every certificate on the path, the
-// trust anchor's included, to the names of all below it (RFC 5280, section
+// checkNames applies the name constraints of every certificate above the leaf,
+// the trust anchor's included, to the names of all below it (RFC 5280, section
 // 6.1.3(b) and (c), 6.1.4(g)), and notes in path which kinds they confine.
 // Self-issued intermediates are exempt, the leaf never is.
-//
-// It also answers for critical extensions that viewOf took away.
-func (w *constraintWork) check(nodes []*node, path *Path) *Error {
-	for i, n := range nodes {
-		if err := w.checkCritical(n); err != nil {
-			return err
-		}
-		constraints, err := n.nameConstraints()
-		if err != nil {
-			return &Error{Kind: Constraint, Certificate: n.cert, Err: err}
-		}
-		// Those of the leaf have nobody to apply to.
-		if constraints == nil || i == 0 {
+func (s *search) checkNames(nodes []*node, path *Path) *Error {
+	for i, n := range nodes[1:] {
+		constraints := n.constraints
+		if constraints == nil {
 			continue
 		}
 		if kinds := constraints.permittedKinds(); path.constrained {
@@ -60,11 +17,11 @@ func (w *constraintWork) check(nodes []*node, path *Path) *Error {
 		} else {
 			path.constrained, path.kinds = true, kinds
 		}
-		for j, below := range nodes[:i] {
-			if j > 0 && selfIssued(below.cert) {
+		for j, below := range nodes[:i+1] {
+			if j > 0 && below.selfIssued() {
 				continue
 			}
-			if err := w.apply(constraints, below); err != nil {
+			if err := s.apply(constraints, below); err != nil {
 				return err
 			}
 		}
@@ -72,33 +29,13 @@ func (w *constraintWork) check(nodes []*node, path *Path) *Error {
 	return nil
 }
 
-// checkCritical refuses a critical subject alternative name with a value that
-// was not understood: that is a critical extension which was not processed
-// (section 4.2). Name constraints are refused where they are parsed.
-func (w *constraintWork) checkCritical(n *node) *Error {
-	if w.critical[n] || !slices.ContainsFunc(n.cert.UnhandledCriticalExtensions, certname.OIDSubjectAltName.Equal) {
-		return nil
-	}
-	names, _, err := certname.SubjectAltNames(n.cert)
-	if err != nil {
-		return &Error{Kind: Constraint, Certificate: n.cert, Err: err}
-	}
-	for _, name := range names {
-		if name.Undecodable {
-			return refuse(Constraint, n.cert, "critical subject alternative name that cannot be read")
-		}
-	}
-	w.critical[n] = true
-	return nil
-}
-
-func (w *constraintWork) apply(constraints *nameConstraints, below *node) *Error {
-	subject, err := w.namesOf(below)
+func (s *search) apply(constraints *nameConstraints, below *node) *Error {
+	subject, err := s.namesOf(below)
 	if err != nil {
 		return &Error{Kind: Constraint, Certificate: below.cert, Err: err}
 	}
 	for i := range subject.names {
-		allowed, err := w.allowed(constraints, &subject.names[i])
+		allowed, err := s.allowed(constraints, &subject.names[i])
 		if err != nil {
 			return &Error{Kind: TooCostly, Certificate: below.cert, Err: err}
 		}
@@ -113,21 +50,21 @@ func (w *constraintWork) apply(constraints *nameConstraints, below *node) *Error
 // its kind, if there are any, and within none of the excluded ones. A name that
 // cannot be compared is refused where its kind is constrained at all; one of a
 // form that nobody knows, where anything is.
-func (w *constraintWork) allowed(constraints *nameConstraints, name *subjectName) (bool, error) {
+func (s *search) allowed(constraints *nameConstraints, name *subjectName) (bool, *Error) {
 	if name.kind == certname.Unknown {
 		return false, nil
 	}
 	var confined, permitted bool
 	for i := range constraints.permitted {
 		tree := &constraints.permitted[i]
-		if err := w.spend(tree, name); err != nil {
+		if err := s.compare(tree, name); err != nil {
 			return false, err
 		}
 		if tree.kind != name.kind {
 			continue
 		}
 		confined = true
-		if name.comparable() && tree.permits(name) {
+		if name.valid && !tree.unreadable && tree.permits(name) {
 			permitted = true
 			break
 		}
@@ -137,37 +74,41 @@ func (w *constraintWork) allowed(constraints *nameConstraints, name *subjectName
 	}
 	for i := range constraints.excluded {
 		tree := &constraints.excluded[i]
-		if err := w.spend(tree, name); err != nil {
+		if err := s.compare(tree, name); err != nil {
 			return false, err
 		}
-		if tree.kind == name.kind && (!name.comparable() || tree.excludes(name)) {
+		if tree.kind == name.kind && (!name.valid || tree.unreadable || tree.excludes(name)) {
 			return false, nil
 		}
 	}
 	return true, nil
 }
 
-func (w *constraintWork) spend(tree *subtree, name *subjectName) error {
-	w.left--
+// compare spends what comparing a name with a subtree costs.
+func (s *search) compare(tree *subtree, name *subjectName) *Error {
+	cost := 1
 	if tree.kind == certname.DirectoryName && name.kind == certname.DirectoryName {
-		w.left -= comparisons(tree.dn, name.dn)
+		cost += comparisons(tree.dn, name.dn)
 	}
-	if w.left < 0 {
-		return errTooManyComparisons
+	if !s.afford(cost) {
+		return refuse(TooCostly, nil, "too many names and name constraints")
 	}
 	return nil
 }
 
 // namesOf returns the names of a certificate that constraints apply to, read
 // once for all paths.
-func (w *constraintWork) namesOf(n *node) (*subjectNames, error) {
-	if names := w.names[n]; names != nil {
+func (s *search) namesOf(n *node) (*subjectNames, error) {
+	if names := s.names[n]; names != nil {
 		return names, nil
+	}
+	if s.names == nil {
+		s.names = map[*node]*subjectNames{}
 	}
 	names, err := newSubjectNames(n.cert)
 	if err != nil {
 		return nil, err
 	}
-	w.names[n] = names
+	s.names[n] = names
 	return names, nil
 }

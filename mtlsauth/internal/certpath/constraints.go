@@ -24,15 +24,21 @@ type subtree struct {
 	mailbox *mailbox // Email: one address instead of a domain
 	network []byte   // IP: address and mask
 	dn      []rdn    // DirectoryName
+
+	// unreadable is a base that cannot be compared. No name of its kind passes
+	// then: section 4.2.1.10 has a constraint processed or the certificate
+	// rejected.
+	unreadable bool
 }
 
 var errMalformedConstraints = errors.New("malformed name constraints")
 
 // parseNameConstraints reads the extension; nil without an error where the
 // certificate has none. Whether it is marked critical makes no difference: it
-// is obeyed. Anything that is not understood is an error, and the certificate
-// can then not be part of a path. The distances must be those that section
-// 4.2.1.10 prescribes: minimum zero, maximum absent.
+// is obeyed. Where its structure is broken, the certificate cannot be part of a
+// path. A subtree whose base cannot be read, or whose distances are not those
+// that section 4.2.1.10 prescribes (minimum zero, maximum absent), refuses all
+// names of its kind.
 func parseNameConstraints(cert *x509.Certificate) (*nameConstraints, error) {
 	found := extension(cert, oidNameConstraints)
 	if found == nil {
@@ -71,59 +77,51 @@ func parseSubtrees(list cryptobyte.String) ([]subtree, error) {
 		}
 		// A minimum of zero is the default and so not encoded in DER; written
 		// out it means the same.
-		var minimum cryptobyte.String
-		var present bool
-		if !fields.ReadOptionalASN1(&minimum, &present, asn1.Tag(0).ContextSpecific()) ||
-			present && !slices.Equal(minimum, []byte{0}) || !fields.Empty() {
-			return nil, errMalformedConstraints
-		}
-		tree, ok := newSubtree(base)
-		if !ok {
-			return nil, errMalformedConstraints
+		tree := newSubtree(base)
+		if !fields.Empty() && string(fields) != "\x80\x01\x00" {
+			tree.unreadable = true
 		}
 		out = append(out, tree)
 	}
 	return out, nil
 }
 
-func newSubtree(base certname.Name) (subtree, bool) {
-	tree := subtree{kind: base.Kind}
+func newSubtree(base certname.Name) subtree {
+	tree := subtree{kind: base.Kind, unreadable: base.Undecodable}
 	switch base.Kind {
 	case certname.DNS, certname.URI, certname.Email:
-		if base.Undecodable {
-			return subtree{}, false
-		}
-		if base.Kind == certname.Email && strings.Contains(base.Value, "@") {
-			box, ok := parseMailbox(base.Value)
+		value := base.Value
+		if at := strings.IndexByte(value, '@'); base.Kind == certname.Email && at > 0 {
+			box, ok := parseMailbox(value)
 			tree.mailbox = &box
-			return tree, ok && !strings.Contains(box.domain, "*")
+			tree.unreadable = tree.unreadable || !ok || strings.Contains(box.domain, "*")
+			return tree
+		} else if at == 0 {
+			value = value[1:] // "@host" is all mailboxes of the host
 		}
-		tree.domain = lowerASCII(base.Value)
+		tree.domain = lowerASCII(value)
 		// A constraint is no pattern: section 4.2.1.10 knows no "*", and what
 		// is meant by one may be more than the names that it would match.
-		return tree, tree.domain == "" || validDomain(strings.TrimPrefix(tree.domain, ".")) && !strings.Contains(tree.domain, "*")
+		tree.unreadable = tree.unreadable || strings.Contains(tree.domain, "*") ||
+			tree.domain != "" && !validDomain(strings.TrimPrefix(tree.domain, "."))
 	case certname.IP:
 		tree.network = base.Raw
-		return tree, len(base.Raw) == 8 || len(base.Raw) == 32
+		tree.unreadable = len(base.Raw) != 8 && len(base.Raw) != 32
 	case certname.DirectoryName:
-		if base.Undecodable {
-			return subtree{}, false
-		}
-		var err error
-		tree.dn, err = parseDN(base.Raw)
-		return tree, err == nil
-	case certname.Unknown:
-		return subtree{}, false
+		dn, err := parseDN(base.Raw)
+		tree.dn = dn
+		tree.unreadable = tree.unreadable || err != nil
 	case certname.UPN:
 		tree.kind = certname.OtherName
 	}
-	// A form that cannot be compared: whoever has a name of it is refused
-	// (section 4.2.1.10: process the constraint or reject the certificate).
-	return tree, true
+	return tree
 }
 
 // everything reports a base that all names of its kind lie below.
 func (s *subtree) everything() bool {
+	if s.unreadable {
+		return false
+	}
 	switch s.kind {
 	case certname.DNS, certname.URI, certname.Email:
 		return s.domain == "" && s.mailbox == nil

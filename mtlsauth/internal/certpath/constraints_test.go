@@ -17,7 +17,7 @@ func constrainedBy(t *testing.T, critical bool, parts [][]byte, leaf ...pki.Opti
 		"root>one": {constraints(t, critical, parts...)}, "one>leaf": leaf,
 	})
 	trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
-	return trust.Validate(g.certs["one>leaf"], g.list(t, "root>one"), now)
+	return trust.Validate(g.certs["one>leaf"], g.list(t, "root>one"), certpath.Options{Now: now})
 }
 
 func TestNameConstraints(t *testing.T) {
@@ -37,9 +37,11 @@ func TestNameConstraints(t *testing.T) {
 		{"DNS with a leading dot, itself", [][]byte{permitted(dnsBase(".example.com"))}, []pki.Option{pki.DNS("example.com")}, false},
 		{"DNS with a leading dot, below", [][]byte{permitted(dnsBase(".example.com"))}, []pki.Option{pki.DNS("a.example.com")}, true},
 		{"a wildcard as a constraint", [][]byte{excluded(dnsBase("*.example.com"))}, []pki.Option{pki.DNS("a.example.org")}, false},
-		{"a wildcard as a constraint for URIs", [][]byte{excluded(uriBase("*.example.com"))}, []pki.Option{pki.DNS("a.example.org")}, false},
-		{"a wildcard as a constraint for addresses", [][]byte{excluded(emailBase("*.example.com"))}, []pki.Option{pki.DNS("a.example.org")}, false},
-		{"a wildcard as the domain of a mailbox", [][]byte{excluded(emailBase("a@*.example.com"))}, []pki.Option{pki.DNS("a.example.org")}, false},
+		{"a wildcard as a constraint for URIs", [][]byte{excluded(uriBase("*.example.com"))}, []pki.Option{pki.URI("https://a.example.org/")}, false},
+		{"a wildcard as a constraint for addresses", [][]byte{excluded(emailBase("*.example.com"))}, []pki.Option{pki.Email("a@a.example.org")}, false},
+		{"a wildcard as the domain of a mailbox", [][]byte{excluded(emailBase("a@*.example.com"))}, []pki.Option{pki.Email("a@a.example.org")}, false},
+		{"a constraint that cannot be read, and no name of its kind", [][]byte{permitted(uriBase("*.example.com"))}, []pki.Option{pki.DNS("a.example.org")}, true},
+		{"a constraint that cannot be read beside one that can", [][]byte{permitted(dnsBase("*.example.com"), dnsBase("example.org"))}, []pki.Option{pki.DNS("a.example.org")}, true},
 		{"malformed DNS", [][]byte{permitted(dnsBase("example.com"))}, []pki.Option{pki.DNS(".example.com")}, false},
 		{"malformed DNS, excluded elsewhere", [][]byte{excluded(dnsBase("example.org"))}, []pki.Option{pki.DNS("a..com")}, false},
 		{"excluded DNS", [][]byte{excluded(dnsBase("example.com"))}, []pki.Option{pki.DNS("a.Example.com")}, false},
@@ -114,7 +116,8 @@ func TestNameConstraints(t *testing.T) {
 		{"minimum written out as zero", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(0, false, []byte{0})))}, []pki.Option{pki.DNS("a.org")}, true},
 		{"minimum of one", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(0, false, []byte{1})))}, []pki.Option{pki.DNS("a.org")}, false},
 		{"maximum", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(1, false, []byte{9})))}, []pki.Option{pki.DNS("a.org")}, false},
-		{"a base of no known form", [][]byte{permitted(dnsBase("a.org"), context(9, false, []byte("x")))}, []pki.Option{pki.DNS("a.org")}, false},
+		{"a base of no known form", [][]byte{permitted(dnsBase("a.org"), context(9, false, []byte("x")))}, []pki.Option{pki.DNS("a.org")}, true},
+		{"a name of no known form below a base of its form", [][]byte{permitted(context(9, false, []byte("x")))}, []pki.Option{san(false, context(9, false, []byte("x")))}, false},
 	} {
 		for _, critical := range []bool{true, false} {
 			paths, err := constrainedBy(t, critical, test.parts, test.leaf...)
@@ -153,7 +156,7 @@ func TestConstraintsOnThePath(t *testing.T) {
 	} {
 		g := newGraph(t, "root root>one one>two two>leaf", test.options)
 		trust := certpath.NewTrust(g.list(t, "root root>one"), certpath.TrustOptions{})
-		paths, err := trust.Validate(g.certs["two>leaf"], g.list(t, "one>two"), now)
+		paths, err := trust.Validate(g.certs["two>leaf"], g.list(t, "one>two"), certpath.Options{Now: now})
 		if got := outcome(g, paths, err); got != test.want {
 			t.Errorf("%s: got %q, want %q (%v)", test.name, got, test.want, err)
 		}

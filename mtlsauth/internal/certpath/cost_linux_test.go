@@ -112,7 +112,7 @@ func TestCostIsBounded(t *testing.T) {
 			{"ten RSA 2048 that name each other", leafOf("ca", 2048), bogus(self, "ca", 2048, 65537, 10)},
 		} {
 			var err error
-			took := cputime.Of(func() { _, err = trust.Validate(test.leaf, test.presented, now) })
+			took := cputime.Of(func() { _, err = trust.Validate(test.leaf, test.presented, certpath.Options{Now: now}) })
 			if err == nil {
 				t.Errorf("%s below %s: accepted", test.name, anchorName)
 			}
@@ -134,7 +134,7 @@ func TestCostOfAConfiguredKey(t *testing.T) {
 	var err error
 	took := cputime.Of(func() {
 		trust := certpath.NewTrust([]*x509.Certificate{huge}, certpath.TrustOptions{AllowPartialChain: true})
-		_, err = trust.Validate(leaf, nil, now)
+		_, err = trust.Validate(leaf, nil, certpath.Options{Now: now})
 	})
 	if kindOf(err) != "weak_algorithm" || took > limit(t) {
 		t.Errorf("took %v, %v", took, err)
@@ -158,7 +158,7 @@ func TestCostOfGoodSignatures(t *testing.T) {
 		leaf := ca.Client("leaf").Certificate
 		trust := certpath.NewTrust([]*x509.Certificate{pki.NewCA("ca").Certificate}, certpath.TrustOptions{})
 		var err error
-		took := cputime.Of(func() { _, err = trust.Validate(leaf, presented, now) })
+		took := cputime.Of(func() { _, err = trust.Validate(leaf, presented, certpath.Options{Now: now}) })
 		t.Logf("%s: %v, %s", key.name, took, kindOf(err))
 		if err == nil || took > limit(t) {
 			t.Errorf("%s: took %v, %v", key.name, took, err)

@@ -66,7 +66,7 @@ func testCostFromPEM(t *testing.T, c elliptic.Curve) {
 			took := cputime.Of(func() {
 				var leaf *x509.Certificate
 				if leaf, err = clientcert.ParseLeaf([]byte(text)); err == nil {
-					_, err = trust.Validate(leaf, clientcert.ParseChain([]byte(test.chain), leaf), now)
+					_, err = trust.Validate(leaf, clientcert.ParseChain([]byte(test.chain), leaf), certpath.Options{Now: now})
 				}
 			})
 			t.Logf("%s below %s: %v, %v", test.name, name, took, err)
@@ -110,7 +110,7 @@ func TestAnchorsAreVerifiedOnce(t *testing.T) {
 	// same name and key is none.
 	forged := rebuild(t, cas[0], func(tbs []byte) []byte { return bytes.Replace(tbs, []byte("root"), []byte("Root"), 2) }, nil)
 	leaf := (&pki.Certificate{Certificate: forged, Key: pki.NewCA("x", key).Key}).Client("leaf")
-	if _, err := certpath.NewTrust([]*x509.Certificate{forged}, certpath.TrustOptions{}).Validate(leaf.Certificate, nil, now); err == nil {
+	if _, err := certpath.NewTrust([]*x509.Certificate{forged}, certpath.TrustOptions{}).Validate(leaf.Certificate, nil, certpath.Options{Now: now}); err == nil {
 		t.Error("a forged root counts as self-signed")
 	}
 }

@@ -66,38 +66,3 @@ func checkDates(cert *x509.Certificate, now time.Time) *Error {
 	}
 	return nil
 }
-
-// verifyError gives an error of crypto/x509 its kind. An UnknownAuthorityError
-// hides its cause: search.diagnose looks for it.
-func verifyError(err error, now time.Time) *Error {
-	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
-		out := &Error{Kind: Constraint, Certificate: invalid.Cert, Err: err}
-		switch invalid.Reason {
-		case x509.Expired:
-			if dated := checkDates(invalid.Cert, now); dated != nil {
-				out.Kind = dated.Kind
-			}
-		case x509.IncompatibleUsage, x509.CANotAuthorizedForExtKeyUsage:
-			out.Kind = WrongUsage
-		}
-		return out
-	}
-	if _, ok := errors.AsType[x509.UnhandledCriticalExtension](err); ok {
-		return &Error{Kind: Constraint, Err: err}
-	}
-	if unknown, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return &Error{Kind: IssuerNotFound, Certificate: unknown.Cert, Err: err}
-	}
-	return &Error{Kind: Unspecified, Err: err}
-}
-
-// because returns e with what crypto/x509 said added to its causes. It is a new
-// error: a configured certificate's own is shared between requests.
-func (e *Error) because(cause error) *Error {
-	return &Error{Kind: e.Kind, Certificate: e.Certificate, Err: &bothError{e.Err, cause}}
-}
-
-type bothError struct{ reason, cause error }
-
-func (e *bothError) Error() string   { return e.reason.Error() }
-func (e *bothError) Unwrap() []error { return []error{e.reason, e.cause} }

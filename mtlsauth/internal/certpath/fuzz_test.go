@@ -18,7 +18,7 @@ func FuzzMutatedLeaf(f *testing.F) {
 	one := root.Intermediate("one", constraints(f, true, permitted(dnsBase("example.com"), dnBase(f, "CN=leaf"))))
 	leaf := one.Client("leaf", pki.DNS("a.example.com"))
 	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
-	if _, err := trust.Validate(leaf.Certificate, []*x509.Certificate{one.Certificate}, now); err != nil {
+	if _, err := trust.Validate(leaf.Certificate, []*x509.Certificate{one.Certificate}, certpath.Options{Now: now}); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(uint16(100), byte(1), uint16(0), byte(0))
@@ -38,7 +38,7 @@ func FuzzMutatedLeaf(f *testing.F) {
 		if changed == nil {
 			return
 		}
-		paths, err := trust.Validate(changed, []*x509.Certificate{mutate(one.Raw, above, flipAbove)}, now)
+		paths, err := trust.Validate(changed, []*x509.Certificate{mutate(one.Raw, above, flipAbove)}, certpath.Options{Now: now})
 		if (err == nil) != (flip == 0 && flipAbove == 0) {
 			t.Fatalf("flip %d %x, %d %x: %v", at, flip, above, flipAbove, err)
 		}
@@ -71,7 +71,7 @@ func FuzzConstraints(f *testing.F) {
 			return
 		}
 		trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
-		paths, err := trust.Validate(leaf.Certificate, []*x509.Certificate{one.Certificate}, now)
+		paths, err := trust.Validate(leaf.Certificate, []*x509.Certificate{one.Certificate}, certpath.Options{Now: now})
 		if (err == nil) != (len(paths) > 0) {
 			t.Fatalf("%d paths and %v", len(paths), err)
 		}

@@ -134,7 +134,7 @@ func TestPaths(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			g := newGraph(t, test.edges, nil)
 			trust := certpath.NewTrust(g.list(t, test.configured), certpath.TrustOptions{AllowPartialChain: test.partial})
-			paths, err := trust.Validate(g.certs[test.leaf], g.list(t, test.presented), now)
+			paths, err := trust.Validate(g.certs[test.leaf], g.list(t, test.presented), certpath.Options{Now: now})
 			if got := outcome(g, paths, err); got != test.want {
 				t.Errorf("got %q, want %q (%v)", got, test.want, err)
 			}
@@ -168,7 +168,7 @@ func TestEleventhPresentedCertificate(t *testing.T) {
 		"x0 x1 x2 x3 x4 x5 x6 x7 x8 root>one":    "one>leaf root>one root",
 		"x0 x1 x2 x3 x4 x5 x6 x7 x8 x9 root>one": "issuer_not_found",
 	} {
-		paths, err := trust.Validate(g.certs["one>leaf"], g.list(t, presented), now)
+		paths, err := trust.Validate(g.certs["one>leaf"], g.list(t, presented), certpath.Options{Now: now})
 		if got := outcome(g, paths, err); got != want {
 			t.Errorf("%s: got %q, want %q", presented, got, want)
 		}

@@ -31,7 +31,7 @@ func TestKeyUsage(t *testing.T) {
 		{"keyEncipherment", usage(x509.KeyUsageKeyEncipherment), usage(x509.KeyUsageCertSign), "wrong_usage"},
 		{"contentCommitment", usage(x509.KeyUsageContentCommitment), usage(x509.KeyUsageCertSign), "wrong_usage"},
 		{"cRLSign", usage(x509.KeyUsageCRLSign), usage(x509.KeyUsageCertSign), "wrong_usage"},
-		{"digitalSignature and keyCertSign", usage(x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign), usage(x509.KeyUsageCertSign), "wrong_usage"},
+		{"digitalSignature and keyCertSign", usage(x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign), usage(x509.KeyUsageCertSign), good},
 		{"no bits", raw(0), usage(x509.KeyUsageCertSign), "wrong_usage"},
 		{"zero bits", raw(7, 0), usage(x509.KeyUsageCertSign), "wrong_usage"},
 		{"bits that nobody knows", raw(0, 0, 0x3f), usage(x509.KeyUsageCertSign), "wrong_usage"},
@@ -44,7 +44,7 @@ func TestKeyUsage(t *testing.T) {
 			if !presented {
 				trust = certpath.NewTrust(g.list(t, "root root>one"), certpath.TrustOptions{})
 			}
-			paths, err := trust.Validate(g.certs["one>leaf"], g.list(t, "root>one"), now)
+			paths, err := trust.Validate(g.certs["one>leaf"], g.list(t, "root>one"), certpath.Options{Now: now})
 			if got := outcome(g, paths, err); got != test.want {
 				t.Errorf("%s: got %q, want %q (%v)", test.name, got, test.want, err)
 			}
@@ -102,7 +102,7 @@ func TestVersionOne(t *testing.T) {
 	}{
 		{1, false, ""}, {2, false, ""}, {1, true, "constraint"}, {2, true, "constraint"}, {3, true, "wrong_usage"},
 	} {
-		_, err := trust.Validate(make(test.version, test.extensions), nil, now)
+		_, err := trust.Validate(make(test.version, test.extensions), nil, certpath.Options{Now: now})
 		if (err == nil) != (test.want == "") || err != nil && kindOf(err) != test.want {
 			t.Errorf("version %d, extensions %v: %v, want %q", test.version, test.extensions, err, test.want)
 		}

@@ -24,10 +24,6 @@ type subjectName struct {
 	dn      []rdn   // DirectoryName
 }
 
-// comparable is false for malformed names and for forms that this package does
-// not compare.
-func (n *subjectName) comparable() bool { return n.valid }
-
 // newSubjectNames reads the subject, if not empty, the subject alternative name
 // and, where that holds no e-mail address, emailAddress in the subject (RFC
 // 5280, section 4.2.1.10).

@@ -1,125 +1,86 @@
 package certpath
 
 import (
-	"bytes"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"errors"
-	"slices"
-
-	"mtls-auth/mtlsauth/internal/certname"
 )
 
-var (
-	oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
-	oidExtKeyUsage     = asn1.ObjectIdentifier{2, 5, 29, 37}
-	oidKeyUsage        = asn1.ObjectIdentifier{2, 5, 29, 15}
-)
-
-// node is a certificate with what path building asks of it again and again.
+// node is a certificate with what the search asks of it again and again.
+// Configured ones are shared by all searches and do not change.
 type node struct {
-	cert *x509.Certificate // as handed in
-	view *x509.Certificate // what crypto/x509 is shown in its place
-	cost int64             // of checking a signature with its key, in nanoseconds
-	weak *Error            // why its key is not accepted, nil if it is
+	cert                         *x509.Certificate
+	subject, issuer              string // names as they compare (RFC 5280, section 7.1)
+	key                          string // SubjectPublicKeyInfo, which a key is known by
+	authorityKeyID, subjectKeyID string
 
-	anchor       bool // a trust anchor
-	intermediate bool // may stand between leaf and trust anchor
-	order        int  // position among the configured, then among the presented
+	order        int // position among the configured, then among the presented
+	configured   bool
+	anchor       bool // a path may end here
+	intermediate bool // a path may go on from here
 
-	constraints    *nameConstraints
-	constraintsErr error
-	parsed         bool // whether the two above are set
+	// Set by judge.
+	judged      bool
+	cost        int    // of one signature check with its key
+	weak        *Error // why nothing is verified with its key
+	noIssuer    *Error // why it may not issue certificates
+	noClients   *Error // why it may not issue those of clients
+	constraints *nameConstraints
 }
 
 func newNode(cert *x509.Certificate, order int) *node {
-	return &node{cert: cert, view: viewOf(cert), cost: keyCost(cert), order: order}
+	return &node{
+		cert: cert, order: order,
+		subject: string(cert.RawSubject), issuer: string(cert.RawIssuer), key: string(cert.RawSubjectPublicKeyInfo),
+		authorityKeyID: string(cert.AuthorityKeyId), subjectKeyID: string(cert.SubjectKeyId),
+	}
 }
 
-// nameConstraints reads the certificate's name constraints once. For a
-// configured certificate NewTrust has done so; others belong to one request.
-func (n *node) nameConstraints() (*nameConstraints, error) {
-	if !n.parsed {
-		n.constraints, n.constraintsErr = parseNameConstraints(n.cert)
-		n.parsed = true
+// selfIssued is RFC 5280, section 6.1: issuer and subject are the same name.
+func (n *node) selfIssued() bool { return n.subject == n.issuer }
+
+// judge says what a certificate is fit for as an issuer, at any time and on any
+// path.
+func (n *node) judge(minRSABits int) {
+	if n.judged {
+		return
 	}
-	return n.constraints, n.constraintsErr
+	n.judged = true
+	n.cost = checkCost(n.cert.PublicKey)
+	if n.weak = checkIssuerKey(n.cert, minRSABits); n.weak == nil && !n.configured {
+		n.weak = checkOddSize(n.cert)
+	}
+	n.noIssuer = checkIssuer(n.cert)
+	n.noClients = checkUsage(n.cert)
+	var err error
+	if n.constraints, err = parseNameConstraints(n.cert); err != nil && n.noIssuer == nil {
+		n.noIssuer = &Error{Kind: Constraint, Certificate: n.cert, Err: err}
+	}
 }
 
-// viewOf returns the certificate as crypto/x509 shall see it: without the parts
-// that this package checks itself after crypto/x509 has found a path, and which
-// it would judge wrongly. They are name constraints, path length, and a
-// critical subject alternative name with no kind that it knows. checkPath
-// checks all of them on the certificate itself.
-//
-// It is the certificate itself where there is nothing to leave out, else a
-// shallow copy: certificates are shared between requests.
-func viewOf(cert *x509.Certificate) *x509.Certificate {
-	constrained := extension(cert, oidNameConstraints) != nil
-	limited := cert.BasicConstraintsValid && cert.MaxPathLen >= 0
-	ours := slices.ContainsFunc(cert.UnhandledCriticalExtensions, isOurs)
-	if !constrained && !limited && !ours {
-		return cert
+// unfit says why the search does not take a certificate for an issuer.
+func (s *search) unfit(n *node) *Error {
+	if n.weak != nil {
+		return n.weak
 	}
-	view := *cert
-	view.MaxPathLen, view.MaxPathLenZero = -1, false
-	if ours {
-		view.UnhandledCriticalExtensions = slices.DeleteFunc(slices.Clone(cert.UnhandledCriticalExtensions), isOurs)
+	if err := checkDates(n.cert, s.now); err != nil {
+		return err
 	}
-	if constrained {
-		// crypto/x509 goes by the presence of the extension.
-		view.Extensions = slices.DeleteFunc(slices.Clone(cert.Extensions), func(e pkix.Extension) bool {
-			return e.Id.Equal(oidNameConstraints)
-		})
+	if n.noIssuer != nil {
+		return n.noIssuer
 	}
-	return &view
-}
-
-// isOurs reports the critical extensions that checkPath processes.
-func isOurs(id asn1.ObjectIdentifier) bool {
-	return id.Equal(certname.OIDSubjectAltName) || id.Equal(oidNameConstraints)
-}
-
-func extension(cert *x509.Certificate, id asn1.ObjectIdentifier) *pkix.Extension {
-	for i := range cert.Extensions {
-		if cert.Extensions[i].Id.Equal(id) {
-			return &cert.Extensions[i]
-		}
+	if s.client {
+		return n.noClients
 	}
 	return nil
 }
 
-// isCA reports basic constraints that make the certificate a CA's (RFC 5280,
-// section 4.2.1.9).
-func isCA(cert *x509.Certificate) bool { return cert.BasicConstraintsValid && cert.IsCA }
+func (n *node) isCA() bool { return n.cert.BasicConstraintsValid && n.cert.IsCA }
 
-// mayIssue reports whether the certificate is a CA's whose key usage lets it
-// sign certificates.
-func mayIssue(cert *x509.Certificate) bool {
-	return isCA(cert) && hasUsage(cert, x509.KeyUsageCertSign)
-}
-
-// hasUsage reports whether the key may be used in one of these ways (section
-// 4.2.1.3): in any without the extension, in none with one that is empty or
-// has only bits that nobody knows.
-func hasUsage(cert *x509.Certificate, ways x509.KeyUsage) bool {
-	return cert.KeyUsage&ways != 0 || cert.KeyUsage == 0 && extension(cert, oidKeyUsage) == nil
-}
-
-// selfIssued is RFC 5280, section 6.1: issuer and subject are the same name.
-func selfIssued(cert *x509.Certificate) bool {
-	return bytes.Equal(cert.RawIssuer, cert.RawSubject)
-}
-
-// selfSigned reports whether the certificate's own key verifies it. Where
-// crypto/x509 cannot tell, as with MD5 on an old root, the name decides: what a
-// trust anchor's own signature is worth does not matter (section 6.1.1(d)).
-func selfSigned(cert *x509.Certificate) bool {
-	if !selfIssued(cert) {
-		return false
-	}
-	return verdicts.of(cert, verifiesItself)
+// selfSigned reports whether the certificate's own key verifies it. Where the
+// algorithm is not supported, as with MD5 on an old root, the name decides: what
+// a trust anchor's own signature is worth does not matter (section 6.1.1(d)).
+func (n *node) selfSigned() bool {
+	return n.selfIssued() && verdicts.of(n.cert, verifiesItself)
 }
 
 func verifiesItself(cert *x509.Certificate) bool {

@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"errors"
 	"testing"
 	"time"
 
@@ -123,7 +122,7 @@ func TestRules(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			g := newGraph(t, "root root>one one>leaf", test.options)
 			trust := certpath.NewTrust(g.list(t, root), certpath.TrustOptions{})
-			paths, err := trust.Validate(g.certs[leaf], g.list(t, one), now)
+			paths, err := trust.Validate(g.certs[leaf], g.list(t, one), certpath.Options{Now: now})
 			if got := outcome(g, paths, err); got != test.want {
 				t.Errorf("presented: got %q, want %q (%v)", got, test.want, err)
 			}
@@ -131,7 +130,7 @@ func TestRules(t *testing.T) {
 				return // what is configured may have that size
 			}
 			trust = certpath.NewTrust(g.list(t, root+" "+one), certpath.TrustOptions{})
-			paths, err = trust.Validate(g.certs[leaf], nil, now)
+			paths, err = trust.Validate(g.certs[leaf], nil, certpath.Options{Now: now})
 			if got := outcome(g, paths, err); got != test.want {
 				t.Errorf("configured: got %q, want %q (%v)", got, test.want, err)
 			}
@@ -154,16 +153,13 @@ func TestBadSignature(t *testing.T) {
 		// A whole chain, to a root that is not configured.
 		{"the forger's root as well", forger.list(t, "root>one root"), "issuer_not_found"},
 	} {
-		if _, err := trust.Validate(forger.certs["one>leaf"], test.presented, now); kindOf(err) != test.want {
+		if _, err := trust.Validate(forger.certs["one>leaf"], test.presented, certpath.Options{Now: now}); kindOf(err) != test.want {
 			t.Errorf("%s: got %v, want %s", test.name, err, test.want)
 		}
 	}
-	_, err := trust.Validate(forger.certs["root>leaf"], nil, now)
+	_, err := trust.Validate(forger.certs["root>leaf"], nil, certpath.Options{Now: now})
 	if kindOf(err) != "bad_signature" {
 		t.Errorf("got %v", err)
-	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); !ok {
-		t.Errorf("%v does not hold what crypto/x509 said", err)
 	}
 }
 
@@ -171,7 +167,7 @@ func TestMinRSABits(t *testing.T) {
 	g := newGraph(t, "root root>leaf", map[string][]pki.Option{"root>leaf": {rsaKey(2048)}, "root": {rsaKey(3072)}})
 	for bits, want := range map[int]string{0: "root>leaf root", 2048: "root>leaf root", 3072: "weak_algorithm", 4096: "weak_algorithm"} {
 		trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{MinRSABits: bits})
-		paths, err := trust.Validate(g.certs["root>leaf"], nil, now)
+		paths, err := trust.Validate(g.certs["root>leaf"], nil, certpath.Options{Now: now})
 		if got := outcome(g, paths, err); got != want {
 			t.Errorf("%d: got %q, want %q", bits, got, want)
 		}
@@ -195,7 +191,7 @@ func TestDatesAreInclusive(t *testing.T) {
 		{leaf.NotAfter, "root>leaf root"},
 		{leaf.NotAfter.Add(time.Nanosecond), "expired"},
 	} {
-		paths, err := trust.Validate(leaf, nil, test.at)
+		paths, err := trust.Validate(leaf, nil, certpath.Options{Now: test.at})
 		if got := outcome(g, paths, err); got != test.want {
 			t.Errorf("%v: got %q, want %q", test.at, got, test.want)
 		}

@@ -1,230 +1,194 @@
 package certpath
 
 import (
-	"bytes"
-	"crypto/x509"
-	"iter"
+	"cmp"
+	"fmt"
+	"slices"
 	"time"
-
-	"mtls-auth/mtlsauth/internal/certname"
 )
 
 const (
-	// budget bounds what one validation spends, in nanoseconds by the estimate
-	// of edgeCost and what parsing and comparing names cost. It leaves room
-	// below 10 ms for the rest, and has room for three signatures by P-521.
-	budget = 9_000_000
+	// budget counts the work that is done, in thousandths of one signature
+	// check on P-256, whatever the machine: 10 ms are some 150 such checks on
+	// one of the slower kind. The rest is room for what is not counted.
+	budget = 134_000
 
-	// diagnosis is the part of it that a better reason for a refusal is worth.
-	diagnosis = 3_000_000
+	// costStep is that of one certificate on one path: comparing names and
+	// judging it.
+	costStep = 10
 
-	// maxChecks is crypto/x509's own bound on signature checks, beyond which
-	// it gives up and reports nothing that could be told apart.
-	maxChecks = 100
+	// maxDepth bounds the certificates on a path. Paths in use have up to five.
+	maxDepth = 32
 )
 
-// search is the work on one leaf.
+// search is the work on one leaf: a depth-first search from the leaf to trust
+// anchors, best candidates first. It goes on to an issuer only after the
+// signature was found good, and keeps what came closest to a path for the
+// reason of a refusal.
 type search struct {
 	t         *Trust
-	leaf      *node
-	presented []*node // usable as intermediates, and reached from the leaf by name
-	given     []*x509.Certificate
 	now       time.Time
-	usage     x509.ExtKeyUsage // that is asked of the path
-	left      int64            // of the budget
-	checks    int              // signature checks that the current estimate has counted
+	policies  PolicyInputs
+	client    bool    // the path is for client authentication
+	presented []*node // untrusted, none of them configured
+	left      int     // of the budget
+	cut       bool    // something was left out because of it
+
+	path     []*node
+	children []*child // all that have been on a path
+	found    []foundPath
+	nearest  miss
+	names    map[*node]*subjectNames
 }
 
-// newSearch keeps of the presented certificates those that could lie on a path.
-func newSearch(t *Trust, leaf *x509.Certificate, presented []*x509.Certificate, now time.Time) *search {
-	s := &search{
-		t: t, now: now, usage: x509.ExtKeyUsageClientAuth, left: budget - costPerByteRead*int64(len(leaf.Raw)),
-		given: presented[:min(len(presented), maxPresented)],
-		leaf:  &node{cert: leaf, view: viewOf(leaf), order: -1},
-	}
-	var usable []*node
-	for i, cert := range s.given {
-		if cert != nil {
-			s.left -= costPerByteRead * int64(len(cert.Raw))
-		}
-		if s.usable(cert, usable) {
-			n := newNode(cert, t.size+i)
-			n.intermediate = true
-			usable = append(usable, n)
-		}
-	}
-	if len(usable) > 0 {
-		s.reach(usable)
-	}
-	return s
+type foundPath struct {
+	nodes []*node
+	path  Path
 }
 
-func (s *search) usable(cert *x509.Certificate, before []*node) bool {
-	if cert == nil || len(cert.Raw) == 0 || !mayIssue(cert) ||
-		// What is configured is known already, for what it is.
-		s.t.byRaw[string(cert.Raw)] != nil || bytes.Equal(cert.Raw, s.leaf.cert.Raw) ||
-		checkIssuerKey(cert, s.t.minRSABits) != nil || checkOddSize(cert) != nil {
+// afford spends so much of the budget. Where less is left, it spends nothing and
+// reports false.
+func (s *search) afford(cost int) bool {
+	if s.left < cost {
+		s.cut = true
 		return false
 	}
-	for _, n := range before {
-		if bytes.Equal(n.cert.Raw, cert.Raw) {
-			return false
-		}
-	}
+	s.left -= cost
 	return true
 }
 
-// reach fills s.presented with the usable certificates that a chain of names
-// leads to from the leaf. Ordinarily the configured certificates suffice, and
-// then nothing has to be built for this request.
-func (s *search) reach(usable []*node) {
-	seen := map[*node]bool{}
-	for queue := []*node{s.leaf}; len(queue) > 0; queue = queue[1:] {
-		issuer := queue[0].cert.RawIssuer
-		for _, n := range usable {
-			if !seen[n] && bytes.Equal(n.cert.RawSubject, issuer) {
-				seen[n] = true
-				s.presented = append(s.presented, n)
-				queue = append(queue, n)
-			}
+// run finds all valid paths from the leaf. Without one it returns the reason
+// that came closest, or that it could not try everything.
+func (s *search) run(leaf *node) ([]Path, *Error) {
+	s.path = append(make([]*node, 0, 4), leaf)
+	s.extend()
+	if len(s.found) == 0 {
+		if s.cut {
+			return nil, refuse(TooCostly, leaf.cert, "trying all possible paths would take too long")
 		}
-		for _, n := range s.t.bySubject[string(issuer)] {
-			if n.intermediate && !seen[n] {
-				seen[n] = true
-				queue = append(queue, n)
-			}
-		}
+		s.explain()
+		return nil, s.nearest.err
 	}
-}
-
-// verify has crypto/x509 find the chains, if that is sure to stay within the
-// budget. If not, presented certificates that no trust anchor vouches for are
-// dropped first.
-func (s *search) verify() ([][]*x509.Certificate, *Error) {
-	if !s.affordable() {
-		if err := s.prune(); err != nil {
-			return nil, err
-		}
-		if !s.affordable() {
-			return nil, refuse(TooCostly, s.leaf.cert, "too many possible paths")
-		}
-	}
-	chains, err := s.leaf.view.Verify(x509.VerifyOptions{
-		Roots:         s.t.roots,
-		Intermediates: s.pool(),
-		CurrentTime:   s.now,
-		KeyUsages:     []x509.ExtKeyUsage{s.usage},
+	slices.SortStableFunc(s.found, func(a, b foundPath) int {
+		return cmp.Or(cmp.Compare(len(a.nodes), len(b.nodes)),
+			slices.CompareFunc(a.nodes, b.nodes, func(x, y *node) int { return cmp.Compare(x.order, y.order) }))
 	})
-	if err != nil {
-		return nil, s.diagnose(verifyError(err, s.now))
+	paths := make([]Path, len(s.found))
+	for i, f := range s.found {
+		paths[i] = f.path
 	}
-	return chains, nil
+	return paths, nil
 }
 
-// affordable reports whether crypto/x509's depth-first search would stay within
-// what is left of the budget even if every signature were good. It takes what
-// the search would spend off the budget.
-func (s *search) affordable() bool {
-	s.checks = 0
-	left := s.left
-	if !s.estimate(s.leaf, make([]*node, 0, maxPresented), &left) {
-		return false
+// extend tries what may have issued the last certificate of s.path.
+func (s *search) extend() {
+	c := s.child(s.path[len(s.path)-1])
+	if c.unverifiable != nil || !s.afford(costStep*(1+len(c.candidates))) {
+		return
 	}
-	s.left = left
-	return true
-}
-
-func (s *search) estimate(child *node, chain []*node, left *int64) bool {
-	chain = append(chain, child)
-	for parent, goesOn := range s.parents(child) {
-		if s.checks++; s.checks > maxChecks {
-			return false
-		}
-		if inChain(chain, parent) {
+	if len(s.path) == maxDepth {
+		s.nearest.note(complete, refuse(Constraint, c.cert, fmt.Sprintf("a path of over %d certificates", maxDepth)))
+		return
+	}
+	for _, issuer := range c.candidates {
+		if s.loops(issuer) || s.unfit(issuer) != nil || s.signed(c, issuer) != genuine {
 			continue
 		}
-		if *left -= edgeCost(child, parent); *left < 0 {
-			return false
+		s.path = append(s.path, issuer)
+		if issuer.anchor {
+			s.complete()
 		}
-		if goesOn && !s.estimate(parent, chain, left) {
-			return false
+		if issuer.intermediate {
+			s.extend()
 		}
+		s.path = s.path[:len(s.path)-1]
 	}
-	return true
 }
 
-// inChain reports the candidates that crypto/x509 passes over as loops, without
-// a signature check: those with name and key of one that is in the chain. With
-// subject alternative names it looks closer; then this reports false, which only
-// makes the estimate higher.
-func inChain(chain []*node, candidate *node) bool {
-	for _, n := range chain {
-		if n == candidate {
-			return true
-		}
-		if bytes.Equal(n.cert.RawSubject, candidate.cert.RawSubject) &&
-			bytes.Equal(n.cert.RawSubjectPublicKeyInfo, candidate.cert.RawSubjectPublicKeyInfo) &&
-			extension(n.cert, certname.OIDSubjectAltName) == nil &&
-			extension(candidate.cert, certname.OIDSubjectAltName) == nil {
+// loops reports a candidate of the name and key of a certificate that is
+// already on the path. Without those between them the path would be shorter,
+// and no less valid.
+func (s *search) loops(candidate *node) bool {
+	for _, n := range s.path {
+		if n == candidate || n.subject == candidate.subject && n.key == candidate.key {
 			return true
 		}
 	}
 	return false
 }
 
-// parents yields the certificates of child's issuer name that crypto/x509 is
-// going to try, and whether it goes on from there: trust anchors, where a path
-// ends, and intermediates. One that is both is tried twice, once as each.
-func (s *search) parents(child *node) iter.Seq2[*node, bool] {
-	return func(yield func(*node, bool) bool) {
-		for _, n := range s.t.bySubject[string(child.cert.RawIssuer)] {
-			if n.anchor && !yield(n, false) || n.intermediate && !yield(n, true) {
-				return
-			}
+// complete judges s.path, which ends at a trust anchor.
+func (s *search) complete() {
+	if !s.afford(costStep * len(s.path)) {
+		return
+	}
+	path, err := s.validate(s.path)
+	if err != nil {
+		if err.Kind == TooCostly {
+			s.cut = true
 		}
-		for _, n := range s.presented {
-			if bytes.Equal(n.cert.RawSubject, child.cert.RawIssuer) && !yield(n, true) {
-				return
-			}
-		}
+		s.nearest.note(complete, err)
+		return
+	}
+	s.found = append(s.found, foundPath{slices.Clone(s.path), path})
+}
+
+// miss is the reason that came closest to a path. Of equals the first stays.
+type miss struct {
+	by  closeness
+	err *Error
+}
+
+// closeness says how much of a path was there.
+type closeness int
+
+const (
+	unnamed  closeness = iota // no certificate of the issuer's name
+	named                     // one of its name, another key
+	issued                    // the issuer's, which cannot issue
+	complete                  // a path to a trust anchor
+)
+
+func (m *miss) note(by closeness, err *Error) {
+	if m.err == nil || by > m.by {
+		m.by, m.err = by, err
 	}
 }
 
-// pool returns the intermediates for crypto/x509: the configured ones as they
-// are where none that was presented matters, else those alone that can matter.
-func (s *search) pool() *x509.CertPool {
-	if len(s.presented) == 0 {
-		return s.t.intermediates
+// explain finds the reason of a refusal among the certificates that the search
+// has reached: for each of them, none of the candidates is its issuer and fit to
+// be that, or else the search has gone on there.
+func (s *search) explain() {
+	for _, c := range slices.Backward(s.children) {
+		s.explainChild(c)
 	}
-	pool := x509.NewCertPool()
-	seen := map[*node]bool{}
-	for _, n := range s.presented {
-		pool.AddCert(n.view)
-	}
-	for queue := append([]*node{s.leaf}, s.presented...); len(queue) > 0; queue = queue[1:] {
-		for _, n := range s.t.bySubject[string(queue[0].cert.RawIssuer)] {
-			if n.intermediate && !seen[n] {
-				seen[n] = true
-				pool.AddCert(n.view)
-				queue = append(queue, n)
-			}
-		}
-	}
-	return pool
 }
 
-// nodeOf finds the node that a view was shown for.
-func (s *search) nodeOf(view *x509.Certificate) *node {
-	if view == s.leaf.view {
-		return s.leaf
-	}
-	for _, n := range s.presented {
-		if n.view == view {
-			return n
+func (s *search) explainChild(c *child) {
+	by, reason := unnamed, "no certificate of its issuer is known"
+	kind := IssuerNotFound
+	for _, issuer := range c.candidates {
+		if issuer.subject == c.subject && issuer.key == c.key {
+			continue // itself
+		}
+		if c.unverifiable != nil {
+			s.nearest.note(issued, c.unverifiable)
+			return
+		}
+		err := s.unfit(issuer)
+		if err == nil && c.signer == issuer.key {
+			return // the search has gone on
+		}
+		// What a weak key would verify proves nothing.
+		if err != nil && (issuer.weak != nil || s.signed(c, issuer) == genuine) {
+			s.nearest.note(issued, err)
+			return
+		}
+		// A self-signed certificate above the leaf is a root that is not
+		// configured, whatever else has its name.
+		if c.order < 0 || !c.selfIssued() {
+			by, kind, reason = named, BadSignature, "the key of the issuer's certificate does not verify the signature"
 		}
 	}
-	if n := s.t.byRaw[string(view.Raw)]; n != nil && n.view == view {
-		return n
-	}
-	return nil
+	s.nearest.note(by, refuse(kind, c.cert, reason))
 }

@@ -12,9 +12,6 @@ import (
 // key of their own, and another one or two while that is replaced.
 const maxSigners = 4
 
-// signerBudget is what all of them may cost together, as budget for a leaf.
-const signerBudget = budget / 2
-
 // CRLSigners finds the certificates with this subject name, configured or
 // presented, that may sign CRLs (section 4.2.1.3, or any use without the
 // extension) and whose paths lead to the given trust anchor, as section
@@ -23,20 +20,25 @@ const signerBudget = budget / 2
 //
 // A signer need not be a CA, and its extended key usages are not asked for.
 func (t *Trust) CRLSigners(name []byte, anchor *x509.Certificate, presented []*x509.Certificate, now time.Time) []Path {
-	if t == nil || t.roots == nil || now.IsZero() || anchor == nil {
+	if t == nil || now.IsZero() || anchor == nil {
 		return nil
 	}
+	presented = presented[:min(len(presented), maxPresented)]
 	var signers []*x509.Certificate
 	for _, n := range t.bySubject[string(name)] {
 		signers = append(signers, n.cert)
 	}
-	for _, cert := range presented[:min(len(presented), maxPresented)] {
+	for _, cert := range presented {
 		if cert != nil && bytes.Equal(cert.RawSubject, name) && t.byRaw[string(cert.Raw)] == nil {
 			signers = append(signers, cert)
 		}
 	}
+	signers = slices.DeleteFunc(signers, func(cert *x509.Certificate) bool {
+		return !hasUsage(cert, x509.KeyUsageCRLSign) || hasHiddenExtensions(cert) || checkDates(cert, now) != nil ||
+			checkIssuerKey(cert, t.minRSABits) != nil || checkCritical(cert) != nil
+	})
 	var paths []Path
-	left := int64(signerBudget)
+	left := budget / 2
 	for _, cert := range signers[:min(len(signers), maxSigners)] {
 		if path, ok := t.crlSigner(cert, anchor, presented, now, &left); ok {
 			paths = append(paths, path)
@@ -45,26 +47,14 @@ func (t *Trust) CRLSigners(name []byte, anchor *x509.Certificate, presented []*x
 	return paths
 }
 
-func (t *Trust) crlSigner(cert, anchor *x509.Certificate, presented []*x509.Certificate, now time.Time, left *int64) (Path, bool) {
-	if !hasUsage(cert, x509.KeyUsageCRLSign) || hasHiddenExtensions(cert) ||
-		checkDates(cert, now) != nil || checkIssuerKey(cert, t.minRSABits) != nil {
-		return Path{}, false
+func (t *Trust) crlSigner(cert, anchor *x509.Certificate, presented []*x509.Certificate, now time.Time, left *int) (Path, bool) {
+	if t.anchorOf(cert) != nil && bytes.Equal(cert.Raw, anchor.Raw) {
+		return Path{Certificates: []*x509.Certificate{cert}}, true
 	}
-	if own := t.anchorOf(cert); own != nil && bytes.Equal(cert.Raw, anchor.Raw) {
-		return Path{Certificates: []*x509.Certificate{cert}}, len(own.view.UnhandledCriticalExtensions) == 0
-	}
-	s := newSearch(t, cert, presented, now)
-	s.usage = x509.ExtKeyUsageAny
+	s := t.newSearch(cert, presented, Options{Now: now})
 	s.left = min(s.left, *left)
 	defer func() { *left = s.left }()
-	chains, err := s.verify()
-	if err != nil {
-		return Path{}, false
-	}
-	paths, err := s.judge(chains)
-	if err != nil {
-		return Path{}, false
-	}
+	paths, _ := s.run(newNode(cert, -1))
 	i := slices.IndexFunc(paths, func(p Path) bool {
 		return bytes.Equal(p.Certificates[len(p.Certificates)-1].Raw, anchor.Raw)
 	})

@@ -3,6 +3,7 @@ package certpath_test
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +29,7 @@ var limboDeviations = map[string]string{
 	"webpki::eku::ee-anyeku":                      "anyExtendedKeyUsage counts as client authentication: clients in the field have it",
 	"pathlen::validation-ignores-pathlen-in-leaf": "a CA certificate that is no configured trust anchor is no client's",
 	"webpki::v1-cert":                             "version 1 without extensions is what openssl x509 -req makes before 3.2; RFC 5280 has no rule against it as a leaf",
+	"rfc5280::leaf-ku-keycertsign":                "clients in the field have it (OPC UA); basicConstraints say that it is no CA, and so it issues nothing",
 	"rfc5280::ca-as-leaf":                         "a CA certificate that is no configured trust anchor is no client's",
 }
 
@@ -92,7 +94,7 @@ func validatePEM(peer string, untrusted, trusted []string, now time.Time) ([]cer
 		return nil, err
 	}
 	return certpath.NewTrust(parseAll(trusted), certpath.TrustOptions{AllowPartialChain: true}).
-		Validate(leaf, parseAll(untrusted), now)
+		Validate(leaf, parseAll(untrusted), certpath.Options{Now: now})
 }
 
 func parseAll(texts []string) (certs []*x509.Certificate) {
@@ -140,16 +142,20 @@ func TestPKITS(t *testing.T) {
 	counted := map[string]int{}
 	for _, v := range vectors {
 		id, _, _ := strings.Cut(v.Name, " ")
-		if !v.AnyPolicy() {
-			counted["not applicable: another initial policy than any"]++
-			continue
-		}
 		inSection := slices.ContainsFunc(revocationSections, func(s string) bool { return strings.HasPrefix(id, s) })
 		if _, listed := pkitsRevocation[id]; !v.ShouldValidate && (inSection || listed) {
 			counted["not judged: invalid by a CRL alone"]++
 			continue
 		}
-		err := validateFiles(t, filepath.Join(folder, "certs"), v.CertPath, now)
+		policies := certpath.PolicyInputs{Explicit: v.InitialExplicitPolicy, InhibitMapping: v.InitialPolicyMappingInhibit, InhibitAny: v.InitialAnyPolicyInhibit}
+		for _, name := range v.InitialPolicySet {
+			if id, ok := pkitsPolicies[name]; ok {
+				policies.Initial = append(policies.Initial, id)
+			} else if name != "anyPolicy" {
+				t.Fatalf("%s: unknown policy %s", v.Name, name)
+			}
+		}
+		err := validateFiles(t, filepath.Join(folder, "certs"), v.CertPath, certpath.Options{Now: now, Policies: policies})
 		reason, deviates := pkitsDeviations[id]
 		switch {
 		case (err == nil) == v.ShouldValidate && !deviates:
@@ -165,8 +171,17 @@ func TestPKITS(t *testing.T) {
 	t.Log(counted)
 }
 
+// pkitsPolicies are NIST-test-policy-1 to -6, 2.16.840.1.101.3.2.1.48.1 to .6.
+var pkitsPolicies = func() map[string]string {
+	out := map[string]string{}
+	for i := byte(1); i <= 6; i++ {
+		out[fmt.Sprint("NIST-test-policy-", i)] = "\x60\x86\x48\x01\x65\x03\x02\x01\x30" + string([]byte{i})
+	}
+	return out
+}()
+
 // validateFiles validates a path of DER files, trust anchor first.
-func validateFiles(t *testing.T, folder string, path []string, now time.Time) error {
+func validateFiles(t *testing.T, folder string, path []string, o certpath.Options) error {
 	t.Helper()
 	var certs []*x509.Certificate
 	for _, name := range path {
@@ -181,6 +196,6 @@ func validateFiles(t *testing.T, folder string, path []string, now time.Time) er
 		certs = append(certs, cert)
 	}
 	last := len(certs) - 1
-	_, err := certpath.NewTrust(certs[:1], certpath.TrustOptions{}).Validate(certs[last], certs[1:last], now)
+	_, err := certpath.NewTrust(certs[:1], certpath.TrustOptions{}).Validate(certs[last], certs[1:last], o)
 	return err
 }

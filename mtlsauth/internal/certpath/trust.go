@@ -21,9 +21,6 @@ type Trust struct {
 	size       int // number of configured certificates, copies included
 	byRaw      map[string]*node
 	bySubject  map[string][]*node
-
-	roots         *x509.CertPool // anchors
-	intermediates *x509.CertPool
 }
 
 // NewTrust sorts the configured CA certificates: those that are self-signed
@@ -35,34 +32,25 @@ type Trust struct {
 // ones are refused when they are used.
 func NewTrust(cas []*x509.Certificate, o TrustOptions) *Trust {
 	t := &Trust{
-		minRSABits:    o.MinRSABits,
-		size:          len(cas),
-		byRaw:         make(map[string]*node, len(cas)),
-		bySubject:     make(map[string][]*node, len(cas)),
-		roots:         x509.NewCertPool(),
-		intermediates: x509.NewCertPool(),
+		minRSABits: o.MinRSABits,
+		size:       len(cas),
+		byRaw:      make(map[string]*node, len(cas)),
+		bySubject:  make(map[string][]*node, len(cas)),
 	}
 	for i, cert := range cas {
 		if cert == nil || len(cert.Raw) == 0 || t.byRaw[string(cert.Raw)] != nil {
 			continue
 		}
 		n := newNode(cert, i)
-		n.nameConstraints()
+		n.configured = true
 		t.byRaw[string(cert.Raw)] = n
-		t.bySubject[string(cert.RawSubject)] = append(t.bySubject[string(cert.RawSubject)], n)
+		t.bySubject[n.subject] = append(t.bySubject[n.subject], n)
 		// The key is judged first, so that nothing is verified with one of
 		// boundless size.
-		if n.weak = checkIssuerKey(cert, t.minRSABits); n.weak != nil || !isCA(cert) {
-			continue
-		}
-		self := selfSigned(cert)
-		n.anchor = self || o.AllowPartialChain
-		n.intermediate = !self
-		if n.anchor {
-			t.roots.AddCert(n.view)
-		}
-		if n.intermediate {
-			t.intermediates.AddCert(n.view)
+		if n.judge(t.minRSABits); n.weak == nil && n.isCA() {
+			self := n.selfSigned()
+			n.anchor = self || o.AllowPartialChain
+			n.intermediate = !self
 		}
 	}
 	return t

@@ -41,7 +41,7 @@ func TestNothingToJudge(t *testing.T) {
 		{"no CA certificates", certpath.NewTrust(nil, certpath.TrustOptions{}), leaf, now, "issuer_not_found"},
 		{"nil CA certificate", certpath.NewTrust([]*x509.Certificate{nil, {}}, certpath.TrustOptions{}), leaf, now, "issuer_not_found"},
 	} {
-		paths, err := test.trust.Validate(test.leaf, []*x509.Certificate{nil, {}}, test.now)
+		paths, err := test.trust.Validate(test.leaf, []*x509.Certificate{nil, {}}, certpath.Options{Now: test.now})
 		if got := outcome(g, paths, err); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
@@ -61,7 +61,7 @@ func TestConfiguredWinsOverItsCopy(t *testing.T) {
 		copies = append(copies, parsed)
 	}
 	trust := certpath.NewTrust(g.list(t, "root root>one"), certpath.TrustOptions{})
-	paths, err := trust.Validate(g.certs["one>leaf"], copies, now)
+	paths, err := trust.Validate(g.certs["one>leaf"], copies, certpath.Options{Now: now})
 	if got := outcome(g, paths, err); got != "one>leaf root>one root" {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -79,7 +79,7 @@ func TestNothingIsChanged(t *testing.T) {
 		before[edge] = *cert
 	}
 	trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
-	paths, err := trust.Validate(g.certs["one>leaf"], g.list(t, "root>one"), now)
+	paths, err := trust.Validate(g.certs["one>leaf"], g.list(t, "root>one"), certpath.Options{Now: now})
 	if got := outcome(g, paths, err); got != "one>leaf root>one root" {
 		t.Fatalf("got %q, %v", got, err)
 	}
@@ -108,7 +108,7 @@ func TestConcurrentValidation(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for range 5 {
-				if _, err := trust.Validate(g.certs["one>leaf"], presented, now); err != nil {
+				if _, err := trust.Validate(g.certs["one>leaf"], presented, certpath.Options{Now: now}); err != nil {
 					t.Error(err)
 				}
 			}

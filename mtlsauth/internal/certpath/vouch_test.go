@@ -18,17 +18,17 @@ func TestSelfIssuedIsExempt(t *testing.T) {
 	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
 	presented := []*x509.Certificate{old.Certificate, renewed.Certificate}
 	good := renewed.Client("leaf", subjectDN(t, "O=Kong,CN=leaf"))
-	if paths, err := trust.Validate(good.Certificate, presented, now); err != nil || len(paths) != 1 || len(paths[0].Certificates) != 4 {
+	if paths, err := trust.Validate(good.Certificate, presented, certpath.Options{Now: now}); err != nil || len(paths) != 1 || len(paths[0].Certificates) != 4 {
 		t.Errorf("got %v, %v", paths, err)
 	}
 	// The last certificate is never exempt.
 	own := old.Client("ca", pki.DNS("elsewhere.org"))
-	if _, err := trust.Validate(own.Certificate, presented, now); kindOf(err) != "constraint" {
+	if _, err := trust.Validate(own.Certificate, presented, certpath.Options{Now: now}); kindOf(err) != "constraint" {
 		t.Errorf("self-issued leaf: got %v", err)
 	}
 	other := renewed.Intermediate("other")
 	leaf := other.Client("leaf", subjectDN(t, "O=Kong,CN=leaf"))
-	if _, err := trust.Validate(leaf.Certificate, append(presented, other.Certificate), now); kindOf(err) != "constraint" {
+	if _, err := trust.Validate(leaf.Certificate, append(presented, other.Certificate), certpath.Options{Now: now}); kindOf(err) != "constraint" {
 		t.Errorf("path length: got %v", err)
 	}
 }
@@ -62,7 +62,7 @@ func TestConstrains(t *testing.T) {
 		}
 		g := newGraph(t, "root root>one one>two two>leaf", options)
 		trust := certpath.NewTrust(g.list(t, "root root>one one>two"), certpath.TrustOptions{})
-		paths, err := trust.Validate(g.certs["two>leaf"], nil, now)
+		paths, err := trust.Validate(g.certs["two>leaf"], nil, certpath.Options{Now: now})
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 			continue
@@ -86,7 +86,7 @@ func TestConstrains(t *testing.T) {
 func TestLeafWithConstraints(t *testing.T) {
 	g := newGraph(t, "root root>leaf", map[string][]pki.Option{"root>leaf": {constraints(t, true, permitted(dnsBase("a.org"), dnBase(t, "O=x")))}})
 	trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
-	paths, err := trust.Validate(g.certs["root>leaf"], nil, now)
+	paths, err := trust.Validate(g.certs["root>leaf"], nil, certpath.Options{Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestCriticalSubjectAltName(t *testing.T) {
 			t.Fatalf("%s: crypto/x509 handles it", test.name)
 		}
 		trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
-		paths, err := trust.Validate(g.certs["root>leaf"], nil, now)
+		paths, err := trust.Validate(g.certs["root>leaf"], nil, certpath.Options{Now: now})
 		if got := outcome(g, paths, err); got != test.want {
 			t.Errorf("%s: got %q, want %q (%v)", test.name, got, test.want, err)
 		}

@@ -192,6 +192,17 @@ func (a Algorithm) Verify(key crypto.PublicKey, digest, signature []byte) error 
 	return nil
 }
 
+// Digest returns what Verify takes for a message: its digest, or where Hash is 0
+// the message itself.
+func (a Algorithm) Digest(message []byte) []byte {
+	if a.hash == 0 {
+		return message
+	}
+	h := a.hash.New()
+	h.Write(message)
+	return h.Sum(nil)
+}
+
 // VerifyMessage is Verify for a message that is at hand as a whole.
 func (a Algorithm) VerifyMessage(key crypto.PublicKey, message, signature []byte) error {
 	if a.scheme == none {

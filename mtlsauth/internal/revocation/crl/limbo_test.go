@@ -56,7 +56,7 @@ func TestLimbo(t *testing.T) {
 		for _, text := range c.CRLs {
 			w.add([]byte(text))
 		}
-		paths, err := certpath.NewTrust(trusted, certpath.TrustOptions{}).Validate(parsePEM(t, c.Peer), w.certs, w.now)
+		paths, err := certpath.NewTrust(trusted, certpath.TrustOptions{}).Validate(parsePEM(t, c.Peer), w.certs, certpath.Options{Now: w.now})
 		if err != nil {
 			t.Errorf("%s: no path: %v", c.ID, err)
 			continue

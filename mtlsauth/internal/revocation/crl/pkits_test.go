@@ -117,7 +117,7 @@ func pkitsStatus(t *testing.T, folder string, v suites.PKITS) (string, error) {
 	}
 	w.anchor = w.certs[0]
 	last := len(w.certs) - 1
-	paths, err := certpath.NewTrust(w.certs[:1], certpath.TrustOptions{}).Validate(w.certs[last], w.certs[1:last], w.now)
+	paths, err := certpath.NewTrust(w.certs[:1], certpath.TrustOptions{}).Validate(w.certs[last], w.certs[1:last], certpath.Options{Now: w.now})
 	if err != nil {
 		return "no path", err
 	}

@@ -1,0 +1,142 @@
+package certpath
+
+import (
+	"cmp"
+	"crypto/ecdsa"
+	"slices"
+
+	"mtls-auth/mtlsauth/internal/signature"
+)
+
+// child is a certificate that the search has reached, with what is known of
+// who issued it.
+type child struct {
+	*node
+	candidates []*node // of its issuer's name, the best first
+	signer     string  // the key that the signature is good for, once it is known
+	others     []string
+
+	unverifiable *Error // why its signature proves nothing
+	algorithm    signature.Algorithm
+	digest       []byte // of what is signed; all of it for Ed25519
+}
+
+// child returns what is known of a certificate on the path.
+func (s *search) child(n *node) *child {
+	for _, c := range s.children {
+		if c.node == n {
+			return c
+		}
+	}
+	c := &child{node: n, candidates: s.candidates(n)}
+	if len(c.candidates) > 0 {
+		c.algorithm, c.unverifiable = checkAlgorithm(n.cert)
+	}
+	s.children = append(s.children, c)
+	return c
+}
+
+// candidates returns the certificates with the name of n's issuer (RFC 5280,
+// section 7.1): those whose identifiers fit best first, among them those valid
+// now, among them the configured ones. Identifiers only choose: none is left
+// out for them (sections 4.2.1.1 and 4.2.1.2).
+func (s *search) candidates(n *node) []*node {
+	configured := s.t.bySubject[n.issuer]
+	all := configured[:len(configured):len(configured)]
+	for _, p := range s.presented {
+		if p.subject == n.issuer && p != n {
+			p.judge(s.t.minRSABits)
+			all = append(all, p)
+		}
+	}
+	if len(all) < 2 {
+		return all
+	}
+	if len(all) == len(configured) {
+		all = slices.Clone(all) // the trust is shared
+	}
+	fits := make(map[*node]int, len(all))
+	for _, issuer := range all {
+		fits[issuer] = 2 * identified(n, issuer)
+		if checkDates(issuer.cert, s.now) == nil {
+			fits[issuer]++
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *node) int { return cmp.Compare(fits[b], fits[a]) })
+	return all
+}
+
+// identified says how well a candidate fits the authority key identifier. The
+// key identifier counts before name and serial number, which are those of the
+// issuer's own certificate and so of another one when that was renewed.
+func identified(child, issuer *node) int {
+	fit := 0
+	if child.authorityKeyID != "" && issuer.subjectKeyID != "" {
+		fit = -2
+		if child.authorityKeyID == issuer.subjectKeyID {
+			fit = 2
+		}
+	}
+	return fit
+}
+
+// verdict is what is known of a signature.
+type verdict uint8
+
+const (
+	unknown verdict = iota // too little of the budget is left
+	genuine
+	forged
+)
+
+// signed reports whether the issuer's key verifies c's signature. It checks a
+// signature once for each key, and not at all once a key was found that it is
+// good for: there is no other.
+func (s *search) signed(c *child, issuer *node) verdict {
+	switch {
+	case c.signer == issuer.key:
+		return genuine
+	case c.signer != "", slices.Contains(c.others, issuer.key):
+		return forged
+	case !s.afford(issuer.cost):
+		return unknown
+	}
+	if c.digest == nil {
+		c.digest = c.algorithm.Digest(c.cert.RawTBSCertificate)
+	}
+	if c.algorithm.Verify(issuer.cert.PublicKey, c.digest, c.cert.Signature) == nil {
+		c.signer = issuer.key
+		return genuine
+	}
+	c.others = append(c.others, issuer.key)
+	s.narrow(c, issuer)
+	return forged
+}
+
+// narrow comes after a candidate that was not the issuer: where others have a
+// key on the same curve, it finds which of them the signature can be good for
+// at all.
+func (s *search) narrow(c *child, tried *node) {
+	key, ok := tried.cert.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return
+	}
+	var same []*node
+	for _, n := range c.candidates {
+		if other, ok := n.cert.PublicKey.(*ecdsa.PublicKey); ok && n.weak == nil && other.Curve == key.Curve && !slices.Contains(c.others, n.key) {
+			same = append(same, n)
+		}
+	}
+	if cost := tried.cost * costRecover / 2; len(same) < costRecover || !s.afford(cost) {
+		return
+	}
+	possible, ok := recoverKeys(key.Curve, c.digest, c.cert.Signature)
+	if !ok {
+		return
+	}
+	for _, n := range same {
+		if !slices.Contains(possible, encodeKey(n.cert.PublicKey.(*ecdsa.PublicKey))) {
+			c.others = append(c.others, n.key)
+		}
+	}
+}
