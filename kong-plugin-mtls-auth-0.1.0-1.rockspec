@@ -33,6 +33,7 @@ build = {
     ["kong.plugins.mtls-auth.lookups"] = "kong/plugins/mtls-auth/lookups.lua",
     ["kong.plugins.mtls-auth.migrations"] = "kong/plugins/mtls-auth/migrations/init.lua",
     ["kong.plugins.mtls-auth.migrations.000_base_mtls_auth"] = "kong/plugins/mtls-auth/migrations/000_base_mtls_auth.lua",
+    ["kong.plugins.mtls-auth.migrations.001_consumer_foreign_key"] = "kong/plugins/mtls-auth/migrations/001_consumer_foreign_key.lua",
     ["kong.plugins.mtls-auth.process"] = "kong/plugins/mtls-auth/process.lua",
     ["kong.plugins.mtls-auth.resume"] = "kong/plugins/mtls-auth/resume.lua",
     ["kong.plugins.mtls-auth.schema"] = "kong/plugins/mtls-auth/schema.lua",

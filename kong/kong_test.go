@@ -37,7 +37,7 @@ func TestWriteUnderTwoNames(t *testing.T) {
 	source := tree(t, "plugins/mtls-auth")
 	for name, without := range map[string][]string{
 		"mtls-auth":    nil,
-		"mtls-auth-go": {"daos.lua", "migrations/init.lua", "migrations/000_base_mtls_auth.lua"},
+		"mtls-auth-go": {"daos.lua", "migrations/init.lua", "migrations/000_base_mtls_auth.lua", "migrations/001_consumer_foreign_key.lua"},
 	} {
 		want := make(map[string]string)
 		for file, text := range source {

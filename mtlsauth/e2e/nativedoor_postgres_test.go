@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -217,6 +218,11 @@ func TestNativeDoorCredentialsAPI(t *testing.T) {
 	r.admin("POST", "/consumers/bob/mtls-auth", object{"subject_name": "x", "ca_certificate": object{"id": idB}}, 400)
 	r.admin("POST", "/consumers/who/mtls-auth", object{"subject_name": "x"}, 404)
 	r.admin("POST", "/mtls-auths", object{"subject_name": "x"}, 400)
+	// As key-auth has it, and not 500.
+	unknown := object{"subject_name": "x", "consumer": object{"id": "99999999-0000-4000-8000-000000000001"}}
+	if got := r.admin("POST", "/mtls-auths", unknown, 400)["message"]; !strings.Contains(fmt.Sprint(got), "does not reference an existing 'consumers' entity") {
+		t.Errorf("an unknown consumer: got %v", got)
+	}
 
 	r.admin("DELETE", "/consumers/alice/mtls-auth/"+id, nil, 204)
 	r.admin("GET", "/consumers/alice/mtls-auth/"+id, nil, 404)

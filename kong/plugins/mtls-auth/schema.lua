@@ -3,10 +3,12 @@
 -- program is not: on a control plane, in kong config parse, in migrations.
 -- luacheck: no max line length
 
+local typedefs = require "kong.db.schema.typedefs"
+
 local plugin = (...):match("^kong%.plugins%.(.+)%.schema$")
 
 
-return {
+local schema = {
   name = plugin,
   fields = {
     { protocols = {
@@ -82,3 +84,11 @@ return {
       } },
   },
 }
+
+
+-- Kong Enterprise has consumer groups. A configuration for one would never run: no
+-- consumer is known yet.
+local no_consumer_group = rawget(typedefs, "no_consumer_group")
+if no_consumer_group then table.insert(schema.fields, { consumer_group = no_consumer_group }) end
+
+return schema

@@ -18,13 +18,26 @@ const luaHead = `-- Generated from the schema that the query command prints: see
 -- program is not: on a control plane, in kong config parse, in migrations.
 -- luacheck: no max line length
 
+local typedefs = require "kong.db.schema.typedefs"
+
 local plugin = (...):match("^kong%.plugins%.(.+)%.schema$")
 
 
-return `
+local schema = `
 
-// LuaSchema returns the schema as kong/plugins/mtls-auth/schema.lua, for the
-// native door: the one that [Describe] has, as a Lua table.
+// luaTail is what stands after it.
+const luaTail = `
+
+-- Kong Enterprise has consumer groups. A configuration for one would never run: no
+-- consumer is known yet.
+local no_consumer_group = rawget(typedefs, "no_consumer_group")
+if no_consumer_group then table.insert(schema.fields, { consumer_group = no_consumer_group }) end
+
+return schema
+`
+
+// LuaSchema returns the schema as kong/plugins/mtls-auth/schema.lua: the one that
+// [Describe] has, as a Lua table.
 func LuaSchema() []byte {
 	text, err := json.Marshal(schema(""))
 	if err != nil {
@@ -37,7 +50,7 @@ func LuaSchema() []byte {
 		panic(fmt.Sprintf("reading the schema back: %v", err))
 	}
 	table["name"] = luaName("plugin")
-	return []byte(luaHead + luaTable(table, 0) + "\n")
+	return []byte(luaHead + luaTable(table, 0) + "\n" + luaTail)
 }
 
 // luaName is a name in Lua code.

@@ -13,7 +13,8 @@ return {
         "ws_id"              UUID                      REFERENCES "workspaces" ("id"),
 
         UNIQUE ("id", "ws_id"),
-        FOREIGN KEY ("consumer_id", "ws_id") REFERENCES "consumers" ("id", "ws_id") ON DELETE CASCADE
+        CONSTRAINT "mtls_auth_credentials_consumer_id_fkey"
+          FOREIGN KEY ("consumer_id", "ws_id") REFERENCES "consumers" ("id", "ws_id") ON DELETE CASCADE
       );
 
       CREATE INDEX IF NOT EXISTS "mtls_auth_credentials_consumer_id_idx"

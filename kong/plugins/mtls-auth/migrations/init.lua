@@ -1,3 +1,4 @@
 return {
   "000_base_mtls_auth",
+  "001_consumer_foreign_key",
 }
