@@ -62,7 +62,7 @@ func TestTheLuaCodeAsAWhole(t *testing.T) {
 			}
 		}
 	}
-	if lines > 900 {
-		t.Errorf("%d lines of Lua code, want at most 900", lines)
+	if lines > 920 {
+		t.Errorf("%d lines of Lua code, want at most 920", lines)
 	}
 }

@@ -22,6 +22,16 @@ import (
 // ServerOptions are the flags of the plugin server.
 type ServerOptions = flags.Options
 
+// An OtherServerError says that another server answers on the socket.
+type OtherServerError struct {
+	Socket string
+	PID    int
+}
+
+func (e *OtherServerError) Error() string {
+	return fmt.Sprintf("a server (pid %d) answers on %s", e.PID, e.Socket)
+}
+
 // A UsageError is a wrong value of an option: the caller's mistake, not the
 // machine's.
 type UsageError = flags.UsageError
@@ -61,9 +71,16 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 		Other:  func(e *pluginserver.Exchange) error { return lua.Serve(e) },
 		Log:    p.Background(),
 	})
+	other := pluginserver.Answering(path)
+	if other != 0 && o.KeepOther {
+		return &OtherServerError{path, other}
+	}
 	listener, err := pluginserver.Listen(path, o.SocketMode)
 	if err != nil {
 		return err
+	}
+	if other != 0 {
+		p.Background().Info("took the socket over from a running server", "socket", path, "pid", other)
 	}
 	p.Background().Info("listening", "socket", path, "version", Version)
 

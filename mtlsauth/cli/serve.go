@@ -16,8 +16,9 @@ import (
 // serverFlags are the plugin server's flags as they were given.
 type serverFlags struct {
 	mtlsauth.ServerOptions
-	dump bool
-	help bool
+	dump     bool
+	help     bool
+	takeOver bool
 }
 
 // serve is the plugin server, or Kong's query command.
@@ -51,10 +52,15 @@ func serve(name string, args []string, stdin *os.File, stdout, stderr io.Writer)
 	if given.Prefix == "" {
 		return wrongUse(stderr, "-kong-prefix: invalid value \"\": Kong's prefix, a folder, is needed")
 	}
-	// What the server makes is nobody else's business; the socket gets its mode
-	// by name.
+	// On a terminal, where a mistake would take Kong's server away.
+	given.KeepOther = !given.takeOver && stdin != nil && isTerminal(stdin)
+	// Files are for this user alone; the socket's mode is set explicitly.
 	syscall.Umask(0o077)
 	err := mtlsauth.Serve(given.ServerOptions, stdin, stderr)
+	if _, ok := errors.AsType[*mtlsauth.OtherServerError](err); ok {
+		fmt.Fprintf(stderr, "mtls-auth: %v: -take-over replaces it\n", err)
+		return exitNo
+	}
 	var wrong *mtlsauth.UsageError
 	if errors.As(err, &wrong) {
 		return wrongUse(stderr, "%v", err)
@@ -67,7 +73,7 @@ func serve(name string, args []string, stdin *os.File, stdout, stderr io.Writer)
 }
 
 func help(stdout io.Writer) int {
-	fmt.Fprint(stdout, usage, "\nflags of the plugin server, each but -dump and -help also as an environment variable\n"+
+	fmt.Fprint(stdout, usage, "\nflags of the plugin server, each but -dump, -help and -take-over also as an environment variable\n"+
 		"(-admin-url is MTLS_AUTH_ADMIN_URL):\n")
 	set := new(serverFlags).define()
 	set.SetOutput(stdout)
@@ -80,6 +86,7 @@ func (f *serverFlags) define() *flag.FlagSet {
 	set.SetOutput(io.Discard) // Run says what is wrong
 	set.Usage = func() {}
 	flags.Boolean(set, &f.dump, "dump", "print what Kong's query command asks for and end")
+	flags.Boolean(set, &f.takeOver, "take-over", "on a terminal, replace a server that answers on the socket")
 	flags.Boolean(set, &f.help, "help", "say how the program is used")
 	f.Flags(set)
 	return set

@@ -16,6 +16,8 @@ type Options struct {
 	Name       string // the plugin's
 	Prefix     string // Kong's
 	SocketMode fs.FileMode
+	// KeepOther makes a socket on which another server answers an error.
+	KeepOther  bool
 	MinRSABits int
 
 	// Where CA certificates are looked for; see the flags of these names.

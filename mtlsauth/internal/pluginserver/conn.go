@@ -88,7 +88,7 @@ func (c *conn) serve() {
 		}
 		c.shrink()
 		c.state.Store(idle)
-		if c.server.draining.Load() {
+		if c.server.draining.Load() || c.server.replaced.Load() {
 			c.hangUp()
 		}
 	}

@@ -73,6 +73,7 @@ type Server struct {
 	conns     map[*conn]struct{}
 
 	draining atomic.Bool
+	replaced atomic.Bool   // another server has taken the socket
 	drain    chan struct{} // closed when draining begins
 
 	running sync.WaitGroup // connections
@@ -158,6 +159,15 @@ func (s *Server) fault(err error) (calls Calls) {
 	return s.options.Fault(err)
 }
 
+// hangUp closes all connections on which no call is being served.
+func (s *Server) hangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.hangUp()
+	}
+}
+
 // lastCalls is how long connections that Kong opened just before the end are
 // still accepted: left in the listener's queue they would be reset, and a
 // reset is a 500 where a plain close makes Kong turn to the next server.
@@ -170,10 +180,8 @@ func (s *Server) Shutdown(ctx context.Context) {
 	if !s.draining.Swap(true) {
 		close(s.drain)
 	}
+	s.hangUp()
 	s.mu.Lock()
-	for c := range s.conns {
-		c.hangUp()
-	}
 	listeners := s.listeners
 	s.listeners = make(map[net.Listener]struct{})
 	s.mu.Unlock()

@@ -1,11 +1,15 @@
 package pluginserver_test
 
 import (
+	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
@@ -49,11 +53,94 @@ func TestListenReplacesWhatIsThere(t *testing.T) {
 
 func TestListenSaysWhatIsWrong(t *testing.T) {
 	_, err := pluginserver.Listen(filepath.Join(t.TempDir(), strings.Repeat("x", 100)), 0o600)
-	if err == nil || !strings.Contains(err.Error(), "at most 107 are allowed") {
-		t.Errorf("a path that is too long: got %v, want what is allowed", err)
+	if err == nil || !strings.Contains(err.Error(), "must have at most 107") {
+		t.Errorf("a path that is too long: got %v, want the limit", err)
 	}
 	_, err = pluginserver.Listen("/proc/absent/x.socket", 0o600)
 	if err == nil {
 		t.Error("listening in a folder that is not there: no error")
+	}
+}
+
+// serve serves a socket until the test ends; stop ends it earlier.
+func serve(t *testing.T, path string) (stop func()) {
+	t.Helper()
+	l, err := pluginserver.Listen(path, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdin, end, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		newServer(t, handler(passing)).Run(l, stdin, func() {})
+		close(ended)
+	}()
+	stop = sync.OnceFunc(func() {
+		end.Close()
+		<-ended
+		stdin.Close()
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// answersWithin fails unless a server listens on the socket by then.
+func answersWithin(t *testing.T, what, path string, most time.Duration) {
+	t.Helper()
+	var err error
+	for end := time.Now().Add(most); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		var c net.Conn
+		if c, err = net.Dial("unix", path); err == nil {
+			c.Close()
+			return
+		}
+	}
+	t.Errorf("%s: %v", what, err)
+}
+
+// A socket is never dead while a server lives, whichever of three ends.
+func TestTheSocketIsNeverDeadWhileAServerLives(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.socket")
+	serve(t, path)
+	second := serve(t, path)
+	third := serve(t, path)
+	third()
+	answersWithin(t, "the third has ended", path, 3*time.Second)
+	second()
+	answersWithin(t, "the second has ended", path, 3*time.Second)
+	// Kong before 3.8 removes the sockets in its prefix when it starts.
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	answersWithin(t, "the file was removed", path, 3*time.Second)
+	if err := os.WriteFile(path+".new", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	answersWithin(t, "another file is in its place", path, 3*time.Second)
+}
+
+// Connections to a server whose socket is another's end between calls.
+func TestConnectionsMoveToTheServerThatTookTheSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.socket")
+	serve(t, path)
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetReadDeadline(time.Now().Add(1500 * time.Millisecond))
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("while the socket is its own: %v", err)
+	}
+	serve(t, path)
+	c.SetReadDeadline(time.Now().Add(3 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("when another has taken it: %v, want the end", err)
 	}
 }
