@@ -70,8 +70,8 @@ var policy = map[string][]string{
 	"revocation/...":      {"signature", "golang.org/x/crypto/cryptobyte"},
 
 	// Kong's side, for the demo and the tests.
-	"testing/fakekong":     {"testing/fakekong/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
-	"testing/fakekong/...": {"testing/fakekong/...", "handshake", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
+	"testing/fakekong":     {"testing/fakekong/...", "github.com/yuin/gopher-lua", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
+	"testing/fakekong/...": {"testing/fakekong/...", "lru", "github.com/yuin/gopher-lua", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},
 	"testing/realkong":     {"testing/fakekong", "testing/fakekong/errlog", "go.yaml.in/yaml/v3"},
 	"handshake":            {},
 	"testing/pki":          {"golang.org/x/crypto/ocsp", "golang.org/x/crypto/cryptobyte"},

@@ -52,7 +52,8 @@ func TestWrongUseSaysWhatIsAllowed(t *testing.T) {
 		{[]string{"lua", "-out", "/a;b"}, "must be a path without ; and ?"},
 		{[]string{"luaa"}, `unknown command "luaa"; did you mean lua?`},
 		{[]string{"version", "x"}, "version takes no arguments"},
-		{[]string{"demo", "-x"}, "it takes -serve alone"},
+		{[]string{"demo", "-x"}, "its flags are -mode and -serve"},
+		{[]string{"demo", "-mode", "native"}, `-mode "native": must be lua or plugin-server`},
 	} {
 		code, stdout, stderr := run(t, "mtls-auth", append(test.args, prefixOf(t, test.args)...)...)
 		if code != 2 || !strings.Contains(stderr, test.want) || stdout != "" {

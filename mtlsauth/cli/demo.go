@@ -14,32 +14,43 @@ import (
 	"syscall"
 	"time"
 
+	luafiles "mtls-auth/kong"
 	"mtls-auth/mtlsauth/internal/flags"
 	"mtls-auth/mtlsauth/internal/testing/fakekong"
 )
 
-// demo runs the whole how-to on this machine: a CA, certificates, an upstream,
-// and a gateway that stands in for Kong and starts this program as Kong does.
-// It prints each request as a curl line with its answer and returns 0 when all
-// answers were as expected.
+// Modes in which the demo runs the plugin.
+const (
+	luaMode          = "lua"
+	pluginServerMode = "plugin-server"
+)
+
+// demo runs the whole how-to on this machine: a CA, certificates, an upstream, and a
+// fake Kong that runs the plugin's Lua files, or in plugin-server mode talks to this
+// program alone, and starts this program as Kong does. It prints each request as a
+// curl line with its answer and returns 0 when all answers were as expected.
 func demo(args []string, stdout, stderr io.Writer) int {
 	set := flag.NewFlagSet("demo", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	var serve bool
 	flags.Boolean(set, &serve, "serve", "")
+	mode := set.String("mode", luaMode, "")
 	err := set.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return help(stdout)
 	}
 	if err != nil {
-		return wrongUse(stderr, "demo: %v; it takes -serve alone", err)
+		return wrongUse(stderr, "demo: %v; its flags are -mode and -serve", err)
+	}
+	if *mode != luaMode && *mode != pluginServerMode {
+		return wrongUse(stderr, "demo: -mode %q: must be %s or %s", *mode, luaMode, pluginServerMode)
 	}
 	if set.NArg() > 0 {
 		return wrongUse(stderr, "demo takes no arguments, got %q", set.Args())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	code, err := runDemo(ctx, serve, stdout)
+	code, err := runDemo(ctx, *mode, serve, stdout)
 	if err != nil {
 		fmt.Fprintf(stderr, "mtls-auth: demo: %v\n", err)
 		return exitNo
@@ -47,7 +58,7 @@ func demo(args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-func runDemo(ctx context.Context, serve bool, out io.Writer) (int, error) {
+func runDemo(ctx context.Context, mode string, serve bool, out io.Writer) (int, error) {
 	dir, err := os.MkdirTemp("", "mtls-auth-demo-")
 	if err != nil {
 		return exitNo, err
@@ -59,11 +70,11 @@ func runDemo(ctx context.Context, serve bool, out io.Writer) (int, error) {
 	}
 	upstream := httptest.NewServer(fakekong.Echo)
 	defer upstream.Close()
-	config, err := howto.writeKongYAML(upstream.URL)
+	config, err := howto.writeKongYAML(upstream.URL, mode)
 	if err != nil {
 		return exitNo, err
 	}
-	kong, err := startGateway(ctx, dir, config)
+	kong, err := startKong(ctx, dir, config, mode)
 	if err != nil {
 		return exitNo, err
 	}
@@ -71,8 +82,11 @@ func runDemo(ctx context.Context, serve bool, out io.Writer) (int, error) {
 	if err := os.WriteFile(howto.path("kong.crt"), kong.RootPEM(), 0o600); err != nil {
 		return exitNo, err
 	}
-	fmt.Fprintf(out, "A gateway that stands in for Kong (not for production) listens on %s and %s,\n"+
-		"configured by %s; the plugin server is this program.\n", kong.URLTLS(), kong.URL(), config)
+	fmt.Fprintf(out, "A fake Kong (not for production) listens on %s and %s,\n"+
+		"configured by %s.\n%s\n", kong.URLTLS(), kong.URL(), config, map[string]string{
+		luaMode:          "It runs the plugin's Lua files, which ask this program.",
+		pluginServerMode: "It asks this program as its plugin server, without Lua files.",
+	}[mode])
 
 	asExpected := 0
 	requests := howto.requests(kong.URL(), kong.URLTLS())
@@ -92,9 +106,9 @@ func runDemo(ctx context.Context, serve bool, out io.Writer) (int, error) {
 	return exitFine, nil
 }
 
-// startGateway starts the stand-in with this program as its plugin server and
-// waits until that listens. A link gives the program the plugin's name.
-func startGateway(ctx context.Context, dir, config string) (*fakekong.Gateway, error) {
+// startKong starts the fake Kong with this program beside it and waits until that
+// listens. A link gives the program the plugin's name.
+func startKong(ctx context.Context, dir, config, mode string) (*fakekong.Gateway, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -108,7 +122,15 @@ func startGateway(ctx context.Context, dir, config string) (*fakekong.Gateway, e
 	if err != nil {
 		return nil, err
 	}
+	lua := ""
+	if mode == luaMode {
+		lua = filepath.Join(dir, "lua")
+		if _, err := luafiles.Write(lua, luafiles.Name); err != nil {
+			return nil, err
+		}
+	}
 	kong, err := fakekong.Start(ctx, fakekong.Options{
+		LuaPath:           lua,
 		Prefix:            prefix,
 		DeclarativeConfig: config,
 		QueryCommand:      shellQuote(plugin) + " -dump -kong-prefix " + shellQuote(prefix),
@@ -127,7 +149,7 @@ func startGateway(ctx context.Context, dir, config string) (*fakekong.Gateway, e
 		time.Sleep(10 * time.Millisecond)
 	}
 	kong.Close()
-	return nil, errors.New("the plugin server does not listen: see " + log.Name())
+	return nil, errors.New("the server does not listen: see " + log.Name())
 }
 
 // shellQuote quotes a word for /bin/sh, which runs Kong's commands.

@@ -74,7 +74,7 @@ services:
       - {{.CAID}}
       skip_consumer_lookup: true
       revocation_check_mode: SKIP
-
+{{if .Certificate}}
 plugins:
 - name: pre-function
   config:
@@ -84,24 +84,22 @@ plugins:
     access:
     - |
 {{indent 6 .Access}}
-
+{{end}}
 ca_certificates:
 - id: {{.CAID}}
   cert: |
 {{indent 4 .CA}}
 `))
 
-// writeKongYAML writes the declarative file and returns its path.
-func (h *howTo) writeKongYAML(upstream string) (string, error) {
+// writeKongYAML writes the declarative file and returns its path. In plugin-server mode
+// Kong asks for certificates by a pre-function.
+func (h *howTo) writeKongYAML(upstream, mode string) (string, error) {
 	var text bytes.Buffer
-	err := kongYAML.Execute(&text, map[string]string{
-		"Upstream":    upstream,
-		"CAID":        caID,
-		"Certificate": handshake.Certificate,
-		"Access":      handshake.Access,
-		"CA":          h.ca.PEM(),
-	})
-	if err != nil {
+	values := map[string]string{"Upstream": upstream, "CAID": caID, "CA": h.ca.PEM()}
+	if mode == pluginServerMode {
+		values["Certificate"], values["Access"] = handshake.Certificate, handshake.Access
+	}
+	if err := kongYAML.Execute(&text, values); err != nil {
 		return "", err
 	}
 	path := h.path("kong.yaml")

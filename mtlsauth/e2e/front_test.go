@@ -20,21 +20,25 @@ import (
 )
 
 func TestDemo(t *testing.T) {
-	cmd := exec.Command(program(t), "demo")
-	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	for _, want := range []string{
-		"401 {\"message\":\"No required TLS certificate was sent\"}",
-		"401 {\"message\":\"TLS certificate failed verification\"}",
-		"X-Client-Cert-Dn: CN=www.example.com,OU=Org,O=Kong,L=San Francisco,ST=California,C=US",
-		"6 of 6 answers were as expected.",
-	} {
-		if !bytes.Contains(out, []byte(want)) {
-			t.Errorf("the demo does not say %q:\n%s", want, out)
-		}
+	for _, mode := range []string{"lua", "plugin-server"} {
+		t.Run(mode, func(t *testing.T) {
+			cmd := exec.Command(program(t), "demo", "-mode", mode)
+			cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			for _, want := range []string{
+				"401 {\"message\":\"No required TLS certificate was sent\"}",
+				"401 {\"message\":\"TLS certificate failed verification\"}",
+				"X-Client-Cert-Dn: CN=www.example.com,OU=Org,O=Kong,L=San Francisco,ST=California,C=US",
+				"6 of 6 answers were as expected.",
+			} {
+				if !bytes.Contains(out, []byte(want)) {
+					t.Errorf("the demo does not say %q:\n%s", want, out)
+				}
+			}
+		})
 	}
 }
 

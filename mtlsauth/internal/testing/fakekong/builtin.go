@@ -4,8 +4,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
-	"mtls-auth/mtlsauth/internal/handshake"
+	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/parse"
+
+	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/schema"
 )
@@ -22,7 +26,7 @@ type builtin struct {
 type builtinAccess func(x *exchange) *rpc.Exit
 
 var builtins = map[string]builtin{
-	"pre-function": {1_000_000, loadHandshake},
+	"pre-function": {1_000_000, loadPreFunction},
 	"key-auth":     {1250, loadKeyAuth},
 	"acl":          {950, loadACL},
 }
@@ -49,53 +53,45 @@ func texts(list any) []string {
 	return out
 }
 
-// loadHandshake takes a pre-function whose code is the one that is shipped. The
-// stand-in cannot run Lua, and to do something else than the code says would be
-// worse than to refuse it.
-func loadHandshake(p *plugin, at string, fields map[string]any) (builtinAccess, error) {
-	if p.route != nil || p.service != nil {
-		return nil, problemf(at, "the pre-function must be a global plugin: in the certificate phase Kong runs no others")
-	}
+// loadPreFunction compiles the code of a pre-function.
+func loadPreFunction(p *plugin, at string, fields map[string]any) (builtinAccess, error) {
 	config, _ := fields["config"].(map[string]any)
-	want := map[string]string{"certificate": handshake.Certificate, "access": handshake.Access}
+	code := map[string][]*lua.FunctionProto{}
 	for _, phase := range slices.Sorted(maps.Keys(config)) {
-		code, list := config[phase].([]any)
-		if list && len(code) == 0 {
-			continue // Kong's default
-		}
-		if want[phase] == "" {
-			return nil, problemf(fmt.Sprintf("%s.config.%s", at, phase), "the stand-in cannot run Lua: it knows the certificate and access code that mtls-auth ships, nothing else")
-		}
-	}
-	for phase, text := range want {
-		code, _ := config[phase].([]any)
-		if len(code) != 1 {
-			return nil, problemf(fmt.Sprintf("%s.config.%s", at, phase), "expected one piece of code: the stand-in knows what mtls-auth ships, both phases together")
-		}
-		if s, ok := code[0].(string); !ok || !handshake.Same(s, text) {
-			return nil, problemf(fmt.Sprintf("%s.config.%s", at, phase), "the stand-in cannot run Lua, and this is not the code that mtls-auth ships (%s.lua)", phase)
+		list, _ := config[phase].([]any)
+		for i, text := range list {
+			field := fmt.Sprintf("%s.config.%s.%d", at, phase, i+1)
+			if phase != "certificate" && phase != "access" {
+				return nil, problemf(field, "the phases certificate and access are emulated")
+			}
+			chunk, err := compile(fmt.Sprint(text), "pre-function")
+			if err != nil {
+				return nil, problemf(field, "%v", err)
+			}
+			code[phase] = append(code[phase], chunk)
 		}
 	}
-	return runHandshake, nil
+	if p.route == nil && p.service == nil { // in the certificate phase Kong runs no others
+		p.certificate = code["certificate"]
+	}
+	return func(x *exchange) *rpc.Exit {
+		for _, chunk := range code["access"] {
+			if err := x.worker().Run(chunk, x.luaRequest()); err != nil {
+				x.req.Logf(errlog.Error, "[lua] pre-function: %v", err)
+				return thrown(x)
+			}
+			if x.req.Exit != nil {
+				return x.req.Exit
+			}
+		}
+		return nil
+	}, nil
 }
 
-// asksForCertificate says whether the handshake's certificate phase is there.
-func (c *config) asksForCertificate() bool {
-	return slices.ContainsFunc(c.plugins, func(p *plugin) bool { return p.name == "pre-function" && p.enabled })
-}
-
-// runHandshake does what access.lua does.
-func runHandshake(x *exchange) *rpc.Exit {
-	if chain := handshake.Bounded(x.conn.chainPEM(x.r.TLS)); chain != "" {
-		x.req.Shared[handshake.ChainKey] = chain
-	} else {
-		delete(x.req.Shared, handshake.ChainKey)
+func compile(text, name string) (*lua.FunctionProto, error) {
+	chunk, err := parse.Parse(strings.NewReader(text), name)
+	if err != nil {
+		return nil, err
 	}
-	for name := range x.req.Header {
-		if handshake.LookAlike(name) {
-			x.req.Header.Del(name)
-			delete(x.req.Header, name)
-		}
-	}
-	return nil
+	return lua.Compile(chunk, name)
 }

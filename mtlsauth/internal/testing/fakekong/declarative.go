@@ -23,6 +23,8 @@ type config struct {
 	keys      []map[string]any // keyauth_credentials
 	acls      []membership
 	cas       []map[string]any
+	// credentials are mtls_auth_credentials, and the like: rows of plugins' entities.
+	credentials map[string][]map[string]any
 }
 
 // problem is what is wrong with a configuration, with where.
@@ -63,6 +65,8 @@ type loader struct {
 	*config
 	schema *schema.Schema
 	info   *process.Info
+
+	workers *workers
 }
 
 func (l *loader) load(doc map[string]any) error {
@@ -78,11 +82,13 @@ func (l *loader) load(doc map[string]any) error {
 				return problemf(key, "expected an array")
 			}
 		default:
-			return problemf(key, "unknown field")
+			if !slices.Contains(l.workers.entities(), key) {
+				return problemf(key, "unknown field")
+			}
 		}
 	}
 	// In this order each finds what it refers to.
-	for _, kind := range []struct {
+	kinds := []struct {
 		name string
 		add  func(at string, e map[string]any) error
 	}{
@@ -91,7 +97,14 @@ func (l *loader) load(doc map[string]any) error {
 		{"acls", func(at string, e map[string]any) error { return l.addACL(at, e, "") }},
 		{"services", l.addService}, {"routes", func(at string, e map[string]any) error { return l.addRoute(at, e, nil) }},
 		{"plugins", func(at string, e map[string]any) error { return l.addPlugin(at, e, nil, nil) }},
-	} {
+	}
+	for _, entity := range l.workers.entities() {
+		kinds = append(kinds, struct {
+			name string
+			add  func(at string, e map[string]any) error
+		}{entity, func(at string, e map[string]any) error { return l.addCredential(entity, at, e, "") }})
+	}
+	for _, kind := range kinds {
 		if err := each(kind.name, doc[kind.name], kind.add); err != nil {
 			return err
 		}

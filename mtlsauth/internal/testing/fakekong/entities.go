@@ -26,7 +26,7 @@ type route struct {
 }
 
 func (l *loader) addConsumer(at string, fields map[string]any) error {
-	e := newEntity(at, fields, "id", "username", "custom_id", "keyauth_credentials", "acls")
+	e := newEntity(at, fields, append([]string{"id", "username", "custom_id", "keyauth_credentials", "acls"}, l.workers.entities()...)...)
 	username, customID := e.str("username"), e.str("custom_id")
 	id := e.id("consumers", username, customID)
 	if e.err != nil {
@@ -57,6 +57,11 @@ func (l *loader) addConsumer(at string, fields map[string]any) error {
 	l.consumers = append(l.consumers, made)
 	if err := each(at+".keyauth_credentials", fields["keyauth_credentials"], func(at string, f map[string]any) error { return l.addKey(at, f, id) }); err != nil {
 		return err
+	}
+	for _, entity := range l.workers.entities() {
+		if err := each(at+"."+entity, fields[entity], func(at string, f map[string]any) error { return l.addCredential(entity, at, f, id) }); err != nil {
+			return err
+		}
 	}
 	return each(at+".acls", fields["acls"], func(at string, f map[string]any) error { return l.addACL(at, f, id) })
 }

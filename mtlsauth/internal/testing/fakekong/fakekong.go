@@ -41,6 +41,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/luakong"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/process"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
@@ -51,6 +52,10 @@ type Options struct {
 	Prefix            string // directory for .kong_env and the plugin's socket; required, made if absent
 	Config            []byte // the declarative configuration, YAML or JSON
 	DeclarativeConfig string // a file to read it from, where Config is empty
+
+	// LuaPath is lua_package_path = LuaPath/?.lua;;. The plugins whose code is there
+	// are enabled, and go before the plugin server's of the same name.
+	LuaPath string
 
 	// The plugin server: none where QueryCommand is empty. Without StartCommand
 	// somebody else runs it.
@@ -82,6 +87,7 @@ type Gateway struct {
 	log    *errlog.Log
 	access *accessLog
 	seq    atomic.Int64
+	shared *luakong.Shared // memory of all workers
 
 	info   *process.Info // nil without a plugin server
 	socket string
@@ -121,7 +127,7 @@ func Start(ctx context.Context, o Options) (*Gateway, error) {
 	if err := os.MkdirAll(o.Prefix, 0o755); err != nil {
 		return nil, fmt.Errorf("prefix: %w", err)
 	}
-	g := &Gateway{opts: o, log: errlog.New(level, o.LogOutput), access: &accessLog{out: o.AccessLog}}
+	g := &Gateway{opts: o, log: errlog.New(level, o.LogOutput), access: &accessLog{out: o.AccessLog}, shared: luakong.NewShared()}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.log.Printf(errlog.Notice, "kong-stand-in: a stand-in for Kong on a developer's machine, NOT FOR PRODUCTION")
 	if err := g.start(ctx); err != nil {
@@ -148,6 +154,9 @@ func (g *Gateway) start(ctx context.Context) error {
 	}
 	g.state.Store(st)
 	if err := g.listen(); err != nil {
+		return err
+	}
+	if err := st.workers.begin(st.config); err != nil {
 		return err
 	}
 	if err := g.writeEnv(); err != nil {
@@ -217,6 +226,11 @@ func (g *Gateway) Close() {
 		if st := g.state.Load(); st != nil && st.client != nil {
 			st.client.Close()
 		}
+		defer func() {
+			if st := g.state.Load(); st != nil {
+				st.workers.close()
+			}
+		}()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		for _, s := range g.servers {

@@ -26,8 +26,7 @@ import (
 type front struct {
 	certPEM []byte
 	silent  *tls.Config // asks for no certificate
-	nginx   *tls.Config // asks, as ssl_verify_client does; sessions resume
-	lua     *tls.Config // asks, as the pre-function does; sessions do not resume
+	nginx   *tls.Config // asks; sessions resume
 }
 
 // ServerCertificate makes a certificate for localhost, with a key of its own, and
@@ -64,8 +63,6 @@ func newFront() (*front, error) {
 	f := &front{certPEM: certPEM, silent: base}
 	f.nginx = base.Clone()
 	f.nginx.ClientAuth = tls.RequestClientCert
-	f.lua = f.nginx.Clone()
-	f.lua.SessionTicketsDisabled = true
 	return f, nil
 }
 
@@ -129,14 +126,22 @@ func (w infoWriter) Write(b []byte) (int, error) {
 }
 
 // handshakeConfig is the certificate phase.
-func (g *Gateway) handshakeConfig(*tls.ClientHelloInfo) (*tls.Config, error) {
-	switch {
-	case g.state.Load().config.asksForCertificate():
-		return g.front.lua, nil
-	case g.opts.SSLVerifyClient != "":
-		return g.front.nginx, nil
+func (g *Gateway) handshakeConfig(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	conn := hello.Context().Value(connectionKey{}).(*connection)
+	h := g.state.Load().certificatePhase(conn, hello.ServerName)
+	if !h.Ask && g.opts.SSLVerifyClient == "" {
+		return g.front.silent, nil
 	}
-	return g.front.silent, nil
+	config := g.front.nginx
+	if len(h.CAs) > 0 || h.NoReuse {
+		config = config.Clone()
+		config.SessionTicketsDisabled = h.NoReuse
+		config.ClientCAs = x509.NewCertPool()
+		for _, ca := range h.CAs {
+			config.ClientCAs.AddCert(ca)
+		}
+	}
+	return config, nil
 }
 
 // connection is what is kept of one client connection.

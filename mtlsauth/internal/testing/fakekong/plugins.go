@@ -3,6 +3,9 @@ package fakekong
 import (
 	"fmt"
 
+	lua "github.com/yuin/gopher-lua"
+
+	"mtls-auth/mtlsauth/internal/testing/fakekong/luakong"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/schema"
 )
@@ -17,6 +20,10 @@ type plugin struct {
 	builtin  builtinAccess  // one of Kong's own
 	external map[string]any // what StartInstance sends
 	loaded   *rpc.Config
+
+	lua         []*luakong.Conf      // in each worker; nil for a plugin without Lua code
+	fields      map[string]any       // of its configuration
+	certificate []*lua.FunctionProto // pre-function's code for the certificate phase
 }
 
 func (l *loader) addPlugin(at string, fields map[string]any, r *route, s *service) error {
@@ -64,6 +71,8 @@ func (l *loader) addPlugin(at string, fields map[string]any, r *route, s *servic
 	case builtin:
 		p.priority = own.priority
 		p.builtin, err = own.load(p, at, fields)
+	case l.workers.plugins[p.name] != nil:
+		err = l.configureLua(p, at, e, routeID, serviceID)
 	case l.info != nil && p.name == l.info.Name:
 		p.priority = l.info.Priority
 		err = l.configure(p, at, e, routeID, serviceID)
@@ -84,7 +93,28 @@ func (l *loader) configure(p *plugin, at string, e *entity, routeID, serviceID s
 	if err != nil {
 		return err
 	}
-	out := schema.Instance(conf)
+	p.external = l.withIDs(p, schema.Instance(conf), e, routeID, serviceID)
+	return e.err
+}
+
+// configureLua checks the configuration of a plugin by its schema.lua, and makes what
+// its handler gets.
+func (l *loader) configureLua(p *plugin, at string, e *entity, routeID, serviceID string) error {
+	own := l.workers.plugins[p.name]
+	conf, err := fillPlugin(own.schema, at, e.fields)
+	if err != nil {
+		return err
+	}
+	p.priority = own.Priority
+	p.fields = l.withIDs(p, withoutNulls(conf).(map[string]any), e, routeID, serviceID)
+	for _, w := range l.workers.list {
+		p.lua = append(p.lua, w.NewConf(p.fields))
+	}
+	return e.err
+}
+
+// withIDs adds what Kong adds to a configuration.
+func (l *loader) withIDs(p *plugin, out map[string]any, e *entity, routeID, serviceID string) map[string]any {
 	out["__key__"] = fmt.Sprintf("plugins:%s:%s:%s:::%s", p.name, routeID, serviceID, workspace)
 	out["__plugin_id"] = p.id
 	out["__ws_id"] = workspace
@@ -93,8 +123,7 @@ func (l *loader) configure(p *plugin, at string, e *entity, routeID, serviceID s
 			out[field] = value
 		}
 	}
-	p.external = out
-	return e.err
+	return out
 }
 
 // fillPlugin checks a plugin entity by the plugin's schema and returns its

@@ -176,6 +176,12 @@ func (x *exchange) route() *rpc.Exit {
 // runPlugins runs the access phase.
 func (x *exchange) runPlugins() *rpc.Exit {
 	for _, p := range x.state.config.pluginsFor(x.match.route) {
+		if p.lua != nil {
+			if exit := x.runLua(p); exit != nil {
+				return exit
+			}
+			continue
+		}
 		if p.builtin != nil {
 			if exit := p.builtin(x); exit != nil {
 				return exit

@@ -16,9 +16,10 @@ import (
 // state is what a configuration and a generation of workers amount to; a
 // request keeps the one that it began with.
 type state struct {
-	config *config
-	client *rpc.Client // nil without a plugin server
-	schema *schema.Schema
+	config  *config
+	client  *rpc.Client // nil without a plugin server
+	schema  *schema.Schema
+	workers *workers
 }
 
 // query asks the plugin server for its plugin and takes over what it says.
@@ -55,8 +56,11 @@ func (g *Gateway) query(ctx context.Context) error {
 // newState makes the first state of new workers from a configuration's text.
 func (g *Gateway) newState(text []byte) (*state, error) {
 	st := &state{}
+	var err error
+	if st.workers, err = g.newWorkers(); err != nil {
+		return nil, err
+	}
 	if g.info != nil {
-		var err error
 		if st.schema, err = schema.Parse(g.info.Name, g.info.Schema); err != nil {
 			return nil, err
 		}
@@ -65,7 +69,11 @@ func (g *Gateway) newState(text []byte) (*state, error) {
 			ClaimTimeout: g.opts.ClaimTimeout, NullValue: g.opts.NullValue, Consumers: g, Log: g.log, Seq: &g.seq,
 		})
 	}
-	return st, st.load(text, g.info)
+	if err := st.load(text, g.info); err != nil {
+		st.workers.close()
+		return nil, err
+	}
+	return st, nil
 }
 
 // Configure replaces the configuration, as POST /config does: at the next
@@ -76,12 +84,12 @@ func (g *Gateway) Configure(text []byte) error {
 	g.reload.Lock()
 	defer g.reload.Unlock()
 	old := g.state.Load()
-	st := &state{client: old.client, schema: old.schema}
+	st := &state{client: old.client, schema: old.schema, workers: old.workers}
 	if err := st.load(text, g.info); err != nil {
 		return err
 	}
 	g.state.Store(st)
-	return nil
+	return st.workers.reconfigure(st.config)
 }
 
 // Reload is kong reload: the plugin is queried again, a new process is started
@@ -109,6 +117,7 @@ func (g *Gateway) Reload(ctx context.Context) error {
 	if process_ := g.current; process_ != nil {
 		if g.current, err = process.Start(g.info.Name, g.opts.StartCommand, g.log); err != nil {
 			g.current = process_
+			st.workers.close()
 			return err
 		}
 		process_.Retire()
@@ -123,7 +132,12 @@ func (g *Gateway) Reload(ctx context.Context) error {
 			}
 		})
 	}
+	if err := st.workers.begin(st.config); err != nil {
+		st.workers.close()
+		return err
+	}
 	g.state.Store(st)
+	g.retired.Go(func() { old.workers.quit(or(g.opts.ReloadGrace, 10*time.Second)) })
 	return nil
 }
 
@@ -135,7 +149,7 @@ func (st *state) load(text []byte, info *process.Info) error {
 	if err != nil {
 		return err
 	}
-	l := &loader{config: c, schema: st.schema, info: info}
+	l := &loader{config: c, schema: st.schema, info: info, workers: st.workers}
 	if err := l.load(doc); err != nil {
 		return err
 	}

@@ -1,0 +1,214 @@
+package fakekong
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/luakong"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
+	"mtls-auth/mtlsauth/internal/testing/fakekong/schema"
+)
+
+// workers are Kong's worker processes, from a start or a reload to the next.
+type workers struct {
+	list    []*luakong.Worker
+	plugins map[string]*luaPlugin // with Lua code, by name
+	data    atomic.Pointer[config]
+}
+
+type luaPlugin struct {
+	*luakong.Plugin
+	schema *schema.Schema
+}
+
+// newWorkers starts workers and loads the plugins that lie at LuaPath.
+func (g *Gateway) newWorkers() (*workers, error) {
+	ws := &workers{plugins: map[string]*luaPlugin{}}
+	for id := range max(1, g.opts.Workers) {
+		w := luakong.New(luakong.Options{
+			ID: id, Path: g.opts.LuaPath, Configuration: g.kongConfiguration(), Log: g.log, Shared: g.shared,
+			Data: func(entity string) []map[string]any { return ws.data.Load().rows(entity) },
+		})
+		ws.list = append(ws.list, w)
+	}
+	if g.opts.LuaPath == "" {
+		return ws, nil
+	}
+	handlers, err := filepath.Glob(filepath.Join(g.opts.LuaPath, "kong", "plugins", "*", "handler.lua"))
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range handlers {
+		name := filepath.Base(filepath.Dir(file))
+		for _, w := range ws.list {
+			p, err := w.Load(name)
+			if err != nil {
+				ws.close()
+				return nil, fmt.Errorf("loading plugin %s: %w", name, err)
+			}
+			text, err := json.Marshal(p.Schema)
+			if err != nil {
+				return nil, err
+			}
+			s, err := schema.Parse(name, text)
+			if err != nil {
+				return nil, fmt.Errorf("schema of plugin %s: %w", name, err)
+			}
+			ws.plugins[name] = &luaPlugin{p, s}
+		}
+	}
+	return ws, nil
+}
+
+// kongConfiguration is kong.configuration, of which plugins read a part.
+func (g *Gateway) kongConfiguration() map[string]any {
+	c := map[string]any{
+		"prefix": g.opts.Prefix, "database": "off", "role": "traditional",
+		"proxy_listen": []string{listenAddress(g.opts.Listen), listenAddress(g.opts.ListenTLS) + " ssl"},
+		"admin_listen": []string{listenAddress(g.opts.AdminListen)},
+	}
+	if g.info != nil {
+		c["pluginserver_names"] = []string{g.info.Name}
+		c["pluginservers"] = []any{map[string]any{"name": g.info.Name, "socket": g.socket}}
+	}
+	return c
+}
+
+func listenAddress(address string) string {
+	if address == "" {
+		return "127.0.0.1:0"
+	}
+	return address
+}
+
+// begin runs the phases of a worker's start: init_worker, then configure.
+func (ws *workers) begin(c *config) error {
+	ws.data.Store(c)
+	for _, name := range slices.Sorted(maps.Keys(ws.plugins)) {
+		for _, w := range ws.list {
+			if err := w.InitWorker(name); err != nil {
+				return fmt.Errorf("init_worker of plugin %s: %w", name, err)
+			}
+		}
+	}
+	return ws.configure(c)
+}
+
+func (ws *workers) configure(c *config) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(ws.plugins)) {
+		for i, w := range ws.list {
+			var all []*luakong.Conf
+			for _, p := range c.plugins {
+				if p.name == name && p.enabled {
+					all = append(all, p.lua[i])
+				}
+			}
+			if err := w.Configure(name, all); err != nil {
+				errs = append(errs, fmt.Errorf("configure of plugin %s: %w", name, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// reconfigure puts another declarative configuration in force, with Kong's events.
+func (ws *workers) reconfigure(c *config) error {
+	ws.data.Store(c)
+	for _, w := range ws.list {
+		w.Fire("mlcache", "mlcache:purge:kong_core_db_cache", nil)
+		w.Fire("mlcache", "mlcache:purge:kong_db_cache", nil)
+	}
+	err := ws.configure(c)
+	for _, w := range ws.list {
+		w.Fire("declarative", "reconfigure", nil)
+	}
+	return err
+}
+
+func (ws *workers) close() {
+	for _, w := range ws.list {
+		w.Close()
+	}
+}
+
+func (ws *workers) quit(grace time.Duration) {
+	for _, w := range ws.list {
+		w.Quit(grace)
+	}
+}
+
+// certificatePhase is what happens in a TLS handshake before the certificate is shown.
+func (st *state) certificatePhase(conn *connection, serverName string) *luakong.Handshake {
+	if net.ParseIP(serverName) != nil {
+		serverName = ""
+	}
+	h := &luakong.Handshake{ServerName: serverName}
+	n := st.workers.index(conn)
+	global := map[string]*luakong.Conf{}
+	for _, p := range st.config.plugins {
+		if p.enabled && p.lua != nil && p.route == nil && p.service == nil {
+			global[p.name] = p.lua[n]
+		}
+	}
+	for _, p := range st.config.plugins {
+		if p.enabled && len(p.certificate) > 0 {
+			st.workers.list[n].Certificate(h, p.certificate, global)
+			return h
+		}
+	}
+	st.workers.list[n].Certificate(h, nil, global)
+	return h
+}
+
+// index is the worker that serves a connection.
+func (ws *workers) index(conn *connection) int { return int(conn.number % uint64(len(ws.list))) }
+
+func (x *exchange) worker() *luakong.Worker {
+	return x.state.workers.list[x.state.workers.index(x.conn)]
+}
+
+func (x *exchange) luaRequest() *luakong.Request {
+	return &luakong.Request{
+		Request: x.req, Chain: func() string { return x.conn.chainPEM(x.r.TLS) }, Authenticate: x.authenticate,
+	}
+}
+
+// runLua runs the access phase of a plugin in Lua.
+func (x *exchange) runLua(p *plugin) *rpc.Exit {
+	x.req.Ctx["workspace"] = workspace
+	if err := x.worker().Access(p.name, p.lua[x.state.workers.index(x.conn)], x.luaRequest()); err != nil {
+		x.req.Logf(errlog.Error, "[kong] %s: %v", p.name, err)
+		return thrown(x)
+	}
+	return x.req.Exit
+}
+
+// withoutNulls is a configuration as a handler in Lua gets it.
+func withoutNulls(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for key, e := range v {
+			if e != nil {
+				out[key] = withoutNulls(e)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = withoutNulls(e)
+		}
+		return out
+	}
+	return v
+}
