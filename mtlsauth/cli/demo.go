@@ -125,19 +125,16 @@ func startKong(ctx context.Context, dir, config, mode string) (*fakekong.Gateway
 	lua := ""
 	if mode == luaMode {
 		lua = filepath.Join(dir, "lua")
-		if _, err := luafiles.Write(lua, luafiles.Name); err != nil {
+		if _, err := luafiles.Write(lua, luafiles.Name, plugin); err != nil {
 			return nil, err
 		}
 	}
-	kong, err := fakekong.Start(ctx, fakekong.Options{
-		LuaPath:           lua,
-		Prefix:            prefix,
-		DeclarativeConfig: config,
-		QueryCommand:      shellQuote(plugin) + " -dump -kong-prefix " + shellQuote(prefix),
-		StartCommand:      shellQuote(plugin) + " -kong-prefix " + shellQuote(prefix),
-		LogLevel:          "info",
-		LogOutput:         log,
-	})
+	o := fakekong.Options{Prefix: prefix, DeclarativeConfig: config, LuaPath: lua, LogLevel: "info", LogOutput: log}
+	if mode == pluginServerMode {
+		o.QueryCommand = shellQuote(plugin) + " -dump -kong-prefix " + shellQuote(prefix)
+		o.StartCommand = shellQuote(plugin) + " -kong-prefix " + shellQuote(prefix)
+	}
+	kong, err := fakekong.Start(ctx, o)
 	if err != nil {
 		return nil, err
 	}
