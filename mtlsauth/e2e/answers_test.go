@@ -186,8 +186,8 @@ func TestRefusedConfigurations(t *testing.T) {
 			warned++
 		}
 	}
-	// The native door sends the names.
-	if want := map[door]int{pluginProtocol: 1}[r.door]; warned != want {
+	// In Lua mode the plugin sends the names.
+	if want := map[mode]int{pluginServerMode: 1}[r.mode]; warned != want {
 		t.Errorf("send_ca_dn was warned of %d times in Kong's log, want %d", warned, want)
 	}
 }

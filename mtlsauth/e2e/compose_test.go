@@ -51,8 +51,8 @@ func TestCompose(t *testing.T) {
 			t.Errorf("service %s may do more than it needs: %+v", name, service)
 		}
 	}
-	for d, service := range map[door]composed{native: compose, pluginProtocol: without} {
-		if d == native && chosenDoor(t) != native {
+	for m, service := range map[mode]composed{luaMode: compose, pluginServerMode: without} {
+		if m == luaMode && chosenMode(t) != luaMode {
 			continue
 		}
 		entrypoint := service.Services["certificates"].Entrypoint
@@ -62,7 +62,7 @@ func TestCompose(t *testing.T) {
 		mounted := append(compose.Services["certificates"].Volumes, service.Services["certificates"].Volumes...)
 		dir := t.TempDir()
 		keys, config := filepath.Join(dir, "keys"), filepath.Join(dir, "config")
-		upstream := newRigBehind(t, d, nil, nil).upstream
+		upstream := newRigIn(t, m, nil, nil).upstream
 		here := func(path string) string {
 			switch path {
 			case "/keys", "/config":
@@ -105,7 +105,7 @@ func TestCompose(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := newRigBehind(t, d, nil, nil, func(o *realkong.Options) { o.Config = rendered })
+		r := newRigIn(t, m, nil, nil, func(o *realkong.Options) { o.Config = rendered })
 		r.expect("none sent", r.get("/echo", nil), 401, noneSent)
 		for cert, key := range map[string]string{"cert.pem": "key.pem", "client.pem": "client.key"} {
 			pair, err := loadPair(filepath.Join(keys, cert), filepath.Join(keys, key))

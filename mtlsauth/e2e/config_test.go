@@ -94,7 +94,7 @@ func withoutPreFunction(tb testing.TB, config []byte) []byte {
 }
 
 // withoutHandshake returns a configuration without the pre-function that
-// declarative puts in: the native door asks for certificates itself. One that is no
+// declarative puts in: in Lua mode the plugin asks for certificates itself. One that is no
 // JSON is none of declarative's.
 func withoutHandshake(config []byte) []byte {
 	var all object

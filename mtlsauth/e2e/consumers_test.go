@@ -83,8 +83,8 @@ func TestAConsumerIsMatched(t *testing.T) {
 	}
 	// Kong takes a name that looks like a UUID for an id. It is nobody's name as
 	// far as anybody can know, and nobody's absence either.
-	// The native door looks a name up as nothing else.
-	if r.door == native {
+	// In Lua mode a name is looked up as nothing else.
+	if r.mode == luaMode {
 		r.expect("an id is no name", r.get("/username", client(idAlice)), 401, failed)
 		r.expectLog("an id is no name", "[notice]", `reason="no_consumer"`)
 	} else {

@@ -94,11 +94,11 @@ func TestDemoServe(t *testing.T) {
 // preFunctionFile is what those add to theirs who go without Lua.
 const preFunctionFile = "../../deploy/pre-function.yaml"
 
-// forDoor returns a declarative file made for the native door as it is for this
+// forMode returns a declarative file made for Lua mode as it is for this
 // one: with the pre-function behind it, as the README says.
-func forDoor(t *testing.T, d door, text []byte) []byte {
+func forMode(t *testing.T, m mode, text []byte) []byte {
 	t.Helper()
-	if d == native {
+	if m == luaMode {
 		return text
 	}
 	more, err := os.ReadFile(preFunctionFile)
@@ -115,11 +115,11 @@ func TestKongYAML(t *testing.T) {
 		t.Fatal(err)
 	}
 	if bytes.Contains(text, []byte("name: pre-function")) {
-		t.Error("kong.yaml has a pre-function, which the native door does not need")
+		t.Error("kong.yaml has a pre-function, which Lua mode does not need")
 	}
 	r := newRig(t, nil, nil, func(o *fakekong.Options) {
 		local := bytes.ReplaceAll(text, []byte("http://127.0.0.1:1027"), []byte("http://127.0.0.1:1"))
-		o.Config = forDoor(t, chosenDoor(t), local)
+		o.Config = forMode(t, chosenMode(t), local)
 	})
 	r.expect("none sent", r.get("/echo", nil), 401, noneSent)
 	r.expect("anybody's", r.get("/echo", pki.NewCA("Replace this CA by your own").Client("client")), 401, failed)
@@ -155,7 +155,7 @@ func TestReadmeSession(t *testing.T) {
 	}
 	r := newRig(t, nil, nil)
 	local := regexp.MustCompile(`(?m)^  url: .*$`).ReplaceAll(config, []byte("  url: "+r.upstream))
-	if err := r.Configure(forDoor(t, r.door, local)); err != nil {
+	if err := r.Configure(forMode(t, r.mode, local)); err != nil {
 		t.Fatal(err)
 	}
 	// Kong's answer to a new configuration comes some milliseconds before it counts.

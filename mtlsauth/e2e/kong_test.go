@@ -10,9 +10,8 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
-// kong is a gateway: the one that stands in for Kong or, where the environment
-// names one, a real Kong. The cases of this package are written once, for both;
-// where the two differ, the stand-in is wrong.
+// kong is the fake Kong or, where the environment names one, a real Kong. The cases of
+// this package are written once, for both; where the two differ, the fake is wrong.
 type kong interface {
 	URL() string
 	URLTLS() string
@@ -33,56 +32,66 @@ type kongProcess interface {
 	Terminate()
 }
 
-// A door is the way by which requests reach the plugin.
-type door int
+// A mode is the way by which requests reach the server.
+type mode string
 
 const (
-	pluginProtocol door = iota // Kong's protocol for plugin servers
-	native                     // the Lua plugin in Kong's own process
+	luaMode          mode = "lua"           // Kong runs the Lua plugin
+	pluginServerMode mode = "plugin-server" // Kong's protocol for plugin servers
 )
 
-// doorVariable, set to native, has a real Kong run the cases through the native
-// door.
-const doorVariable = "MTLS_AUTH_DOOR"
+// modeVariable names the mode that this process runs the cases in. Where it is unset,
+// it is Lua mode, and a process that this one starts runs them in the other.
+const modeVariable = "MTLS_AUTH_MODE"
 
-func chosenDoor(t testing.TB) door {
-	switch name := os.Getenv(doorVariable); {
-	case name == "":
-		return pluginProtocol
-	case name == "native" && os.Getenv(realkong.Variable) != "":
-		return native
+func chosenMode(t testing.TB) mode {
+	switch m := mode(os.Getenv(modeVariable)); m {
+	case "":
+		return luaMode
+	case luaMode, pluginServerMode:
+		return m
 	default:
-		t.Fatalf("%s=%s: native is allowed, with a real Kong in %s", doorVariable, name, realkong.Variable)
-		return 0
+		t.Fatalf("%s=%s: must be %s or %s", modeVariable, m, luaMode, pluginServerMode)
+		return ""
 	}
 }
 
-func startKong(ctx context.Context, o realkong.Options, d door) (kong, error) {
-	if o.Command = os.Getenv(realkong.Variable); o.Command == "" {
-		g, err := fakekong.Start(ctx, o.Options)
-		return standIn{g}, err
-	}
-	o.NoAdmin = os.Getenv(realkong.AdminVariable) == "off"
-	if d == native {
+func startKong(ctx context.Context, o realkong.Options, m mode) (kong, error) {
+	if m == luaMode {
 		o.Config = withoutHandshake(o.Config)
 	}
+	if o.Command = os.Getenv(realkong.Variable); o.Command == "" {
+		g, err := fakekong.Start(ctx, o.Options)
+		return fake{g, m}, err
+	}
+	o.NoAdmin = os.Getenv(realkong.AdminVariable) == "off"
 	k, err := realkong.Start(ctx, o)
-	return real{k, d}, err
+	return real{k, m}, err
 }
 
-type standIn struct{ *fakekong.Gateway }
+type fake struct {
+	*fakekong.Gateway
+	mode mode
+}
 
-func (s standIn) Process() kongProcess { return s.Gateway.Process() }
+func (f fake) Process() kongProcess { return f.Gateway.Process() }
+
+func (f fake) Configure(text []byte) error {
+	if f.mode == luaMode {
+		text = withoutHandshake(text)
+	}
+	return f.Gateway.Configure(text)
+}
 
 type real struct {
 	*realkong.Kong
-	door door
+	mode mode
 }
 
 func (r real) Process() kongProcess { return r.Kong.Process() }
 
 func (r real) Configure(text []byte) error {
-	if r.door == native {
+	if r.mode == luaMode {
 		text = withoutHandshake(text)
 	}
 	return r.Kong.Configure(text)

@@ -92,12 +92,12 @@ func (l *load) end(t *testing.T) {
 }
 
 // times is how often something that takes Kong a while is done.
-func times(standIn, real int) int {
+func times(fake, real int) int {
 	switch {
 	case os.Getenv(realkong.Variable) == "":
-		return standIn
+		return fake
 	case testing.Short():
-		return min(standIn, real)
+		return min(fake, real)
 	}
 	return real
 }
@@ -246,7 +246,7 @@ func TestTheServerEndsWhenItShould(t *testing.T) {
 	for name, end := range map[string]func(r *rig){
 		"SIGTERM": func(r *rig) { r.Process().Terminate() },
 		"the end of stdin": func(r *rig) {
-			s, ok := r.kong.(standIn)
+			s, ok := r.kong.(fake)
 			if !ok {
 				r.t.Skip("on the stand-in only: the worker that would log the end is gone with its pipe")
 			}

@@ -1,10 +1,13 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -13,9 +16,44 @@ import (
 
 func TestMain(m *testing.M) {
 	serveGoPDK()
+	flag.Parse()
+	var other chan error
+	if os.Getenv(modeVariable) == "" && flag.Lookup("test.bench").Value.String() == "" && flag.Lookup("test.list").Value.String() == "" {
+		other = make(chan error, 1)
+		go func() { other <- runInPluginServerMode() }()
+	}
 	code := m.Run()
+	if other != nil {
+		if err := <-other; err != nil {
+			fmt.Println(err)
+			code = max(code, 1)
+		}
+	}
 	os.RemoveAll(binaries)
 	os.Exit(code)
+}
+
+// runInPluginServerMode runs the same tests in plugin-server mode, in a process of its
+// own beside this one. What it prints is in the error where a test failed.
+func runInPluginServerMode() error {
+	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(arg string) bool {
+		for _, file := range []string{"testlogfile", "outputdir", "coverprofile", "cpuprofile", "memprofile"} {
+			if strings.HasPrefix(arg, "-test."+file+"=") {
+				return true
+			}
+		}
+		return false
+	})
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), modeVariable+"="+string(pluginServerMode))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("in plugin-server mode: %w\n%s", err, out)
+	}
+	if testing.Verbose() {
+		fmt.Printf("in plugin-server mode:\n%s", out)
+	}
+	return nil
 }
 
 var (
@@ -55,7 +93,7 @@ var luaOnce = sync.OnceValue(func() error {
 	return nil
 })
 
-// luaFiles has the program write the native door's Lua files once, and returns the
+// luaFiles has the program write the Lua files once, and returns the
 // folder for Kong's lua_package_path.
 func luaFiles(tb testing.TB) string {
 	tb.Helper()

@@ -27,33 +27,33 @@ const (
 	idC = "cccccccc-0000-4000-8000-000000000003"
 )
 
-// rig is a gateway with the program as its plugin server, and an upstream.
+// rig is a Kong with the server beside it, and an upstream.
 type rig struct {
 	kong
 	t        testing.TB
-	door     door
+	mode     mode
 	upstream string
 	prefix   string
 	socket   string
 }
 
-// newRig starts a gateway, in front of the door that the environment names.
+// newRig starts a Kong in the mode of this process.
 func newRig(t testing.TB, authorities cas, plugins routes, change ...func(*fakekong.Options)) *rig {
 	t.Helper()
-	return newRigBehind(t, chosenDoor(t), authorities, plugins, func(o *realkong.Options) {
+	return newRigIn(t, chosenMode(t), authorities, plugins, func(o *realkong.Options) {
 		for _, f := range change {
 			f(&o.Options)
 		}
 	})
 }
 
-// newRigBehind starts a gateway in front of a door.
-func newRigBehind(t testing.TB, d door, authorities cas, plugins routes, change ...func(*realkong.Options)) *rig {
+// newRigIn starts a Kong in a mode.
+func newRigIn(t testing.TB, m mode, authorities cas, plugins routes, change ...func(*realkong.Options)) *rig {
 	t.Helper()
-	skipsBehind(t, d)
+	skipsIn(t, m)
 	upstream := httptest.NewServer(fakekong.Echo)
 	t.Cleanup(upstream.Close)
-	r := &rig{t: t, door: d, upstream: upstream.URL, prefix: filepath.Join(t.TempDir(), "kong")}
+	r := &rig{t: t, mode: m, upstream: upstream.URL, prefix: filepath.Join(t.TempDir(), "kong")}
 	o := realkong.Options{Options: fakekong.Options{
 		Prefix:       r.prefix,
 		Config:       declarative(t, r.upstream, authorities, plugins),
@@ -64,13 +64,13 @@ func newRigBehind(t testing.TB, d door, authorities cas, plugins routes, change 
 	for _, f := range change {
 		f(&o)
 	}
-	if d == native {
+	if m == luaMode {
 		o.LuaPath = luaFiles(t)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var err error
-	r.kong, err = startKong(ctx, o, d)
+	r.kong, err = startKong(ctx, o, m)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -117,7 +117,11 @@ func (x *exchange) variable(name string) string {
 		return strconv.FormatInt(x.conn.requests.Load(), 10)
 	}
 	if header, ok := strings.CutPrefix(name, "http_"); ok {
-		return x.req.Header.Get(strings.ReplaceAll(header, "_", "-"))
+		for sent, values := range x.req.Header { // under any spelling, with _ for - too
+			if strings.ToLower(strings.ReplaceAll(sent, "-", "_")) == header && len(values) > 0 {
+				return values[0]
+			}
+		}
 	}
 	return ""
 }

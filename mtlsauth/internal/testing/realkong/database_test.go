@@ -24,7 +24,7 @@ func TestParsePostgres(t *testing.T) {
 
 func TestSettingsWithADatabase(t *testing.T) {
 	k := &Kong{config: "/p.d/kong.json", opts: Options{
-		Postgres: &Postgres{Host: "127.0.0.1", Port: "5432", Database: "tests"}, LuaPath: "/lua", Settings: []string{"db_update_frequency = 1"},
+		Postgres: &Postgres{Host: "127.0.0.1", Port: "5432", Database: "tests"}, Options: fakekong.Options{LuaPath: "/lua"}, Settings: []string{"db_update_frequency = 1"},
 	}}
 	text := k.settings("/p.d")
 	for _, want := range []string{

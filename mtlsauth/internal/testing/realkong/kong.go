@@ -47,9 +47,6 @@ type Options struct {
 	Plugins []string
 	// Servers are plugin servers besides that of the stand-in's options.
 	Servers []PluginServer
-	// LuaPath is where further plugins' Lua code lies, such as that of the native
-	// door: lua_package_path = LuaPath/?.lua;;
-	LuaPath string
 	// Postgres is Kong's database; nil for a Kong without one.
 	Postgres *Postgres
 	// Settings are further lines of kong.conf, name = value.

@@ -83,11 +83,11 @@ func (r *rig) username(cert *pki.Certificate) string {
 // With a database, every change through the Admin API counts at the next request on
 // the node, in both workers, and on another node when that hears of it; what was
 // used before is used no more.
-func TestNativeDoorDatabaseChanges(t *testing.T) {
+func TestLuaDatabaseChanges(t *testing.T) {
 	root, other := pki.NewCA("root"), pki.NewCA("other")
 	plugins := routes{"/echo": matching([]string{idA}, object{"cache_ttl": 3600})}
-	one := newNativeRig(t, cas{idA: root, idB: other}, plugins, twoWorkers, withPostgres(t, true))
-	two := newNativeRig(t, nil, nil, twoWorkers, withPostgres(t, false))
+	one := newLuaRig(t, cas{idA: root, idB: other}, plugins, twoWorkers, withPostgres(t, true))
+	two := newLuaRig(t, nil, nil, twoWorkers, withPostgres(t, false))
 	alice, custom, mapped := root.Client("alice"), root.Client("4711"), root.Client("mapped")
 	one.expect("at first", one.get("/echo", alice), 401, failed)
 	eventually(t, "the other node is there", func() bool { return two.status("/echo", alice) == 401 })
@@ -174,9 +174,9 @@ func TestNativeDoorDatabaseChanges(t *testing.T) {
 
 // The entity is that of Kong Enterprise to those who manage it: decK's requests, as
 // its client library makes them.
-func TestNativeDoorCredentialsAPI(t *testing.T) {
+func TestLuaCredentialsAPI(t *testing.T) {
 	root := pki.NewCA("root")
-	r := newNativeRig(t, cas{idA: root}, routes{"/echo": matching([]string{idA})}, withPostgres(t, true), func(o *realkong.Options) {
+	r := newLuaRig(t, cas{idA: root}, routes{"/echo": matching([]string{idA})}, withPostgres(t, true), func(o *realkong.Options) {
 		with(t, consumers(consumer(idAlice, "alice"), consumer(idBob, "bob", object{"mtls_auth_credentials": []object{{"id": idC, "subject_name": "imported", "tags": []string{"a", "b"}}}})))(&o.Options)
 	})
 	const id = "11111111-0000-4000-8000-000000000001"

@@ -26,9 +26,9 @@ func spellings(name string) []string {
 
 // What a client sends under the plugin's names reaches no upstream, in whatever
 // spelling, case, number and protocol, whether the worker asked the server or not.
-func TestNativeDoorForgedHeaders(t *testing.T) {
+func TestLuaForgedHeaders(t *testing.T) {
 	root := pki.NewCA("root")
-	r := newNativeRig(t, cas{idA: root}, routes{
+	r := newLuaRig(t, cas{idA: root}, routes{
 		"/consumer":  matching([]string{idA}),
 		"/default":   matching([]string{idA}, object{"default_consumer": "all"}),
 		"/anonymous": matching([]string{idA}, object{"anonymous": "nobody"}),

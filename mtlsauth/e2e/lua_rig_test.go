@@ -10,19 +10,19 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
-// pluginServerOnly are the tests that are about the plugin server alone, and why:
-// they are skipped behind the native door.
+// pluginServerOnly are the tests that are about plugin-server mode alone, and why:
+// they are skipped in Lua mode.
 var pluginServerOnly = map[string]string{
-	"TestWithTheNginxDirective":                 "the native door asks for certificates itself, also where the directive does",
-	"TestWhoIsAsked":                            "the native door needs no pre-function: TestNativeDoorAsks",
-	"TestSessions":                              "the native door needs no directive: TestNativeDoorAsks",
+	"TestWithTheNginxDirective":                 "in Lua mode the plugin asks for certificates itself, also where the directive does",
+	"TestWhoIsAsked":                            "Lua mode needs no pre-function: TestLuaAsks",
+	"TestSessions":                              "Lua mode needs no directive: TestLuaAsks",
 	"TestAChainThatIsNil":                       "of the protocol",
-	"TestAnAdminAPIThatGoesAway":                "the native door asks no Admin API",
+	"TestAnAdminAPIThatGoesAway":                "Lua mode asks no Admin API",
 	"TestSIGHUPReadsTheSourcesAtOnce":           "-ca-dir",
 	"TestConsumersThatCanNotBeLookedUp":         "-ca-dir, -admin-url",
 	"TestConsumersFromKongItself":               "-ca-dir, load_consumer",
 	"TestCredentialsFile":                       "-credentials",
-	"TestSIGHUPForgetsConsumers":                "behind the native door a consumer that is deleted is gone at once",
+	"TestSIGHUPForgetsConsumers":                "in Lua mode a consumer that is deleted is gone at once",
 	"TestCredentialsInADeclarativeFile":         "-declarative-config",
 	"TestWhatIsSetForLaterPlugins":              "of the protocol",
 	"TestACredentialOfAnEarlierPlugin":          "of the protocol",
@@ -30,12 +30,12 @@ var pluginServerOnly = map[string]string{
 	"TestCredentialsThatCanNotBeReadAtTheStart": "-credentials",
 }
 
-// skipsBehind skips a test that is not for a door.
-func skipsBehind(t testing.TB, d door) {
+// skipsIn skips a test that is not about a mode.
+func skipsIn(t testing.TB, m mode) {
 	t.Helper()
 	test, _, _ := strings.Cut(t.Name(), "/")
-	if why := pluginServerOnly[test]; d == native && why != "" {
-		t.Skip("the plugin server's alone: " + why)
+	if why := pluginServerOnly[test]; m == luaMode && why != "" {
+		t.Skip("about plugin-server mode: " + why)
 	}
 }
 
@@ -60,16 +60,20 @@ func TestWhatIsThePluginServersAlone(t *testing.T) {
 	}
 }
 
-// newNativeRig starts a real Kong in front of the native door, where there is one.
-func newNativeRig(t testing.TB, authorities cas, plugins routes, change ...func(*realkong.Options)) *rig {
+// newLuaRig starts a Kong in Lua mode. In the process of the other mode the test is
+// skipped: it is about Lua mode.
+func newLuaRig(t testing.TB, authorities cas, plugins routes, change ...func(*realkong.Options)) *rig {
 	t.Helper()
-	needsKong(t)
-	return newRigBehind(t, native, authorities, plugins, change...)
+	if chosenMode(t) != luaMode {
+		t.Skip("about Lua mode")
+	}
+	return newRigIn(t, luaMode, authorities, plugins, change...)
 }
 
+// needsKong skips a test that only a real Kong can carry.
 func needsKong(t testing.TB) {
 	t.Helper()
 	if os.Getenv(realkong.Variable) == "" {
-		t.Skip("NO KONG HERE: " + realkong.Variable + " names its command; the native door was not tried")
+		t.Skip("needs a real Kong: " + realkong.Variable + " names its command")
 	}
 }

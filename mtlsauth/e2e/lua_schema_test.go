@@ -10,13 +10,13 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
-// Kong says the same of a configuration whichever door it is for: the schema of the
+// Kong says the same of a configuration in both modes: the schema of the
 // Lua files is the query command's.
-func TestNativeDoorSchema(t *testing.T) {
+func TestLuaSchema(t *testing.T) {
 	needsKong(t)
 	change := func(o *realkong.Options) { o.Workers = 1 }
-	server, door := newRigBehind(t, pluginProtocol, nil, nil, change), newRigBehind(t, native, nil, nil, change)
-	if door.AdminURL() == "" {
+	server, lua := newRigIn(t, pluginServerMode, nil, nil, change), newRigIn(t, luaMode, nil, nil, change)
+	if lua.AdminURL() == "" {
 		t.Skip("the Admin API is off")
 	}
 	validate := func(r *rig, body string) (int, string) {
@@ -71,9 +71,9 @@ func TestNativeDoorSchema(t *testing.T) {
 				want = 400
 			}
 			a, texta := validate(server, body)
-			b, textb := validate(door, body)
+			b, textb := validate(lua, body)
 			if a != want || b != want || texta != textb {
-				t.Errorf("%s, %s:\nthe plugin server: %d %s\nthe native door:   %d %s", config, what, a, texta, b, textb)
+				t.Errorf("%s, %s:\nplugin-server mode: %d %s\nLua mode:           %d %s", config, what, a, texta, b, textb)
 			}
 		}
 	}
@@ -90,8 +90,8 @@ func TestNativeDoorSchema(t *testing.T) {
 		}
 		return string(text)
 	}
-	if a, b := canonical(t, schema(server)), canonical(t, schema(door)); a != b {
-		t.Errorf("the plugin server: %s\nthe native door:   %s", a, b)
+	if a, b := canonical(t, schema(server)), canonical(t, schema(lua)); a != b {
+		t.Errorf("plugin-server mode: %s\nLua mode:           %s", a, b)
 	}
 }
 

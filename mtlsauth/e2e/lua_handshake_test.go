@@ -96,7 +96,7 @@ func asking(routes map[string]askingRoute, more ...func(object)) func(object) {
 
 // Clients are asked where a route wants it and nowhere else, and told the CAs that
 // it has; a change counts without a reload.
-func TestNativeDoorAsks(t *testing.T) {
+func TestLuaAsks(t *testing.T) {
 	a, b := pki.NewCA("a"), pki.NewCA("b")
 	authorities := cas{idA: a, idB: b}
 	named := func(ids ...string) object { return trusted(ids, object{"send_ca_dn": true}) }
@@ -113,7 +113,7 @@ func TestNativeDoorAsks(t *testing.T) {
 		"quiet-one": {snis: []string{"q.test"}, plugin: named(idA)},
 		"quiet-two": {snis: []string{"q.test"}, hosts: []string{"three.test"}, plugin: trusted([]string{idB})},
 	}
-	r := newNativeRig(t, authorities, nil, twoWorkers, func(o *realkong.Options) { with(t, asking(routes))(&o.Options) })
+	r := newLuaRig(t, authorities, nil, twoWorkers, func(o *realkong.Options) { with(t, asking(routes))(&o.Options) })
 	versions := []uint16{tls.VersionTLS12, tls.VersionTLS13}
 	expect := func(what string, want map[string]handshakeSeen) {
 		t.Helper()
@@ -182,10 +182,10 @@ func TestNativeDoorAsks(t *testing.T) {
 
 // Where clients are asked no session is resumed, so that the chain is there on
 // every connection; one that was asked for elsewhere is no way in.
-func TestNativeDoorSessions(t *testing.T) {
+func TestLuaSessions(t *testing.T) {
 	root := pki.NewCA("root")
 	inter := root.Intermediate("inter")
-	r := newNativeRig(t, cas{idA: root}, nil, func(o *realkong.Options) {
+	r := newLuaRig(t, cas{idA: root}, nil, func(o *realkong.Options) {
 		with(t, asking(map[string]askingRoute{
 			"in": {hosts: []string{"in.test"}, plugin: trusted([]string{idA})}, "out": {hosts: []string{"out.test"}},
 		}))(&o.Options)

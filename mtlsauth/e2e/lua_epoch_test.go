@@ -15,7 +15,7 @@ import (
 
 // A revocation that arrives counts on connections that are kept and in use: nothing
 // that was decided before outlives what the server knows.
-func TestNativeDoorRevocationArrives(t *testing.T) {
+func TestLuaRevocationArrives(t *testing.T) {
 	root := pki.NewCA("root")
 	dir := t.TempDir()
 	number := int64(0)
@@ -29,7 +29,7 @@ func TestNativeDoorRevocationArrives(t *testing.T) {
 		}
 	}
 	publish()
-	r := newNativeRig(t, cas{idA: root}, routes{"/echo": checked("STRICT")}, twoWorkers, func(o *realkong.Options) {
+	r := newLuaRig(t, cas{idA: root}, routes{"/echo": checked("STRICT")}, twoWorkers, func(o *realkong.Options) {
 		flags("-crl-dir " + dir)(&o.Options)
 	})
 	bad, good := root.Client("bad"), root.Client("good")
@@ -92,10 +92,10 @@ func TestNativeDoorRevocationArrives(t *testing.T) {
 }
 
 // Where .kong_env can not be read the worker says where Kong listens.
-func TestNativeDoorKnowsWhereKongListens(t *testing.T) {
+func TestLuaKnowsWhereKongListens(t *testing.T) {
 	needsKong(t)
 	root := newAuthority(t, pki.NewCA("root"))
-	r := newNativeRig(t, cas{idA: root.Certificate}, bothModes(), func(o *realkong.Options) { noKongEnv(&o.Options) })
+	r := newLuaRig(t, cas{idA: root.Certificate}, bothModes(), func(o *realkong.Options) { noKongEnv(&o.Options) })
 	time.Sleep(2 * time.Second) // it does with its first watch, within a second
 	r.expectRefusedAddress("Kong's Admin API", root.Certificate, r.AdminURL()+"/", "one of Kong's own listeners")
 	r.expectRefusedAddress("Kong's proxy", root.Certificate, r.URL()+"/open", "one of Kong's own listeners")

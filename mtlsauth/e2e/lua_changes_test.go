@@ -11,7 +11,7 @@ import (
 
 // What is in Kong's database counts from when it changes, whatever cache_ttl says
 // and however often it was used before: DB-less, by POST /config.
-func TestNativeDoorConfigurationChanges(t *testing.T) {
+func TestLuaConfigurationChanges(t *testing.T) {
 	root, other := pki.NewCA("root"), pki.NewCA("other")
 	plugins := routes{
 		"/echo":    matching([]string{idA}, object{"cache_ttl": 3600}),
@@ -22,7 +22,7 @@ func TestNativeDoorConfigurationChanges(t *testing.T) {
 		return object{"mtls_auth_credentials": []object{{"id": id, "subject_name": subject, "ca_certificate": ca}}}
 	}
 	const first, second = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000002"
-	r := newNativeRig(t, cas{idA: root}, plugins, twoWorkers, func(o *realkong.Options) { with(t, consumers(always...))(&o.Options) })
+	r := newLuaRig(t, cas{idA: root}, plugins, twoWorkers, func(o *realkong.Options) { with(t, consumers(always...))(&o.Options) })
 	alice, mapped, stranger := root.Client("alice"), root.Client("mapped"), other.Client("alice")
 
 	// Who each of them is, by username, in turn: "" for 401.
@@ -117,9 +117,9 @@ func TestNativeDoorConfigurationChanges(t *testing.T) {
 
 // A name in a certificate that spells a consumer's id is nobody's, whatever was
 // looked up by that id before.
-func TestNativeDoorAnIDIsNoName(t *testing.T) {
+func TestLuaAnIDIsNoName(t *testing.T) {
 	root := pki.NewCA("root")
-	r := newNativeRig(t, cas{idA: root}, routes{
+	r := newLuaRig(t, cas{idA: root}, routes{
 		"/match":   matching([]string{idA}),
 		"/default": matching([]string{idA}, object{"default_consumer": idAlice}),
 		"/anon":    matching([]string{idA}, object{"anonymous": idAlice}),

@@ -18,9 +18,9 @@ func twoWorkers(o *realkong.Options) { o.Workers = 2 }
 
 // Cached decisions outlive the server's death: clients whose certificates the workers
 // know do not notice it. Others get 500 until the next server listens.
-func TestNativeDoorEngineIsKilled(t *testing.T) {
+func TestLuaEngineIsKilled(t *testing.T) {
 	root := pki.NewCA("root")
-	r := newNativeRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, twoWorkers)
+	r := newLuaRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, twoWorkers)
 	l := r.startLoad(6, "/echo", root.Client("client"), pki.NewCA("stranger").Client("client"))
 	time.Sleep(1500 * time.Millisecond) // every connection is known, and Kong starts the next server at once
 	for i := range 3 {
@@ -47,9 +47,9 @@ func TestNativeDoorEngineIsKilled(t *testing.T) {
 
 // Whatever a server does that is not the protocol is 500, anonymous or not, and
 // touches no other route.
-func TestNativeDoorFaultyServer(t *testing.T) {
+func TestLuaFaultyServer(t *testing.T) {
 	root := pki.NewCA("root")
-	r := newNativeRig(t, cas{idA: root}, routes{
+	r := newLuaRig(t, cas{idA: root}, routes{
 		"/echo": trusted([]string{idA}), "/anonymous": trusted([]string{idA}, object{"anonymous": "nobody"}),
 	}, twoWorkers, func(o *realkong.Options) {
 		with(t, consumers(consumer(idNobo, "nobody")))(&o.Options)
@@ -141,9 +141,9 @@ func TestNativeDoorFaultyServer(t *testing.T) {
 
 // A server that ends while a connection is kept is not noticed: the question is
 // asked once more, on a fresh one.
-func TestNativeDoorKeptConnectionsThatDie(t *testing.T) {
+func TestLuaKeptConnectionsThatDie(t *testing.T) {
 	root := pki.NewCA("root")
-	r := newNativeRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *realkong.Options) { o.StartCommand = "" })
+	r := newLuaRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *realkong.Options) { o.StartCommand = "" })
 	e := newFakeServer(t, r.prefix+"/mtls-auth.socket")
 	const pass = `{"verdict":"pass","credential":"x","headers":[],"verify":"SUCCESS","reason":"passed","lines":[],"ttl_ms":0,"epoch":"fake"}`
 	for i := range 5 {
@@ -165,9 +165,9 @@ func TestNativeDoorKeptConnectionsThatDie(t *testing.T) {
 
 // A hundred requests at once with a certificate that nobody knows are one question
 // of each worker.
-func TestNativeDoorAsksOnce(t *testing.T) {
+func TestLuaAsksOnce(t *testing.T) {
 	root := pki.NewCA("root")
-	r := newNativeRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, twoWorkers)
+	r := newLuaRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, twoWorkers)
 	r.settled("/echo", root.Client("first"))
 	for round := range 3 {
 		cert := root.Client(fmt.Sprintf("client %d", round))

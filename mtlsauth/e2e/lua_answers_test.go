@@ -17,7 +17,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
-// bothCase is a request that is made through both doors.
+// bothCase is a request that is made in both modes.
 type bothCase struct {
 	name, path string
 	cert       *tls.Certificate // nil for none
@@ -81,7 +81,7 @@ func (r *rig) make(c bothCase) seenAnswer {
 	return seen
 }
 
-// Whatever the case, both doors give the same answer: the table of the contract,
+// Whatever the case, both modes give the same answer: the table of the contract,
 // row by row.
 func TestBothDoorsAnswerAlike(t *testing.T) {
 	needsKong(t)
@@ -125,9 +125,9 @@ func TestBothDoorsAnswerAlike(t *testing.T) {
 			also("/dn", object{"name": "acl", "config": object{"allow": []string{"CN=group"}}}),
 		)(&o.Options)
 	}
-	doors := map[string]*rig{
-		"the plugin server": newRigBehind(t, pluginProtocol, cas{idA: root.Certificate}, plugins, change),
-		"the native door":   newRigBehind(t, native, cas{idA: root.Certificate}, plugins, change),
+	modes := map[string]*rig{
+		"plugin-server mode": newRigIn(t, pluginServerMode, cas{idA: root.Certificate}, plugins, change),
+		"Lua mode":           newRigIn(t, luaMode, cas{idA: root.Certificate}, plugins, change),
 	}
 
 	pair := func(c *pki.Certificate) *tls.Certificate { p := c.TLS(); return &p }
@@ -212,7 +212,7 @@ func TestBothDoorsAnswerAlike(t *testing.T) {
 
 	for _, c := range cases {
 		got := map[string]seenAnswer{}
-		for name, r := range doors {
+		for name, r := range modes {
 			a := r.make(c)
 			got[name] = a
 			line := `reason="` + c.reason + `"`
@@ -226,9 +226,9 @@ func TestBothDoorsAnswerAlike(t *testing.T) {
 				t.Errorf("%s, through %s: the upstream says %q", c.name, name, a.body)
 			}
 		}
-		a, b := got["the plugin server"], got["the native door"]
+		a, b := got["plugin-server mode"], got["Lua mode"]
 		if a != b {
-			t.Errorf("%s: through the plugin server\n%+v\nthrough the native door\n%+v", c.name, a, b)
+			t.Errorf("%s: in plugin-server mode\n%+v\nin Lua mode\n%+v", c.name, a, b)
 		}
 	}
 }
