@@ -9,11 +9,17 @@ import (
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
 
-// instances starts instances at this door.
-type instances struct{ *plugin.Plugin }
+// instances starts instances.
+type instances struct {
+	*plugin.Plugin
+	guard *guard
+}
 
 // instance is a configuration in one of Kong's workers.
-type instance struct{ *plugin.Instance }
+type instance struct {
+	*plugin.Instance
+	guard *guard
+}
 
 var (
 	_ pluginserver.Plugin   = instances{}
@@ -22,7 +28,8 @@ var (
 
 // Start makes an instance of a configuration. It waits for nothing.
 func (p instances) Start(config []byte) pluginserver.Instance {
-	return instance{p.Plugin.Start(config)}
+	p.guard.look()
+	return instance{p.Plugin.Start(config), p.guard}
 }
 
 // Handle is the access phase: the evidence in one round of calls, the
@@ -48,7 +55,18 @@ func (in instance) Handle(e *pluginserver.Event) error {
 	if err != nil {
 		return err
 	}
-	return answer(e, in.Decide(context.Background(), door, evidence))
+	guarded, leaf := in.guard.needed.Load(), ""
+	if guarded {
+		leaf = string(evidence.Leaf) // the bytes are Kong's next reply's, if there is one
+	}
+	d := in.Decide(context.Background(), door, evidence)
+	if d.GoesOn() && guarded {
+		// Not earlier: the request goes on where this process ends in between.
+		if err := markPassed(e, leaf); err != nil {
+			return err
+		}
+	}
+	return answer(e, d)
 }
 
 // answer gives the decision's answer, and no other: only one that goes on ends
@@ -64,6 +82,14 @@ func answer(e *pluginserver.Event, d *authn.Decision) error {
 		}
 		if d.GoesOn() {
 			e.Pass(p.calls)
+			return nil
+		}
+		grpc, err := isGRPC(e)
+		if err != nil {
+			return err
+		}
+		if grpc && p.grpc != nil {
+			e.Exit(*p.grpc)
 		} else {
 			e.Exit(p.calls)
 		}

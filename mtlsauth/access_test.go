@@ -3,8 +3,11 @@ package mtlsauth
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +25,7 @@ type made struct{ pluginserver.Instance }
 func (m made) Start([]byte) pluginserver.Instance { return m.Instance }
 
 // served runs one request with no certificate through an instance of ours.
-func served(t *testing.T, make func(p *plugin.Plugin) instance) *rpc.Request {
+func served(t *testing.T, make func(p *plugin.Plugin) instance, variables ...string) *rpc.Request {
 	t.Helper()
 	options := flags.Options{Name: "mtls-auth", Prefix: t.TempDir(), CADir: t.TempDir(), Refresh: time.Hour, MaxCRLSize: 1 << 20}
 	p, err := plugin.Open(options, prepare, io.Discard)
@@ -58,8 +61,18 @@ func served(t *testing.T, make func(p *plugin.Plugin) instance) *rpc.Request {
 		t.Fatal(err)
 	}
 	r := &rpc.Request{
-		Var:    func(string) string { return "" },
+		Var: func(name string) string {
+			for i := 0; i+1 < len(variables); i += 2 {
+				if variables[i] == name {
+					return variables[i+1]
+				}
+			}
+			return ""
+		},
 		Header: http.Header{}, Shared: map[string]any{}, Ctx: map[string]any{}, KeepLog: true,
+	}
+	if slices.Contains(variables, "earlier") { // another plugin has authenticated the request
+		r.Ctx["authenticated_credential"] = map[string]any{"id": "earlier"}
 	}
 	client.Access(r, config)
 	r.End()
@@ -85,12 +98,75 @@ func TestAPanicIsA500AndALine(t *testing.T) {
 func TestBackgroundFaultsComeWithTheNextEvent(t *testing.T) {
 	r := served(t, func(p *plugin.Plugin) instance {
 		p.Background().Error("a source is down", "source", "folder")
-		return instance{p.Start([]byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]}`))}
+		return instance{p.Start([]byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]}`)), new(guard)}
 	})
 	if r.Exit == nil || r.Exit.Status != 401 {
 		t.Errorf("got %+v, want 401", r.Exit)
 	}
 	if len(r.Log) != 2 || r.Log[0].Level != errlog.Error || !strings.Contains(r.Log[0].Text, `[mtls-auth] fault="a source is down" source="folder"`) {
 		t.Errorf("logged %+v, want the fault and the request's own line", r.Log)
+	}
+}
+
+const someCA = `"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]`
+
+func TestAGRPCRequestIsRefusedAsKongDoes(t *testing.T) {
+	for _, test := range []struct {
+		contentType, protocol string
+		grpc                  bool
+	}{
+		{"application/grpc", "HTTP/2.0", true}, {"application/grpc+proto", "HTTP/2.0", true},
+		{"application/grpc", "HTTP/1.1", false}, {"application/json", "HTTP/2.0", false}, {"", "HTTP/2.0", false},
+	} {
+		t.Run(test.contentType+" "+test.protocol, func(t *testing.T) {
+			r := served(t, func(p *plugin.Plugin) instance {
+				return instance{p.Start([]byte("{" + someCA + "}")), new(guard)}
+			}, "content_type", test.contentType, "server_protocol", test.protocol)
+			contentType, message, body := "application/json; charset=utf-8", "", `{"message":"No required TLS certificate was sent"}`
+			if test.grpc {
+				contentType, message, body = "application/grpc", "No required TLS certificate was sent", ""
+			}
+			if r.Exit == nil || r.Exit.Status != 401 || string(r.Exit.Body) != body ||
+				r.Exit.Header.Get("Content-Type") != contentType || r.Exit.Header.Get("grpc-message") != message {
+				t.Errorf("got %+v", r.Exit)
+			}
+		})
+	}
+}
+
+// Kong before 3.8 lets pass what gets no answer; the guard there needs to be told.
+func TestThePassOnAnOldKongIsMarked(t *testing.T) {
+	for name, old := range map[string]bool{"before 3.8": true, "since 3.8": false} {
+		t.Run(name, func(t *testing.T) {
+			prefix := t.TempDir()
+			if err := os.WriteFile(filepath.Join(prefix, ".kong_env"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if !old {
+				if err := os.Mkdir(filepath.Join(prefix, "sockets"), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var log strings.Builder
+			g := &guard{prefix: prefix, log: slog.New(slog.NewTextHandler(&log, nil))}
+			g.look()
+			g.look()
+			if got := strings.Count(log.String(), "level=WARN"); got != map[bool]int{true: 1, false: 0}[old] {
+				t.Errorf("logged %s", &log)
+			}
+			earlier := []byte(`{"anonymous":"nobody",` + someCA + `}`)
+			for _, leaf := range []string{"", "PEM"} {
+				r := served(t, func(p *plugin.Plugin) instance { return instance{p.Start(earlier), g} },
+					"ssl_client_raw_cert", leaf, "earlier", "yes")
+				want := map[string]string{"": "none", "PEM": "PEM"}[leaf]
+				if got, _ := r.Shared["mtls_auth_passed"].(string); r.Exit != nil || old && got != want || !old && got != "" {
+					t.Errorf("%q: answered %+v, marked %q", leaf, r.Exit, got)
+				}
+			}
+			r := served(t, func(p *plugin.Plugin) instance { return instance{p.Start([]byte("{" + someCA + "}")), g} })
+			if r.Exit == nil || r.Shared["mtls_auth_passed"] != nil {
+				t.Errorf("a refusal: answered %+v, marked %v", r.Exit, r.Shared["mtls_auth_passed"])
+			}
+		})
 	}
 }

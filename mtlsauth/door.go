@@ -78,7 +78,7 @@ func fault(p *plugin.Plugin) func(error) pluginserver.Calls {
 					return err
 				}
 			}
-			return carryOut(faultAnswer, kong)
+			return carryOut(faultAnswer, kong, exit)
 		})
 		if err != nil {
 			return faultCalls

@@ -1,6 +1,7 @@
 package mtlsauth
 
 import (
+	"bytes"
 	"errors"
 
 	pdk "github.com/Kong/go-pdk"
@@ -25,6 +26,11 @@ var (
 		kong.Nginx.GetVar("ssl_client_raw_cert")
 		kong.Ctx.GetSharedAny(handshake.ChainKey)
 		kong.Client.GetCredential()
+		return nil
+	})
+	askGRPC = pluginserver.MustRecord(func(kong *pdk.PDK) error {
+		kong.Nginx.GetVar("content_type")
+		kong.Nginx.GetVar("server_protocol")
 		return nil
 	})
 	askReused = pluginserver.MustRecord(func(kong *pdk.PDK) error {
@@ -80,17 +86,40 @@ func stringField(message []byte, field protowire.Number) ([]byte, error) {
 	return value, nil
 }
 
-// carryOut makes the PDK calls that carry out an answer, but for tellVerified.
-func carryOut(a *authn.Answer, kong *pdk.PDK) error {
+// exit ends the request as Kong's own plugins do.
+func exit(a *authn.Answer, kong *pdk.PDK) {
+	kong.Response.Exit(a.Status, a.Body(), map[string][]string{"Content-Type": {"application/json; charset=utf-8"}})
+}
+
+// exitGRPC ends a gRPC request so: Kong adds grpc-status.
+func exitGRPC(a *authn.Answer, kong *pdk.PDK) {
+	kong.Response.Exit(a.Status, nil, map[string][]string{"Content-Type": {"application/grpc"}, "grpc-message": {a.Message}})
+}
+
+// isGRPC asks Kong whether a request is of gRPC, as Kong tells it.
+func isGRPC(e *pluginserver.Event) (bool, error) {
+	replies, err := e.Ask(askGRPC)
+	if err != nil {
+		return false, err
+	}
+	contentType, err := stringField(replies[0], stringV)
+	if err != nil {
+		return false, err
+	}
+	protocol, err := stringField(replies[1], stringV)
+	return bytes.HasPrefix(contentType, []byte("application/grpc")) && string(protocol) == "HTTP/2.0", err
+}
+
+// carryOut makes the PDK calls that carry out an answer, but for tellVerified. exit makes
+// the one that ends the request.
+func carryOut(a *authn.Answer, kong *pdk.PDK, exit func(*authn.Answer, *pdk.PDK)) error {
 	if a.ClientVerify != "" && a.ClientVerify != verified {
 		if err := kong.Nginx.SetCtx("CLIENT_VERIFY_OVERRIDE", a.ClientVerify); err != nil {
 			return err
 		}
 	}
 	if a.Status != 0 {
-		kong.Response.Exit(a.Status, a.Body(), map[string][]string{
-			"Content-Type": {"application/json; charset=utf-8"},
-		})
+		exit(a, kong)
 		return nil
 	}
 	if err := kong.ServiceRequest.SetHeaders(a.HeaderValues()); err != nil {
@@ -135,7 +164,8 @@ func authenticate(kong *pdk.PDK, a *authn.Answer) error {
 // preparedAnswer is what a decision's answer becomes for Kong.
 type preparedAnswer struct {
 	calls    pluginserver.Calls
-	verified bool // tellVerified comes first
+	grpc     *pluginserver.Calls // in place of calls for a gRPC request; nil for a pass
+	verified bool                // tellVerified comes first
 }
 
 // noAnswer is what becomes of one that can not be put into calls.
@@ -147,7 +177,13 @@ var (
 )
 
 // Size implements authn.Form.
-func (p *preparedAnswer) Size() int { return 48 + p.calls.Size() }
+func (p *preparedAnswer) Size() int {
+	size := 56 + p.calls.Size()
+	if p.grpc != nil {
+		size += p.grpc.Size()
+	}
+	return size
+}
 
 // Size implements authn.Form.
 func (p *noAnswer) Size() int { return 16 }
@@ -166,15 +202,23 @@ func prepare(d *authn.Decision) authn.Form {
 	if d.Answer == nil {
 		return &noAnswer{errors.New("a decision without an answer")}
 	}
-	calls, err := pluginserver.Record(func(kong *pdk.PDK) error { return carryOut(d.Answer, kong) })
+	calls, err := pluginserver.Record(func(kong *pdk.PDK) error { return carryOut(d.Answer, kong, exit) })
 	if err != nil {
 		return &noAnswer{err}
 	}
-	return &preparedAnswer{calls, d.Answer.ClientVerify == verified}
+	p := &preparedAnswer{calls: calls, verified: d.Answer.ClientVerify == verified}
+	if d.Answer.Status != 0 {
+		grpc, err := pluginserver.Record(func(kong *pdk.PDK) error { return carryOut(d.Answer, kong, exitGRPC) })
+		if err != nil {
+			return &noAnswer{err}
+		}
+		p.grpc = &grpc
+	}
+	return p
 }
 
 // The answer to a request that has no other.
 var (
 	faultAnswer = authn.Deny(authn.Internal, nil).Answer
-	faultCalls  = pluginserver.MustRecord(func(kong *pdk.PDK) error { return carryOut(faultAnswer, kong) })
+	faultCalls  = pluginserver.MustRecord(func(kong *pdk.PDK) error { return carryOut(faultAnswer, kong, exit) })
 )

@@ -64,7 +64,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 		AnyPeer: o.SocketMode&0o077 != 0,
 	})
 	server := pluginserver.New(pluginserver.Options{
-		Plugin: instances{p},
+		Plugin: instances{p, &guard{prefix: o.Prefix, log: p.Background()}},
 		Info:   info,
 		Fault:  fault(p),
 		IDs:    ids,

@@ -40,7 +40,7 @@ func (c *Config) Access(kong *pdk.PDK) {
 		return nil
 	})
 	fault := authn.Deny(authn.Internal, nil).Answer
-	e.exit(fault.Status, fault.Body())
+	e.exit(fault, false) // nothing is asked: Kong may have no answer
 }
 
 // decide asks Kong for the evidence and has it decided.

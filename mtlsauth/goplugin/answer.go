@@ -35,7 +35,7 @@ func (e *event) answer(d *authn.Decision) error {
 		if a.Status == 0 {
 			return errNoAnswer
 		}
-		e.exit(a.Status, a.Body())
+		e.exit(a, e.isGRPC())
 		return nil
 	}
 	if err := e.tell("kong.service.request.set_headers", a.HeaderValues()); err != nil {

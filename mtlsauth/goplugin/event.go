@@ -9,6 +9,7 @@ import (
 	"github.com/Kong/go-pdk"
 	"github.com/Kong/go-pdk/entities"
 
+	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/plugin"
 )
@@ -98,11 +99,24 @@ func (e *event) end() {
 }
 
 // exit ends the request. It has to be the last: go-pdk's channel is closed by it.
-func (e *event) exit(status int, body []byte) {
+func (e *event) exit(a *authn.Answer, grpc bool) {
+	body, headers := string(a.Body()), map[string][]string{"Content-Type": {"application/json; charset=utf-8"}}
+	if grpc { // Kong adds grpc-status
+		body, headers = "", map[string][]string{"Content-Type": {"application/grpc"}, "grpc-message": {a.Message}}
+	}
 	e.end()
-	e.kong.Response.Exit(status, string(body), map[string][]string{
-		"Content-Type": {"application/json; charset=utf-8"},
-	})
+	e.kong.Response.Exit(a.Status, body, headers)
+}
+
+// isGRPC tells whether the request is of gRPC, as Kong tells it; false where Kong cannot
+// be asked.
+func (e *event) isGRPC() bool {
+	contentType, err := e.text("kong.nginx.get_var", "content_type")
+	if err != nil || !strings.HasPrefix(contentType, "application/grpc") {
+		return false
+	}
+	protocol, err := e.text("kong.nginx.get_var", "server_protocol")
+	return err == nil && protocol == "HTTP/2.0"
 }
 
 // Time implements plugin.Door.

@@ -75,7 +75,7 @@ func TestADecisionHasABound(t *testing.T) {
 		if d != nil || err == nil || time.Since(begin) != maxDecision {
 			t.Errorf("got %v, %v after %v, want an error after %v", d, err, time.Since(begin), maxDecision)
 		}
-		go e.exit(500, nil)
+		go e.exit(authn.Deny(authn.Internal, nil).Answer, false)
 		if step := (<-ch).(bridge.StepData); step.Method != "kong.response.exit" {
 			t.Errorf("got %v", step)
 		}

@@ -124,7 +124,7 @@ func Start(ctx context.Context, o Options) (*Gateway, error) {
 	if o.Prefix, err = filepath.Abs(o.Prefix); err != nil {
 		return nil, fmt.Errorf("prefix: %w", err)
 	}
-	if err := os.MkdirAll(o.Prefix, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(o.Prefix, "sockets"), 0o755); err != nil {
 		return nil, fmt.Errorf("prefix: %w", err)
 	}
 	g := &Gateway{opts: o, log: errlog.New(level, o.LogOutput), access: &accessLog{out: o.AccessLog}, shared: luakong.NewShared()}
