@@ -5,19 +5,19 @@ import (
 	"fmt"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/plugin"
+	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
 
 // instances starts instances.
 type instances struct {
-	*plugin.Plugin
+	*engine.Engine
 	guard *guard
 }
 
 // instance is a configuration in one of Kong's workers.
 type instance struct {
-	*plugin.Instance
+	*engine.Instance
 	guard *guard
 }
 
@@ -29,7 +29,7 @@ var (
 // Start makes an instance of a configuration. It waits for nothing.
 func (p instances) Start(config []byte) pluginserver.Instance {
 	p.guard.look()
-	return instance{p.Plugin.Start(config), p.guard}
+	return instance{p.Engine.Start(config), p.guard}
 }
 
 // Handle is the access phase: the evidence in one round of calls, the

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/flags"
-	"mtls-auth/mtlsauth/internal/plugin"
 	"mtls-auth/mtlsauth/internal/pluginserver"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
@@ -25,10 +25,10 @@ type made struct{ pluginserver.Instance }
 func (m made) Start([]byte) pluginserver.Instance { return m.Instance }
 
 // served runs one request with no certificate through an instance of ours.
-func served(t *testing.T, make func(p *plugin.Plugin) instance, variables ...string) *rpc.Request {
+func served(t *testing.T, make func(p *engine.Engine) instance, variables ...string) *rpc.Request {
 	t.Helper()
 	options := flags.Options{Name: "mtls-auth", Prefix: t.TempDir(), CADir: t.TempDir(), Refresh: time.Hour, MaxCRLSize: 1 << 20}
-	p, err := plugin.Open(options, prepare, io.Discard)
+	p, err := engine.Open(options, prepare, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func served(t *testing.T, make func(p *plugin.Plugin) instance, variables ...str
 		defer cancel()
 		server.Shutdown(ctx)
 	})
-	config, err := client.Load(map[string]any{"__plugin_id": "1"})
+	configuration, err := client.Load(map[string]any{"__plugin_id": "1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,14 +74,14 @@ func served(t *testing.T, make func(p *plugin.Plugin) instance, variables ...str
 	if slices.Contains(variables, "earlier") { // another plugin has authenticated the request
 		r.Ctx["authenticated_credential"] = map[string]any{"id": "earlier"}
 	}
-	client.Access(r, config)
+	client.Access(r, configuration)
 	r.End()
 	return r
 }
 
 // A bug of ours is that request's 500 and one line in Kong's log.
 func TestAPanicIsA500AndALine(t *testing.T) {
-	r := served(t, func(*plugin.Plugin) instance { return instance{} }) // a nil pointer
+	r := served(t, func(*engine.Engine) instance { return instance{} }) // a nil pointer
 	if r.Exit == nil || r.Exit.Status != 500 || string(r.Exit.Body) != `{"message":"An unexpected error occurred"}` {
 		t.Errorf("got %+v, want our 500", r.Exit)
 	}
@@ -96,7 +96,7 @@ func TestAPanicIsA500AndALine(t *testing.T) {
 }
 
 func TestBackgroundFaultsComeWithTheNextEvent(t *testing.T) {
-	r := served(t, func(p *plugin.Plugin) instance {
+	r := served(t, func(p *engine.Engine) instance {
 		p.Background().Error("a source is down", "source", "folder")
 		return instance{p.Start([]byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]}`)), new(guard)}
 	})
@@ -119,7 +119,7 @@ func TestAGRPCRequestIsRefusedAsKongDoes(t *testing.T) {
 		{"application/grpc", "HTTP/1.1", false}, {"application/json", "HTTP/2.0", false}, {"", "HTTP/2.0", false},
 	} {
 		t.Run(test.contentType+" "+test.protocol, func(t *testing.T) {
-			r := served(t, func(p *plugin.Plugin) instance {
+			r := served(t, func(p *engine.Engine) instance {
 				return instance{p.Start([]byte("{" + someCA + "}")), new(guard)}
 			}, "content_type", test.contentType, "server_protocol", test.protocol)
 			contentType, message, body := "application/json; charset=utf-8", "", `{"message":"No required TLS certificate was sent"}`
@@ -156,14 +156,14 @@ func TestThePassOnAnOldKongIsMarked(t *testing.T) {
 			}
 			earlier := []byte(`{"anonymous":"nobody",` + someCA + `}`)
 			for _, leaf := range []string{"", "PEM"} {
-				r := served(t, func(p *plugin.Plugin) instance { return instance{p.Start(earlier), g} },
+				r := served(t, func(p *engine.Engine) instance { return instance{p.Start(earlier), g} },
 					"ssl_client_raw_cert", leaf, "earlier", "yes")
 				want := map[string]string{"": "none", "PEM": "PEM"}[leaf]
 				if got, _ := r.Shared["mtls_auth_passed"].(string); r.Exit != nil || old && got != want || !old && got != "" {
 					t.Errorf("%q: answered %+v, marked %q", leaf, r.Exit, got)
 				}
 			}
-			r := served(t, func(p *plugin.Plugin) instance { return instance{p.Start([]byte("{" + someCA + "}")), g} })
+			r := served(t, func(p *engine.Engine) instance { return instance{p.Start([]byte("{" + someCA + "}")), g} })
 			if r.Exit == nil || r.Shared["mtls_auth_passed"] != nil {
 				t.Errorf("a refusal: answered %+v, marked %v", r.Exit, r.Shared["mtls_auth_passed"])
 			}

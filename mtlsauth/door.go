@@ -8,24 +8,25 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"mtls-auth/mtlsauth/internal/consumer"
-	"mtls-auth/mtlsauth/internal/plugin"
+	"mtls-auth/mtlsauth/internal/engine"
+	"mtls-auth/mtlsauth/internal/konglog"
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
 
 // door is what the plugin needs of Kong, over the event's connection.
 type door struct{ *pluginserver.Event }
 
-var _ plugin.Door = door{}
+var _ engine.Request = door{}
 
-// Log implements plugin.Door: the line goes with the event.
-func (d door) Log(line plugin.Line) {
+// Log implements engine.Request: the line goes with the event.
+func (d door) Log(line konglog.Line) {
 	calls, err := pluginserver.Record(func(kong *pdk.PDK) error { return write(kong, line) })
 	if err == nil {
 		d.Tell(calls)
 	}
 }
 
-// SessionReused implements plugin.Door.
+// SessionReused implements engine.Request.
 func (d door) SessionReused() string {
 	replies, err := d.Ask(askReused)
 	if err != nil {
@@ -35,7 +36,7 @@ func (d door) SessionReused() string {
 	return string(value)
 }
 
-// LoadConsumers implements plugin.Door, in one write. It takes as long as Kong
+// LoadConsumers implements engine.Request, in one write. It takes as long as Kong
 // takes: busy with these, Kong would look at no answer of ours.
 func (d door) LoadConsumers(queries []consumer.Query) ([]*consumer.Consumer, error) {
 	calls, err := pluginserver.Record(func(kong *pdk.PDK) error {
@@ -69,7 +70,7 @@ func (d door) LoadConsumers(queries []consumer.Query) ([]*consumer.Consumer, err
 
 // fault is the answer to what went wrong in an event: its lines in Kong's log,
 // and the request's end.
-func fault(p *plugin.Plugin) func(error) pluginserver.Calls {
+func fault(p *engine.Engine) func(error) pluginserver.Calls {
 	return func(err error) pluginserver.Calls {
 		lines := p.Fault(err)
 		calls, err := pluginserver.Record(func(kong *pdk.PDK) error {
@@ -87,7 +88,7 @@ func fault(p *plugin.Plugin) func(error) pluginserver.Calls {
 	}
 }
 
-func write(kong *pdk.PDK, line plugin.Line) error {
+func write(kong *pdk.PDK, line konglog.Line) error {
 	switch line.Severity() {
 	case "err":
 		return kong.Log.Err(line.Text)

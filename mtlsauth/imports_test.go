@@ -19,7 +19,7 @@ import (
 // design: a build that does not fit it is mended elsewhere.
 var policy = map[string][]string{
 	".":            {"mtlsauth/cli"},
-	"mtlsauth":     {"authn", "consumer", "handshake", "luaserver", "plugin", "pluginserver", "flags", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+	"mtlsauth":     {"authn", "config", "consumer", "engine", "flags", "handshake", "konglog", "luaserver", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 	"mtlsauth/cli": {"mtlsauth", "flags", "testing/fakekong", "testing/fakekong/...", "handshake", "kong", "testing/pki"},
 
 	"kong": {}, // the Lua files of the native door
@@ -34,15 +34,18 @@ var policy = map[string][]string{
 	"pluginserver": {"github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 
 	// The native door's engine.
-	"luaserver": {"authn", "kongdata", "consumer", "plugin"},
+	"luaserver": {"authn", "config", "consumer", "engine", "kongdata", "konglog"},
 
 	// The door of go-pluginserver: a module of its own, with another go-pdk.
-	"mtlsauth/goplugin":       {"authn", "consumer", "handshake", "plugin", "flags", "github.com/Kong/go-pdk"},
-	"mtlsauth/goplugin/query": {"plugin"},
+	"mtlsauth/goplugin":       {"authn", "config", "consumer", "engine", "flags", "handshake", "konglog", "github.com/Kong/go-pdk"},
+	"mtlsauth/goplugin/query": {"config"},
 
-	// The plugin, whatever door leads to it.
-	"plugin": {"authn", "kongdata", "kongenv", "consumer", "flags", "revocation", "revocation/...", "uuid"},
-	"flags":  {},
+	// The plugin in every mode: a policy for each configuration, and what runs in
+	// the background; the configuration in Kong's words; lines for Kong's log.
+	"engine":  {"authn", "config", "consumer", "flags", "kongdata", "kongenv", "konglog", "revocation", "revocation/..."},
+	"config":  {"authn", "consumer", "revocation", "revocation/fetch", "uuid"},
+	"konglog": {"authn"},
+	"flags":   {},
 
 	// The core: knows no door.
 	"authn": {"certname", "clientcert", "certpath", "kongdata", "consumer", "revocation"},

@@ -5,7 +5,7 @@
 // # How a request walks through it
 //
 //	Kong's plugin protocol ─▶ pluginserver ─▶ mtlsauth (Access) ┐
-//	a Lua plugin in Kong   ─▶ pluginserver ─▶ luaserver        ├▶ plugin ─▶ authn.Policy ─▶ clientcert ▸ certpath ▸ revocation ▸ consumer ─▶ Decision
+//	a Lua plugin in Kong   ─▶ pluginserver ─▶ luaserver        ├▶ engine ─▶ authn.Policy ─▶ clientcert ▸ certpath ▸ revocation ▸ consumer ─▶ Decision
 //	go-pluginserver        ─▶ goplugin                          ┘
 //	  ◀─ answer in one write ─ the door that it came by (Answer to PDK calls, or a verdict) ◀───────────────────────────────────────────────────┘
 //	kongdata, in the background: -ca-dir ▸ declarative file ▸ Admin API ─▶ the current set of CA certificates (not for luaserver)
@@ -23,9 +23,10 @@
 //   - internal/luaserver: what it asks: decisions, as frames of JSON.
 //   - goplugin: the door of go-pluginserver, a module of its own.
 //   - cli: the program's sub-commands.
-//   - internal/plugin: the plugin, whatever door leads to it: Kong's words
-//     (Config, schema) to a policy; decisions; lines for Kong's log; what runs
-//     in the background.
+//   - internal/engine: configurations to policies, decisions, what runs in the
+//     background, in every mode.
+//   - internal/config: the configuration in Kong's words: schema and parser.
+//   - internal/konglog: lines for Kong's log.
 //   - internal/flags: flags and environment variables.
 //   - internal/pluginserver: the socket and Kong's plugin protocol; knows no
 //     certificates.
@@ -59,7 +60,7 @@
 // configuration) is answered with 500. Time is read once per request.
 package mtlsauth
 
-import "mtls-auth/mtlsauth/internal/plugin"
+import "mtls-auth/mtlsauth/internal/config"
 
 // Version is the version of the program and of the plugin, x.y.z.
-const Version = plugin.Version
+const Version = config.Version

@@ -13,9 +13,10 @@ import (
 
 	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
 
+	"mtls-auth/mtlsauth/internal/config"
+	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/flags"
 	"mtls-auth/mtlsauth/internal/luaserver"
-	"mtls-auth/mtlsauth/internal/plugin"
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
 
@@ -43,7 +44,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	// printed then must not end the process before it has drained. And nobody
 	// who asks for a reload too early means the end.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
-	p, err := plugin.Open(o, prepare, out)
+	p, err := engine.Open(o, prepare, out)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	lua := luaserver.New(luaserver.Options{
-		Plugin: p,
+		Engine: p,
 		// A group- or world-accessible socket is an explicit choice: no check of the peer.
 		AnyPeer: o.SocketMode&0o077 != 0,
 	})
@@ -101,7 +102,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 }
 
 func pluginInfoMessage(name string) (*kong_plugin_protocol.PluginInfo, error) {
-	info := plugin.Describe(name)
+	info := config.Describe(name)
 	text, err := json.Marshal(info.Schema)
 	if err != nil {
 		return nil, fmt.Errorf("marshalling the schema: %w", err)
@@ -119,7 +120,7 @@ func pluginInfoMessage(name string) (*kong_plugin_protocol.PluginInfo, error) {
 type dump struct {
 	Protocol   string
 	SocketPath string
-	Plugins    []plugin.Info
+	Plugins    []config.Info
 }
 
 // Dump returns the answer to Kong's query command for the plugin of this name
@@ -128,7 +129,7 @@ func Dump(name, prefix string) ([]byte, error) {
 	out, err := json.Marshal(dump{
 		Protocol:   "ProtoBuf:1",
 		SocketPath: socketPath(name, prefix),
-		Plugins:    []plugin.Info{plugin.Describe(name)},
+		Plugins:    []config.Info{config.Describe(name)},
 	})
 	return append(out, '\n'), err
 }

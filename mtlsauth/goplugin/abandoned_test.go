@@ -17,7 +17,7 @@ func TestAnEventThatIsAbandoned(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := start(t, "MTLS_AUTH_CA_DIR="+dir)
-	instance := c.instance(t, config(lookUp))
+	instance := c.instance(t, configured(lookUp))
 	leaf := root.Client("alice").PEM()
 	ask := func(abandon string) *request {
 		r := &request{

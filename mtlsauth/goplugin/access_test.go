@@ -29,8 +29,8 @@ var (
 	unknown = map[string]any{"username": "gone"}
 )
 
-// config is a configuration as Kong sends it, by the schema without defaults.
-func config(more map[string]any) map[string]any {
+// configured is a configuration as Kong sends it, by the schema without defaults.
+func configured(more map[string]any) map[string]any {
 	c := map[string]any{"ca_certificates": []string{caID}, "revocation_check_mode": "SKIP", "__plugin_id": pluginID, "__seq__": 1}
 	maps.Copy(c, more)
 	return c
@@ -133,7 +133,7 @@ func TestAccess(t *testing.T) {
 		"a Kong that tells no plugin id": {config: trust, leaf: "", other: "-", status: 401, body: noneSent, verify: "NONE"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			instance := c.instance(t, config(test.config))
+			instance := c.instance(t, configured(test.config))
 			r := &request{vars: map[string]string{"ssl_session_reused": "."}, consumers: []map[string]any{alice, nobody},
 				shared: map[string]any{}, ctx: maps.Clone(test.ctx), pluginID: pluginID}
 			if test.leaf != "" {

@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"sync/atomic"
 
-	"mtls-auth/mtlsauth/internal/plugin"
+	"mtls-auth/mtlsauth/internal/engine"
 )
 
 // Config is a configuration. go-pluginserver makes Kong's schema of its fields,
@@ -47,7 +47,7 @@ type Credential struct {
 
 // instance is a configuration in go-pluginserver.
 type instance struct {
-	*plugin.Instance
+	*engine.Instance
 	// pluginID is the id of Kong's plugin entity; "" where Kong does not tell it.
 	pluginID string
 }
@@ -67,7 +67,7 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 		} else {
 			started.Instance, started.pluginID = p.Start(data), kong.PluginID
 		}
-		runtime.AddCleanup(c, func(in *plugin.Instance) {
+		runtime.AddCleanup(c, func(in *engine.Instance) {
 			in.Close()
 			givenBack.Add(1)
 		}, started.Instance)

@@ -11,7 +11,8 @@ import (
 
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/consumer"
-	"mtls-auth/mtlsauth/internal/plugin"
+	"mtls-auth/mtlsauth/internal/engine"
+	"mtls-auth/mtlsauth/internal/konglog"
 )
 
 // event is one access phase of one request: what the plugin needs of Kong. Kong
@@ -36,7 +37,7 @@ func newEvent(kong *pdk.PDK) *event {
 // keeps waiting.
 const maxAnswer = 5 * time.Second
 
-var _ plugin.Door = (*event)(nil)
+var _ engine.Request = (*event)(nil)
 
 // ask calls a method of Kong's PDK. Its answer is nil for Lua's nil.
 //
@@ -119,22 +120,22 @@ func (e *event) isGRPC() bool {
 	return err == nil && protocol == "HTTP/2.0"
 }
 
-// Time implements plugin.Door.
+// Time implements engine.Request.
 func (e *event) Time() time.Time { return e.time }
 
-// Log implements plugin.Door. Through this protocol Kong itself puts the plugin's
+// Log implements engine.Request. Through this protocol Kong itself puts the plugin's
 // name before a line.
-func (e *event) Log(line plugin.Line) {
+func (e *event) Log(line konglog.Line) {
 	e.ask("kong.log."+line.Severity(), strings.TrimPrefix(line.Text, "["+name+"] "))
 }
 
-// SessionReused implements plugin.Door.
+// SessionReused implements engine.Request.
 func (e *event) SessionReused() string {
 	reused, _ := e.text("kong.nginx.get_var", "ssl_session_reused")
 	return reused
 }
 
-// LoadConsumers implements plugin.Door.
+// LoadConsumers implements engine.Request.
 func (e *event) LoadConsumers(queries []consumer.Query) ([]*consumer.Consumer, error) {
 	found := make([]*consumer.Consumer, len(queries))
 	for i, q := range queries {

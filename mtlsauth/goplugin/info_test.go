@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/plugin"
+	"mtls-auth/mtlsauth/internal/config"
 )
 
 // kongs is the part of a schema that both have.
@@ -62,10 +62,10 @@ func TestInfo(t *testing.T) {
 		t.Fatal(failed)
 	}
 	info := result.(map[string]any)
-	if info["Name"] != "mtls-auth" || !reflect.DeepEqual(info["Phases"], []any{"access"}) || info["Version"] != plugin.Version || integer(info["Priority"]) != plugin.Priority {
+	if info["Name"] != "mtls-auth" || !reflect.DeepEqual(info["Phases"], []any{"access"}) || info["Version"] != config.Version || integer(info["Priority"]) != config.Priority {
 		t.Errorf("got %v", info)
 	}
-	got, want := read(t, info["Schema"]), read(t, plugin.Describe("mtls-auth").Schema)
+	got, want := read(t, info["Schema"]), read(t, config.Describe("mtls-auth").Schema)
 	if len(want) < 19 || !reflect.DeepEqual(got, want) {
 		t.Errorf("the fields are %v, want %v", got, want)
 	}
@@ -84,7 +84,7 @@ func TestQuery(t *testing.T) {
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatal(err)
 	}
-	want := read(t, plugin.Describe("mtls-auth").Schema)
+	want := read(t, config.Describe("mtls-auth").Schema)
 	if got.Protocol != "MsgPack:1" || len(got.Plugins) != 1 || !reflect.DeepEqual(read(t, got.Plugins[0].Schema), want) {
 		t.Errorf("got %s", out)
 	}
@@ -108,7 +108,7 @@ func TestSettingsThatCanNotBeUsed(t *testing.T) {
 		t.Run(test.env, func(t *testing.T) {
 			c := start(t, test.env)
 			r := &request{pluginID: pluginID, vars: map[string]string{"ssl_client_raw_cert": "x"}}
-			r.run(t, c, c.instance(t, config(trust)))
+			r.run(t, c, c.instance(t, configured(trust)))
 			if r.exit == nil || r.exit.status != 500 || r.exit.body != ours {
 				t.Errorf("got %+v, want our 500", r.exit)
 			}
@@ -122,7 +122,7 @@ func TestSettingsThatCanNotBeUsed(t *testing.T) {
 // Kong's prefix, where .kong_env lies, is what go-pluginserver is told.
 func TestThePrefixIsTheServers(t *testing.T) {
 	c := start(t, "KONG_PREFIX=/proc/1/nowhere")
-	c.instance(t, config(trust))
+	c.instance(t, configured(trust))
 	want := "file=" + filepath.Join(filepath.Dir(c.socket), ".kong_env")
 	for end := time.Now().Add(time.Minute); !strings.Contains(c.log.String(), want); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -25,14 +25,15 @@ import (
 	"os"
 	"sync"
 
+	"mtls-auth/mtlsauth/internal/config"
+	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/flags"
-	"mtls-auth/mtlsauth/internal/plugin"
 )
 
 // Version and Priority are looked up by go-pluginserver.
 var (
-	Version  = plugin.Version
-	Priority = plugin.Priority
+	Version  = config.Version
+	Priority = config.Priority
 )
 
 // New is looked up by go-pluginserver, for each instance and for the schema.
@@ -45,7 +46,7 @@ const name = "mtls-auth"
 // opened is the plugin, which all instances share, made for the first of them:
 // go-pluginserver also loads the shared object only to describe it. It has no
 // end but the process's.
-var opened = sync.OnceValue(func() *plugin.Plugin {
+var opened = sync.OnceValue(func() *engine.Engine {
 	o := flags.Options{Name: name}
 	err := o.FromEnvironment()
 	// go-pluginserver's own flag says where Kong's prefix is.
@@ -53,11 +54,11 @@ var opened = sync.OnceValue(func() *plugin.Plugin {
 		o.Prefix = prefix.Value.String()
 	}
 	if err != nil {
-		return plugin.Refusing(o, err, os.Stderr)
+		return engine.Refusing(o, err, os.Stderr)
 	}
-	p, err := plugin.Open(o, nil, os.Stderr)
+	p, err := engine.Open(o, nil, os.Stderr)
 	if err != nil {
-		return plugin.Refusing(o, err, os.Stderr)
+		return engine.Refusing(o, err, os.Stderr)
 	}
 	p.Run(context.Background())
 	p.Background().Info("loaded", "version", Version)

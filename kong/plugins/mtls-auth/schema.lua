@@ -1,5 +1,5 @@
 -- Generated from the schema that the query command prints: see go generate in
--- mtlsauth/internal/plugin. Kong checks configurations with it, also where the
+-- mtlsauth/internal/config. Kong checks configurations with it, also where the
 -- program is not: on a control plane, in kong config parse, in migrations.
 -- luacheck: no max line length
 

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"os"
 
-	"mtls-auth/mtlsauth/internal/plugin"
+	"mtls-auth/mtlsauth/internal/config"
 )
 
 func main() {
@@ -23,8 +23,8 @@ func main() {
 func answer() ([]byte, error) {
 	text, err := json.Marshal(struct {
 		Protocol string
-		Plugins  []plugin.Info
-	}{"MsgPack:1", []plugin.Info{plugin.Describe("mtls-auth")}})
+		Plugins  []config.Info
+	}{"MsgPack:1", []config.Info{config.Describe("mtls-auth")}})
 	if err != nil {
 		return nil, err
 	}

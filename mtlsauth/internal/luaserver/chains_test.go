@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/plugin"
+	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -23,7 +23,7 @@ func TestAResumedSessionIsCompleted(t *testing.T) {
 	ask := func(leaf *pki.Certificate, chain, resumed string) answers {
 		t.Helper()
 		a, err := w.exchange(question{
-			Op: "decide", Protocol: Protocol, Version: plugin.Version, Policy: id, Leaf: leaf.PEM(), Chain: chain,
+			Op: "decide", Protocol: Protocol, Version: config.Version, Policy: id, Leaf: leaf.PEM(), Chain: chain,
 			Resumed: resumed, Sessions: w.chains.session(),
 		}, text)
 		if err != nil {

@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/plugin"
+	"mtls-auth/mtlsauth/internal/engine"
+	"mtls-auth/mtlsauth/internal/konglog"
 )
 
 // deciding is an exchange about one request.
@@ -27,17 +28,17 @@ type deciding struct {
 	broken  error      // the worker broke the protocol: the connection has to end
 }
 
-var _ plugin.Door = (*deciding)(nil)
+var _ engine.Request = (*deciding)(nil)
 
-// Time implements plugin.Door.
+// Time implements engine.Request.
 func (x *deciding) Time() time.Time { return x.now }
 
-// Log implements plugin.Door: the line goes with the verdict.
-func (x *deciding) Log(line plugin.Line) { x.lines = append(x.lines, pair(line)) }
+// Log implements engine.Request: the line goes with the verdict.
+func (x *deciding) Log(line konglog.Line) { x.lines = append(x.lines, pair(line)) }
 
-func pair(line plugin.Line) [2]string { return [2]string{line.Severity(), line.Text} }
+func pair(line konglog.Line) [2]string { return [2]string{line.Severity(), line.Text} }
 
-// SessionReused implements plugin.Door.
+// SessionReused implements engine.Request.
 func (x *deciding) SessionReused() string { return x.Resumed }
 
 // decide answers a question about a request.
@@ -139,7 +140,7 @@ func (x *deciding) heartbeats() (stop func()) {
 }
 
 // judge makes the verdict. It fails closed: a panic is a fault.
-func (s *Server) judge(x *deciding, in *plugin.Instance) (v verdict) {
+func (s *Server) judge(x *deciding, in *engine.Instance) (v verdict) {
 	defer func() {
 		if r := recover(); r != nil {
 			v = s.fault(x, fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
@@ -225,7 +226,7 @@ func verdictOf(d *authn.Decision) (verdict, error) {
 
 // fault logs an error and returns its verdict, 500.
 func (s *Server) fault(x *deciding, err error) verdict {
-	for _, line := range s.Plugin.Fault(err) {
+	for _, line := range s.Engine.Fault(err) {
 		x.Log(line)
 	}
 	v, _ := verdictOf(authn.Deny(authn.Internal, nil))

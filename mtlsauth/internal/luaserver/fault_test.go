@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/plugin"
+	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -160,7 +160,7 @@ func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		watch := func(epoch string) (*exchange, <-chan error) {
-			return w.begin(question{Op: "watch", Protocol: Protocol, Version: plugin.Version, Epoch: epoch})
+			return w.begin(question{Op: "watch", Protocol: Protocol, Version: config.Version, Epoch: epoch})
 		}
 		said := func(e *exchange, ended <-chan error, epoch string) {
 			t.Helper()
@@ -200,12 +200,12 @@ func TestWatch(t *testing.T) {
 // Where Kong listens no address in a certificate leads.
 func TestAWatchSaysWhereKongListens(t *testing.T) {
 	w := newWorld(t)
-	before := w.Plugin.KongListeners()
+	before := w.Engine.KongListeners()
 	if _, err := w.exchange(question{Op: "watch", Protocol: Protocol, Listen: []string{"127.0.0.1:9001", "off"}}, ""); err != nil {
 		t.Fatal(err)
 	}
 	own := netip.MustParseAddrPort("127.0.0.1:9001")
-	if after := w.Plugin.KongListeners(); slices.Contains(before, own) || !slices.Contains(after, own) {
+	if after := w.Engine.KongListeners(); slices.Contains(before, own) || !slices.Contains(after, own) {
 		t.Errorf("before %v, after %v", before, after)
 	}
 }

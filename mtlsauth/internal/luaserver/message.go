@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"mtls-auth/mtlsauth/internal/plugin"
+	"mtls-auth/mtlsauth/internal/config"
 )
 
 // Protocol is the version of the protocol. Lua files of another one are refused.
@@ -51,7 +51,7 @@ func parseQuestion(frame []byte) (question, error) {
 	}
 	if q.Protocol != Protocol {
 		return q, fmt.Errorf("the Lua files are of version %q and use protocol %d, the server is of version %s and uses %d: write them again with `mtls-auth lua` and reload Kong",
-			q.Version, q.Protocol, plugin.Version, Protocol)
+			q.Version, q.Protocol, config.Version, Protocol)
 	}
 	return q, nil
 }

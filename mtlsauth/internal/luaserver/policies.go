@@ -9,14 +9,14 @@ import (
 	"fmt"
 	"sync"
 
+	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/kongdata"
-	"mtls-auth/mtlsauth/internal/plugin"
 )
 
 // policies are the plugin's instances by the ids of their definitions, at most so many,
 // the most recently used. The worker is asked for the definition of any other.
 type policies struct {
-	plugin *plugin.Plugin
+	engine *engine.Engine
 	most   int
 
 	mu    sync.Mutex
@@ -26,15 +26,15 @@ type policies struct {
 
 type policy struct {
 	id string
-	*plugin.Instance
+	*engine.Instance
 }
 
 // maxPolicies bounds them: as many as plugins with different configurations, and for a
 // while as many again after a change of all.
 const maxPolicies = 20_000
 
-func newPolicies(p *plugin.Plugin) *policies {
-	return &policies{plugin: p, most: maxPolicies, byID: make(map[string]*list.Element), order: list.New()}
+func newPolicies(p *engine.Engine) *policies {
+	return &policies{engine: p, most: maxPolicies, byID: make(map[string]*list.Element), order: list.New()}
 }
 
 func (p *policies) len() int {
@@ -44,7 +44,7 @@ func (p *policies) len() int {
 }
 
 // get returns the instance of an id, nil for an unknown one.
-func (p *policies) get(id string) *plugin.Instance {
+func (p *policies) get(id string) *engine.Instance {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	element, ok := p.byID[id]
@@ -57,7 +57,7 @@ func (p *policies) get(id string) *plugin.Instance {
 
 // add makes the instance of a definition, whose SHA-256 must be the id. A refused
 // configuration makes an instance that refuses every request.
-func (p *policies) add(id, text string) (*plugin.Instance, error) {
+func (p *policies) add(id, text string) (*engine.Instance, error) {
 	sum := sha256.Sum256([]byte(text))
 	if hex.EncodeToString(sum[:]) != id {
 		return nil, errors.New("reading a definition: its SHA-256 is not the id of the policy")
@@ -71,7 +71,7 @@ func (p *policies) add(id, text string) (*plugin.Instance, error) {
 		entities[i] = kongdata.Entity{ID: ca.ID, Cert: ca.Cert}
 	}
 	// Not under the lock: certificates take a while to read.
-	made := p.plugin.StartHeld(def.Config, entities)
+	made := p.engine.StartHeld(def.Config, entities)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if element, ok := p.byID[id]; ok { // another worker's question was faster

@@ -14,8 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/config"
+	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/flags"
-	"mtls-auth/mtlsauth/internal/plugin"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -50,11 +51,11 @@ type person = consumerJSON
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	p, err := plugin.Open(flags.Options{Name: "mtls-auth", Prefix: t.TempDir(), MinRSABits: 2048, MaxCRLSize: 1 << 20}, nil, io.Discard)
+	p, err := engine.Open(flags.Options{Name: "mtls-auth", Prefix: t.TempDir(), MinRSABits: 2048, MaxCRLSize: 1 << 20}, nil, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &world{Server: New(Options{Plugin: p, AnyPeer: true}), t: t, credentials: map[[2]string]credential{}, consumers: map[[2]string]person{}}
+	return &world{Server: New(Options{Engine: p, AnyPeer: true}), t: t, credentials: map[[2]string]credential{}, consumers: map[[2]string]person{}}
 }
 
 // exchange is the worker's side of one.
@@ -128,7 +129,7 @@ type answers struct {
 func (w *world) ask(id, text string, shown *pki.Certificate) (answers, error) {
 	w.t.Helper()
 	return w.exchange(question{
-		Op: "decide", Protocol: Protocol, Version: plugin.Version, Policy: id, Leaf: shown.PEM(), Resumed: ".",
+		Op: "decide", Protocol: Protocol, Version: config.Version, Policy: id, Leaf: shown.PEM(), Resumed: ".",
 		Sessions: w.chains.session(),
 	}, text)
 }

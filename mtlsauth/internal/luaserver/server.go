@@ -12,7 +12,8 @@ import (
 	"syscall"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/plugin"
+	"mtls-auth/mtlsauth/internal/config"
+	"mtls-auth/mtlsauth/internal/engine"
 )
 
 // Exchange is one question and what follows until its answer, implemented by
@@ -32,7 +33,7 @@ type Exchange interface {
 
 // Options are what a server needs.
 type Options struct {
-	Plugin *plugin.Plugin
+	Engine *engine.Engine
 	// AnyPeer lets processes of other users ask, as far as the mode of the socket's
 	// file does.
 	AnyPeer bool
@@ -62,7 +63,7 @@ const (
 // New returns a server. Its Run has to be called.
 func New(o Options) *Server {
 	e := newEpochs()
-	return &Server{Options: o, epochs: e, policies: newPolicies(o.Plugin), chains: newChains(e.process), used: make(chan struct{})}
+	return &Server{Options: o, epochs: e, policies: newPolicies(o.Engine), chains: newChains(e.process), used: make(chan struct{})}
 }
 
 // Drop invalidates all decisions that workers have cached.
@@ -88,7 +89,7 @@ func (s *Server) Serve(e Exchange) error {
 		return s.watch(e, q)
 	case "ping":
 		return say(e, pong{
-			Protocol: Protocol, Version: plugin.Version, PID: os.Getpid(),
+			Protocol: Protocol, Version: config.Version, PID: os.Getpid(),
 			Epoch: s.epochs.now(), Decisions: s.decisions.Load(), Policies: s.policies.len(),
 		})
 	}
@@ -124,7 +125,7 @@ func (s *Server) watch(e Exchange, q question) error {
 	}
 	defer s.watching.Add(-1)
 	if len(q.Listen) > 0 {
-		s.Plugin.KongListens(q.Listen)
+		s.Engine.KongListens(q.Listen)
 	}
 	timer := time.NewTimer(hang)
 	defer timer.Stop()
@@ -177,7 +178,7 @@ func (s *Server) Run(ctx context.Context) {
 			return
 		case <-tick.C:
 			now := time.Now()
-			if back := clock.setBack(now, now.Sub(start)); s.Plugin.EvidenceChanged() || back {
+			if back := clock.setBack(now, now.Sub(start)); s.Engine.EvidenceChanged() || back {
 				s.epochs.next()
 			}
 		}

@@ -1,4 +1,6 @@
-package plugin
+// Package config is the plugin's configuration in Kong's words: the schema that Kong
+// checks it with, and the parser that makes settings of it.
+package config
 
 import (
 	"encoding/json"
@@ -9,7 +11,7 @@ import (
 )
 
 // Config is a plugin configuration in Kong's words, checked: every value is
-// one that the schema allows. It is made by parseConfig only.
+// one that the schema allows. It is made by Parse only.
 type Config struct {
 	// CACertificates are the ids of the Kong CA Certificates that are trusted,
 	// in lower case, at least one.
@@ -88,11 +90,11 @@ const (
 	modeStrict        = "STRICT"
 )
 
-// parseConfig reads a configuration as Kong sends it in StartInstance: what is
+// Parse reads a configuration as Kong sends it in StartInstance: what is
 // null was left out, and every default is filled in where the schema has them. It refuses what the
 // schema would have refused, naming every field that is wrong; fields that it
 // does not know are of later versions or Kong's own and are let be.
-func parseConfig(data []byte) (Config, error) {
+func Parse(data []byte) (Config, error) {
 	f := fields{raw: map[string]json.RawMessage{}}
 	if err := json.Unmarshal(data, &f.raw); err != nil {
 		return Config{}, fmt.Errorf("config: reading the JSON object that Kong sends: %w", err)

@@ -1,4 +1,4 @@
-package plugin
+package engine
 
 import (
 	"io"
@@ -9,20 +9,21 @@ import (
 
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/konglog"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // listening is a door that keeps the lines of the log.
-type listening struct{ lines []Line }
+type listening struct{ lines []konglog.Line }
 
 func (l *listening) Time() time.Time       { return time.Now() }
-func (l *listening) Log(line Line)         { l.lines = append(l.lines, line) }
+func (l *listening) Log(line konglog.Line) { l.lines = append(l.lines, line) }
 func (l *listening) SessionReused() string { return "." }
 
 // A configuration that comes with its CA certificates is one policy with equal
 // ones, and no source is asked for anything.
 func TestHeldPolicies(t *testing.T) {
-	p := newTestPlugin()
+	p := newTestEngine()
 	p.cold = authn.NewCold(nil)
 	root := pki.NewCA("root")
 	config := func(more string) []byte {
@@ -56,8 +57,8 @@ func TestHeldPolicies(t *testing.T) {
 
 // What is wrong with sources concerns only those who use them.
 func TestFaultsOfSources(t *testing.T) {
-	p := newTestPlugin()
-	p.log.sources.Warn("a source is down")
+	p := newTestEngine()
+	p.log.Sources.Warn("a source is down")
 	held, other := p.StartHeld([]byte(`{}`), nil), p.Start([]byte(`{}`))
 	about := func(in *Instance) string {
 		door := new(listening)
@@ -79,8 +80,8 @@ func TestFaultsOfSources(t *testing.T) {
 // What is written each time a decision is used again is its own line.
 func TestAgain(t *testing.T) {
 	for level, want := range map[slog.Level]bool{slog.LevelInfo: false, slog.LevelDebug: true} {
-		p := newTestPlugin()
-		p.log = newLog("mtls-auth", level, slog.NewTextHandler(io.Discard, nil))
+		p := newTestEngine()
+		p.log = konglog.New("mtls-auth", level, slog.NewTextHandler(io.Discard, nil))
 		in := p.StartHeld([]byte(`{"ca_certificates":["`+someID+`"]}`), nil)
 		line, ok := in.Again(new(listening), &authn.Decision{Reason: authn.Passed}, authn.Presented{})
 		if ok != want || ok && line.Text != `[mtls-auth] reason="passed" chain="false" resumed="false"` {

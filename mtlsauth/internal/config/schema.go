@@ -1,4 +1,4 @@
-package plugin
+package config
 
 // The schema is what Kong checks a configuration against, in the Admin API, in
 // decK and in declarative files, and where its defaults come from. Kong takes

@@ -1,12 +1,11 @@
-package plugin
+package engine
 
 import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
-	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/flags"
 	"mtls-auth/mtlsauth/internal/kongenv"
 	"mtls-auth/mtlsauth/internal/revocation"
@@ -14,37 +13,6 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
 )
-
-// status is how the configuration has certificate status checked; nil for not
-// at all.
-func (c Config) status(checker *revocation.Checker) *authn.Status {
-	if c.RevocationCheckMode == modeSkip {
-		return nil
-	}
-	s := revocation.Settings{
-		Mode:         revocation.Strict,
-		HTTPTimeout:  milliseconds(c.HTTPTimeout),
-		CertCacheTTL: milliseconds(c.CertCacheTTL),
-		How:          fetch.How{HTTPProxy: c.HTTPProxy, HTTPSProxy: c.HTTPSProxy, SSLVerify: c.SSLVerify},
-	}
-	if c.RevocationCheckMode == modeIgnoreCAError {
-		s.Mode = revocation.IgnoreCAError
-	}
-	return &authn.Status{Checker: checker, Settings: s}
-}
-
-// milliseconds is a number of them as a duration: at least one nanosecond where
-// there is any, at most ten years, beyond which a duration would not hold it.
-func milliseconds(n float64) time.Duration {
-	const tenYears = 10 * 365 * 24 * time.Hour
-	if n >= float64(tenYears/time.Millisecond) {
-		return tenYears
-	}
-	if n > 0 {
-		return max(time.Duration(n*float64(time.Millisecond)), 1)
-	}
-	return 0
-}
 
 // statusServices are what checks status, with what it reads and keeps.
 type statusServices struct {
@@ -87,7 +55,7 @@ func openStatus(o flags.Options, limit int64, log *slog.Logger) (*statusServices
 	s.listeners = kongenv.NewListeners(o.Prefix)
 	s.checker = revocation.New(revocation.Options{
 		Fetcher: fetch.New(fetch.Options{
-			UserAgent:    "mtls-auth/" + Version,
+			UserAgent:    "mtls-auth/" + config.Version,
 			DenyPrivate:  o.DenyPrivate,
 			OwnListeners: s.listeners.AddrPorts,
 		}),

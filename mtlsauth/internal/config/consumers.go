@@ -1,4 +1,4 @@
-package plugin
+package config
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"mtls-auth/mtlsauth/internal/consumer"
 )
 
-// consumers is how the configuration finds out whose certificate it is; nil
+// ConsumersBy is how the configuration finds out whose certificate it is; nil
 // when a trusted one is enough.
-func (c Config) consumers(files []*consumer.File) (*authn.Consumers, error) {
+func (c Config) ConsumersBy(files []*consumer.File) (*authn.Consumers, error) {
 	if c.SkipConsumerLookup {
 		return nil, nil
 	}
@@ -42,16 +42,17 @@ func (c Config) consumers(files []*consumer.File) (*authn.Consumers, error) {
 	return consumers, nil
 }
 
-func (c Config) anonymous() consumer.Ref {
+// AnonymousRef is the anonymous consumer; zero for none.
+func (c Config) AnonymousRef() consumer.Ref {
 	if c.Anonymous == "" {
 		return consumer.Ref{}
 	}
 	return consumer.ParseRef(c.Anonymous)
 }
 
-// maxAge is cache_ttl as a duration: at most ten years, beyond which a
+// MaxAge is cache_ttl as a duration: at most ten years, beyond which a
 // duration would not hold it.
-func (c Config) maxAge() time.Duration {
+func (c Config) MaxAge() time.Duration {
 	const tenYears = 10 * 365 * 24 * 60 * 60
 	return time.Duration(min(c.CacheTTL, tenYears) * float64(time.Second))
 }

@@ -1,4 +1,4 @@
-package plugin
+package engine
 
 import (
 	"crypto/sha256"
@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/konglog"
 )
 
 // What is here is for a door that has Kong's own database beside it: it brings
@@ -21,13 +23,13 @@ type sharedHeld struct {
 }
 
 // StartHeld makes an instance of a configuration and of the CA certificates that
-// came with it, as [Plugin.Start] does. What was decided about consumers is kept
+// came with it, as [Engine.Start] does. What was decided about consumers is kept
 // for no later request: whoever asks again has a reason to.
-func (p *Plugin) StartHeld(config []byte, entities []kongdata.Entity) *Instance {
-	in := &Instance{plugin: p}
+func (p *Engine) StartHeld(text []byte, entities []kongdata.Entity) *Instance {
+	in := &Instance{engine: p}
 	err := p.refused
 	if err == nil {
-		in.policy, err = p.policyHeld(config, entities)
+		in.policy, err = p.policyHeld(text, entities)
 	}
 	if err != nil {
 		in = p.Refuse(err)
@@ -36,15 +38,15 @@ func (p *Plugin) StartHeld(config []byte, entities []kongdata.Entity) *Instance 
 	return in
 }
 
-func (p *Plugin) policyHeld(config []byte, entities []kongdata.Entity) (*sharedPolicy, error) {
-	c, err := parseConfig(config)
+func (p *Engine) policyHeld(text []byte, entities []kongdata.Entity) (*sharedPolicy, error) {
+	c, err := config.Parse(text)
 	if err != nil {
 		return nil, err
 	}
 	cas := contentKey(broughtCAs{c.CACertificates, entities})
 	key := contentKey(struct {
 		CAs    [sha256.Size]byte
-		Config Config
+		Config config.Config
 	}{cas, c})
 
 	p.mu.Lock()
@@ -53,7 +55,7 @@ func (p *Plugin) policyHeld(config []byte, entities []kongdata.Entity) (*sharedP
 		shared.users++
 		return shared, nil
 	}
-	consumers, err := c.consumers(nil)
+	consumers, err := c.ConsumersBy(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -70,16 +72,16 @@ func (p *Plugin) policyHeld(config []byte, entities []kongdata.Entity) (*sharedP
 }
 
 // hold returns the CA certificates of this content. The caller has the lock.
-func (p *Plugin) hold(key [sha256.Size]byte, ids []string, entities []kongdata.Entity) *sharedHeld {
+func (p *Engine) hold(key [sha256.Size]byte, ids []string, entities []kongdata.Entity) *sharedHeld {
 	held, ok := p.held[key]
 	if !ok {
 		made, refused := kongdata.Hold(ids, entities)
 		for _, err := range refused {
-			p.log.background.Error("CA certificate refused", "error", err)
+			p.log.Background.Error("CA certificate refused", "error", err)
 		}
 		for _, ca := range made.Snapshot().CAs {
 			if time.Now().After(ca.Certificate.NotAfter) {
-				p.log.background.Warn("CA certificate has expired and trusts nobody", "ca_certificate", ca.ID, "not_after", ca.Certificate.NotAfter)
+				p.log.Background.Warn("CA certificate has expired and trusts nobody", "ca_certificate", ca.ID, "not_after", ca.Certificate.NotAfter)
 			}
 		}
 		held = &sharedHeld{Held: made}
@@ -98,23 +100,19 @@ type broughtCAs struct {
 
 // Again is the line that is written about a decision each time it is used anew by
 // who keeps it; false when none is.
-func (in *Instance) Again(door Door, d *authn.Decision, presented authn.Presented) (Line, bool) {
-	level := levelOf(d)
-	if level < in.plugin.log.level {
-		return Line{}, false
-	}
-	return in.plugin.log.about(door, d, level, len(presented.Chain) > 0), true
+func (in *Instance) Again(r Request, d *authn.Decision, presented authn.Presented) (konglog.Line, bool) {
+	return in.engine.log.Again(d, about(r, presented))
 }
 
 // KongListens is told where Kong listens: no address in a certificate leads there.
-func (p *Plugin) KongListens(listen []string) { p.status.listeners.Tell(listen) }
+func (p *Engine) KongListens(listen []string) { p.status.listeners.Tell(listen) }
 
 // KongListeners returns where Kong is known to listen.
-func (p *Plugin) KongListeners() []netip.AddrPort { return p.status.listeners.AddrPorts() }
+func (p *Engine) KongListeners() []netip.AddrPort { return p.status.listeners.AddrPorts() }
 
 // EvidenceChanged reports that evidence was replaced since it was last called, so
 // that decisions that are kept outside this process must be dropped.
-func (p *Plugin) EvidenceChanged() bool {
+func (p *Engine) EvidenceChanged() bool {
 	if p.status == nil {
 		return false
 	}

@@ -1,4 +1,4 @@
-package plugin
+package config
 
 import (
 	"encoding/json"
@@ -65,7 +65,7 @@ func TestSchemaAndPluginRefuseAlike(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, kongs := s.Fill(map[string]any{"config": config})
-		_, ours := parseConfig([]byte(text))
+		_, ours := Parse([]byte(text))
 		if (kongs == nil) != (ours == nil) {
 			t.Errorf("%s\nKong: %v\nthe plugin: %v", more, kongs, ours)
 		}

@@ -1,4 +1,4 @@
-package plugin
+package engine
 
 import (
 	"crypto/sha256"
@@ -9,16 +9,18 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/konglog"
 )
 
-// Plugin is what all instances share: the CA certificates, the decisions, and
+// Engine is what all instances share: the CA certificates, the decisions, and
 // the policies, each known by the content of its configuration. Kong starts
 // new instances in each worker at every reload, also of an identical
 // configuration, so nothing worth keeping hangs on an instance.
-type Plugin struct {
-	pluginOptions
+type Engine struct {
+	parts
 	cache     *authn.Cache
 	lookups   *consumer.Lookups
 	consumers *consumer.Shared // those of the sources
@@ -32,15 +34,15 @@ type Plugin struct {
 	replaced atomic.Uint64 // status.checker.Replaced, as EvidenceChanged saw it
 }
 
-// pluginOptions are what a plugin is made of.
-type pluginOptions struct {
+// parts are what a plugin is made of.
+type parts struct {
 	store      *kongdata.Store
 	files      []*consumer.File // of credentials
 	first      *firstReading    // of files
 	refresh    time.Duration    // after which files are looked at anew
 	status     *statusServices
 	cold       *authn.Cold
-	log        *log
+	log        *konglog.Log
 	form       func(*authn.Decision) authn.Form // the door's
 	minRSABits int
 	memory     int64 // the limit, in bytes
@@ -57,42 +59,42 @@ type sharedPolicy struct {
 	users int
 }
 
-func newPlugin(o pluginOptions) *Plugin {
-	return &Plugin{
-		pluginOptions: o,
-		cache:         authn.NewCacheWithin(o.memory / decisionShare),
-		lookups:       consumer.NewLookups(o.memory / lookupShare),
-		consumers:     consumer.NewShared(sources{o.store}),
-		policies:      make(map[[sha256.Size]byte]*sharedPolicy),
-		held:          make(map[[sha256.Size]byte]*sharedHeld),
+func newEngine(o parts) *Engine {
+	return &Engine{
+		parts:     o,
+		cache:     authn.NewCacheWithin(o.memory / decisionShare),
+		lookups:   consumer.NewLookups(o.memory / lookupShare),
+		consumers: consumer.NewShared(sources{o.store}),
+		policies:  make(map[[sha256.Size]byte]*sharedPolicy),
+		held:      make(map[[sha256.Size]byte]*sharedHeld),
 	}
 }
 
 // Start makes an instance of a configuration. One that is refused makes an
 // instance that answers every request with 500 and says why in the log: it
 // fails closed. Start waits for nothing.
-func (p *Plugin) Start(config []byte) *Instance {
+func (p *Engine) Start(text []byte) *Instance {
 	if p.refused != nil {
 		return p.Refuse(p.refused)
 	}
-	policy, err := p.policyOf(config)
+	policy, err := p.policyOf(text)
 	if err != nil {
 		return p.Refuse(err)
 	}
-	return &Instance{plugin: p, policy: policy}
+	return &Instance{engine: p, policy: policy}
 }
 
 // Refuse makes an instance of a configuration that is refused, for a door that
 // can not carry it out.
-func (p *Plugin) Refuse(err error) *Instance {
+func (p *Engine) Refuse(err error) *Instance {
 	for _, one := range each(err) {
-		p.log.background.Error("configuration refused, its requests get 500", "error", one)
+		p.log.Background.Error("configuration refused, its requests get 500", "error", one)
 	}
-	return &Instance{plugin: p, denied: authn.Deny(authn.BadConfig, err)}
+	return &Instance{engine: p, denied: authn.Deny(authn.BadConfig, err)}
 }
 
-func (p *Plugin) policyOf(config []byte) (*sharedPolicy, error) {
-	c, err := parseConfig(config)
+func (p *Engine) policyOf(text []byte) (*sharedPolicy, error) {
+	c, err := config.Parse(text)
 	if err != nil {
 		return nil, err
 	}
@@ -109,19 +111,19 @@ func each(err error) []error {
 }
 
 // policy returns the policy of a configuration, the same for equal ones.
-func (p *Plugin) policy(c Config) (*sharedPolicy, error) {
+func (p *Engine) policy(c config.Config) (*sharedPolicy, error) {
 	key := contentKey(c)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.SendCADN && !p.warnedDN {
 		p.warnedDN = true
-		p.log.background.Warn("config.send_ca_dn: the CAs' names can not be sent from here; name them where Kong asks for the certificate: to nginx with ssl_client_certificate, or in the pre-function")
+		p.log.Background.Warn("config.send_ca_dn: the CAs' names can not be sent from here; name them where Kong asks for the certificate: to nginx with ssl_client_certificate, or in the pre-function")
 	}
 	if shared, ok := p.policies[key]; ok {
 		shared.users++
 		return shared, nil
 	}
-	consumers, err := c.consumers(p.files)
+	consumers, err := c.ConsumersBy(p.files)
 	if err != nil {
 		return nil, err
 	}
@@ -143,23 +145,23 @@ func contentKey(what any) [sha256.Size]byte {
 }
 
 // options are those of a policy, but for where its CA certificates come from.
-func (p *Plugin) options(c Config, consumers *authn.Consumers) authn.Options {
+func (p *Engine) options(c config.Config, consumers *authn.Consumers) authn.Options {
 	return authn.Options{
 		Consumers:         consumers,
-		Anonymous:         c.anonymous(),
+		Anonymous:         c.AnonymousRef(),
 		Lookups:           p.lookups,
-		MaxAge:            c.maxAge(),
+		MaxAge:            c.MaxAge(),
 		AllowPartialChain: c.AllowPartialChain,
 		MinRSABits:        p.minRSABits,
 		GroupBy:           c.AuthenticatedGroupBy,
 		Cache:             p.cache,
 		Cold:              p.cold,
-		Status:            c.status(p.status.checker),
+		Status:            c.StatusBy(p.status.checker),
 	}
 }
 
 // release gives back what an instance held.
-func (p *Plugin) release(shared *sharedPolicy) {
+func (p *Engine) release(shared *sharedPolicy) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	shared.users--

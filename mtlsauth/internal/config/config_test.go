@@ -1,4 +1,4 @@
-package plugin
+package config
 
 import (
 	"strings"
@@ -20,8 +20,8 @@ const fromKong = `{"$refs":{"secret":"{vault://env/rig-secret}"},"__key__":"plug
 "http_timeout":30000,"revocation_check_mode":"IGNORE_CA_ERROR","send_ca_dn":false,"skip_consumer_lookup":false,"san_dirname_matcher":{},
 "a_field_of_a_later_version":{"x":1}}`
 
-func TestParseConfigAsKongSendsIt(t *testing.T) {
-	c, err := parseConfig([]byte(fromKong))
+func TestParseAsKongSendsIt(t *testing.T) {
+	c, err := Parse([]byte(fromKong))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,12 +34,12 @@ func TestParseConfigAsKongSendsIt(t *testing.T) {
 }
 
 // Kong leaves nulls out and fills every default in: absent means null.
-func TestParseConfigOfWhatIsNull(t *testing.T) {
+func TestParseOfWhatIsNull(t *testing.T) {
 	for _, text := range []string{
 		`{"ca_certificates":["` + someID + `"]}`,
 		`{"ca_certificates":["` + someID + `"],"authenticated_group_by":null,"consumer_by":null,"ssl_verify":null,"revocation_check_mode":null,"anonymous":null,"credentials":null}`,
 	} {
-		c, err := parseConfig([]byte(text))
+		c, err := Parse([]byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +52,7 @@ func TestParseConfigOfWhatIsNull(t *testing.T) {
 	}
 }
 
-func TestParseConfigRefuses(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	tests := []struct{ field, value, want string }{
 		{"ca_certificates", `null`, "config.ca_certificates: required field missing"},
 		{"ca_certificates", `[]`, "config.ca_certificates: length must be at least 1"},
@@ -85,7 +85,7 @@ func TestParseConfigRefuses(t *testing.T) {
 	}
 	for _, test := range tests {
 		text := `{"ca_certificates":["` + someID + `"],"` + test.field + `":` + test.value + `}`
-		c, err := parseConfig([]byte(text))
+		c, err := Parse([]byte(text))
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s = %s: got %v, want %q", test.field, test.value, err, test.want)
 		}
@@ -94,14 +94,14 @@ func TestParseConfigRefuses(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "[]", "7", `"x"`, "{", "null"} {
-		if _, err := parseConfig([]byte(text)); err == nil {
+		if _, err := Parse([]byte(text)); err == nil {
 			t.Errorf("configuration %q was taken", text)
 		}
 	}
 }
 
 func TestEveryMistakeIsNamed(t *testing.T) {
-	_, err := parseConfig([]byte(`{"ca_certificates":["x"],"cache_ttl":-1,"revocation_check_mode":"FOO"}`))
+	_, err := Parse([]byte(`{"ca_certificates":["x"],"cache_ttl":-1,"revocation_check_mode":"FOO"}`))
 	for _, field := range []string{"ca_certificates", "cache_ttl", "revocation_check_mode"} {
 		if err == nil || !strings.Contains(err.Error(), "config."+field) {
 			t.Errorf("got %v, want it to name %s", err, field)
@@ -112,11 +112,11 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 func TestHowStatusIsChecked(t *testing.T) {
 	of := func(more string) *authn.Status {
 		t.Helper()
-		c, err := parseConfig([]byte(`{"ca_certificates":["` + someID + `"]` + more + `}`))
+		c, err := Parse([]byte(`{"ca_certificates":["` + someID + `"]` + more + `}`))
 		if err != nil {
 			t.Fatalf("%s: %v", more, err)
 		}
-		return c.status(nil)
+		return c.StatusBy(nil)
 	}
 	if got := of(`,"revocation_check_mode":"SKIP"`); got != nil {
 		t.Errorf("SKIP: got %+v, want no check", got)
@@ -142,29 +142,29 @@ func TestHowStatusIsChecked(t *testing.T) {
 	}
 }
 
-func TestParseConfigOfConsumers(t *testing.T) {
-	c, err := parseConfig([]byte(`{"ca_certificates":["` + someID + `"],"cache_ttl":1.5,"consumer_by":["custom_id"],"anonymous":"nobody",
+func TestParseOfConsumers(t *testing.T) {
+	c, err := Parse([]byte(`{"ca_certificates":["` + someID + `"],"cache_ttl":1.5,"consumer_by":["custom_id"],"anonymous":"nobody",
 		"default_consumer":"` + someID + `","san_dirname_matcher":["CN"],
 		"credentials":[{"subject_name":"s","consumer":"c","ca_certificate":"` + strings.ToUpper(someID) + `"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	consumers, err := c.consumers(nil)
+	consumers, err := c.ConsumersBy(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if consumers.By.Username || !consumers.By.CustomID || consumers.Default.String() != someID || c.anonymous().String() != "nobody" {
-		t.Errorf("got %+v and anonymous %q", consumers, c.anonymous())
+	if consumers.By.Username || !consumers.By.CustomID || consumers.Default.String() != someID || c.AnonymousRef().String() != "nobody" {
+		t.Errorf("got %+v and anonymous %q", consumers, c.AnonymousRef())
 	}
-	if c.maxAge() != 1500*time.Millisecond || c.Credentials[0].CACertificate != someID {
-		t.Errorf("got %v and %+v", c.maxAge(), c.Credentials)
+	if c.MaxAge() != 1500*time.Millisecond || c.Credentials[0].CACertificate != someID {
+		t.Errorf("got %v and %+v", c.MaxAge(), c.Credentials)
 	}
 	c.CacheTTL = 1e300
-	if c.maxAge() < 9*365*24*time.Hour {
-		t.Errorf("a cache_ttl without end gives %v", c.maxAge())
+	if c.MaxAge() < 9*365*24*time.Hour {
+		t.Errorf("a cache_ttl without end gives %v", c.MaxAge())
 	}
 	c.SkipConsumerLookup = true
-	if consumers, err := c.consumers(nil); consumers != nil || err != nil {
+	if consumers, err := c.ConsumersBy(nil); consumers != nil || err != nil {
 		t.Errorf("with skip_consumer_lookup: got %+v, %v", consumers, err)
 	}
 }

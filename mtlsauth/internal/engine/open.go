@@ -1,4 +1,4 @@
-package plugin
+package engine
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/flags"
 	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/konglog"
 )
 
 // Open makes the plugin. Form is what a door makes of a decision that passes, nil
@@ -16,8 +17,8 @@ import (
 // option is a [flags.UsageError]. Nothing that may take long is done here, such as
 // reading certificates or credentials: until a door is open Kong answers requests
 // with 500.
-func Open(o flags.Options, form func(*authn.Decision) authn.Form, out io.Writer) (*Plugin, error) {
-	log := newLog(o.Name, o.LogLevel, printed(o, out))
+func Open(o flags.Options, form func(*authn.Decision) authn.Form, out io.Writer) (*Engine, error) {
+	log := konglog.New(o.Name, o.LogLevel, printed(o, out))
 	sources, err := kongdata.Open(kongdata.Config{
 		Prefix:            o.Prefix,
 		CADir:             o.CADir,
@@ -28,17 +29,17 @@ func Open(o flags.Options, form func(*authn.Decision) authn.Form, out io.Writer)
 		AdminCAFile:       o.AdminCAFile,
 		AdminCertFile:     o.AdminCertFile,
 		AdminKeyFile:      o.AdminKeyFile,
-	}, log.sources)
+	}, log.Sources)
 	if err != nil {
 		return nil, &flags.UsageError{Err: err}
 	}
 	memory := &memoryGuard{limit: limitMemory()}
-	status, err := openStatus(o, memory.limit, log.background)
+	status, err := openStatus(o, memory.limit, log.Background)
 	if err != nil {
 		return nil, err
 	}
-	return newPlugin(pluginOptions{
-		store:      kongdata.NewStore(kongdata.Options{Sources: sources, Refresh: o.Refresh, Log: log.sources}),
+	return newEngine(parts{
+		store:      kongdata.NewStore(kongdata.Options{Sources: sources, Refresh: o.Refresh, Log: log.Sources}),
 		files:      credentialsFiles(o),
 		first:      newFirstReading(time.Now()),
 		refresh:    o.Refresh,
@@ -54,26 +55,26 @@ func Open(o flags.Options, form func(*authn.Decision) authn.Form, out io.Writer)
 // Refusing makes a plugin that refuses every configuration: for a door that can
 // not end the process when its settings can not be used. It fails closed, and is
 // not to be run.
-func Refusing(o flags.Options, why error, out io.Writer) *Plugin {
-	return newPlugin(pluginOptions{log: newLog(o.Name, o.LogLevel, printed(o, out)), memory: minMemory, refused: why})
+func Refusing(o flags.Options, why error, out io.Writer) *Engine {
+	return newEngine(parts{log: konglog.New(o.Name, o.LogLevel, printed(o, out)), memory: minMemory, refused: why})
 }
 
 // Run starts what runs in the background, until ctx ends. The channel that it
 // returns is closed when no source of CA certificates is read any more.
-func (p *Plugin) Run(ctx context.Context) (ended <-chan struct{}) {
+func (p *Engine) Run(ctx context.Context) (ended <-chan struct{}) {
 	refreshed := make(chan struct{})
 	go func() {
 		defer close(refreshed)
 		p.store.Run(ctx)
 	}()
 	p.status.run(ctx)
-	go refreshCredentials(ctx, p.files, p.first, p.refresh, p.log.sources)
+	go refreshCredentials(ctx, p.files, p.first, p.refresh, p.log.Sources)
 	return refreshed
 }
 
 // Background is the log of what no request is to blame for: it is printed and,
 // from warn on, goes to Kong's log with the next event.
-func (p *Plugin) Background() *slog.Logger { return p.log.background }
+func (p *Engine) Background() *slog.Logger { return p.log.Background }
 
 // printed is the handler for what the process prints, which Kong logs at info.
 func printed(o flags.Options, out io.Writer) slog.Handler {

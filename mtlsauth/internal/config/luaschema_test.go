@@ -1,4 +1,4 @@
-package plugin
+package config
 
 import (
 	"bytes"
@@ -25,7 +25,7 @@ func TestLuaSchemaIsUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not what the schema says now: run go generate ./mtlsauth/internal/plugin\ngot %s", luaSchemaFile, got)
+		t.Errorf("%s is not what the schema says now: run go generate ./mtlsauth/internal/config\ngot %s", luaSchemaFile, got)
 	}
 }
 

@@ -1,4 +1,4 @@
-package plugin
+package engine
 
 import (
 	"errors"
@@ -13,17 +13,20 @@ import (
 	"mtls-auth/mtlsauth/internal/flags"
 	"mtls-auth/mtlsauth/internal/handshake"
 	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/konglog"
 )
 
-func newTestPlugin() *Plugin {
-	log := newLog("mtls-auth", slog.LevelInfo, slog.NewTextHandler(io.Discard, nil))
-	return newPlugin(pluginOptions{store: kongdata.NewStore(kongdata.Options{Log: log.background}), status: new(statusServices), log: log, memory: minMemory})
+const someID = "6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"
+
+func newTestEngine() *Engine {
+	log := konglog.New("mtls-auth", slog.LevelInfo, slog.NewTextHandler(io.Discard, nil))
+	return newEngine(parts{store: kongdata.NewStore(kongdata.Options{Log: log.Background}), status: new(statusServices), log: log, memory: minMemory})
 }
 
 // Kong starts an instance of an equal configuration in each worker and at each
 // reload: they share one policy, which lives as long as any of them.
 func TestInstancesOfOneConfigurationShareAPolicy(t *testing.T) {
-	p := newTestPlugin()
+	p := newTestEngine()
 	config := func(more string) []byte {
 		return []byte(`{"ca_certificates":["` + someID + `"],"skip_consumer_lookup":true,"revocation_check_mode":"SKIP"` + more + `}`)
 	}

@@ -1,4 +1,4 @@
-package plugin
+package engine
 
 import (
 	"context"
@@ -47,7 +47,7 @@ func (s sources) Find(ctx context.Context, queries []consumer.Query) []consumer.
 // them has the consumer, or knows any, from Kong itself. It lives as long as the
 // event.
 type directory struct {
-	plugin *Plugin
+	engine *Engine
 	door   Loader
 	// known is a consumer that has to be there (default_consumer, anonymous);
 	// zero for none. See load.
@@ -62,7 +62,7 @@ var (
 // Find implements consumer.Directory. Kong's load_consumer knows no custom_id:
 // without a source nobody is found by one, which a warning says once.
 func (d directory) Find(ctx context.Context, queries []consumer.Query) []consumer.Result {
-	results := d.plugin.consumers.Find(ctx, queries)
+	results := d.engine.consumers.Find(ctx, queries)
 	var left []int // for the PDK
 	alone := false // some of them only it can know
 	for i := range results {
@@ -76,8 +76,8 @@ func (d directory) Find(ctx context.Context, queries []consumer.Query) []consume
 			results[i].Err = nil // nobody
 		case noSource:
 			results[i].Err = nil
-			if !d.plugin.warnedID.Swap(true) {
-				d.plugin.log.sources.Warn("no consumer is found by custom_id: Kong tells plugin servers nothing of it, and there is no source of consumers (-admin-url, -declarative-config)")
+			if !d.engine.warnedID.Swap(true) {
+				d.engine.log.Sources.Warn("no consumer is found by custom_id: Kong tells plugin servers nothing of it, and there is no source of consumers (-admin-url, -declarative-config)")
 			}
 		}
 	}

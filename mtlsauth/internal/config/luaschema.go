@@ -1,4 +1,4 @@
-package plugin
+package config
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 // luaHead is what stands before the schema's table. The plugin's name is that of
 // the folder, so that the same file serves under another one.
 const luaHead = `-- Generated from the schema that the query command prints: see go generate in
--- mtlsauth/internal/plugin. Kong checks configurations with it, also where the
+-- mtlsauth/internal/config. Kong checks configurations with it, also where the
 -- program is not: on a control plane, in kong config parse, in migrations.
 -- luacheck: no max line length
 

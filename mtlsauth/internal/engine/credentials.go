@@ -1,4 +1,4 @@
-package plugin
+package engine
 
 import (
 	"context"
@@ -99,12 +99,12 @@ func refreshCredentials(ctx context.Context, files []*consumer.File, first *firs
 
 // Reload reads all sources anew and forgets consumer lookups, with what was
 // decided by them (SIGHUP). A file may hold it up.
-func (p *Plugin) Reload(ctx context.Context) {
+func (p *Engine) Reload(ctx context.Context) {
 	p.store.Reload()
 	p.lookups.Forget()
 	p.consumers.Forget()
 	p.status.reload()
 	for _, file := range p.files {
-		readCredentials(ctx, file, true, p.log.sources)
+		readCredentials(ctx, file, true, p.log.Sources)
 	}
 }
