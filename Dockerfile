@@ -1,5 +1,5 @@
-# Kong Gateway with mtls-auth: the program, and its Lua files, by which Kong takes the
-# native door. With --target binary the program alone, which has the files in it.
+# Kong Gateway with mtls-auth: the Lua plugin, and the program, which it starts. With
+# --target binary the program alone, which has the Lua files in it.
 
 ARG KONG_VERSION=3.9.1
 # A release names both by digest.
@@ -13,8 +13,9 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-# The Lua files as the program writes them, on the builder's platform.
-RUN CGO_ENABLED=0 go run -trimpath -buildvcs=false . lua -out /opt/mtls-auth
+# The Lua files as the program writes them, on the builder's platform, with its path.
+RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false -o /usr/local/bin/mtls-auth . && \
+    /usr/local/bin/mtls-auth lua -out /opt/mtls-auth
 ARG TARGETOS
 ARG TARGETARCH
 # No paths, no build id and no version control go into the binary, so that one
@@ -38,18 +39,10 @@ LABEL org.opencontainers.image.title="Kong Gateway with mtls-auth" \
 COPY --from=build --chmod=0755 /mtls-auth /usr/local/bin/mtls-auth
 COPY --from=build /opt/mtls-auth /opt/mtls-auth
 
-# To go without Lua: KONG_LUA_PACKAGE_PATH=";;", and a way to ask for certificates
-# (docs/plugin-server.md).
-ENV KONG_LUA_PACKAGE_PATH=/opt/mtls-auth/?.lua;;
-
-# In KONG_PLUGINSERVER_<name>_… the dash of the plugin's name is an underscore.
-# Kong starts the server with an empty environment, so the start command says
-# where Kong's prefix is; the query command answers with the socket's path.
-ENV KONG_PLUGINS=bundled,mtls-auth \
-    KONG_PLUGINSERVER_NAMES=mtls-auth \
-    KONG_PLUGINSERVER_MTLS_AUTH_SOCKET=/usr/local/kong/mtls-auth.socket \
-    KONG_PLUGINSERVER_MTLS_AUTH_QUERY_CMD='/usr/local/bin/mtls-auth -dump -kong-prefix /usr/local/kong' \
-    KONG_PLUGINSERVER_MTLS_AUTH_START_CMD='/usr/local/bin/mtls-auth -kong-prefix /usr/local/kong'
+# All that Kong has to be told. Flags of the program are environment variables:
+# MTLS_AUTH_CRL_DIR for -crl-dir.
+ENV KONG_LUA_PACKAGE_PATH=/opt/mtls-auth/?.lua;; \
+    KONG_PLUGINS=bundled,mtls-auth
 
 # As in Kong's own image, whose entrypoint, health check and stop signal stay.
 USER kong

@@ -103,12 +103,12 @@ func TestImagesArePinned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	without, err := filepath.Glob("kubernetes/plugin-server/*.yaml")
+	below, err := filepath.Glob("kubernetes/*/*.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	files = append(files, without...)
-	if len(files) != 7 {
+	files = append(files, below...)
+	if len(files) != 9 {
 		t.Fatalf("got %q", files)
 	}
 	pinned := regexp.MustCompile(`^[a-z0-9./-]+:v?\d+\.\d+\.\d+[\w.-]*$`)
@@ -141,8 +141,8 @@ func TestImagesArePinned(t *testing.T) {
 			look(file, d)
 		}
 	}
-	if found != 6 {
-		t.Errorf("got %d images, want 6", found)
+	if found != 8 {
+		t.Errorf("got %d images, want 8", found)
 	}
 }
 

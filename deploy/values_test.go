@@ -51,7 +51,7 @@ func follows(words []string, flag string) string {
 // not Kong's prefix, where the entrypoint of Kong's image removes the socket.
 func TestTheFolderIsTheSameEverywhere(t *testing.T) {
 	binary := program(t)
-	for _, name := range []string{"values.yaml", "values-kong.yaml"} {
+	for _, name := range []string{"sidecar/values.yaml", "sidecar/values-kong.yaml"} {
 		kong, sidecar := values(t, name)
 		env, _ := at(kong, "env").(object)
 		// The Lua plugin looks for a server of its own name.
@@ -144,7 +144,7 @@ func TestTheSidecar(t *testing.T) {
 	if version == nil {
 		t.Fatal("the Dockerfile names no version of Kong")
 	}
-	for _, name := range []string{"values.yaml", "values-kong.yaml", withCADir} {
+	for _, name := range []string{"sidecar/values.yaml", "sidecar/values-kong.yaml", withCADir} {
 		kong, sidecar := values(t, name)
 		if got := text(kong, "image", "tag"); name != withCADir && got != string(version[1]) {
 			t.Errorf("%s: Kong is %q, and the Dockerfile has %s", name, got, version[1])
@@ -166,6 +166,33 @@ func TestTheSidecar(t *testing.T) {
 	}
 }
 
+// The Lua plugin of the image starts the program: nothing else has to be said, and no
+// setting of plugin servers breaks the controller's GET /.
+func TestTheImageAlone(t *testing.T) {
+	dockerfile, err := os.ReadFile("../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := regexp.MustCompile(`(?m)^ARG KONG_VERSION=(.*)$`).FindSubmatch(dockerfile)
+	setting := func(name string) string {
+		m := regexp.MustCompile(`\bKONG_` + name + `=(\S+)`).FindSubmatch(dockerfile)
+		if m == nil {
+			t.Fatalf("the Dockerfile does not set %s", name)
+		}
+		return string(m[1])
+	}
+	want := object{
+		"image": object{"repository": "registry.example/kong-mtls-auth", "tag": string(version[1]) + "-mtls-auth-" + mtlsauth.Version},
+		"env":   object{"plugins": setting("PLUGINS"), "lua_package_path": setting("LUA_PACKAGE_PATH")},
+	}
+	if got := documents(t, "deploy/kubernetes/values.yaml")[0]["gateway"]; !reflect.DeepEqual(got, want) {
+		t.Errorf("values.yaml has %v, want %v", got, want)
+	}
+	if got := documents(t, "deploy/kubernetes/values-kong.yaml")[0]; !reflect.DeepEqual(got, want) {
+		t.Errorf("values-kong.yaml has %v, want %v", got, want)
+	}
+}
+
 // withCADir are the values with CA certificates from mounted Secrets.
 const withCADir = "plugin-server/values-ca-dir.yaml"
 
@@ -173,8 +200,8 @@ const withCADir = "plugin-server/values-ca-dir.yaml"
 // without Lua files in Kong's path, and those with -ca-dir in where the CA
 // certificates come from.
 func TestValuesAgree(t *testing.T) {
-	kong, sidecar := values(t, "values.yaml")
-	other, _ := values(t, "values-kong.yaml")
+	kong, sidecar := values(t, "sidecar/values.yaml")
+	other, _ := values(t, "sidecar/values-kong.yaml")
 	mount, _ := named(list(sidecar, "volumeMounts"), "mountPath", "/kong_prefix").(object)
 	if mount["name"] != "kong-gateway-prefix-dir" || mount["readOnly"] != true {
 		t.Errorf("values.yaml: Kong's prefix is %v", mount)

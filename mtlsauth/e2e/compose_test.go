@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -127,7 +126,10 @@ func TestLuaPathOfTheImage(t *testing.T) {
 	for _, want := range []string{
 		" lua -out /opt/mtls-auth\n",
 		"\nCOPY --from=build /opt/mtls-auth /opt/mtls-auth\n",
-		"\nENV KONG_LUA_PACKAGE_PATH=/opt/mtls-auth/?.lua;;\n",
+		"\nENV KONG_LUA_PACKAGE_PATH=/opt/mtls-auth/?.lua;; \\\n    KONG_PLUGINS=bundled,mtls-auth\n",
+		// The Lua plugin starts the program from where it wrote the files.
+		" -o /usr/local/bin/mtls-auth . && \\\n    /usr/local/bin/mtls-auth lua -out /opt/mtls-auth\n",
+		"\nCOPY --from=build --chmod=0755 /mtls-auth /usr/local/bin/mtls-auth\n",
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the Dockerfile has no %q", want)
@@ -152,29 +154,31 @@ func TestImageVersion(t *testing.T) {
 	}
 }
 
-// The image and the compose file name one socket, to Kong and to the program.
+// Without Lua files Kong starts the program, with the prefix of compose.yaml. With them
+// the Lua plugin does, so that no setting of plugin servers breaks GET / of the Admin API.
 func TestOneSocket(t *testing.T) {
-	for _, file := range []string{"Dockerfile", "compose.yaml"} {
-		text, err := os.ReadFile("../../" + file)
-		if err != nil {
-			t.Fatal(err)
+	lua, server := readCompose(t, "compose.yaml").Services["kong"].Environment, readCompose(t, "deploy/compose/plugin-server.yaml").Services["kong"].Environment
+	prefix := lua["KONG_PREFIX"]
+	for name, want := range map[string]string{
+		"NAMES":               "mtls-auth",
+		"MTLS_AUTH_SOCKET":    prefix + "/mtls-auth.socket",
+		"MTLS_AUTH_QUERY_CMD": "/usr/local/bin/mtls-auth -dump -kong-prefix " + prefix,
+		"MTLS_AUTH_START_CMD": "/usr/local/bin/mtls-auth -kong-prefix " + prefix,
+	} {
+		if got := server["KONG_PLUGINSERVER_"+name]; prefix == "" || got != want {
+			t.Errorf("plugin-server.yaml: %s is %q, want %q", name, got, want)
 		}
-		setting := func(name string) string {
-			m := regexp.MustCompile(`KONG_PLUGINSERVER_MTLS_AUTH_` + name + `(?:=|: )'?([^'\n\\]*)`).FindSubmatch(text)
-			if m == nil {
-				t.Fatalf("%s does not set %s", file, name)
-			}
-			return strings.TrimSpace(string(m[1]))
+	}
+	image, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range lua {
+		if strings.HasPrefix(name, "KONG_PLUGINSERVER") {
+			t.Errorf("compose.yaml sets %s", name)
 		}
-		socket := setting("SOCKET")
-		prefix, ok := strings.CutSuffix(socket, "/mtls-auth.socket")
-		for name, want := range map[string]string{
-			"QUERY_CMD": "/usr/local/bin/mtls-auth -dump -kong-prefix " + prefix,
-			"START_CMD": "/usr/local/bin/mtls-auth -kong-prefix " + prefix,
-		} {
-			if got := setting(name); !ok || got != want {
-				t.Errorf("%s: with the socket %s, %s is %q, want %q", file, socket, name, got, want)
-			}
-		}
+	}
+	if strings.Contains(string(image), "PLUGINSERVER") {
+		t.Error("the Dockerfile sets a plugin server")
 	}
 }
