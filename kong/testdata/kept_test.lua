@@ -340,17 +340,6 @@ test("a worker that ends ends its watch within a second", function()
   equal(#world.logged("lost"), 0)
 end)
 
-test("a configuration that is gone is not held", function()
-  local server = fresh()
-  local held = setmetatable({ conf }, { __mode = "v" })
-  conf = nil
-  world.configure({})
-  collectgarbage()
-  collectgarbage()
-  equal(held[1], nil)
-  equal(server.count("decide"), 1)
-end)
-
 test("connections are forgotten, the longest ones first", function()
   conf = fixtures.conf()
   local server = start()

@@ -295,7 +295,14 @@ package.preload["resty.core.request"] = function()
     req.set_header(name, value)
   end }
 end
-package.preload["resty.sha256"] = function() return sha256 end
+package.preload["resty.sha256"] = function()
+  return {
+    new = function()
+      local text = ""
+      return { update = function(_, more) text = text .. more end, final = function() return sha256(text) end }
+    end,
+  }
+end
 package.preload["resty.string"] = function()
   return { to_hex = function(s) return (s:gsub(".", function(c) return ("%02x"):format(c:byte()) end)) end }
 end

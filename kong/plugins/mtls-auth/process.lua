@@ -21,7 +21,7 @@ local LEVELS = { DEBUG = "debug", INFO = "info", WARN = "warn" }
 
 -- Writes what the server prints, at its level; a stack trace, say, has none.
 local function forward(line)
-  local level = line:match('%slevel=(%u+)') or line:match('"level":"(%u+)"')
+  local level = (' ' .. line):match('%slevel=(%u+)') or line:match('"level":"(%u+)"')
   ngx.log(log.levels[LEVELS[level] or "err"], "[", plugin, "] ", line)
 end
 
