@@ -154,7 +154,7 @@ func (p *Policy) validate(ctx context.Context, presented Presented, trust *certp
 // paths with whose it is.
 func (p *Policy) complete(ctx context.Context, d *Decision, paths []certpath.Path, e evidence, dir consumer.Directory, now time.Time) *Decision {
 	if p.options.Consumers == nil {
-		d.certificateHeaders(paths[0].Certificates[0])
+		d.certificateHeaders(paths[0])
 	} else if denied := p.identify(ctx, d, paths, e, dir, now); denied != nil {
 		denied.Subject = d.Subject
 		return denied

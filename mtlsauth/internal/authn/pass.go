@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certname"
@@ -37,12 +38,15 @@ func (d *Decision) endsWith(paths []certpath.Path) {
 }
 
 // certificateHeaders tells the upstream about the certificate, and of no
-// consumer.
-func (d *Decision) certificateHeaders(leaf *x509.Certificate) {
+// consumer. Where the path has name constraints it hears only of names of kinds
+// that they confine: a CA that is confined to DNS names could otherwise tell it
+// any subject, and consumers and groups do not believe such names either.
+func (d *Decision) certificateHeaders(path certpath.Path) {
 	d.Answer.Headers = make([]Header, 0, 7)
 	for _, name := range [...]string{headerConsumerID, headerConsumerCustomID, headerConsumerUsername, headerCredential, headerAnonymous} {
 		d.header(name, "")
 	}
+	leaf, believes := path.Certificates[0], believed(path)
 	dn, err := certname.DistinguishedName(leaf.RawSubject)
 	if err != nil {
 		d.note("subject left out: %v", err)
@@ -50,6 +54,17 @@ func (d *Decision) certificateHeaders(leaf *x509.Certificate) {
 	san, _, err := certname.SubjectAltNames(leaf)
 	if err != nil {
 		d.note("subject alternative name left out: %v", err)
+	}
+	if believes != nil {
+		if dn != "" && !believes(certname.DirectoryName) {
+			d.note("%s left out: the name constraints of the path do not confine subjects", HeaderCertDN)
+			dn = ""
+		}
+		all := len(san)
+		san = slices.DeleteFunc(san, func(n certname.Name) bool { return !believes(n.Kind) })
+		if left := all - len(san); left > 0 {
+			d.note("%d names left out of %s: the name constraints of the path do not confine their kind", left, HeaderCertSAN)
+		}
 	}
 	d.header(HeaderCertDN, dn)
 	d.header(HeaderCertSAN, certname.Join(san))

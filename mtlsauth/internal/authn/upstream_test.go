@@ -41,6 +41,25 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// TestHeadersUnderNameConstraints: the upstream hears of names of confined kinds
+// alone.
+func TestHeadersUnderNameConstraints(t *testing.T) {
+	root := pki.NewCA("root")
+	confined := root.Intermediate("confined", pki.With(func(c *x509.Certificate) {
+		c.PermittedDNSDomainsCritical, c.PermittedDNSDomains = true, []string{"tenant.example"}
+	}))
+	leaf := confined.Client("admin", pki.DNS("a.tenant.example"), pki.URI("spiffe://corp.example/admin"))
+	d := authenticate(policyOf(trusting(root)), sent(leaf))
+	if !d.Passed() || len(d.Notes) != 2 {
+		t.Fatalf("got %v (%v) with notes %q, want a pass with two notes", d.Reason, d.Detail, d.Notes)
+	}
+	for _, h := range d.Answer.Headers {
+		if want := map[string]string{"X-Client-Cert-San": "a.tenant.example"}[h.Name]; h.Value != want {
+			t.Errorf("%s: got %q, want %q", h.Name, h.Value, want)
+		}
+	}
+}
+
 func TestAHeaderThatIsTooLongIsLeftOutWhole(t *testing.T) {
 	root := pki.NewCA("root")
 	var names []string
