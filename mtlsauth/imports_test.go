@@ -51,14 +51,15 @@ var policy = map[string][]string{
 	"authn": {"certname", "clientcert", "certpath", "kongdata", "consumer", "revocation"},
 
 	// The domain rooms never import each other.
-	"certname":   {"golang.org/x/crypto/cryptobyte"},
-	"clientcert": {"golang.org/x/crypto/cryptobyte"},
-	"certpath":   {"certname", "signature", "golang.org/x/crypto/cryptobyte"},
-	"signature":  {"golang.org/x/crypto/cryptobyte"},
-	"kongdata":   {"filewatch", "kongenv", "uuid", "go.yaml.in/yaml/v3"},
-	"kongenv":    {"filewatch"},
-	"consumer":   {"certname", "lru", "uuid", "go.yaml.in/yaml/v3", "golang.org/x/sync"},
-	"uuid":       {},
+	"certname":    {"golang.org/x/crypto/cryptobyte"},
+	"certificate": {"signature", "golang.org/x/crypto/cryptobyte"},
+	"clientcert":  {"golang.org/x/crypto/cryptobyte"},
+	"certpath":    {"certificate", "certname", "signature", "golang.org/x/crypto/cryptobyte"},
+	"signature":   {"golang.org/x/crypto/cryptobyte"},
+	"kongdata":    {"filewatch", "kongenv", "uuid", "go.yaml.in/yaml/v3"},
+	"kongenv":     {"filewatch"},
+	"consumer":    {"certname", "lru", "uuid", "go.yaml.in/yaml/v3", "golang.org/x/sync"},
+	"uuid":        {},
 
 	// Leaves that any room may share.
 	"filewatch": {},
@@ -85,18 +86,19 @@ var policy = map[string][]string{
 // noStd are packages of the standard library that a room must do without:
 // what judges does no I/O.
 var noStd = map[string][]string{
-	"authn":      {"net/http", "net", "os", "log"},
-	"certname":   {"net/http", "os", "log", "context"},
-	"clientcert": {"net/http", "net", "os", "log", "context"},
-	"certpath":   {"net/http", "os", "log", "context"},
-	"signature":  {"net/http", "net", "os", "log", "context"},
+	"authn":       {"net/http", "net", "os", "log"},
+	"certname":    {"net/http", "os", "log", "context"},
+	"certificate": {"net/http", "os", "log", "context"},
+	"clientcert":  {"net/http", "net", "os", "log", "context"},
+	"certpath":    {"net/http", "os", "log", "context"},
+	"signature":   {"net/http", "net", "os", "log", "context"},
 
 	"revocation/ocsp": {"net/http", "os", "log", "context"},
 	"revocation/crl":  {"net/http", "os", "log", "context"},
 }
 
 // noClock are the rooms to which the time is an argument.
-var noClock = []string{"authn", "certname", "clientcert", "certpath", "consumer", "signature", "revocation/ocsp", "revocation/crl"}
+var noClock = []string{"authn", "certificate", "certname", "clientcert", "certpath", "consumer", "signature", "revocation/ocsp", "revocation/crl"}
 
 const module = "mtls-auth/"
 

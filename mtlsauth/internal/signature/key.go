@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"math/big"
 )
 
 const (
@@ -21,33 +22,67 @@ const (
 
 // CheckKey refuses keys that are too weak or of a kind that signatures are not
 // verified with: anything but RSA of at least minRSABits (0 means
-// DefaultMinRSABits), ECDSA on P-256, P-384 and P-521, and Ed25519.
+// DefaultMinRSABits), ECDSA on P-256, P-384 and P-521, and Ed25519. Its error
+// names what it was.
+//
+// An RSA key that more than its holder can sign with is weak at any size: an
+// exponent below 3 or even, a modulus that is even or has a factor below 752
+// (CA/B Forum Baseline Requirements, section 6.1.6).
 func CheckKey(key crypto.PublicKey, minRSABits int) error {
 	if minRSABits == 0 {
 		minRSABits = DefaultMinRSABits
 	}
+	if key, ok := RSA(key); ok {
+		return checkRSA(key, minRSABits)
+	}
 	switch key := key.(type) {
-	case *rsa.PublicKey:
-		if n := key.N.BitLen(); n < minRSABits {
-			return fmt.Errorf("RSA key of %d bits, at least %d are required", n, minRSABits)
-		}
-		return nil
 	case *ecdsa.PublicKey:
 		switch key.Curve {
 		case elliptic.P256(), elliptic.P384(), elliptic.P521():
 			return nil
 		}
-		return errors.New("elliptic curve " + key.Curve.Params().Name + " is not accepted")
+		return errors.New("elliptic curve " + key.Curve.Params().Name + " is not supported")
 	case ed25519.PublicKey:
 		return nil
+	case UnsupportedKey:
+		return fmt.Errorf("public key is not supported: %s", string(key))
 	}
-	return errors.New("public key algorithm is not supported")
+	return errors.New("public key is not supported")
 }
 
+func checkRSA(key *rsa.PublicKey, minBits int) error {
+	switch n := key.N.BitLen(); {
+	case n < minBits:
+		return fmt.Errorf("RSA key of %d bits, at least %d are required", n, minBits)
+	case key.E < 3 || key.E%2 == 0:
+		return fmt.Errorf("RSA key with exponent %d, which must be odd and at least 3", key.E)
+	case hasSmallFactor(key.N):
+		return errors.New("RSA key whose modulus has a factor below 752")
+	}
+	return nil
+}
+
+// smallPrimes is the product of all primes below 752.
+var smallPrimes = func() *big.Int {
+	product := big.NewInt(1)
+	for p := int64(2); p < 752; p++ {
+		if n := big.NewInt(p); n.ProbablyPrime(0) {
+			product.Mul(product, n)
+		}
+	}
+	return product
+}()
+
+func hasSmallFactor(n *big.Int) bool {
+	return new(big.Int).GCD(nil, nil, smallPrimes, new(big.Int).Rem(n, smallPrimes)).Cmp(one) != 0
+}
+
+var one = big.NewInt(1)
+
 // CheckIssuerKey is CheckKey for a key that verifies signatures: RSA over
-// MaxRSABits is refused as well.
+// MaxRSABits is refused as well, before anything is computed with it.
 func CheckIssuerKey(key crypto.PublicKey, minRSABits int) error {
-	if key, ok := key.(*rsa.PublicKey); ok && key.N.BitLen() > MaxRSABits {
+	if key, ok := RSA(key); ok && key.N.BitLen() > MaxRSABits {
 		return fmt.Errorf("RSA key of %d bits, at most %d are accepted", key.N.BitLen(), MaxRSABits)
 	}
 	return CheckKey(key, minRSABits)

@@ -13,11 +13,18 @@ import (
 	"mtls-auth/mtlsauth/internal/signature"
 )
 
-// modulus is an RSA key of so many bits to which nobody has the private one.
+// modulus is an RSA key of so many bits to which there is no private one, with
+// no small factor.
 func modulus(bits uint) crypto.PublicKey {
 	n := new(big.Int).Lsh(big.NewInt(1), bits-1)
-	return &rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537}
+	for n.SetBit(n, 0, 1); !new(big.Int).GCD(nil, nil, n, smallPrimes()).IsUint64() || new(big.Int).GCD(nil, nil, n, smallPrimes()).Uint64() != 1; {
+		n.Add(n, big.NewInt(2))
+	}
+	return &rsa.PublicKey{N: n, E: 65537}
 }
+
+// smallPrimes is the product of the numbers below 752.
+func smallPrimes() *big.Int { return new(big.Int).MulRange(1, 751) }
 
 func TestCheckKey(t *testing.T) {
 	x25519, err := ecdh.X25519().GenerateKey(rand.Reader)

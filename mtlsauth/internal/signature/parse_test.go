@@ -42,15 +42,15 @@ func TestParse(t *testing.T) {
 	}{
 		{"RSA", one, "RSA with SHA-256"},
 		{"RSA without parameters", der(0x30, pkcs1(11)), "RSA with SHA-256"},
-		{"RSA with a number", der(0x30, pkcs1(11), number(1)), ""},
+		{"RSA with a number", der(0x30, pkcs1(11), number(1)), "RSA with SHA-256"},
 		{"RSA with NULL twice", der(0x30, pkcs1(11), null, null), ""},
-		{"RSA with NULL that has content", der(0x30, pkcs1(11), []byte{5, 1, 0}), ""},
+		{"RSA with NULL that has content", der(0x30, pkcs1(11), []byte{5, 1, 0}), "RSA with SHA-256"},
 		{"RSA key identifier", der(0x30, pkcs1(1), null), ""},
 		{"MD2", der(0x30, pkcs1(2), null), ""},
-		{"MD5", der(0x30, pkcs1(4), null), ""},
-		{"SHA-224", der(0x30, pkcs1(14), null), ""},
+		{"MD5", der(0x30, pkcs1(4), null), "RSA with MD5"},
+		{"SHA-224", der(0x30, pkcs1(14), null), "RSA with SHA-224"},
 		{"ECDSA", der(0x30, ecdsaSHA256), "ECDSA with SHA-256"},
-		{"ECDSA with NULL", der(0x30, ecdsaSHA256, null), ""},
+		{"ECDSA with NULL", der(0x30, ecdsaSHA256, null), "ECDSA with SHA-256"},
 		{"Ed25519", der(0x30, ed25519), "Ed25519"},
 		{"Ed25519 with NULL", der(0x30, ed25519, null), ""},
 		{"DSA", der(0x30, der(6, []byte{0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3, 2})), ""},
@@ -73,14 +73,14 @@ func TestParse(t *testing.T) {
 		{"PSS with another trailer field", der(0x30, pss, der(0x30, hash(sha256, null), mask(sha256, null), salt(32), trailer(2))), ""},
 		{"PSS without parameters: SHA-1", der(0x30, pss), ""},
 		{"PSS with NULL", der(0x30, pss, null), ""},
-		{"PSS with no parameter: SHA-1", der(0x30, pss, der(0x30)), ""},
-		{"PSS with SHA-1", der(0x30, pss, der(0x30, hash(sha1, null), mask(sha1, null), salt(20))), ""},
-		{"PSS with a mask of another hash", der(0x30, pss, der(0x30, hash(sha256, null), mask(sha384, null), salt(32))), ""},
-		{"PSS with a mask of SHA-1", der(0x30, pss, der(0x30, hash(sha256, null), mask(sha1, null), salt(32))), ""},
-		{"PSS with a mask left out: SHA-1", der(0x30, pss, der(0x30, hash(sha256, null), salt(32))), ""},
-		{"PSS with a short salt", der(0x30, pss, der(0x30, hash(sha256, null), mask(sha256, null), salt(20))), ""},
-		{"PSS without salt", der(0x30, pss, der(0x30, hash(sha256, null), mask(sha256, null), salt(0))), ""},
-		{"PSS with salt left out: 20", der(0x30, pss, der(0x30, hash(sha256, null), mask(sha256, null))), ""},
+		{"PSS with no parameter: SHA-1", der(0x30, pss, der(0x30)), "RSA-PSS with SHA-1"},
+		{"PSS with SHA-1", der(0x30, pss, der(0x30, hash(sha1, null), mask(sha1, null), salt(20))), "RSA-PSS with SHA-1"},
+		{"PSS with a mask of another hash", der(0x30, pss, der(0x30, hash(sha256, null), mask(sha384, null), salt(32))), "RSA-PSS with SHA-256"},
+		{"PSS with a mask of SHA-1", der(0x30, pss, der(0x30, hash(sha256, null), mask(sha1, null), salt(32))), "RSA-PSS with SHA-256"},
+		{"PSS with a mask left out: SHA-1", der(0x30, pss, der(0x30, hash(sha256, null), salt(32))), "RSA-PSS with SHA-256"},
+		{"PSS with a short salt", der(0x30, pss, der(0x30, hash(sha256, null), mask(sha256, null), salt(20))), "RSA-PSS with SHA-256"},
+		{"PSS without salt", der(0x30, pss, der(0x30, hash(sha256, null), mask(sha256, null), salt(0))), "RSA-PSS with SHA-256"},
+		{"PSS with salt left out: 20", der(0x30, pss, der(0x30, hash(sha256, null), mask(sha256, null))), "RSA-PSS with SHA-256"},
 		{"PSS and something after", der(0x30, pss, der(0x30, hash(sha256, null), mask(sha256, null), salt(32)), null), ""},
 	} {
 		got, err := signature.Parse(c.der)
@@ -96,11 +96,11 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestInsecureHashes: SHA-1 alone is known and insecure.
+// TestInsecureHashes: MD5 and SHA-1 are known and insecure.
 func TestInsecureHashes(t *testing.T) {
-	for last, want := range map[byte]crypto.Hash{5: crypto.SHA1, 11: crypto.SHA256, 12: crypto.SHA384, 13: crypto.SHA512} {
+	for last, want := range map[byte]crypto.Hash{4: crypto.MD5, 5: crypto.SHA1, 11: crypto.SHA256, 12: crypto.SHA384, 13: crypto.SHA512} {
 		a, err := signature.Parse(der(0x30, pkcs1(last), null))
-		if err != nil || a.Hash() != want || a.Insecure() != (want == crypto.SHA1) {
+		if err != nil || a.Hash() != want || a.Insecure() != (want == crypto.SHA1 || want == crypto.MD5) {
 			t.Errorf("%d: got %v, insecure %v, %v", last, a, a.Insecure(), err)
 		}
 	}

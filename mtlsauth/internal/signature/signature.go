@@ -1,6 +1,7 @@
-// Package signature says which signature algorithms and public keys still prove
-// something, and verifies what certificate status is signed with: OCSP
-// responses (RFC 6960, section 4.2.1) and CRLs (RFC 5280, section 5.1.1.2).
+// Package signature says which signature algorithms and public keys prove
+// something, and verifies what certificates (RFC 5280, section 4.1.1.3), OCSP
+// responses (RFC 6960, section 4.2.1) and CRLs (RFC 5280, section 5.1.1.2) are
+// signed with.
 //
 // It verifies digests, so that a CRL of any size is hashed while it is read.
 // Everything fails closed: an algorithm that is not known is refused.
@@ -11,9 +12,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	_ "crypto/sha1" // for Algorithm.Hash: see Insecure
-	_ "crypto/sha256"
-	_ "crypto/sha512"
 	"errors"
 	"fmt"
 
@@ -21,21 +19,11 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// scheme is how a digest becomes a signature.
-type scheme uint8
-
-const (
-	none scheme = iota
-	rsaPKCS1
-	rsaPSS
-	ecdsaASN1
-	pureEd25519
-)
-
 // Algorithm is a signature algorithm. The zero value verifies nothing.
 type Algorithm struct {
 	scheme scheme
 	hash   crypto.Hash
+	pss    pss // where scheme is rsaPSS
 }
 
 // Errors of Parse and Verify.
@@ -47,111 +35,47 @@ var (
 	ErrMismatch = errors.New("signature does not verify")
 )
 
-// oids are the algorithms by the content of their object identifiers. SHA-1 is
-// among them so that the log can say what is wrong: see Insecure. MD5 is as
-// unknown as any other.
-var oids = map[string]Algorithm{
-	"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05": {rsaPKCS1, crypto.SHA1},
-	"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b": {rsaPKCS1, crypto.SHA256},
-	"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c": {rsaPKCS1, crypto.SHA384},
-	"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d": {rsaPKCS1, crypto.SHA512},
-	oidPSS:                                 {rsaPSS, 0},
-	"\x2a\x86\x48\xce\x3d\x04\x01":         {ecdsaASN1, crypto.SHA1},
-	"\x2a\x86\x48\xce\x3d\x04\x03\x02":     {ecdsaASN1, crypto.SHA256},
-	"\x2a\x86\x48\xce\x3d\x04\x03\x03":     {ecdsaASN1, crypto.SHA384},
-	"\x2a\x86\x48\xce\x3d\x04\x03\x04":     {ecdsaASN1, crypto.SHA512},
-	"\x2b\x65\x70":                         {pureEd25519, 0},
-}
-
-const oidPSS = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"
-
-// Parse reads an AlgorithmIdentifier, the whole element in DER. Parameters have
-// to be what the algorithm's RFC says: NULL or none for PKCS #1 v1.5 (RFC 4055,
-// section 5; some leave it out), none for ECDSA and Ed25519 (RFC 5758, RFC
-// 8410), and for PSS one hash for message and mask, with a salt as long as it.
+// Parse reads an AlgorithmIdentifier, the whole element in DER. Parameters are
+// those of RSASSA-PSS (RFC 4055, section 3.1), whatever its hashes and the
+// length of its salt, and none for Ed25519 (RFC 8410). Others have none that
+// mean anything: one may be written and is not read.
 func Parse(der []byte) (Algorithm, error) {
 	input := cryptobyte.String(der)
 	var sequence, id cryptobyte.String
 	if !input.ReadASN1(&sequence, asn1.SEQUENCE) || !input.Empty() || !sequence.ReadASN1(&id, asn1.OBJECT_IDENTIFIER) {
 		return Algorithm{}, fmt.Errorf("%w: not an AlgorithmIdentifier", ErrUnsupported)
 	}
-	a, known := oids[string(id)]
+	a, known := algorithms[string(id)]
 	if !known {
-		return Algorithm{}, fmt.Errorf("%w: object identifier % x", ErrUnsupported, []byte(id[:min(len(id), 20)]))
+		return Algorithm{}, fmt.Errorf("%w: %s", ErrUnsupported, nameOf(id))
 	}
-	switch {
-	case a.scheme == rsaPSS:
-		hash, ok := pssHashes[string(sequence)]
-		if !ok {
+	switch a.scheme {
+	case rsaPSS:
+		var ok bool
+		if a.pss, ok = parsePSS(sequence); !ok {
 			return Algorithm{}, fmt.Errorf("%w: parameters of RSASSA-PSS", ErrUnsupported)
 		}
-		a.hash = hash
-	case sequence.Empty(), a.scheme == rsaPKCS1 && string(sequence) == "\x05\x00":
+		a.hash = a.pss.hash
+	case pureEd25519:
+		if !sequence.Empty() {
+			return Algorithm{}, fmt.Errorf("%w: Ed25519 with parameters", ErrUnsupported)
+		}
 	default:
-		return Algorithm{}, fmt.Errorf("%w: it has parameters", ErrUnsupported)
+		var parameter cryptobyte.String
+		if !sequence.Empty() && (!sequence.ReadAnyASN1(&parameter, nil) || !sequence.Empty()) {
+			return Algorithm{}, fmt.Errorf("%w: malformed parameters", ErrUnsupported)
+		}
 	}
 	return a, nil
-}
-
-// pssHashes are the parameters of RSASSA-PSS that are accepted (RFC 4055,
-// section 3.1), as crypto/x509 does it: the NULLs may be left out, in each of
-// the two places, and the trailer field may be written, whose only value is its
-// default.
-var pssHashes = func() map[string]crypto.Hash {
-	all := map[string]crypto.Hash{}
-	both := []bool{true, false}
-	for id, hash := range map[string]crypto.Hash{
-		"\x60\x86\x48\x01\x65\x03\x04\x02\x01": crypto.SHA256,
-		"\x60\x86\x48\x01\x65\x03\x04\x02\x02": crypto.SHA384,
-		"\x60\x86\x48\x01\x65\x03\x04\x02\x03": crypto.SHA512,
-	} {
-		for _, hashNull := range both {
-			for _, maskNull := range both {
-				for _, trailer := range both {
-					all[pssParameters(id, hash, hashNull, maskNull, trailer)] = hash
-				}
-			}
-		}
-	}
-	return all
-}()
-
-func pssParameters(hashID string, hash crypto.Hash, hashNull, maskNull, trailer bool) string {
-	const oidMGF1 = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08"
-	identifier := func(null bool) cryptobyte.BuilderContinuation {
-		return func(b *cryptobyte.Builder) {
-			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				b.AddASN1(asn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes([]byte(hashID)) })
-				if null {
-					b.AddBytes([]byte{5, 0})
-				}
-			})
-		}
-	}
-	explicit := func(n uint8) asn1.Tag { return asn1.Tag(n).ContextSpecific().Constructed() }
-	b := cryptobyte.NewBuilder(nil)
-	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1(explicit(0), identifier(hashNull))
-		b.AddASN1(explicit(1), func(b *cryptobyte.Builder) {
-			b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
-				b.AddASN1(asn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes([]byte(oidMGF1)) })
-				identifier(maskNull)(b)
-			})
-		})
-		b.AddASN1(explicit(2), func(b *cryptobyte.Builder) { b.AddASN1Int64(int64(hash.Size())) })
-		if trailer {
-			b.AddASN1(explicit(3), func(b *cryptobyte.Builder) { b.AddASN1Int64(1) })
-		}
-	})
-	return string(b.BytesOrPanic())
 }
 
 // Hash is what the message is digested with; 0 says that the message itself is
 // signed (Ed25519, RFC 8032).
 func (a Algorithm) Hash() crypto.Hash { return a.hash }
 
-// Insecure reports algorithms that prove nothing any more: those with SHA-1.
-func (a Algorithm) Insecure() bool { return a.hash == crypto.SHA1 }
+// Insecure reports algorithms that prove nothing any more: those with MD5 or
+// SHA-1. As the hash of a mask (RFC 8017, appendix B.2.1) either does no harm.
+func (a Algorithm) Insecure() bool { return a.hash == crypto.SHA1 || a.hash == crypto.MD5 }
 
 // String names the algorithm for the log.
 func (a Algorithm) String() string {
@@ -179,8 +103,11 @@ func (a Algorithm) Verify(key crypto.PublicKey, digest, signature []byte) error 
 		case rsaPKCS1:
 			ok = rsa.VerifyPKCS1v15(key, a.hash, digest, signature) == nil
 		case rsaPSS:
-			ok = rsa.VerifyPSS(key, a.hash, digest, signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+			ok = a.pss.verify(key, digest, signature)
 		}
+	case *PSSKey:
+		fits := !key.restricted || a.pss.hash == key.parameters.hash && a.pss.mask == key.parameters.mask && a.pss.salt >= key.parameters.salt
+		ok = a.scheme == rsaPSS && fits && a.pss.verify(key.PublicKey, digest, signature)
 	case *ecdsa.PublicKey:
 		ok = a.scheme == ecdsaASN1 && ecdsa.VerifyASN1(key, digest, signature)
 	case ed25519.PublicKey:

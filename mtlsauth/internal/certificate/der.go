@@ -1,0 +1,134 @@
+package certificate
+
+import (
+	"bytes"
+	"math/big"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// Tags of context-specific elements.
+func primitive(n uint8) asn1.Tag   { return asn1.Tag(n).ContextSpecific() }
+func constructed(n uint8) asn1.Tag { return asn1.Tag(n).ContextSpecific().Constructed() }
+
+// only reads an element with this tag that is all of der, and returns its
+// content.
+func only(der []byte, tag asn1.Tag) (content cryptobyte.String, ok bool) {
+	s := cryptobyte.String(der)
+	ok = s.ReadASN1(&content, tag) && s.Empty()
+	return content, ok
+}
+
+// readBoolean reads an optional BOOLEAN that is false by default. Any octet but
+// zero is true: DER wants 0xff, and there are writers that do not know.
+func readBoolean(s *cryptobyte.String, tag asn1.Tag) (value, ok bool) {
+	if !s.PeekASN1Tag(tag) {
+		return false, true
+	}
+	var content cryptobyte.String
+	ok = s.ReadASN1(&content, tag) && len(content) == 1
+	return ok && content[0] != 0, ok
+}
+
+// readInteger reads an INTEGER and returns its content. It has to have its
+// shortest form.
+func readInteger(s *cryptobyte.String, tag asn1.Tag) (content []byte, ok bool) {
+	ok = s.ReadASN1((*cryptobyte.String)(&content), tag) && isInteger(content)
+	return content, ok
+}
+
+func isInteger(content []byte) bool {
+	if len(content) > 1 && (content[0] == 0 && content[1] < 0x80 || content[0] == 0xff && content[1] >= 0x80) {
+		return false
+	}
+	return len(content) > 0
+}
+
+// count returns a number that counts certificates: the largest int where it is
+// larger than that, and not ok where it is negative.
+func count(content []byte) (n int, ok bool) {
+	const largest = 1<<31 - 1
+	if content[0] >= 0x80 {
+		return 0, false
+	}
+	if len(content) > 4 {
+		return largest, true
+	}
+	for _, b := range content {
+		n = n<<8 | int(b)
+	}
+	return min(n, largest), true
+}
+
+// integer returns the number that is the content of an INTEGER.
+func integer(content []byte) *big.Int {
+	n := new(big.Int).SetBytes(content)
+	if len(content) > 0 && content[0] >= 0x80 {
+		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(content))))
+	}
+	return n
+}
+
+// readBits reads a BIT STRING. Bits that do not count are zero in what it
+// returns, as OpenSSL takes them, whatever was written.
+func readBits(s *cryptobyte.String) (bits []byte, ok bool) {
+	var content cryptobyte.String
+	var unused uint8
+	if !s.ReadASN1(&content, asn1.BIT_STRING) || !content.ReadUint8(&unused) || unused > 7 || unused > 0 && content.Empty() {
+		return nil, false
+	}
+	if unused > 0 && content[len(content)-1]&(1<<unused-1) != 0 {
+		content = bytes.Clone(content)
+		content[len(content)-1] &^= 1<<unused - 1
+	}
+	return content, true
+}
+
+// readTime reads a Time (section 4.1.2.5). The forms that the RFC prescribes are
+// read here; others, with an offset or without seconds, are in use.
+func readTime(s *cryptobyte.String) (t time.Time, ok bool) {
+	tag, length := asn1.GeneralizedTime, len("YYYYMMDDhhmmssZ")
+	if s.PeekASN1Tag(asn1.UTCTime) {
+		tag, length = asn1.UTCTime, len("YYMMDDhhmmssZ")
+	}
+	var content cryptobyte.String
+	if rest := *s; rest.ReadASN1(&content, tag) && len(content) == length {
+		if t, ok = parseTime(content); ok {
+			*s = rest
+			return t, true
+		}
+	}
+	if tag == asn1.UTCTime {
+		ok = s.ReadASN1UTCTime(&t)
+		return t, ok
+	}
+	ok = s.ReadASN1GeneralizedTime(&t)
+	return t, ok
+}
+
+func parseTime(text []byte) (time.Time, bool) {
+	var n [7]int
+	digits := len(text) - 1
+	for i := 0; i < digits; i += 2 {
+		tens, ones := text[i]-'0', text[i+1]-'0'
+		if tens > 9 || ones > 9 {
+			return time.Time{}, false
+		}
+		n[(14-digits+i)/2] = int(tens)*10 + int(ones)
+	}
+	year := n[0]*100 + n[1]
+	if digits == 12 {
+		year += 1900
+		if n[1] < 50 {
+			year += 100
+		}
+	}
+	month, day, hour, minute, second := n[2], n[3], n[4], n[5], n[6]
+	if text[digits] != 'Z' || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 {
+		return time.Time{}, false
+	}
+	t := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
+	return t, t.Day() == day
+}

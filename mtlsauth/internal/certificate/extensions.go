@@ -1,0 +1,115 @@
+package certificate
+
+import (
+	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// parseExtension reads what validation asks of every certificate. It reports
+// false where that cannot be read, whether it is critical or not: what may be
+// done with the key is then not known. Key identifiers only choose among
+// certificates, and count as absent then. Other extensions are read where they
+// are asked for.
+func (c *Certificate) parseExtension(e *Extension) bool {
+	switch e.ID {
+	case OIDBasicConstraints:
+		return c.parseBasicConstraints(e.Value)
+	case OIDKeyUsage:
+		return c.parseKeyUsage(e.Value)
+	case OIDExtKeyUsage:
+		return c.parseExtKeyUsage(e.Value)
+	case OIDSubjectKeyID:
+		if id, ok := only(e.Value, asn1.OCTET_STRING); ok {
+			c.SubjectKeyId = id
+		}
+	case OIDAuthorityKeyID:
+		c.parseAuthorityKeyID(e.Value)
+	}
+	return true
+}
+
+// parseBasicConstraints is section 4.2.1.9.
+func (c *Certificate) parseBasicConstraints(der []byte) (ok bool) {
+	fields, ok := only(der, asn1.SEQUENCE)
+	if !ok {
+		return false
+	}
+	if c.IsCA, ok = readBoolean(&fields, asn1.BOOLEAN); !ok {
+		return false
+	}
+	if fields.Empty() {
+		return true
+	}
+	length, ok := readInteger(&fields, asn1.INTEGER)
+	if !ok || !fields.Empty() {
+		return false
+	}
+	c.MaxPathLen, ok = count(length)
+	return ok
+}
+
+// parseKeyUsage is section 4.2.1.3: a BIT STRING whose bits are counted from
+// the first octet's highest.
+func (c *Certificate) parseKeyUsage(der []byte) bool {
+	s := cryptobyte.String(der)
+	bits, ok := readBits(&s)
+	if !ok || !s.Empty() {
+		return false
+	}
+	c.HasKeyUsage = true
+	for i := range 9 {
+		if i/8 < len(bits) && bits[i/8]&(0x80>>(i%8)) != 0 {
+			c.KeyUsage |= 1 << i
+		}
+	}
+	return true
+}
+
+// parseExtKeyUsage is section 4.2.1.12.
+func (c *Certificate) parseExtKeyUsage(der []byte) bool {
+	list, ok := only(der, asn1.SEQUENCE)
+	if !ok {
+		return false
+	}
+	c.HasExtKeyUsage = true
+	// One with two purposes is the most common.
+	c.ExtKeyUsage = make([]OID, 0, 2)
+	for !list.Empty() {
+		id, ok := readOID(&list)
+		if !ok {
+			return false
+		}
+		c.ExtKeyUsage = append(c.ExtKeyUsage, id)
+	}
+	return true
+}
+
+// parseAuthorityKeyID is section 4.2.1.1.
+func (c *Certificate) parseAuthorityKeyID(der []byte) {
+	fields, ok := only(der, asn1.SEQUENCE)
+	if !ok {
+		return
+	}
+	var id, issuer, serial cryptobyte.String
+	var hasID, hasIssuer, hasSerial bool
+	if !fields.ReadOptionalASN1(&id, &hasID, primitive(0)) ||
+		!fields.ReadOptionalASN1(&issuer, &hasIssuer, constructed(1)) ||
+		!fields.ReadOptionalASN1(&serial, &hasSerial, primitive(2)) ||
+		!fields.Empty() || hasSerial && !isInteger(serial) {
+		return
+	}
+	if hasID {
+		c.AuthorityKeyId = id
+	}
+	if hasIssuer && hasSerial {
+		c.AuthorityIssuer, c.AuthoritySerial = issuer, serial
+	}
+}
+
+// Allows reports whether a purpose is among the extended key usages, by itself
+// or by anyExtendedKeyUsage. Without the extension all are.
+func (c *Certificate) Allows(purpose OID) bool {
+	return !c.HasExtKeyUsage || slices.Contains(c.ExtKeyUsage, purpose) || slices.Contains(c.ExtKeyUsage, ExtKeyUsageAny)
+}
