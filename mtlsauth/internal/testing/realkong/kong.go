@@ -51,6 +51,8 @@ type Options struct {
 	Postgres *Postgres
 	// Settings are further lines of kong.conf, name = value.
 	Settings []string
+	// Environment is added to that of the kong command, as NAME=value.
+	Environment []string
 }
 
 // PluginServer is a server of one external plugin, as kong.conf has it.
@@ -130,11 +132,11 @@ func (k *Kong) write(config []byte) error {
 
 // run runs the kong command. Variables of its own would go before kong.conf.
 func (k *Kong) run(ctx context.Context, args ...string) error {
-	_, err := run(ctx, k.opts.Command, args...)
+	_, err := run(ctx, k.opts.Environment, k.opts.Command, args...)
 	return err
 }
 
-func run(ctx context.Context, command string, args ...string) (string, error) {
+func run(ctx context.Context, environment []string, command string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, command, args...)
 	// Who interrupts this program at a terminal does not interrupt the command
 	// as well, half way of starting or stopping a Kong.
@@ -144,6 +146,7 @@ func run(ctx context.Context, command string, args ...string) (string, error) {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
+	cmd.Env = append(cmd.Env, environment...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("kong %s: %w\n%s", args[0], err, out)
@@ -153,7 +156,7 @@ func run(ctx context.Context, command string, args ...string) (string, error) {
 
 // Version returns what kong version says, such as 3.9.1.
 func Version(ctx context.Context, command string) (string, error) {
-	out, err := run(ctx, command, "version")
+	out, err := run(ctx, nil, command, "version")
 	return strings.TrimSpace(out), err
 }
 
@@ -222,11 +225,11 @@ func (k *Kong) Configure(text []byte) (err error) {
 // may still end what they have begun. Where Kong refuses to go on with what it
 // reads, the old workers stay, and the error has what it logged.
 func (k *Kong) Reload(ctx context.Context) error {
-	before, refused := k.files.count(takesOver), k.files.count(refuses)
+	before, refused := k.starts(), k.files.count(refuses)
 	if err := k.run(ctx, "reload", "-c", k.conf, "-p", k.opts.Prefix); err != nil {
 		return err
 	}
-	for k.files.count(takesOver) == before {
+	for k.starts() == before {
 		if k.files.count(refuses) > refused {
 			return errors.Join(errors.New("kong reload: refused"), k.files.tail(1))
 		}

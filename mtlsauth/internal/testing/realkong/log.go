@@ -5,9 +5,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net"
 	"os"
+	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -20,9 +21,11 @@ import (
 type files struct{ errors, access string }
 
 // Texts of Kong's log by which it tells what happens. takesOver is of worker 0,
-// once for a start or a reload; refuses is of nginx's master.
+// once for a start or a reload, since Kong 3.9, listens of the server; refuses is of
+// nginx's master.
 const (
 	takesOver = "[pluginserver] started, pid "
+	listens   = "level=INFO msg=listening "
 	refuses   = "init_by_lua error"
 	madeByUs  = "[mtls-auth"
 )
@@ -125,18 +128,35 @@ func parseAccess(text []byte) []fakekong.Record {
 	return records
 }
 
-// Process returns the plugin server's process, the last that Kong started.
+// starts counts the servers that were started.
+func (k *Kong) starts() int { return k.files.count(takesOver) + k.files.count(listens) }
+
+// Process returns the process that listens on the server's socket.
 func (k *Kong) Process() Process {
-	var p Process
-	for _, line := range k.files.lines() {
-		if _, after, ok := strings.Cut(line.Text, takesOver); ok {
-			digits, _, _ := strings.Cut(after, ",")
-			if pid, err := strconv.Atoi(strings.TrimSpace(digits)); err == nil {
-				p.pid = pid
-			}
-		}
+	socket := filepath.Join(k.opts.Prefix, "mtls-auth.socket")
+	if servers := k.servers(); len(servers) > 0 {
+		socket = servers[0].Socket
 	}
-	return p
+	return Process{listener(socket)}
+}
+
+// listener returns the process that listens on a Unix socket, 0 where none does.
+func listener(socket string) (pid int) {
+	c, err := net.Dial("unix", socket)
+	if err != nil {
+		return 0
+	}
+	defer c.Close()
+	raw, err := c.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return 0
+	}
+	raw.Control(func(fd uintptr) {
+		if peer, err := syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED); err == nil {
+			pid = int(peer.Pid)
+		}
+	})
+	return pid
 }
 
 // Process is a plugin server's process.

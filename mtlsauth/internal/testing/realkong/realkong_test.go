@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -38,19 +39,25 @@ lines
 }
 
 func TestProcess(t *testing.T) {
-	k := &Kong{files: files{errors: filepath.Join(t.TempDir(), "error.log")}}
-	if pid := k.Process().PID(); pid != 0 {
-		t.Errorf("without a log: pid %d", pid)
+	prefix := t.TempDir()
+	k := &Kong{opts: Options{Options: fakekong.Options{Prefix: prefix}}, files: files{errors: filepath.Join(prefix, "error.log")}}
+	if pid, n := k.Process().PID(), k.starts(); pid != 0 || n != 0 {
+		t.Errorf("before a start: pid %d, %d starts", pid, n)
+	}
+	l, err := net.Listen("unix", filepath.Join(prefix, "mtls-auth.socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if pid := k.Process().PID(); pid != os.Getpid() {
+		t.Errorf("pid %d, want that of the listener, %d", pid, os.Getpid())
 	}
 	text := "2026/11/25 14:27:51 [notice] 1#0: [kong] process.lua:162 [pluginserver] started, pid 41\n" +
-		"2026/11/25 14:27:52 [notice] 1#0: [kong] process.lua:162 [pluginserver] started, pid 42, context: ngx.timer\n"
+		"2026/11/25 14:27:52 [info] 1#0: [mtls-auth] time=2026-11-25T14:27:52.000Z level=INFO msg=listening socket=/s\n"
 	if err := os.WriteFile(k.files.errors, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if pid := k.Process().PID(); pid != 42 {
-		t.Errorf("pid %d, want that of the last", pid)
-	}
-	if n := k.files.count(takesOver); n != 2 {
+	if n := k.starts(); n != 2 {
 		t.Errorf("%d starts were counted", n)
 	}
 }
