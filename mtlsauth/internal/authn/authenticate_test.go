@@ -35,7 +35,7 @@ func trusting(authorities ...*pki.Certificate) cas {
 }
 
 func policyOf(c cas, change ...func(*authn.Options)) *authn.Policy {
-	o := authn.Options{CAIDs: []string{"a"}, CAs: c, GroupBy: authn.GroupByCN, Cache: authn.NewCache()}
+	o := authn.Options{CAIDs: []string{"a"}, CAs: c, Settings: authn.Settings{GroupBy: authn.GroupByCN}, Cache: authn.NewCache()}
 	for _, f := range change {
 		f(&o)
 	}

@@ -33,8 +33,8 @@ func (p *Policy) evidence() evidence {
 	if p.options.Lookups != nil {
 		e.lookups = p.options.Lookups.Generation()
 	}
-	if s := p.options.Status; s != nil {
-		e.status = s.Checker.Generation()
+	if p.options.Status != nil {
+		e.status = p.options.Checker.Generation()
 	}
 	if c := p.options.Consumers; c != nil {
 		for _, file := range c.Files {

@@ -71,7 +71,7 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Pat
 		}
 	}
 	d.consumer(match.Consumer, match.CredentialID)
-	d.lastsFor(fetched, p.options.MaxAge)
+	d.lastsFor(fetched, p.options.CacheTTL)
 	return nil
 }
 
@@ -89,12 +89,12 @@ func (p *Policy) prefetch(ctx context.Context, dir consumer.Prefetcher, matcher 
 // kept no longer than consumers are.
 func (p *Policy) nobody(now, fetched time.Time, why error) *Decision {
 	d := deniedAt(now, Deny(NoConsumer, why))
-	d.lastsFor(fetched, p.options.MaxAge)
+	d.lastsFor(fetched, p.options.CacheTTL)
 	return d
 }
 
 func (p *Policy) ask(dir consumer.Directory, now time.Time) consumer.Ask {
-	ask := consumer.Ask{Directory: dir, Now: now, MaxAge: p.options.MaxAge}
+	ask := consumer.Ask{Directory: dir, Now: now, MaxAge: p.options.CacheTTL}
 	if p.options.Fresh {
 		ask.MaxAge = 0
 	}
@@ -193,6 +193,6 @@ func (p *Policy) asAnonymous(ctx context.Context, denied *Decision, dir consumer
 		d.expires = denied.expires
 	}
 	d.consumer(c, "")
-	d.lastsFor(asked, p.options.MaxAge)
+	d.lastsFor(asked, p.options.CacheTTL)
 	return d
 }

@@ -54,7 +54,7 @@ func looking(change ...func(*authn.Options)) []func(*authn.Options) {
 	}
 	return append([]func(*authn.Options){func(o *authn.Options) {
 		o.Lookups = consumer.NewLookups(1 << 20)
-		o.MaxAge = time.Minute
+		o.CacheTTL = time.Minute
 		o.Consumers = &authn.Consumers{By: consumer.ConsumerBy{Username: true}, Credentials: credentials}
 	}}, change...)
 }
@@ -217,7 +217,7 @@ func TestADecisionEndsWithTheLookup(t *testing.T) {
 	if d := identify(p, presented, dir, now.Add(61*time.Second)); d.Passed() {
 		t.Error("alice is gone for longer than cache_ttl, and passes")
 	}
-	never := policyOf(trusting(root), looking(func(o *authn.Options) { o.MaxAge = 0 })...)
+	never := policyOf(trusting(root), looking(func(o *authn.Options) { o.CacheTTL = 0 })...)
 	dir = knowing("alice")
 	for range 3 {
 		if d := identify(never, presented, dir, now); !d.Passed() {

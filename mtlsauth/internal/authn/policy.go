@@ -9,6 +9,7 @@ import (
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/revocation"
 )
 
 // GroupBy says what of a certificate becomes an authenticated group. The zero
@@ -31,38 +32,45 @@ type CASet interface {
 	Wait(ctx context.Context) *kongdata.Snapshot
 }
 
+// Settings are what a configuration says of requests.
+type Settings struct {
+	// AllowPartialChain lets a path end at a configured certificate that is not
+	// self-signed.
+	AllowPartialChain bool
+	GroupBy           GroupBy
+	// Status says how certificates are checked for revocation; nil for not at all.
+	Status *revocation.Settings
+	// Consumers says whose certificates pass; nil when a trusted certificate is
+	// enough (skip_consumer_lookup).
+	Consumers *Consumers
+	// Anonymous is the consumer as which refused requests go on; zero for none.
+	Anonymous consumer.Ref
+	// CacheTTL is how long a consumer lookup may be cached, and what was decided by it.
+	CacheTTL time.Duration
+}
+
 // Options are what a policy is made of.
 type Options struct {
-	CAIDs             []string // ca_certificates, for the log
-	CAs               CASet
-	AllowPartialChain bool
-	MinRSABits        int // 0 means 2048
-	GroupBy           GroupBy
-	Cache             *Cache
+	Settings
+	CAIDs      []string // ca_certificates, for the log
+	CAs        CASet
+	MinRSABits int // 0 means 2048
+	Cache      *Cache
 	// Form makes of a decision that passes what the door answers with. Such a
 	// decision has that, and no Answer any more. With nil it keeps its Answer.
 	Form func(*Decision) Form
 	// Cold bounds what is not remembered, for all policies together; nil is the
 	// machine's default, for this one alone.
 	Cold *Cold
-
-	// Status says how it is found out whether certificates are revoked; nil for
-	// not at all.
-	Status *Status
-
-	// Consumers says whose certificates pass; nil when a trusted certificate is
-	// enough (skip_consumer_lookup).
-	Consumers *Consumers
-	// Anonymous is the consumer as which refused requests go on; zero for none.
-	Anonymous consumer.Ref
-	// Lookups and MaxAge (cache_ttl) are how consumers are looked up. They are
-	// needed with Consumers or Anonymous.
+	// Checker finds certificate status out. It is needed with Status.
+	Checker *revocation.Checker
+	// Lookups are how consumers are looked up. They are needed with Consumers or
+	// Anonymous.
 	Lookups *consumer.Lookups
-	MaxAge  time.Duration
 	// Fresh says that the door keeps decisions, and ends them when a consumer or a
 	// credential changes: whoever asks anew wants to know what is so now. Nothing
 	// that rests on a lookup is then kept here or shared between requests, and
-	// MaxAge is only how long the door may keep it.
+	// CacheTTL is only how long the door may keep it.
 	Fresh bool
 }
 

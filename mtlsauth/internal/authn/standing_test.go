@@ -37,7 +37,7 @@ func TestAPassEndsWithThePathThatStands(t *testing.T) {
 	<-folder.Ready()
 	checker := revocation.New(revocation.Options{Folder: folder, Memory: revocation.NewMemory(1 << 20), MaxCRLSize: 1 << 20})
 	p := policyOf(trusting(root, one, two), func(o *authn.Options) {
-		o.Status = &authn.Status{Checker: checker, Settings: revocation.Settings{HTTPTimeout: time.Second}}
+		o.Checker, o.Status = checker, &revocation.Settings{HTTPTimeout: time.Second}
 	})
 	for range 2 { // the first learns of the revocation, which ends its own decision
 		if d := p.Authenticate(context.Background(), sent(leaf), nil, now); !d.Passed() {
@@ -64,7 +64,7 @@ func TestALimitIsShared(t *testing.T) {
 		root := pki.NewCA("root")
 		checker := revocation.New(revocation.Options{Fetcher: hanging{}, Memory: revocation.NewMemory(1 << 20), MaxCRLSize: 1 << 20})
 		p := policyOf(trusting(root), func(o *authn.Options) {
-			o.Status = &authn.Status{Checker: checker, Settings: revocation.Settings{HTTPTimeout: time.Minute}}
+			o.Checker, o.Status = checker, &revocation.Settings{HTTPTimeout: time.Minute}
 		})
 		var wg sync.WaitGroup
 		for range 40 { // more than may be asked about at once

@@ -10,12 +10,6 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation"
 )
 
-// Status is how the status of certificates is checked.
-type Status struct {
-	Checker  *revocation.Checker
-	Settings revocation.Settings
-}
-
 // checkStatus keeps of the validated paths those on which nobody is revoked, and
 // ends the decision with what that rests on. What it returns instead is a
 // denial.
@@ -27,8 +21,7 @@ func (p *Policy) checkStatus(ctx context.Context, d *Decision, paths []certpath.
 	for i, path := range paths {
 		lists[i] = path.Certificates
 	}
-	s := p.options.Status
-	r := s.Checker.Check(ctx, lists, trust, s.Settings, now)
+	r := p.options.Checker.Check(ctx, lists, trust, *p.options.Status, now)
 	var denied *Decision
 	switch r.Verdict {
 	case revocation.Passed:

@@ -1,130 +1,109 @@
-// Package config is the plugin's configuration in Kong's words: the schema that Kong
-// checks it with, and the parser that makes settings of it.
+// Package config is the plugin's configuration. One table of fields says what Kong's
+// schema has (for the query command and for the Lua plugin), what [Parse] accepts, what it
+// fills in, and what the documentation tells: see fields.
 package config
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/consumer"
+	"mtls-auth/mtlsauth/internal/revocation"
 )
 
-// Config is a plugin configuration in Kong's words, checked: every value is
-// one that the schema allows. It is made by Parse only.
+// Config is a configuration that the schema allows. Only [Parse] makes one; the zero
+// Config trusts no certificate.
 type Config struct {
-	// CACertificates are the ids of the Kong CA Certificates that are trusted,
-	// in lower case, at least one.
-	CACertificates []string
-	// SkipConsumerLookup lets a trusted certificate be enough.
-	SkipConsumerLookup bool
-	// ConsumerBy are the consumer attributes that a subject name is matched
-	// with; empty for none.
-	ConsumerBy []string
-	// AuthenticatedGroupBy says what becomes an authenticated group.
-	AuthenticatedGroupBy authn.GroupBy
-	// Anonymous and DefaultConsumer name a consumer by UUID or username; ""
-	// for none.
-	Anonymous, DefaultConsumer string
-	// AllowPartialChain lets a path end at a configured certificate that is no
-	// root.
-	AllowPartialChain bool
-	// RevocationCheckMode is SKIP, IGNORE_CA_ERROR or STRICT.
-	RevocationCheckMode string
-	// SendCADN asks for the CAs' names to be sent in the TLS handshake, which
-	// no plugin server can do.
-	SendCADN bool
-	// HTTPTimeout is for each OCSP or CRL exchange, CertCacheTTL is after what
-	// time an answer is asked for anew, both in milliseconds.
-	HTTPTimeout, CertCacheTTL float64
-	// HTTPProxy and HTTPSProxy are forward proxies for OCSP and CRL, as
-	// host:port; "" for none.
-	HTTPProxy, HTTPSProxy string
-	// SSLVerify has TLS servers of OCSP and CRL addresses verified.
-	SSLVerify bool
-	// CacheTTL is how long a consumer lookup is kept, in seconds.
-	CacheTTL float64
-	// SANDirNameMatcher are the attributes of a directoryName that are subject
-	// names; empty for all.
-	SANDirNameMatcher []string
-	// Credentials are the manual mappings.
-	Credentials []Credential
+	caCertificates []string
+	sendCADN       bool
+	settings       authn.Settings
+	content        [sha256.Size]byte
 }
 
-// Credential is a manual mapping in a configuration.
-type Credential struct {
-	SubjectName string
-	// Consumer is a UUID or a username.
-	Consumer string
-	// CACertificate is the id of the CA certificate that the certificate must
-	// come from; "" for any.
-	CACertificate string
+// CACertificates returns the ids of the Kong CA Certificates that are trusted, in lower
+// case, at least one. The caller must not change the slice.
+func (c Config) CACertificates() []string { return c.caCertificates }
+
+// SendCADN reports whether clients are to be sent the names of these CAs.
+func (c Config) SendCADN() bool { return c.sendCADN }
+
+// Settings returns what requests are decided by.
+func (c Config) Settings() authn.Settings { return c.settings }
+
+// Content is a digest of what the fields say: configurations of one content are equal.
+func (c Config) Content() [sha256.Size]byte { return c.content }
+
+// draft is a configuration while its fields are read.
+type draft struct {
+	Config
+	skipLookup  bool
+	consumers   authn.Consumers
+	credentials []consumer.Credential
+	skipStatus  bool
+	status      revocation.Settings
+	http, https proxy
 }
 
-// Names of the fields, as Kong has them.
-const (
-	fieldCACertificates       = "ca_certificates"
-	fieldSkipConsumerLookup   = "skip_consumer_lookup"
-	fieldConsumerBy           = "consumer_by"
-	fieldAuthenticatedGroupBy = "authenticated_group_by"
-	fieldAnonymous            = "anonymous"
-	fieldDefaultConsumer      = "default_consumer"
-	fieldAllowPartialChain    = "allow_partial_chain"
-	fieldRevocationCheckMode  = "revocation_check_mode"
-	fieldHTTPTimeout          = "http_timeout"
-	fieldCertCacheTTL         = "cert_cache_ttl"
-	fieldCacheTTL             = "cache_ttl"
-	fieldSendCADN             = "send_ca_dn"
-	fieldHTTPProxyHost        = "http_proxy_host"
-	fieldHTTPProxyPort        = "http_proxy_port"
-	fieldHTTPSProxyHost       = "https_proxy_host"
-	fieldHTTPSProxyPort       = "https_proxy_port"
-	fieldSSLVerify            = "ssl_verify"
-	fieldSANDirNameMatcher    = "san_dirname_matcher"
-	fieldCredentials          = "credentials"
-)
+type proxy struct {
+	host string
+	port int
+}
 
-const (
-	modeSkip          = "SKIP"
-	modeIgnoreCAError = "IGNORE_CA_ERROR"
-	modeStrict        = "STRICT"
-)
+// address is the proxy as host:port, "" for none.
+func (p proxy) address() string {
+	if p.host == "" {
+		return ""
+	}
+	return net.JoinHostPort(strings.Trim(p.host, "[]"), strconv.Itoa(p.port))
+}
 
-// Parse reads a configuration as Kong sends it in StartInstance: what is
-// null was left out, and every default is filled in where the schema has them. It refuses what the
-// schema would have refused, naming every field that is wrong; fields that it
-// does not know are of later versions or Kong's own and are let be.
-func Parse(data []byte) (Config, error) {
-	f := fields{raw: map[string]json.RawMessage{}}
-	if err := json.Unmarshal(data, &f.raw); err != nil {
+// Parse reads a configuration as Kong sends it: what is null may be left out, and every
+// default is filled in where Kong has the schema. It refuses what the schema would have
+// refused, in Kong's own words; the error joins one for each mistake. Fields that it does
+// not know are of later versions or Kong's own, and are ignored.
+func Parse(text []byte) (Config, error) {
+	r := reader{raw: map[string]json.RawMessage{}}
+	if err := json.Unmarshal(text, &r.raw); err != nil {
 		return Config{}, fmt.Errorf("config: reading the JSON object that Kong sends: %w", err)
 	}
-	c := Config{
-		CACertificates:      f.uuids(fieldCACertificates),
-		SkipConsumerLookup:  f.bool(fieldSkipConsumerLookup, false),
-		ConsumerBy:          f.strings(fieldConsumerBy, "username", "custom_id"),
-		Anonymous:           f.string(fieldAnonymous),
-		DefaultConsumer:     f.string(fieldDefaultConsumer),
-		AllowPartialChain:   f.bool(fieldAllowPartialChain, false),
-		RevocationCheckMode: f.oneOf(fieldRevocationCheckMode, modeIgnoreCAError, modeSkip, modeIgnoreCAError, modeStrict),
-		SendCADN:            f.bool(fieldSendCADN, false),
-		CacheTTL:            f.number(fieldCacheTTL, 60, func(n float64) bool { return n >= 0 }, "a number of seconds, 0 or more"),
-		SANDirNameMatcher:   f.strings(fieldSANDirNameMatcher),
-		Credentials:         f.credentials(),
+	var d draft
+	for _, f := range fields {
+		if v, ok := r.read(f); ok {
+			f.set(&d, v)
+		}
 	}
-	switch f.oneOf(fieldAuthenticatedGroupBy, "", "CN", "DN") {
-	case "CN":
-		c.AuthenticatedGroupBy = authn.GroupByCN
-	case "DN":
-		c.AuthenticatedGroupBy = authn.GroupByDN
+	for _, names := range together {
+		if given := slices.DeleteFunc(slices.Clone(names), r.absent); len(given) != 0 && len(given) != len(names) {
+			r.refuse(names[0], "all or none of these fields must be set: 'config.%s'", strings.Join(names, "', 'config."))
+		}
 	}
-	c.HTTPTimeout = f.number(fieldHTTPTimeout, 30000, func(n float64) bool { return n > 0 }, "a number of milliseconds over 0")
-	c.CertCacheTTL = f.number(fieldCertCacheTTL, 60000, func(n float64) bool { return n >= 0 }, "a number of milliseconds, 0 or more")
-	c.HTTPProxy = f.proxy(fieldHTTPProxyHost, fieldHTTPProxyPort)
-	c.HTTPSProxy = f.proxy(fieldHTTPSProxyHost, fieldHTTPSProxyPort)
-	c.SSLVerify = f.bool(fieldSSLVerify, true)
-	if len(f.wrong) > 0 {
-		return Config{}, errors.Join(f.wrong...)
+	if len(r.wrong) > 0 {
+		return Config{}, errors.Join(r.wrong...)
 	}
-	return c, nil
+	return d.finish(r.content())
+}
+
+// finish makes the configuration of what its fields say together.
+func (d *draft) finish(content [sha256.Size]byte) (Config, error) {
+	credentials, err := consumer.NewCredentials(d.credentials)
+	if err != nil {
+		return Config{}, fmt.Errorf("config.%w", err)
+	}
+	d.content = content
+	if !d.skipLookup {
+		d.consumers.Credentials = credentials
+		d.settings.Consumers = &d.consumers
+	}
+	if !d.skipStatus {
+		d.status.How.HTTPProxy, d.status.How.HTTPSProxy = d.http.address(), d.https.address()
+		d.settings.Status = &d.status
+	}
+	return d.Config, nil
 }

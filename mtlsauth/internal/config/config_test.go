@@ -1,11 +1,14 @@
 package config
 
 import (
+	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 )
@@ -25,11 +28,11 @@ func TestParseAsKongSendsIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.CACertificates) != 1 || c.CACertificates[0] != someID {
-		t.Errorf("ca_certificates: got %q, want the id in lower case", c.CACertificates)
+	if ids := c.CACertificates(); len(ids) != 1 || ids[0] != someID {
+		t.Errorf("ca_certificates: got %q, want the id in lower case", c.CACertificates())
 	}
-	if c.AuthenticatedGroupBy != authn.GroupByCN || c.RevocationCheckMode != "IGNORE_CA_ERROR" || c.SkipConsumerLookup {
-		t.Errorf("got %+v", c)
+	if s := c.Settings(); s.GroupBy != authn.GroupByCN || s.Status.Mode != revocation.IgnoreCAError || s.Consumers == nil {
+		t.Errorf("got %+v", s)
 	}
 }
 
@@ -43,11 +46,12 @@ func TestParseOfWhatIsNull(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.AuthenticatedGroupBy != authn.GroupByNone || len(c.ConsumerBy) != 0 {
-			t.Errorf("null authenticated_group_by and consumer_by: got %v and %q, want none", c.AuthenticatedGroupBy, c.ConsumerBy)
+		s := c.Settings()
+		if s.GroupBy != authn.GroupByNone || s.Consumers.By != (consumer.ConsumerBy{}) {
+			t.Errorf("null authenticated_group_by and consumer_by: got %v and %v, want none", s.GroupBy, s.Consumers.By)
 		}
-		if c.RevocationCheckMode != "IGNORE_CA_ERROR" {
-			t.Errorf("null revocation_check_mode: got %q, want the default", c.RevocationCheckMode)
+		if s.Status.Mode != revocation.IgnoreCAError {
+			t.Errorf("null revocation_check_mode: got %v, want the default", s.Status.Mode)
 		}
 	}
 }
@@ -80,23 +84,77 @@ func TestParseRefuses(t *testing.T) {
 		{"san_dirname_matcher", `[""]`, "config.san_dirname_matcher: entry 1: length must be at least 1"},
 		{"credentials", `[{"consumer":"c"}]`, "config.credentials: entry 1: subject_name: required field missing"},
 		{"credentials", `[{"subject_name":"s","consumer":"c","ca_certificate":"x"}]`, "config.credentials: entry 1: ca_certificate: expected a valid UUID"},
-		{"credentials", `[{"subject_name":"s","consumer":"c"},{"subject_name":"s","consumer":"d"}]`, `config.credentials: entry 2: subject_name "s" is mapped to two consumers, "c" and "d"`},
+		{"credentials", `[{"subject_name":"s","consumer":"c"},{"subject_name":"s","consumer":"d"}]`, `config.credentials[0] and [1]: subject_name "s" with no ca_certificate is mapped to two consumers, username "c" and username "d"`},
 		{"credentials", `"x"`, "config.credentials: expected an array"},
 	}
 	for _, test := range tests {
-		text := `{"ca_certificates":["` + someID + `"],"` + test.field + `":` + test.value + `}`
-		c, err := Parse([]byte(text))
-		if err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s = %s: got %v, want %q", test.field, test.value, err, test.want)
-		}
-		if len(c.CACertificates) > 0 {
-			t.Errorf("%s = %s: refused, but a configuration was returned", test.field, test.value)
-		}
+		t.Run(test.field+"="+test.value, func(t *testing.T) {
+			c, err := Parse([]byte(`{"ca_certificates":["` + someID + `"],"` + test.field + `":` + test.value + `}`))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+			if len(c.CACertificates()) > 0 {
+				t.Error("refused, but a configuration was returned")
+			}
+		})
 	}
 	for _, text := range []string{"", "[]", "7", `"x"`, "{", "null"} {
 		if _, err := Parse([]byte(text)); err == nil {
 			t.Errorf("configuration %q was taken", text)
 		}
+	}
+}
+
+// Each field, with another value than its default, makes another configuration of another
+// content. One that no mode acts on would be seen here, and one that two configurations
+// differ in without it.
+func TestEachFieldCounts(t *testing.T) {
+	values := map[string]string{
+		"ca_certificates": `["aaaaaaaa-0000-4000-8000-000000000001"]`, "skip_consumer_lookup": "true", "consumer_by": `["username"]`,
+		"authenticated_group_by": `"DN"`, "anonymous": `"guest"`, "default_consumer": `"guest"`, "allow_partial_chain": "true",
+		"revocation_check_mode": `"STRICT"`, "http_timeout": "1", "cert_cache_ttl": "1", "cache_ttl": "1", "send_ca_dn": "true",
+		"http_proxy_host": `"p"`, "http_proxy_port": "2", "https_proxy_host": `"p"`, "https_proxy_port": "2", "ssl_verify": "false",
+		"san_dirname_matcher": `["CN"]`, "credentials": `[{"subject_name":"s","consumer":"c"}]`,
+	}
+	with := func(name, value string) Config {
+		t.Helper()
+		raw := map[string]json.RawMessage{
+			"ca_certificates": json.RawMessage(`["` + someID + `"]`), "consumer_by": json.RawMessage(`["username","custom_id"]`),
+			"http_proxy_host": json.RawMessage(`"proxy"`), "http_proxy_port": json.RawMessage("1"),
+			"https_proxy_host": json.RawMessage(`"proxy"`), "https_proxy_port": json.RawMessage("1"),
+		}
+		if name != "" {
+			raw[name] = json.RawMessage(value)
+		}
+		text, err := json.Marshal(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := Parse(text)
+		if err != nil {
+			t.Fatalf("%s = %s: %v", name, value, err)
+		}
+		return c
+	}
+	usual := with("", "")
+	if !reflect.DeepEqual(with("ca_certificates", `[ "`+someID+`" ]`), usual) || !reflect.DeepEqual(with("later", "1"), usual) {
+		t.Error("equal configurations differ")
+	}
+	for _, f := range fields {
+		t.Run(f.name, func(t *testing.T) {
+			value, ok := values[f.name]
+			if !ok {
+				t.Fatal("the test has no value for the field")
+			}
+			c := with(f.name, value)
+			if c.content == usual.content {
+				t.Error("the content is the same")
+			}
+			c.content = usual.content
+			if reflect.DeepEqual(c, usual) {
+				t.Error("the field changes nothing")
+			}
+		})
 	}
 }
 
@@ -110,13 +168,13 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 }
 
 func TestHowStatusIsChecked(t *testing.T) {
-	of := func(more string) *authn.Status {
+	of := func(more string) *revocation.Settings {
 		t.Helper()
 		c, err := Parse([]byte(`{"ca_certificates":["` + someID + `"]` + more + `}`))
 		if err != nil {
 			t.Fatalf("%s: %v", more, err)
 		}
-		return c.StatusBy(nil)
+		return c.Settings().Status
 	}
 	if got := of(`,"revocation_check_mode":"SKIP"`); got != nil {
 		t.Errorf("SKIP: got %+v, want no check", got)
@@ -136,35 +194,35 @@ func TestHowStatusIsChecked(t *testing.T) {
 			Mode: revocation.IgnoreCAError, HTTPTimeout: 1, CertCacheTTL: 10 * 365 * 24 * time.Hour, How: fetch.How{SSLVerify: true},
 		}},
 	} {
-		if got := of(test.more); got == nil || got.Settings != test.want {
+		if got := of(test.more); got == nil || *got != test.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, test.want)
 		}
 	}
 }
 
 func TestParseOfConsumers(t *testing.T) {
-	c, err := Parse([]byte(`{"ca_certificates":["` + someID + `"],"cache_ttl":1.5,"consumer_by":["custom_id"],"anonymous":"nobody",
+	c, err := Parse([]byte(`{"ca_certificates":["` + someID + `"],"cache_ttl":1.5,"consumer_by":["custom_id"],"anonymous":"guest",
 		"default_consumer":"` + someID + `","san_dirname_matcher":["CN"],
 		"credentials":[{"subject_name":"s","consumer":"c","ca_certificate":"` + strings.ToUpper(someID) + `"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	consumers, err := c.ConsumersBy(nil)
+	s := c.Settings()
+	if s.Consumers.By.Username || !s.Consumers.By.CustomID || s.Consumers.Default.String() != someID || s.Anonymous.String() != "guest" {
+		t.Errorf("got %+v and anonymous %q", s.Consumers, s.Anonymous)
+	}
+	want, err := consumer.NewCredentials([]consumer.Credential{{SubjectName: "s", Consumer: consumer.ParseRef("c"), CACertificateID: someID}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if consumers.By.Username || !consumers.By.CustomID || consumers.Default.String() != someID || c.AnonymousRef().String() != "nobody" {
-		t.Errorf("got %+v and anonymous %q", consumers, c.AnonymousRef())
+	if s.CacheTTL != 1500*time.Millisecond || !s.Consumers.Credentials.Equal(want) {
+		t.Errorf("got %v and %+v", s.CacheTTL, s.Consumers.Credentials)
 	}
-	if c.MaxAge() != 1500*time.Millisecond || c.Credentials[0].CACertificate != someID {
-		t.Errorf("got %v and %+v", c.MaxAge(), c.Credentials)
+	c, err = Parse([]byte(`{"ca_certificates":["` + someID + `"],"cache_ttl":1e300,"skip_consumer_lookup":true}`))
+	if err != nil {
+		t.Fatal(err)
 	}
-	c.CacheTTL = 1e300
-	if c.MaxAge() < 9*365*24*time.Hour {
-		t.Errorf("a cache_ttl without end gives %v", c.MaxAge())
-	}
-	c.SkipConsumerLookup = true
-	if consumers, err := c.ConsumersBy(nil); consumers != nil || err != nil {
-		t.Errorf("with skip_consumer_lookup: got %+v, %v", consumers, err)
+	if s := c.Settings(); s.CacheTTL < 9*365*24*time.Hour || s.Consumers != nil {
+		t.Errorf("cache_ttl 1e300 with skip_consumer_lookup: got %v and %+v", s.CacheTTL, s.Consumers)
 	}
 }

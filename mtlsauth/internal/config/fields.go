@@ -1,174 +1,183 @@
 package config
 
 import (
-	"encoding/json"
-	"fmt"
-	"net"
-	"slices"
-	"strconv"
-	"strings"
+	"time"
 
-	"mtls-auth/mtlsauth/internal/uuid"
+	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/consumer"
+	"mtls-auth/mtlsauth/internal/revocation"
 )
 
-// fields reads the fields of a configuration and collects what is wrong.
-type fields struct {
-	raw   map[string]json.RawMessage
-	wrong []error
+//go:generate go test . -run UpToDate -update
+
+// field is a field of a configuration, or of a record in it.
+type field struct {
+	name     string
+	kind     kind
+	required bool
+	// fallback is the default: a bool, a string, an int or a []string; nil for none. Kong
+	// fills it in where a field is left out, and so does Parse, where null means it too.
+	fallback any
+	// nullable says that null means none, and not the default.
+	nullable bool
+	oneOf    []string // of a string, or of an array's strings
+	uuid     bool     // a string, or an array's strings
+	minimum  int      // the number of an array's elements
+	bounds   bounds   // of a number
+	unit     string   // of a number: a key of units
+	records  []field  // of an array of records
+	text     string   // what it means
+	set      func(*draft, value)
 }
 
-func (f *fields) refuse(name string, format string, args ...any) {
-	f.wrong = append(f.wrong, fmt.Errorf("config.%s: %s", name, fmt.Sprintf(format, args...)))
+// kind is Kong's name for a type.
+type kind string
+
+const (
+	boolean kind = "boolean"
+	text    kind = "string"
+	number  kind = "number"
+	integer kind = "integer"
+	array   kind = "array"
+)
+
+// value is what a field says; that of its kind is set.
+type value struct {
+	bool     bool
+	text     string
+	number   float64
+	duration time.Duration // a number with a unit
+	list     []string
+	records  []map[string]string
 }
 
-// absent tells whether a field is left out or null, which is the same to Kong.
-func (f *fields) absent(name string) bool {
-	raw, ok := f.raw[name]
-	return !ok || string(raw) == "null"
-}
+var units = map[string]time.Duration{"milliseconds": time.Millisecond, "seconds": time.Second}
 
-// read reads a field into v, or says what was expected.
-func (f *fields) read(name string, v any, expected string) bool {
-	if err := json.Unmarshal(f.raw[name], v); err != nil {
-		f.refuse(name, "expected %s, got %s", expected, cut(string(f.raw[name]), 80))
-		return false
-	}
-	return true
-}
-
-func (f *fields) bool(name string, otherwise bool) bool {
-	value := otherwise
-	if !f.absent(name) {
-		f.read(name, &value, "true or false")
-	}
-	return value
-}
-
-func (f *fields) string(name string) string {
-	var value string
-	if !f.absent(name) && f.read(name, &value, "a string") && value == "" {
-		f.refuse(name, "length must be at least 1")
-	}
-	return value
-}
-
-func (f *fields) oneOf(name, otherwise string, allowed ...string) string {
-	if f.absent(name) {
-		return otherwise
-	}
-	value := f.string(name)
-	if value != "" && !slices.Contains(allowed, value) {
-		f.refuse(name, "expected one of: %s, got %q", strings.Join(allowed, ", "), cut(value, 80))
-	}
-	return value
-}
-
-// strings reads an array; with allowed values it takes only those.
-func (f *fields) strings(name string, allowed ...string) []string {
-	// An empty Lua table may arrive as an object: Lua has one kind for both.
-	if f.absent(name) || string(f.raw[name]) == "{}" {
-		return nil
-	}
-	var values []string
-	if !f.read(name, &values, "an array of strings") {
-		return nil
-	}
-	for i, value := range values {
-		switch {
-		case value == "":
-			f.refuse(name, "entry %d: length must be at least 1", i+1)
-		case len(allowed) > 0 && !slices.Contains(allowed, value):
-			f.refuse(name, "entry %d: expected one of: %s, got %q", i+1, strings.Join(allowed, ", "), cut(value, 80))
-		}
-	}
-	return values
-}
-
-func (f *fields) uuids(name string) []string {
-	if f.absent(name) {
-		f.refuse(name, "required field missing: expected the ids of at least one CA certificate")
-		return nil
-	}
-	before := len(f.wrong)
-	ids := f.strings(name)
-	if len(ids) == 0 && len(f.wrong) == before {
-		f.refuse(name, "length must be at least 1")
-	}
-	for i, id := range ids {
-		lower, ok := uuid.Parse(id)
-		if !ok {
-			f.refuse(name, "entry %d: expected a valid UUID, got %q", i+1, cut(id, 80))
-		}
-		ids[i] = lower
-	}
-	return ids
-}
-
-func (f *fields) number(name string, otherwise float64, allowed func(float64) bool, expected string) float64 {
-	value := otherwise
-	if !f.absent(name) && f.read(name, &value, expected) && !allowed(value) {
-		f.refuse(name, "expected %s, got %v", expected, value)
-	}
-	return value
-}
-
-// proxy reads a host and a port, which come together or not at all, as
-// host:port.
-func (f *fields) proxy(host, port string) string {
-	name := f.string(host)
-	n := f.number(port, 0, func(n float64) bool { return n >= 0 && n <= 65535 && n == float64(int(n)) }, "an integer between 0 and 65535")
-	if f.absent(host) != f.absent(port) {
-		f.refuse(host, "all or none of these fields must be set: 'config.%s', 'config.%s'", host, port)
-	}
-	if name == "" {
-		return ""
-	}
-	return net.JoinHostPort(strings.Trim(name, "[]"), strconv.Itoa(int(n)))
-}
-
-// credentials reads the manual mappings.
-func (f *fields) credentials() []Credential {
-	if f.absent(fieldCredentials) || string(f.raw[fieldCredentials]) == "{}" {
-		return nil
-	}
-	var list []map[string]json.RawMessage
-	if !f.read(fieldCredentials, &list, "an array of {subject_name, consumer, ca_certificate}") {
-		return nil
-	}
-	var credentials []Credential
-	type name struct{ subject, ca string }
-	consumers := map[name]string{}
-	for i, raw := range list {
-		entry := fields{raw: raw}
-		subject, consumer, ca := entry.string("subject_name"), entry.string("consumer"), entry.string("ca_certificate")
-		for _, required := range []string{"subject_name", "consumer"} {
-			if entry.absent(required) {
-				entry.refuse(required, "required field missing")
+// fields are the fields, in the order of Kong Enterprise's plugin, ours last.
+var fields = []field{
+	{
+		name: "ca_certificates", kind: array, uuid: true, required: true, minimum: 1,
+		text: "Ids of the Kong CA Certificates that are trusted.",
+		set:  func(d *draft, v value) { d.caCertificates = v.list },
+	},
+	{
+		name: "skip_consumer_lookup", kind: boolean, required: true, fallback: false,
+		text: "Whether a trusted certificate is enough, without a consumer.",
+		set:  func(d *draft, v value) { d.skipLookup = v.bool },
+	},
+	{
+		name: "consumer_by", kind: array, oneOf: []string{"username", "custom_id"}, fallback: []string{"username", "custom_id"}, nullable: true,
+		text: "Attributes of a consumer that the names in the certificate are compared with; an empty list or null turns matching off.",
+		set: func(d *draft, v value) {
+			for _, attribute := range v.list {
+				d.consumers.By.Username = d.consumers.By.Username || attribute == "username"
+				d.consumers.By.CustomID = d.consumers.By.CustomID || attribute == "custom_id"
 			}
-		}
-		lowerCA, ok := uuid.Parse(ca)
-		if ca != "" && !ok {
-			entry.refuse("ca_certificate", "expected a valid UUID, got %q", cut(ca, 80))
-			lowerCA = ca // not the mapping for any CA
-		}
-		for _, err := range entry.wrong {
-			f.refuse(fieldCredentials, "entry %d: %s", i+1, strings.TrimPrefix(err.Error(), "config."))
-		}
-		key := name{subject, lowerCA}
-		if before, ok := consumers[key]; ok && before != consumer {
-			f.refuse(fieldCredentials, "entry %d: subject_name %q is mapped to two consumers, %q and %q, for one ca_certificate",
-				i+1, cut(subject, 80), cut(before, 80), cut(consumer, 80))
-		}
-		consumers[key] = consumer
-		credentials = append(credentials, Credential{subject, consumer, lowerCA})
-	}
-	return credentials
+		},
+	},
+	{
+		name: "authenticated_group_by", kind: text, oneOf: []string{"CN", "DN"}, fallback: "CN", nullable: true,
+		text: "What of the certificate becomes the authenticated group that the ACL plugin sees; null for none.",
+		set: func(d *draft, v value) {
+			d.settings.GroupBy = map[string]authn.GroupBy{"CN": authn.GroupByCN, "DN": authn.GroupByDN}[v.text]
+		},
+	},
+	{
+		name: "anonymous", kind: text,
+		text: "UUID or username of the consumer to use when authentication fails.",
+		set:  func(d *draft, v value) { d.settings.Anonymous = consumer.ParseRef(v.text) },
+	},
+	{
+		name: "default_consumer", kind: text,
+		text: "UUID or username of the consumer to use when no consumer matches a trusted certificate.",
+		set:  func(d *draft, v value) { d.consumers.Default = consumer.ParseRef(v.text) },
+	},
+	{
+		name: "allow_partial_chain", kind: boolean, required: true, fallback: false,
+		text: "Whether a certification path may end at a configured certificate that is not self-signed.",
+		set:  func(d *draft, v value) { d.settings.AllowPartialChain = v.bool },
+	},
+	{
+		name: "revocation_check_mode", kind: text, oneOf: []string{"SKIP", "IGNORE_CA_ERROR", "STRICT"}, fallback: "IGNORE_CA_ERROR",
+		text: "Whether certificates are checked for revocation: SKIP never; of a certificate whose status cannot be found out, IGNORE_CA_ERROR lets requests pass and STRICT refuses them.",
+		set: func(d *draft, v value) {
+			d.skipStatus = v.text == "SKIP"
+			d.status.Mode = revocation.Strict
+			if v.text == "IGNORE_CA_ERROR" {
+				d.status.Mode = revocation.IgnoreCAError
+			}
+		},
+	},
+	{
+		name: "http_timeout", kind: number, unit: "milliseconds", bounds: positive, fallback: 30000,
+		text: "Milliseconds for each OCSP or CRL exchange, including the connection.",
+		set:  func(d *draft, v value) { d.status.HTTPTimeout = v.duration },
+	},
+	{
+		name: "cert_cache_ttl", kind: number, unit: "milliseconds", bounds: notNegative, fallback: 60000,
+		text: "Milliseconds after which an OCSP response is fetched again, and a CRL, which is fetched at most every five minutes.",
+		set:  func(d *draft, v value) { d.status.CertCacheTTL = v.duration },
+	},
+	{
+		name: "cache_ttl", kind: number, unit: "seconds", bounds: notNegative, required: true, fallback: 60,
+		text: "Seconds for which a consumer lookup is cached, one that found no consumer too; 0 caches none.",
+		set:  func(d *draft, v value) { d.settings.CacheTTL = v.duration },
+	},
+	{
+		name: "send_ca_dn", kind: boolean, required: true, fallback: false,
+		text: "Whether clients that are asked for a certificate are sent the names of these CAs.",
+		set:  func(d *draft, v value) { d.sendCADN = v.bool },
+	},
+	{
+		name: "http_proxy_host", kind: text,
+		text: "Host of the forward proxy for OCSP and CRL at http URLs.",
+		set:  func(d *draft, v value) { d.http.host = v.text },
+	},
+	{
+		name: "http_proxy_port", kind: integer, bounds: port,
+		text: "Port of the forward proxy for OCSP and CRL at http URLs.",
+		set:  func(d *draft, v value) { d.http.port = int(v.number) },
+	},
+	{
+		name: "https_proxy_host", kind: text,
+		text: "Host of the forward proxy for OCSP and CRL at https URLs.",
+		set:  func(d *draft, v value) { d.https.host = v.text },
+	},
+	{
+		name: "https_proxy_port", kind: integer, bounds: port,
+		text: "Port of the forward proxy for OCSP and CRL at https URLs.",
+		set:  func(d *draft, v value) { d.https.port = int(v.number) },
+	},
+	{
+		name: "ssl_verify", kind: boolean, fallback: true,
+		text: "Whether the TLS certificates of OCSP and CRL servers are verified, with the system's CAs.",
+		set:  func(d *draft, v value) { d.status.How.SSLVerify = v.bool },
+	},
+	{
+		name: "san_dirname_matcher", kind: array, fallback: []string{},
+		text: "Attributes of a directoryName in the SAN that are subject names, by OID, long or short name; an empty list means all.",
+		set:  func(d *draft, v value) { d.consumers.DirNames = consumer.NewDirNameMatcher(v.list) },
+	},
+	{
+		name: "credentials", kind: array,
+		records: []field{
+			{name: "subject_name", kind: text, required: true, text: "A name in the certificate."},
+			{name: "consumer", kind: text, required: true, text: "UUID or username of the consumer."},
+			{name: "ca_certificate", kind: text, uuid: true, text: "Id of the CA Certificate that must have issued the certificate; any when absent."},
+		},
+		text: "Manual mappings of names in certificates to consumers.",
+		set: func(d *draft, v value) {
+			for _, r := range v.records {
+				d.credentials = append(d.credentials, consumer.Credential{
+					SubjectName: r["subject_name"], Consumer: consumer.ParseRef(r["consumer"]), CACertificateID: r["ca_certificate"],
+				})
+			}
+		},
+	},
 }
 
-// cut shortens a text for a message.
-func cut(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
+// together are fields that must be given together or not at all.
+var together = [][]string{
+	{"http_proxy_host", "http_proxy_port"},
+	{"https_proxy_host", "https_proxy_port"},
 }

@@ -2,8 +2,6 @@ package engine
 
 import (
 	"crypto/sha256"
-	"encoding/json"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,7 +25,7 @@ type Engine struct {
 	warnedID  atomic.Bool      // that no consumer is found by custom_id
 
 	mu       sync.Mutex
-	policies map[[sha256.Size]byte]*sharedPolicy
+	policies map[policyKey]*sharedPolicy
 	held     map[[sha256.Size]byte]*sharedHeld // by their content
 	warnedDN bool
 
@@ -55,7 +53,7 @@ type sharedPolicy struct {
 	caIDs []string
 	free  func() // gives back the CA certificates
 	asks  bool   // whom the files of credentials map
-	key   [sha256.Size]byte
+	key   policyKey
 	users int
 }
 
@@ -65,7 +63,7 @@ func newEngine(o parts) *Engine {
 		cache:     authn.NewCacheWithin(o.memory / decisionShare),
 		lookups:   consumer.NewLookups(o.memory / lookupShare),
 		consumers: consumer.NewShared(sources{o.store}),
-		policies:  make(map[[sha256.Size]byte]*sharedPolicy),
+		policies:  make(map[policyKey]*sharedPolicy),
 		held:      make(map[[sha256.Size]byte]*sharedHeld),
 	}
 }
@@ -112,10 +110,10 @@ func each(err error) []error {
 
 // policy returns the policy of a configuration, the same for equal ones.
 func (p *Engine) policy(c config.Config) (*sharedPolicy, error) {
-	key := contentKey(c)
+	key := policyKey{config: c.Content()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c.SendCADN && !p.warnedDN {
+	if c.SendCADN() && !p.warnedDN {
 		p.warnedDN = true
 		p.log.Background.Warn("config.send_ca_dn: the CAs' names can not be sent from here; name them where Kong asks for the certificate: to nginx with ssl_client_certificate, or in the pre-function")
 	}
@@ -123,41 +121,34 @@ func (p *Engine) policy(c config.Config) (*sharedPolicy, error) {
 		shared.users++
 		return shared, nil
 	}
-	consumers, err := c.ConsumersBy(p.files)
-	if err != nil {
-		return nil, err
-	}
-	cas := p.store.Want(c.CACertificates)
-	o := p.options(c, consumers)
+	cas := p.store.Want(c.CACertificates())
+	o := p.options(c, p.files)
 	o.CAs, o.CAIDs, o.Form = cas, cas.IDs(), p.form // not the configuration's own ids: many name the same
-	shared := &sharedPolicy{key: key, users: 1, caIDs: o.CAIDs, free: cas.Release, asks: consumers != nil && len(p.files) > 0, Policy: authn.NewPolicy(o)}
+	shared := &sharedPolicy{key: key, users: 1, caIDs: o.CAIDs, free: cas.Release, asks: o.Consumers != nil && len(p.files) > 0, Policy: authn.NewPolicy(o)}
 	p.policies[key] = shared
 	return shared, nil
 }
 
-// contentKey tells what has this content, in plain fields, from what has another.
-func contentKey(what any) [sha256.Size]byte {
-	content, err := json.Marshal(what)
-	if err != nil {
-		panic(fmt.Sprintf("marshalling a configuration: %v", err))
-	}
-	return sha256.Sum256(content)
-}
+// policyKey is what makes policies equal: the content of the configuration and that of
+// the CA certificates that came along, zero for those of the sources.
+type policyKey struct{ config, cas [sha256.Size]byte }
 
 // options are those of a policy, but for where its CA certificates come from.
-func (p *Engine) options(c config.Config, consumers *authn.Consumers) authn.Options {
-	return authn.Options{
-		Consumers:         consumers,
-		Anonymous:         c.AnonymousRef(),
-		Lookups:           p.lookups,
-		MaxAge:            c.MaxAge(),
-		AllowPartialChain: c.AllowPartialChain,
-		MinRSABits:        p.minRSABits,
-		GroupBy:           c.AuthenticatedGroupBy,
-		Cache:             p.cache,
-		Cold:              p.cold,
-		Status:            c.StatusBy(p.status.checker),
+func (p *Engine) options(c config.Config, files []*consumer.File) authn.Options {
+	o := authn.Options{
+		Settings:   c.Settings(),
+		Lookups:    p.lookups,
+		MinRSABits: p.minRSABits,
+		Cache:      p.cache,
+		Cold:       p.cold,
+		Checker:    p.status.checker,
 	}
+	if o.Consumers != nil {
+		consumers := *o.Consumers
+		consumers.Files = files
+		o.Consumers = &consumers
+	}
+	return o
 }
 
 // release gives back what an instance held.

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -43,11 +45,8 @@ func (p *Engine) policyHeld(text []byte, entities []kongdata.Entity) (*sharedPol
 	if err != nil {
 		return nil, err
 	}
-	cas := contentKey(broughtCAs{c.CACertificates, entities})
-	key := contentKey(struct {
-		CAs    [sha256.Size]byte
-		Config config.Config
-	}{cas, c})
+	cas := contentOf(c.CACertificates(), entities)
+	key := policyKey{c.Content(), cas}
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -55,12 +54,8 @@ func (p *Engine) policyHeld(text []byte, entities []kongdata.Entity) (*sharedPol
 		shared.users++
 		return shared, nil
 	}
-	consumers, err := c.ConsumersBy(nil)
-	if err != nil {
-		return nil, err
-	}
-	held := p.hold(cas, c.CACertificates, entities)
-	o := p.options(c, consumers)
+	held := p.hold(cas, c.CACertificates(), entities)
+	o := p.options(c, nil)
 	o.CAs, o.CAIDs, o.Fresh = held, held.IDs(), true
 	shared := &sharedPolicy{key: key, users: 1, caIDs: o.CAIDs, Policy: authn.NewPolicy(o), free: func() {
 		if held.users--; held.users == 0 {
@@ -91,11 +86,14 @@ func (p *Engine) hold(key [sha256.Size]byte, ids []string, entities []kongdata.E
 	return held
 }
 
-// broughtCAs are the CA certificates that a configuration names, with what came
-// along of them.
-type broughtCAs struct {
-	IDs      []string
-	Entities []kongdata.Entity
+// contentOf is a digest of the CA certificates that a configuration names, with what
+// came along of them.
+func contentOf(ids []string, entities []kongdata.Entity) [sha256.Size]byte {
+	text, err := json.Marshal([]any{ids, entities})
+	if err != nil {
+		panic(fmt.Sprintf("marshalling CA certificates: %v", err)) // they are strings
+	}
+	return sha256.Sum256(text)
 }
 
 // Again is the line that is written about a decision each time it is used anew by
