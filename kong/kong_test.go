@@ -78,7 +78,7 @@ func TestWriteUnderTwoNames(t *testing.T) {
 	}
 }
 
-// Kong's workers are not always whoever installs.
+// Kong's workers may run as another user than the one that installs.
 func TestWhatIsWrittenCanBeReadByAll(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0o077))
 	dir := filepath.Join(t.TempDir(), "lua")
@@ -104,8 +104,8 @@ func TestWhatIsWrittenCanBeReadByAll(t *testing.T) {
 	}
 }
 
-// A folder with anything else in it is somebody else's, and stays.
-func TestSomebodyElsesPluginStays(t *testing.T) {
+// A folder with any other file in it has another plugin, and stays.
+func TestAnotherPluginStays(t *testing.T) {
 	for other, named := range map[string]string{
 		"api.lua": "api.lua", "migrations/001_other.lua": "migrations/001_other.lua", "other/handler.lua": "other",
 	} {

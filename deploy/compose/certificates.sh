@@ -12,7 +12,7 @@
 #   MORE       what is put behind it: the pre-function, for Kong without Lua files
 #
 # Certificates and id are made when there are none or they are over within a
-# day; kong.yaml is written anew each time. What fails ends it with an error,
+# day; kong.yaml is written each time. What fails ends it with an error,
 # and Kong is not started.
 set -eu
 [ $# = 4 ] || [ $# = 5 ] || { echo "usage: $0 KONG_YAML KEYS CONFIG UPSTREAM [MORE]" >&2; exit 2; }

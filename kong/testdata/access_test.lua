@@ -68,7 +68,7 @@ test("refusals and faults", function()
   equal(#world.logged('err [mtls-auth] reason="lookup_failed"'), 1)
 end)
 
-test("a warm request asks nobody, and writes its line", function()
+test("a request with a cached decision asks no server, and writes its line", function()
   local server = start("verdict_pass")
   local conf = fixtures.conf()
   local first = request(conf, fixtures.request({ var = { connection = "7" } }))

@@ -128,7 +128,7 @@ for _, header in ipairs({ { "Host", "x" }, { "x-consumer-id", "x" }, { "X-Consum
 end
 fault("a consumer that was not asked for", saying(frame("verdict_pass")), "invalid verdict")
 fault("a consumer that was not found", function(_, conn)
-  conn:write({ lookup = { credentials = setmetatable({}, world.json.array_mt), consumers = { { "username", "nobody" } } } })
+  conn:write({ lookup = { credentials = setmetatable({}, world.json.array_mt), consumers = { { "username", "unknown" } } } })
   conn:read()
   conn:write(frame("verdict_pass"))
 end, "invalid verdict")
@@ -136,7 +136,7 @@ for i = 2, 6 do
   fault("a pass with consumer " .. i, with("verdict_certificate", "consumer", NOTHING[i]), "error=")
   fault("a pass with credential " .. i, with("verdict_certificate", "credential", NOTHING[i]), "invalid verdict")
 end
-fault("a pass for nobody", with("verdict_certificate", "credential", nil), "invalid verdict")
+fault("a pass without a consumer or credential", with("verdict_certificate", "credential", nil), "invalid verdict")
 for _, groups in ipairs({ "admin", true, { { "admin" } }, { 1 }, { x = 1 } }) do
   fault("a pass with groups " .. type(groups), with("verdict_certificate", "groups", groups), "invalid verdict")
 end

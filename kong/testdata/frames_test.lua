@@ -82,7 +82,7 @@ test("what was found", function()
     return request(fixtures.conf(), fixtures.request()), server.found
   end
   local _, got = found(frame("lookup"), { consumers = {}, credentials = {} })
-  equal(got, frame("found_nobody"))
+  equal(got, frame("found_none"))
   equal({ getmetatable(got.credentials), getmetatable(got.consumers), getmetatable(got.errors) },
     { world.json.array_mt, world.json.array_mt, world.json.array_mt })
   _, got = found(frame("lookup_consumers"))

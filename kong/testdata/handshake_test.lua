@@ -35,7 +35,7 @@ test("by the server names of routes", function()
   equal(asked(nil), "")
 end)
 
-test("everybody, where a route's host is an address", function()
+test("every client, where a route's host is an address", function()
   for _, host in ipairs({ "127.0.0.1", "127.0.0.1:8443", "[::1]", "[fe80::1]:8443", "fe80::1" }) do
     start({ { id = "r", hosts = { host } } }, { { route_id = "r" } })
     equal({ asked("a.test"), asked(nil) }, { PLAIN, PLAIN }, host)
@@ -48,7 +48,7 @@ test("by wildcards", function()
   for _, sni in ipairs({ "wild.test", "xwild.test", "x.wild.test.x", "x.w.test", "w" }) do equal(asked(sni), "", sni) end
 end)
 
-test("everybody, where a route or the configuration says nothing of names", function()
+test("every client, where a route or the configuration has no names", function()
   for _, case in ipairs({
     { { route_id = "paths" } }, { {} }, { { service_id = "s" } }, { { route_id = "gone" } },
   }) do
@@ -58,7 +58,7 @@ test("everybody, where a route or the configuration says nothing of names", func
   end
 end)
 
-test("everybody, where a host is an address, which is sent as no name", function()
+test("every client, where a host is an address, which is sent as no name", function()
   for _, host in ipairs({ "127.0.0.1", "127.0.0.1:8443", "[::1]", "[::1]:8443" }) do
     start({ { id = "r", hosts = { host } } }, { { route_id = "r" } })
     equal(asked(nil), PLAIN, host)
@@ -73,7 +73,7 @@ test("for all routes of a service", function()
   equal({ asked("a.test"), asked("b.test"), asked("c.test") }, { PLAIN, PLAIN, "" })
 end)
 
-test("nobody, without configurations", function()
+test("no client, without configurations", function()
   start({}, {}, { plugins = { { name = "mtls-auth", enabled = true, config = {} } } })
   equal({ asked("a.test"), asked(nil) }, { "", "" })
   world.run(1)
@@ -129,7 +129,7 @@ test("after a change", function()
   equal(world.db.routes.calls, reads + 1)
 end)
 
-test("all routes are read at once, and none for nobody", function()
+test("all routes are read at once, and none without configurations", function()
   local routes, configs = {}, {}
   for i = 1, 50 do
     routes[i] = { id = "r" .. i, hosts = { i .. ".test" }, service = { id = "s" } }
@@ -149,7 +149,7 @@ test("all routes are read at once, and none for nobody", function()
   equal(world.db.routes.calls, reads + 2)
 end)
 
-test("everybody, when it can not be found out, until it can", function()
+test("every client, while server names are unknown", function()
   start({ { id = "r", hosts = { "a.test" } } }, { { route_id = "r" } })
   world.run(1)
   world.db.routes.fail = "database down"
@@ -304,7 +304,7 @@ test("where Kong has nothing to wrap, global entries ask", function()
   end
   equal({ certificate("a.test"), certificate("b.test") }, { PLAIN, "" })
   start({}, { {} })
-  equal(certificate("a.test"), "") -- where it was wrapped, nobody is asked twice
+  equal(certificate("a.test"), "") -- where it was wrapped, no client is asked twice
 end)
 
 world.finish()

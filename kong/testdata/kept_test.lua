@@ -180,7 +180,7 @@ test("what is decided across a change is used, and not kept", function()
   local server, again = meanwhile(function() end)
   equal({ server.count("decide"), again }, { 1, 0 })
   server, again = meanwhile(function() world.invalidate("kong_db_cache", "consumers:x") end)
-  equal({ server.count("decide"), again }, { 2, 0 }) -- who came later has asked anew, and that is kept
+  equal({ server.count("decide"), again }, { 2, 0 }) -- the later request has asked again, and that is kept
   local calls = world.db.consumers.calls
   asks(server, "4", "other")
   equal(world.db.consumers.calls, calls) -- the later one's lookups are kept
@@ -230,7 +230,7 @@ test("what was decided while a request read its definition is used", function()
   equal(server.count("decide"), 1)
 end)
 
-test("a fault is for all that wait, and for nobody later", function()
+test("a fault is for all that wait, and for no later request", function()
   conf = fixtures.conf()
   local server = start()
   server.decide = function(_, conn)

@@ -192,7 +192,7 @@ end
 
 local LEVELS = { [8] = "debug", [7] = "info", [6] = "notice", [5] = "warn", [4] = "err" }
 
--- Makes everything anew: a worker that has just started.
+-- Resets everything: a worker that has just started.
 function world.start(options)
   options = options or {}
   clock, tasks, current = 1000, {}, nil

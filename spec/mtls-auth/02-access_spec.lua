@@ -7,7 +7,7 @@ local gateway  = require "spec.mtls-auth.gateway"
 local get = gateway.get
 
 
--- The headers that say who somebody is. Each is set or cleared with every
+-- The headers that identify a consumer. Each is set or cleared with every
 -- request, whatever the client sent.
 local IDENTITY = {
   "x-consumer-id",
@@ -151,12 +151,12 @@ describe("mtls-auth: access [#" .. strategy .. "]", function()
       }, get("mapped.test", client))
     end)
 
-    it("refuses a certificate that is nobody's", function()
-      refused(gateway.FAILED, get("consumer.test", fixtures.client("nobody", root)))
+    it("refuses a certificate that no consumer matches", function()
+      refused(gateway.FAILED, get("consumer.test", fixtures.client("unmapped", root)))
     end)
 
-    it("gives a certificate that is nobody's to default_consumer", function()
-      local status, body, headers = get("default.test", fixtures.client("nobody", root))
+    it("gives a certificate that no consumer matches to default_consumer", function()
+      local status, body, headers = get("default.test", fixtures.client("unmapped", root))
       assert.equal(200, status, body)
       assert.equal("bob", headers["x-consumer-username"])
       assert.is_nil(headers["x-anonymous-consumer"])
@@ -164,7 +164,7 @@ describe("mtls-auth: access [#" .. strategy .. "]", function()
 
     it("gives nothing to default_consumer that is not trusted", function()
       refused(gateway.NONE_SENT, get("default.test"))
-      refused(gateway.FAILED, get("default.test", fixtures.client("nobody", fixtures.ca("another"))))
+      refused(gateway.FAILED, get("default.test", fixtures.client("unmapped", fixtures.ca("another"))))
     end)
 
     it("lets everybody else go on as the anonymous consumer", function()

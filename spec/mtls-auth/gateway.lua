@@ -35,7 +35,7 @@ end
 
 -- Kong's settings for the program, as the README has them. The Lua files are on
 -- the path where the specs run: Pongo puts the checkout there.
--- Workers, and so the program, run as whoever runs the specs: it has to put its
+-- Workers, and so the program, run as the user of the specs: it has to put its
 -- socket into Kong's prefix. So it is in Kong's own
 -- image, where everything runs as the user kong. In Pongo's the specs are
 -- root's, and Kong would hand the workers to another user.
@@ -135,7 +135,7 @@ end
 
 
 --- Changes an entity through the Admin API: with a PATCH, and where Kong has no
--- database by posting its whole configuration anew.
+-- database by posting its whole configuration again.
 -- @param collection such as "plugins"
 -- @param id the entity's
 -- @param fields what replaces the entity's fields of these names
@@ -177,7 +177,7 @@ end
 
 
 --- Whether a process of this id is running. One that has ended counts as gone
--- though nobody took notice: in Pongo's container nobody does.
+-- though no process waited for it: in Pongo's container none does.
 function gateway.alive(pid)
   local command = pl_file.read("/proc/" .. pid .. "/cmdline")
   return command ~= nil and command ~= ""

@@ -79,7 +79,7 @@ func TestWhoIsRefused(t *testing.T) {
 	}
 }
 
-// What a worker asks anew has a reason: nothing about consumers is kept.
+// A worker asks again after a change: results of lookups are not cached.
 func TestConsumersCountAsTheyAreNow(t *testing.T) {
 	w := newWorld(t)
 	root := pki.NewCA("root")
