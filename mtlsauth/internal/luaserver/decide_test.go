@@ -56,7 +56,7 @@ func TestWhoIsRefused(t *testing.T) {
 		"expired":              {skipLookup, []string{root.PEM()}, root.Client("old", pki.Expired()), 401, "expired"},
 		"no CA certificate":    {skipLookup, nil, root.Client("alice"), 500, "ca_not_loaded"},
 		"a CA that is none":    {skipLookup, []string{root.Client("no CA").PEM()}, root.Client("alice"), 500, "ca_not_loaded"},
-		"nobody's":             {skipStatus, []string{root.PEM()}, root.Client("alice"), 401, "no_consumer"},
+		"no consumer":          {skipStatus, []string{root.PEM()}, root.Client("alice"), 401, "no_consumer"},
 		"a configuration":      {`,"cache_ttl":-1`, []string{root.PEM()}, root.Client("alice"), 500, "bad_config"},
 		"a CA of another's id": {skipLookup + `,"ca_certificates":["` + otherID + `"]`, []string{root.PEM()}, root.Client("alice"), 500, "ca_not_loaded"},
 	} {
@@ -88,7 +88,7 @@ func TestConsumersCountAsTheyAreNow(t *testing.T) {
 
 	a, _ := w.ask(id, text, shown)
 	if a.Verdict != verdictRefuse {
-		t.Fatalf("nobody's: got %+v", a.verdict)
+		t.Fatalf("no consumer: got %+v", a.verdict)
 	}
 	want := lookup{
 		Credentials: [][2]string{{"alice", caID}, {"second", caID}, {"alice", ""}, {"second", ""}},

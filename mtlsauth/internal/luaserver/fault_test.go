@@ -13,7 +13,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// What a worker says that it should not ends the connection, and lets nobody in.
+// What a worker says that it should not ends the connection, and is no pass.
 func TestQuestionsThatAreNone(t *testing.T) {
 	for frame, want := range map[string]string{
 		`{`:  "reading a question",
@@ -97,7 +97,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"another subject_name":          {`{"op":"found","credentials":[{"n":1,"id":"k","subject_name":"Alice","ca_certificate":"` + caID + `","consumer":` + mallory + `}]}`, false},
 		"another CA's credential":       {`{"op":"found","credentials":[{"n":1,"id":"k","subject_name":"alice","ca_certificate":"` + otherID + `","consumer":` + mallory + `}]}`, false},
 		"a credential for any CA":       {`{"op":"found","credentials":[{"n":1,"id":"k","subject_name":"alice","ca_certificate":"","consumer":` + mallory + `}]}`, false},
-		"a credential of nobody":        {`{"op":"found","credentials":[{"n":1,"id":"k","subject_name":"alice","ca_certificate":"` + caID + `","consumer":{}}]}`, false},
+		"a credential of no consumer":   {`{"op":"found","credentials":[{"n":1,"id":"k","subject_name":"alice","ca_certificate":"` + caID + `","consumer":{}}]}`, false},
 		"a credential without id":       {`{"op":"found","credentials":[{"n":1,"subject_name":"alice","ca_certificate":"` + caID + `","consumer":` + mallory + `}]}`, false},
 		"two credentials for one place": {`{"op":"found","credentials":[{"n":1,"id":"k","subject_name":"alice","ca_certificate":"` + caID + `","consumer":{"id":"` + aliceID + `"}},{"n":1,"id":"l","subject_name":"alice","ca_certificate":"` + caID + `","consumer":` + mallory + `}]}`, false},
 	} {
@@ -116,7 +116,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 	}
 }
 
-// A worker that says nothing more holds up nobody, and gets a fault.
+// A worker that says nothing more gets a fault within the bound for lookups.
 func TestAWorkerThatFallsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root := pki.NewCA("root")

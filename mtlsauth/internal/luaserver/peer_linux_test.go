@@ -35,12 +35,12 @@ func TestWhoIsAnswered(t *testing.T) {
 	}
 	conn.Close()
 	if err := permitted(connected{conn: conn}); err == nil {
-		t.Error("nobody knows who asks, and is answered")
+		t.Error("a peer that cannot be told is answered")
 	}
 	w := newWorld(t)
 	w.AnyPeer = false
 	e, ended := w.begin(question{Op: "ping", Protocol: 1})
 	if said, ok := <-e.out; ok || <-ended == nil {
-		t.Errorf("nobody knows who asks, and is told %s", said)
+		t.Errorf("a peer that cannot be told is told %s", said)
 	}
 }
