@@ -108,7 +108,7 @@ func runDemo(ctx context.Context, mode string, serve bool, out io.Writer) (int, 
 
 // startKong starts the fake Kong with this program beside it and waits until that
 // listens. A link gives the program the plugin's name.
-func startKong(ctx context.Context, dir, config, mode string) (*fakekong.Gateway, error) {
+func startKong(ctx context.Context, dir, config, mode string) (*fakekong.Kong, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func (r request) curl() string {
 
 // run makes the request, prints it with its answer, and tells whether that was
 // the expected one.
-func (r request) run(ctx context.Context, kong *fakekong.Gateway, out io.Writer) bool {
+func (r request) run(ctx context.Context, kong *fakekong.Kong, out io.Writer) bool {
 	fmt.Fprintf(out, "\n# %s\n$ %s\n", r.what, r.curl())
 	before := len(pluginLines(kong))
 	status, body, err := r.send(ctx)
@@ -111,7 +111,7 @@ func (r request) send(ctx context.Context) (status int, body []byte, err error) 
 }
 
 // pluginLines are the lines that the plugin wrote to Kong's log for a request.
-func pluginLines(kong *fakekong.Gateway) []string {
+func pluginLines(kong *fakekong.Kong) []string {
 	var lines []string
 	for _, line := range kong.Log().Lines() {
 		if at := strings.Index(line.Text, "[mtls-auth] "); at >= 0 {

@@ -70,17 +70,17 @@ func startKong(ctx context.Context, o realkong.Options, m mode) (kong, error) {
 }
 
 type fake struct {
-	*fakekong.Gateway
+	*fakekong.Kong
 	mode mode
 }
 
-func (f fake) Process() kongProcess { return f.Gateway.Process() }
+func (f fake) Process() kongProcess { return f.Kong.Process() }
 
 func (f fake) Configure(text []byte) error {
 	if f.mode == luaMode {
 		text = withoutHandshake(text)
 	}
-	return f.Gateway.Configure(text)
+	return f.Kong.Configure(text)
 }
 
 type real struct {

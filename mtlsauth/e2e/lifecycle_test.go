@@ -250,7 +250,7 @@ func TestTheServerEndsWhenItShould(t *testing.T) {
 			if !ok {
 				r.t.Skip("on the stand-in only: the worker that would log the end is gone with its pipe")
 			}
-			s.Gateway.Process().CloseStdin()
+			s.Kong.Process().CloseStdin()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,5 @@
 // Package handshake holds the Lua code of the pre-function plugin that is
-// shipped with mtls-auth, and what it does said in Go for those who cannot run
-// Lua.
+// shipped with mtls-auth, for plugin-server mode.
 //
 // Kong asks clients for a certificate only where it is told to, and an external
 // plugin cannot tell it: the plugin protocol has no kong.client.tls. So a
@@ -10,10 +9,7 @@
 // (untrusted_lua = sandbox): they use kong.* and plain Lua alone.
 package handshake
 
-import (
-	_ "embed"
-	"strings"
-)
+import _ "embed"
 
 // Certificate is the code for the pre-function's certificate phase.
 //
@@ -30,58 +26,11 @@ var Access string
 // resumed TLS session.
 const ChainKey = "mtls_auth_client_chain"
 
-// MaxChain is how many bytes of chain are handed over at the most: of a longer
-// one the whole certificates within that.
-const MaxChain = 64 << 10
-
-// Bounded returns what is handed over of a chain.
-func Bounded(chain string) string {
-	if len(chain) <= MaxChain {
-		return chain
-	}
-	const end = "-----END CERTIFICATE-----\n"
-	chain = chain[:MaxChain]
-	if i := strings.LastIndex(chain, end); i >= 0 {
-		return chain[:i+len(end)]
-	}
-	return ""
-}
-
-// headers are those that the plugin sets, in lower case.
-var headers = map[string]bool{
-	"x-consumer-id":           true,
-	"x-consumer-custom-id":    true,
-	"x-consumer-username":     true,
-	"x-credential-identifier": true,
-	"x-anonymous-consumer":    true,
-	"x-client-cert-dn":        true,
-	"x-client-cert-san":       true,
-}
-
-// Headers returns the names of the request headers that the plugin sets, in
-// lower case.
+// Headers returns the names of the request headers that the plugin sets, in lower
+// case. The access code drops what looks like one of them, with "_" for "-".
 func Headers() []string {
-	out := make([]string, 0, len(headers))
-	for name := range headers {
-		out = append(out, name)
+	return []string{
+		"x-consumer-id", "x-consumer-custom-id", "x-consumer-username", "x-credential-identifier", "x-anonymous-consumer",
+		"x-client-cert-dn", "x-client-cert-san",
 	}
-	return out
-}
-
-// LookAlike says whether a request header's name is one of the plugin's with
-// "_" for "-" somewhere, in any case: one that the access code drops.
-func LookAlike(name string) bool {
-	return strings.Contains(name, "_") && headers[strings.ReplaceAll(strings.ToLower(name), "_", "-")]
-}
-
-// Same says whether a text is this code: white space at the ends of lines, and
-// empty lines at the end, do not count.
-func Same(text, code string) bool { return trim(text) == trim(code) }
-
-func trim(s string) string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " \t\r")
-	}
-	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
 }

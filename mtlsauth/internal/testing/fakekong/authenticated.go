@@ -2,7 +2,6 @@ package fakekong
 
 import (
 	"net/http"
-	"strings"
 
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
@@ -15,13 +14,11 @@ const (
 
 // The headers by which Kong tells an upstream who the client is.
 const (
-	headerConsumerID          = "X-Consumer-ID"
-	headerConsumerCustomID    = "X-Consumer-Custom-ID"
-	headerConsumerUsername    = "X-Consumer-Username"
-	headerCredential          = "X-Credential-Identifier"
-	headerAnonymous           = "X-Anonymous-Consumer"
-	headerConsumerGroups      = "X-Consumer-Groups"
-	headerAuthenticatedGroups = "X-Authenticated-Groups"
+	headerConsumerID       = "X-Consumer-ID"
+	headerConsumerCustomID = "X-Consumer-Custom-ID"
+	headerConsumerUsername = "X-Consumer-Username"
+	headerCredential       = "X-Credential-Identifier"
+	headerAnonymous        = "X-Anonymous-Consumer"
 )
 
 // authenticate records who the client is, for plugins that come later and for
@@ -52,23 +49,6 @@ func (x *exchange) authenticate(consumer, credential map[string]any) {
 	} else {
 		x.req.Header.Set(headerAnonymous, "true")
 	}
-}
-
-// hasCredential is get_credential as Lua asks it: whatever a plugin has put
-// there is true, a text as well.
-func (x *exchange) hasCredential() bool { return x.req.Ctx[ctxCredential] != nil }
-
-// header is kong.request.get_headers()[name]: the name as it stands, where it is
-// in lower case, then in lower case with - for _.
-func (x *exchange) header(name string) []string {
-	for _, want := range []string{name, strings.ToLower(strings.ReplaceAll(name, "_", "-"))} {
-		for k, values := range x.req.Header {
-			if strings.ToLower(k) == want {
-				return values
-			}
-		}
-	}
-	return nil
 }
 
 // thrown is Kong's answer to an error that a plugin of its own throws.

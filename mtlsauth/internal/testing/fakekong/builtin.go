@@ -11,7 +11,6 @@ import (
 
 	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
-	"mtls-auth/mtlsauth/internal/testing/fakekong/schema"
 )
 
 // builtin is one of Kong's own plugins, done natively. To add one, put it into
@@ -27,30 +26,6 @@ type builtinAccess func(x *exchange) *rpc.Exit
 
 var builtins = map[string]builtin{
 	"pre-function": {1_000_000, loadPreFunction},
-	"key-auth":     {1250, loadKeyAuth},
-	"acl":          {950, loadACL},
-}
-
-// builtinConfig checks the fields of one of Kong's own plugins by a schema, and
-// returns its configuration with every default. A schema has every field that
-// Kong's has; what the stand-in does not emulate is then refused by its name.
-func builtinConfig(name, text, at string, fields map[string]any) (map[string]any, error) {
-	s, err := schema.Parse(name, []byte(text))
-	if err != nil {
-		return nil, err
-	}
-	return fillPlugin(s, at, fields)
-}
-
-// texts makes strings of a list that a schema has checked.
-func texts(list any) []string {
-	entries, _ := list.([]any)
-	out := make([]string, 0, len(entries))
-	for _, e := range entries {
-		s, _ := e.(string)
-		out = append(out, s)
-	}
-	return out
 }
 
 // loadPreFunction compiles the code of a pre-function.

@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"mtls-auth/mtlsauth/internal/testing/fakekong/luakong"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/process"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/schema"
 )
@@ -20,11 +21,9 @@ type config struct {
 	routes    []*route
 	plugins   []*plugin
 	consumers []map[string]any
-	keys      []map[string]any // keyauth_credentials
-	acls      []membership
 	cas       []map[string]any
-	// credentials are mtls_auth_credentials, and the like: rows of plugins' entities.
-	credentials map[string][]map[string]any
+	// pluginRows are those of plugins' entities, such as mtls_auth_credentials.
+	pluginRows map[string][]map[string]any
 }
 
 // problem is what is wrong with a configuration, with where.
@@ -77,32 +76,28 @@ func (l *loader) load(doc map[string]any) error {
 	for _, key := range slices.Sorted(maps.Keys(doc)) {
 		switch key {
 		case "_format_version", "_transform", "_comment", "_ignore", "_info", "_workspace":
-		case "services", "routes", "plugins", "consumers", "ca_certificates", "keyauth_credentials", "acls":
+		case "services", "routes", "plugins", "consumers", "ca_certificates":
 			if _, ok := doc[key].([]any); !ok && doc[key] != nil {
 				return problemf(key, "expected an array")
 			}
 		default:
-			if !slices.Contains(l.workers.entities(), key) {
+			if !slices.ContainsFunc(l.workers.entities(), func(e luakong.Entity) bool { return e.Name == key }) {
 				return problemf(key, "unknown field")
 			}
 		}
 	}
 	// In this order each finds what it refers to.
-	kinds := []struct {
+	type kind struct {
 		name string
 		add  func(at string, e map[string]any) error
-	}{
+	}
+	kinds := []kind{
 		{"consumers", l.addConsumer}, {"ca_certificates", l.addCA},
-		{"keyauth_credentials", func(at string, e map[string]any) error { return l.addKey(at, e, "") }},
-		{"acls", func(at string, e map[string]any) error { return l.addACL(at, e, "") }},
 		{"services", l.addService}, {"routes", func(at string, e map[string]any) error { return l.addRoute(at, e, nil) }},
 		{"plugins", func(at string, e map[string]any) error { return l.addPlugin(at, e, nil, nil) }},
 	}
 	for _, entity := range l.workers.entities() {
-		kinds = append(kinds, struct {
-			name string
-			add  func(at string, e map[string]any) error
-		}{entity, func(at string, e map[string]any) error { return l.addCredential(entity, at, e, "") }})
+		kinds = append(kinds, kind{entity.Name, func(at string, e map[string]any) error { return l.addRow(entity, at, e, "") }})
 	}
 	for _, kind := range kinds {
 		if err := each(kind.name, doc[kind.name], kind.add); err != nil {

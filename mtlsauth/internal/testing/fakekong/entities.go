@@ -26,7 +26,11 @@ type route struct {
 }
 
 func (l *loader) addConsumer(at string, fields map[string]any) error {
-	e := newEntity(at, fields, append([]string{"id", "username", "custom_id", "keyauth_credentials", "acls"}, l.workers.entities()...)...)
+	names := []string{"id", "username", "custom_id"}
+	for _, entity := range l.workers.entities() {
+		names = append(names, entity.Name)
+	}
+	e := newEntity(at, fields, names...)
 	username, customID := e.str("username"), e.str("custom_id")
 	id := e.id("consumers", username, customID)
 	if e.err != nil {
@@ -55,15 +59,12 @@ func (l *loader) addConsumer(at string, fields map[string]any) error {
 		return e.err
 	}
 	l.consumers = append(l.consumers, made)
-	if err := each(at+".keyauth_credentials", fields["keyauth_credentials"], func(at string, f map[string]any) error { return l.addKey(at, f, id) }); err != nil {
-		return err
-	}
 	for _, entity := range l.workers.entities() {
-		if err := each(at+"."+entity, fields[entity], func(at string, f map[string]any) error { return l.addCredential(entity, at, f, id) }); err != nil {
+		if err := each(at+"."+entity.Name, fields[entity.Name], func(at string, f map[string]any) error { return l.addRow(entity, at, f, id) }); err != nil {
 			return err
 		}
 	}
-	return each(at+".acls", fields["acls"], func(at string, f map[string]any) error { return l.addACL(at, f, id) })
+	return nil
 }
 
 // addCA takes a CA certificate by Kong's rules: one certificate, CA:TRUE, not
@@ -125,10 +126,10 @@ func (l *loader) addService(at string, fields map[string]any) error {
 		s.url = &url.URL{Scheme: protocol, Host: net.JoinHostPort(host, strconv.Itoa(port)), Path: e.str("path")}
 	}
 	if e.err == nil && s.url.Scheme != "http" && s.url.Scheme != "https" {
-		e.fail("protocol", "expected one of: http, https (the stand-in proxies nothing else)")
+		e.fail("protocol", "expected one of: http, https (the fake Kong proxies nothing else)")
 	}
 	if !e.boolean("enabled", true) {
-		e.fail("enabled", "the stand-in has no disabled services")
+		e.fail("enabled", "the fake Kong has no disabled services")
 	}
 	if e.err != nil {
 		return e.err
@@ -155,7 +156,7 @@ func (l *loader) addRoute(at string, fields map[string]any, owner *service) erro
 	for _, p := range r.paths {
 		switch {
 		case strings.HasPrefix(p, "~"):
-			e.fail("paths", "the stand-in has no regular expressions in paths")
+			e.fail("paths", "the fake Kong has no regular expressions in paths")
 		case !strings.HasPrefix(p, "/"):
 			e.fail("paths", "should start with: / (fixed path) or ~/ (regex path)")
 		}

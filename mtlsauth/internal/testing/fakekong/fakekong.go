@@ -1,6 +1,6 @@
-// Package fakekong is a stand-in for Kong on a developer's machine: for the
+// Package fakekong is a fake Kong for tests and the demo: for the
 // demo, the tests and the benchmarks. It is not for production, and says so: in
-// the Via header of every answer (1.1 kong-stand-in) and in the first line of
+// the Via header of every answer (1.1 fakekong) and in the first line of
 // its log.
 //
 // It does what an open-source Kong 3.9 without a database does around a plugin
@@ -46,7 +46,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
 
-// Options says what the stand-in is to be. Zero values are Kong's defaults
+// Options says what the fake Kong is to be. Zero values are Kong's defaults
 // where Kong has one.
 type Options struct {
 	Prefix            string // directory for .kong_env and the plugin's socket; required, made if absent
@@ -58,7 +58,7 @@ type Options struct {
 	LuaPath string
 
 	// The plugin server: none where QueryCommand is empty. Without StartCommand
-	// somebody else runs it.
+	// it runs by other means.
 	QueryCommand string // pluginserver_*_query_cmd
 	StartCommand string // pluginserver_*_start_cmd
 	Socket       string // pluginserver_*_socket; Prefix/NAME.socket
@@ -72,7 +72,6 @@ type Options struct {
 
 	LogLevel  string    // notice
 	LogOutput io.Writer // nil: the log is kept in memory only
-	AccessLog io.Writer // one JSON record a request; nil: the last are kept in memory only
 
 	ReadTimeout  time.Duration // lua_socket_read_timeout; 60 s
 	ReloadGrace  time.Duration // from a reload to the SIGTERM of the old process; 10 s
@@ -81,8 +80,8 @@ type Options struct {
 	NullValue    int32         // see rpc.Options
 }
 
-// Gateway is a running stand-in. Its methods may be called at the same time.
-type Gateway struct {
+// Kong is a running fake Kong. Its methods may be called at the same time.
+type Kong struct {
 	opts   Options
 	log    *errlog.Log
 	access *accessLog
@@ -105,18 +104,18 @@ type Gateway struct {
 	closed            sync.Once
 }
 
-// Start starts a stand-in. It returns when the listeners take connections; the
+// Start starts a fake Kong. It returns when the listeners take connections; the
 // plugin server's process may then still be on its way, as with Kong. ctx bounds
 // the query command, which Kong would wait for without end. Errors are those
 // that keep Kong from starting: a query command that answers wrongly, a schema
 // or a configuration that is refused.
-func Start(ctx context.Context, o Options) (*Gateway, error) {
+func Start(ctx context.Context, o Options) (*Kong, error) {
 	level, err := errlog.ParseLevel(o.LogLevel)
 	if err != nil {
 		return nil, err
 	}
 	if o.SSLVerifyClient != "" && o.SSLVerifyClient != "optional_no_ca" {
-		return nil, fmt.Errorf("ssl_verify_client %q: the stand-in knows optional_no_ca alone", o.SSLVerifyClient)
+		return nil, fmt.Errorf("ssl_verify_client %q: the fake Kong knows optional_no_ca alone", o.SSLVerifyClient)
 	}
 	if o.Prefix == "" {
 		return nil, errors.New("no prefix")
@@ -127,82 +126,82 @@ func Start(ctx context.Context, o Options) (*Gateway, error) {
 	if err := os.MkdirAll(filepath.Join(o.Prefix, "sockets"), 0o755); err != nil {
 		return nil, fmt.Errorf("prefix: %w", err)
 	}
-	g := &Gateway{opts: o, log: errlog.New(level, o.LogOutput), access: &accessLog{out: o.AccessLog}, shared: luakong.NewShared()}
-	g.ctx, g.cancel = context.WithCancel(context.Background())
-	g.log.Printf(errlog.Notice, "kong-stand-in: a stand-in for Kong on a developer's machine, NOT FOR PRODUCTION")
-	if err := g.start(ctx); err != nil {
-		g.Close()
+	k := &Kong{opts: o, log: errlog.New(level, o.LogOutput), access: &accessLog{}, shared: luakong.NewShared()}
+	k.ctx, k.cancel = context.WithCancel(context.Background())
+	k.log.Printf(errlog.Notice, "fakekong: a fake Kong for tests and the demo, NOT FOR PRODUCTION")
+	if err := k.start(ctx); err != nil {
+		k.Close()
 		return nil, err
 	}
-	return g, nil
+	return k, nil
 }
 
-func (g *Gateway) start(ctx context.Context) error {
-	text := g.opts.Config
-	if len(text) == 0 && g.opts.DeclarativeConfig != "" {
+func (k *Kong) start(ctx context.Context) error {
+	text := k.opts.Config
+	if len(text) == 0 && k.opts.DeclarativeConfig != "" {
 		var err error
-		if text, err = os.ReadFile(g.opts.DeclarativeConfig); err != nil {
+		if text, err = os.ReadFile(k.opts.DeclarativeConfig); err != nil {
 			return fmt.Errorf("reading declarative config: %w", err)
 		}
 	}
-	if err := g.query(ctx); err != nil {
+	if err := k.query(ctx); err != nil {
 		return err
 	}
-	st, err := g.newState(text)
+	st, err := k.newState(text)
 	if err != nil {
-		return fmt.Errorf("error parsing declarative config file %s:\n%w", g.opts.DeclarativeConfig, err)
+		return fmt.Errorf("error parsing declarative config file %s:\n%w", k.opts.DeclarativeConfig, err)
 	}
-	g.state.Store(st)
-	if err := g.listen(); err != nil {
+	k.state.Store(st)
+	if err := k.listen(); err != nil {
 		return err
 	}
 	if err := st.workers.begin(st.config); err != nil {
 		return err
 	}
-	if err := g.writeEnv(); err != nil {
+	if err := k.writeEnv(); err != nil {
 		return err
 	}
 	switch {
-	case g.info == nil:
-	case g.opts.StartCommand == "":
-		g.log.Printf(errlog.Warn, "[kong] start_command undefined for pluginserver %s; assuming external process management", g.info.Name)
+	case k.info == nil:
+	case k.opts.StartCommand == "":
+		k.log.Printf(errlog.Warn, "[kong] start_command undefined for pluginserver %s; assuming external process management", k.info.Name)
 	default:
-		if g.current, err = process.Start(g.info.Name, g.opts.StartCommand, g.log); err != nil {
+		if k.current, err = process.Start(k.info.Name, k.opts.StartCommand, k.log); err != nil {
 			return err
 		}
 	}
-	g.serve()
+	k.serve()
 	return nil
 }
 
 // Log returns the error log.
-func (g *Gateway) Log() *errlog.Log { return g.log }
+func (k *Kong) Log() *errlog.Log { return k.log }
 
 // Access returns the access log's records, oldest first, of the last requests.
-func (g *Gateway) Access() []Record { return g.access.list() }
+func (k *Kong) Access() []Record { return k.access.list() }
 
 // URL returns the plain listener's address, "" when it is off.
-func (g *Gateway) URL() string { return listenURL("http", g.plain) }
+func (k *Kong) URL() string { return listenURL("http", k.plain) }
 
 // URLTLS returns the TLS listener's address, "" when it is off. Its certificate
 // is made in memory; RootPEM has it.
-func (g *Gateway) URLTLS() string { return listenURL("https", g.tls) }
+func (k *Kong) URLTLS() string { return listenURL("https", k.tls) }
 
 // AdminURL returns the Admin API's address, "" when it is off.
-func (g *Gateway) AdminURL() string { return listenURL("http", g.admin) }
+func (k *Kong) AdminURL() string { return listenURL("http", k.admin) }
 
 // RootPEM returns the TLS listener's certificate, for clients to trust.
-func (g *Gateway) RootPEM() []byte { return g.front.certPEM }
+func (k *Kong) RootPEM() []byte { return k.front.certPEM }
 
 // Client returns the plugin server as the current workers see it, nil without
 // one.
-func (g *Gateway) Client() *rpc.Client { return g.state.Load().client }
+func (k *Kong) Client() *rpc.Client { return k.state.Load().client }
 
 // Process returns the plugin server's process, nil when Kong does not run it.
-func (g *Gateway) Process() *process.Server {
-	g.reload.Lock()
-	defer g.reload.Unlock()
-	return g.current
+func (k *Kong) Process() *process.Server {
+	k.reload.Lock()
+	defer k.reload.Unlock()
+	return k.current
 }
 
 func listenURL(scheme string, l net.Listener) string {
@@ -221,32 +220,32 @@ func or(d, otherwise time.Duration) time.Duration {
 
 // Close stops the listeners, lets running requests end for a moment, and ends
 // the plugin's process with SIGTERM, as kong stop does.
-func (g *Gateway) Close() {
-	g.closed.Do(func() {
-		if st := g.state.Load(); st != nil && st.client != nil {
+func (k *Kong) Close() {
+	k.closed.Do(func() {
+		if st := k.state.Load(); st != nil && st.client != nil {
 			st.client.Close()
 		}
 		defer func() {
-			if st := g.state.Load(); st != nil {
+			if st := k.state.Load(); st != nil {
 				st.workers.close()
 			}
 		}()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		for _, s := range g.servers {
+		for _, s := range k.servers {
 			if s.Shutdown(ctx) != nil {
 				s.Close()
 			}
 		}
-		for _, l := range []net.Listener{g.plain, g.tls, g.admin} {
+		for _, l := range []net.Listener{k.plain, k.tls, k.admin} {
 			if l != nil {
 				l.Close()
 			}
 		}
-		g.cancel()
-		g.retired.Wait()
-		if g.current != nil {
-			g.current.Stop(or(g.opts.StopTimeout, 5*time.Second))
+		k.cancel()
+		k.retired.Wait()
+		if k.current != nil {
+			k.current.Stop(or(k.opts.StopTimeout, 5*time.Second))
 		}
 	})
 }

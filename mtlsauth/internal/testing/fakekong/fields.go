@@ -128,7 +128,7 @@ func isUUID(s string) bool { return uuid.MatchString(s) }
 
 // nameUUID makes a UUID of version 5 from words.
 func nameUUID(words ...string) string {
-	sum := sha1.Sum([]byte("kong-stand-in\x00" + strings.Join(words, "\x00")))
+	sum := sha1.Sum([]byte("fakekong\x00" + strings.Join(words, "\x00")))
 	sum[6], sum[8] = sum[6]&0x0f|0x50, sum[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }

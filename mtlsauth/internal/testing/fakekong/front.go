@@ -37,7 +37,7 @@ func ServerCertificate() (tls.Certificate, []byte, error) {
 		return tls.Certificate{}, nil, fmt.Errorf("making the server's key: %w", err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "kong-stand-in"},
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "fakekong"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(30 * 24 * time.Hour),
 		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
@@ -66,17 +66,17 @@ func newFront() (*front, error) {
 	return f, nil
 }
 
-// listen opens the listeners, which must be at loopback addresses: whoever
-// reaches a stand-in gets in.
-func (g *Gateway) listen() error {
+// listen opens the listeners, which must be at loopback addresses: every client
+// that reaches a fake Kong gets in.
+func (k *Kong) listen() error {
 	var err error
-	if g.front, err = newFront(); err != nil {
+	if k.front, err = newFront(); err != nil {
 		return err
 	}
 	for _, l := range []struct {
 		what, address string
 		into          *net.Listener
-	}{{"listen", g.opts.Listen, &g.plain}, {"listen (TLS)", g.opts.ListenTLS, &g.tls}, {"admin_listen", g.opts.AdminListen, &g.admin}} {
+	}{{"listen", k.opts.Listen, &k.plain}, {"listen (TLS)", k.opts.ListenTLS, &k.tls}, {"admin_listen", k.opts.AdminListen, &k.admin}} {
 		if l.address == "off" {
 			continue
 		}
@@ -88,7 +88,7 @@ func (g *Gateway) listen() error {
 			return fmt.Errorf("%s %q: %w", l.what, l.address, err)
 		}
 		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return fmt.Errorf("%s %q: the stand-in listens at loopback addresses only", l.what, l.address)
+			return fmt.Errorf("%s %q: the fake Kong listens at loopback addresses only", l.what, l.address)
 		}
 		if *l.into, err = net.Listen("tcp", l.address); err != nil {
 			return fmt.Errorf("%s: %w", l.what, err)
@@ -97,24 +97,24 @@ func (g *Gateway) listen() error {
 	return nil
 }
 
-func (g *Gateway) serve() {
+func (k *Kong) serve() {
 	run := func(l net.Listener, s *http.Server, start func() error) {
 		if l == nil {
 			return
 		}
-		s.ErrorLog = log.New(infoWriter{g.log}, "", 0)
+		s.ErrorLog = log.New(infoWriter{k.log}, "", 0)
 		s.ReadHeaderTimeout = time.Minute // nginx's client_header_timeout
-		g.servers = append(g.servers, s)
+		k.servers = append(k.servers, s)
 		go func() { _ = start() }() // ends with Close
 	}
-	h := http.HandlerFunc(g.serveRequest)
-	plain := &http.Server{Handler: h, ConnContext: g.connContext}
-	secure := &http.Server{Handler: h, ConnContext: g.connContext, TLSConfig: g.front.silent.Clone()}
-	secure.TLSConfig.GetConfigForClient = g.handshakeConfig
-	admin := &http.Server{Handler: g.adminAPI()}
-	run(g.plain, plain, func() error { return plain.Serve(g.plain) })
-	run(g.tls, secure, func() error { return secure.ServeTLS(g.tls, "", "") })
-	run(g.admin, admin, func() error { return admin.Serve(g.admin) })
+	h := http.HandlerFunc(k.serveRequest)
+	plain := &http.Server{Handler: h, ConnContext: k.connContext}
+	secure := &http.Server{Handler: h, ConnContext: k.connContext, TLSConfig: k.front.silent.Clone()}
+	secure.TLSConfig.GetConfigForClient = k.handshakeConfig
+	admin := &http.Server{Handler: k.adminAPI()}
+	run(k.plain, plain, func() error { return plain.Serve(k.plain) })
+	run(k.tls, secure, func() error { return secure.ServeTLS(k.tls, "", "") })
+	run(k.admin, admin, func() error { return admin.Serve(k.admin) })
 }
 
 // infoWriter puts what net/http complains of where nginx has it.
@@ -126,13 +126,13 @@ func (w infoWriter) Write(b []byte) (int, error) {
 }
 
 // handshakeConfig is the certificate phase.
-func (g *Gateway) handshakeConfig(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+func (k *Kong) handshakeConfig(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	conn := hello.Context().Value(connectionKey{}).(*connection)
-	h := g.state.Load().certificatePhase(conn, hello.ServerName)
-	if !h.Ask && g.opts.SSLVerifyClient == "" {
-		return g.front.silent, nil
+	h := k.state.Load().certificatePhase(conn, hello.ServerName)
+	if !h.Ask && k.opts.SSLVerifyClient == "" {
+		return k.front.silent, nil
 	}
-	config := g.front.nginx
+	config := k.front.nginx
 	if len(h.CAs) > 0 || h.NoReuse {
 		config = config.Clone()
 		config.SessionTicketsDisabled = h.NoReuse
@@ -160,7 +160,7 @@ type connectionKey struct{}
 
 var connections atomic.Uint64
 
-func (g *Gateway) connContext(ctx context.Context, _ net.Conn) context.Context {
+func (k *Kong) connContext(ctx context.Context, _ net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, &connection{number: connections.Add(1)})
 }
 

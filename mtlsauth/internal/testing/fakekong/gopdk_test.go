@@ -20,7 +20,7 @@ func TestGoPDK(t *testing.T) {
 	build := exec.Command("go", "build", "-buildvcs=false", "-mod=readonly", "-o", binary, ".")
 	build.Dir = filepath.Join("testdata", "gopdk")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Skipf("SKIPPED: go-pdk's own server could not be built, so it was not tried against the stand-in: %v\n%s", err, out)
+		t.Skipf("SKIPPED: go-pdk's own server could not be built, so it was not tried against the fake Kong: %v\n%s", err, out)
 	}
 	s := start(t, `
 _format_version: "3.0"
@@ -65,7 +65,7 @@ plugins: [PREFUNCTION]
 	s.wait("go-pdk's complaint", func() bool { return s.Log().Count(errlog.Info, "use of closed network connection") == 2 })
 
 	// A panic ends the process; the next one does not know the instance, closes,
-	// and Kong starts it anew.
+	// and Kong starts it again.
 	time.Sleep(time.Second)
 	if a := s.get(c, s.URLTLS()+"/panic"); a.StatusCode != 500 {
 		t.Errorf("%d %s", a.StatusCode, a.body)

@@ -1,13 +1,16 @@
 package fakekong
 
 import (
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -30,24 +33,26 @@ type luaPlugin struct {
 }
 
 // newWorkers starts workers and loads the plugins that lie at LuaPath.
-func (g *Gateway) newWorkers() (*workers, error) {
+func (k *Kong) newWorkers() (*workers, error) {
 	ws := &workers{plugins: map[string]*luaPlugin{}}
-	for id := range max(1, g.opts.Workers) {
+	for id := range max(1, k.opts.Workers) {
 		w := luakong.New(luakong.Options{
-			ID: id, Path: g.opts.LuaPath, Configuration: g.kongConfiguration(), Log: g.log, Shared: g.shared,
+			ID: id, Path: k.opts.LuaPath, Files: ownFiles(), Configuration: k.kongConfiguration(), Log: k.log, Shared: k.shared,
 			Data: func(entity string) []map[string]any { return ws.data.Load().rows(entity) },
 		})
 		ws.list = append(ws.list, w)
 	}
-	if g.opts.LuaPath == "" {
-		return ws, nil
+	names := []string{"key-auth", "acl"}
+	if k.opts.LuaPath != "" {
+		handlers, err := filepath.Glob(filepath.Join(k.opts.LuaPath, "kong", "plugins", "*", "handler.lua"))
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range handlers {
+			names = append(names, filepath.Base(filepath.Dir(file)))
+		}
 	}
-	handlers, err := filepath.Glob(filepath.Join(g.opts.LuaPath, "kong", "plugins", "*", "handler.lua"))
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range handlers {
-		name := filepath.Base(filepath.Dir(file))
+	for _, name := range names {
 		for _, w := range ws.list {
 			p, err := w.Load(name)
 			if err != nil {
@@ -68,16 +73,36 @@ func (g *Gateway) newWorkers() (*workers, error) {
 	return ws, nil
 }
 
-// kongConfiguration is kong.configuration, of which plugins read a part.
-func (g *Gateway) kongConfiguration() map[string]any {
-	c := map[string]any{
-		"prefix": g.opts.Prefix, "database": "off", "role": "traditional",
-		"proxy_listen": []string{listenAddress(g.opts.Listen), listenAddress(g.opts.ListenTLS) + " ssl"},
-		"admin_listen": []string{listenAddress(g.opts.AdminListen)},
+//go:embed plugins
+var own embed.FS
+
+// ownFiles are those of the plugins that Kong has itself, by module.
+func ownFiles() map[string]string {
+	files := map[string]string{}
+	err := fs.WalkDir(own, "plugins", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := own.ReadFile(path)
+		files["kong."+strings.ReplaceAll(strings.TrimSuffix(path, ".lua"), "/", ".")] = string(text)
+		return err
+	})
+	if err != nil {
+		panic(err) // they are in the program
 	}
-	if g.info != nil {
-		c["pluginserver_names"] = []string{g.info.Name}
-		c["pluginservers"] = []any{map[string]any{"name": g.info.Name, "socket": g.socket}}
+	return files
+}
+
+// kongConfiguration is kong.configuration, of which plugins read a part.
+func (k *Kong) kongConfiguration() map[string]any {
+	c := map[string]any{
+		"prefix": k.opts.Prefix, "database": "off", "role": "traditional",
+		"proxy_listen": []string{listenAddress(k.opts.Listen), listenAddress(k.opts.ListenTLS) + " ssl"},
+		"admin_listen": []string{listenAddress(k.opts.AdminListen)},
+	}
+	if k.info != nil {
+		c["pluginserver_names"] = []string{k.info.Name}
+		c["pluginservers"] = []any{map[string]any{"name": k.info.Name, "socket": k.socket}}
 	}
 	return c
 }
@@ -190,25 +215,4 @@ func (x *exchange) runLua(p *plugin) *rpc.Exit {
 		return thrown(x)
 	}
 	return x.req.Exit
-}
-
-// withoutNulls is a configuration as a handler in Lua gets it.
-func withoutNulls(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		out := map[string]any{}
-		for key, e := range v {
-			if e != nil {
-				out[key] = withoutNulls(e)
-			}
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = withoutNulls(e)
-		}
-		return out
-	}
-	return v
 }

@@ -24,8 +24,8 @@ import (
 )
 
 // The test binary is the plugin server as well: the commands that the tests
-// give to the stand-in say so in an environment variable of their own.
-const asPlugin = "STANDIN_TEST_PLUGIN"
+// give to the fake Kong say so in an environment variable of their own.
+const asPlugin = "FAKEKONG_TEST_PLUGIN"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asPlugin) == "" {

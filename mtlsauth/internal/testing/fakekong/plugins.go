@@ -106,7 +106,7 @@ func (l *loader) configureLua(p *plugin, at string, e *entity, routeID, serviceI
 		return err
 	}
 	p.priority = own.Priority
-	p.fields = l.withIDs(p, withoutNulls(conf).(map[string]any), e, routeID, serviceID)
+	p.fields = l.withIDs(p, schema.Instance(conf), e, routeID, serviceID)
 	for _, w := range l.workers.list {
 		p.lua = append(p.lua, w.NewConf(p.fields))
 	}

@@ -28,7 +28,7 @@ func (x *exchange) exit(e *rpc.Exit) {
 	if h.Get("Content-Type") == "" {
 		h["Content-Type"] = nil // net/http would guess one
 	}
-	h.Set("Server", "kong-stand-in")
+	h.Set("Server", "fakekong")
 	h.Set("X-Kong-Response-Latency", x.latency())
 	h.Set("X-Kong-Request-Id", x.req.ID)
 	h.Set("Content-Length", strconv.Itoa(len(e.Body)))
@@ -37,7 +37,7 @@ func (x *exchange) exit(e *rpc.Exit) {
 	if f, ok := x.w.(http.Flusher); ok {
 		f.Flush() // the plugin's connection ends after the answer is out
 	}
-	x.record(e.Status)
+	x.record()
 }
 
 func (x *exchange) latency() string { return strconv.FormatInt(time.Since(x.begin).Milliseconds(), 10) }
@@ -80,7 +80,7 @@ func (x *exchange) proxy() {
 	}
 	p.ServeHTTP(x.w, x.r)
 	if status != 0 {
-		x.record(status)
+		x.record()
 	}
 }
 
@@ -110,7 +110,7 @@ func (x *exchange) rewrite(pr *httputil.ProxyRequest, s *service) {
 	if x.match.route.preserveHost || host != x.r.Host {
 		pr.Out.Host = host
 	}
-	h.Set("Via", "1.1 kong-stand-in")
+	h.Set("Via", "1.1 fakekong")
 	h.Set("X-Real-IP", x.req.ClientIP)
 	h.Set("X-Forwarded-For", strings.Join(append(x.r.Header.Values("X-Forwarded-For"), x.req.ClientIP), ", "))
 	h.Set("X-Forwarded-Proto", x.req.Scheme)

@@ -15,7 +15,7 @@ import (
 
 // exchange is one request on its way through Kong.
 type exchange struct {
-	g     *Gateway
+	kong  *Kong
 	state *state
 	w     http.ResponseWriter
 	r     *http.Request
@@ -25,10 +25,10 @@ type exchange struct {
 	begin time.Time
 }
 
-func (g *Gateway) serveRequest(w http.ResponseWriter, r *http.Request) {
-	x := g.newExchange(w, r)
+func (k *Kong) serveRequest(w http.ResponseWriter, r *http.Request) {
+	x := k.newExchange(w, r)
 	defer x.req.End()
-	w.Header().Set("Via", "1.1 kong-stand-in")
+	w.Header().Set("Via", "1.1 fakekong")
 	if x.refusedByNginx() {
 		return
 	}
@@ -44,10 +44,10 @@ func (g *Gateway) serveRequest(w http.ResponseWriter, r *http.Request) {
 	x.exit(exit)
 }
 
-func (g *Gateway) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
+func (k *Kong) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 	conn := r.Context().Value(connectionKey{}).(*connection)
 	conn.requests.Add(1)
-	x := &exchange{g: g, state: g.state.Load(), w: w, r: r, conn: conn, begin: time.Now()}
+	x := &exchange{kong: k, state: k.state.Load(), w: w, r: r, conn: conn, begin: time.Now()}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // never fails (crypto/rand)
 	local := r.Context().Value(http.LocalAddrContextKey).(net.Addr).(*net.TCPAddr)
@@ -62,7 +62,7 @@ func (g *Gateway) newExchange(w http.ResponseWriter, r *http.Request) *exchange 
 	if r.TLS != nil {
 		x.req.Scheme = "https"
 	}
-	x.req.Attach(g.log)
+	x.req.Attach(k.log)
 	return x
 }
 
@@ -129,16 +129,16 @@ func (x *exchange) variable(name string) string {
 // refusedByNginx gives nginx's own 400 for a client certificate that
 // ssl_verify_client does not let pass, before any plugin.
 func (x *exchange) refusedByNginx() bool {
-	if x.g.opts.SSLVerifyClient == "" || x.r.TLS == nil {
+	if x.kong.opts.SSLVerifyClient == "" || x.r.TLS == nil {
 		return false
 	}
 	text := x.conn.verify(x.r.TLS)
 	if x.conn.valid {
 		return false
 	}
-	x.g.log.Printf(errlog.Info, "client SSL certificate verify error: (%s) while reading client request headers", strings.TrimPrefix(text, "FAILED:"))
+	x.kong.log.Printf(errlog.Info, "client SSL certificate verify error: (%s) while reading client request headers", strings.TrimPrefix(text, "FAILED:"))
 	nginxPage(x.w, "400 The SSL certificate error", "400 Bad Request", "The SSL certificate error")
-	x.record(http.StatusBadRequest)
+	x.record()
 	return true
 }
 

@@ -1,5 +1,12 @@
 package fakekong
 
+import (
+	"maps"
+	"slices"
+
+	"mtls-auth/mtlsauth/internal/testing/fakekong/luakong"
+)
+
 // rows returns what kong.db has of an entity.
 func (c *config) rows(entity string) []map[string]any {
 	switch entity {
@@ -37,35 +44,48 @@ func (c *config) rows(entity string) []map[string]any {
 		}
 		return rows
 	}
-	return c.credentials[entity]
+	return c.pluginRows[entity]
 }
 
-// addCredential adds a row of mtls_auth_credentials. owner is the consumer that it
-// lies under, "" for none.
-func (l *loader) addCredential(entity, at string, fields map[string]any, owner string) error {
-	e := newEntity(at, fields, "id", "subject_name", "consumer", "ca_certificate")
-	name := e.str("subject_name")
-	if name == "" && e.err == nil {
-		e.fail("subject_name", "required field missing")
+// addRow adds a row of a plugin's entity. owner is the consumer that it lies under, ""
+// for none.
+func (l *loader) addRow(kind luakong.Entity, at string, fields map[string]any, owner string) error {
+	var names []string
+	for _, f := range kind.Fields {
+		names = append(names, f.Name)
 	}
-	if owner == "" {
-		if owner = l.consumerID(e.reference("consumer")); owner == "" && e.err == nil {
-			e.fail("consumer", "required field missing, or no such consumer")
+	e, row, key := newEntity(at, fields, names...), map[string]any{}, []string{kind.Name}
+	for _, f := range kind.Fields {
+		value := ""
+		switch {
+		case f.Name == "id" || slices.Contains([]string{"tags", "created_at"}, f.Name):
+			continue
+		case f.Reference == "consumers" && owner != "":
+			value = owner
+		case f.Reference == "consumers":
+			value = l.consumerID(e.reference(f.Name))
+		case f.Reference != "":
+			value = e.reference(f.Name)
+		default:
+			value = e.str(f.Name)
 		}
+		switch {
+		case value == "" && f.Required:
+			e.fail(f.Name, "required field missing")
+		case value == "":
+		case f.Reference != "":
+			row[f.Name] = map[string]any{"id": value}
+		default:
+			row[f.Name] = value
+		}
+		key = append(key, f.Name, value)
 	}
-	ca := e.reference("ca_certificate")
-	row := map[string]any{"id": e.id(entity, owner, name, ca), "subject_name": name, "consumer": map[string]any{"id": owner}}
-	if ca != "" {
-		row["ca_certificate"] = map[string]any{"id": ca}
+	row["id"] = e.id(key[0], key[1:]...)
+	if l.pluginRows == nil {
+		l.pluginRows = map[string][]map[string]any{}
 	}
-	if e.err != nil {
-		return e.err
-	}
-	if l.credentials == nil {
-		l.credentials = map[string][]map[string]any{}
-	}
-	l.credentials[entity] = append(l.credentials[entity], row)
-	return nil
+	l.pluginRows[kind.Name] = append(l.pluginRows[kind.Name], row)
+	return e.err
 }
 
 // consumerID returns the id of a consumer that is named by id or username.
@@ -78,11 +98,11 @@ func (l *loader) consumerID(reference string) string {
 	return ""
 }
 
-// entities are the plugins' own, in Lua mode.
-func (ws *workers) entities() []string {
-	var names []string
-	for _, p := range ws.plugins {
-		names = append(names, p.Entities...)
+// entities are those of plugins.
+func (ws *workers) entities() []luakong.Entity {
+	var all []luakong.Entity
+	for _, name := range slices.Sorted(maps.Keys(ws.plugins)) {
+		all = append(all, ws.plugins[name].Entities...)
 	}
-	return names
+	return all
 }

@@ -23,53 +23,53 @@ type state struct {
 }
 
 // query asks the plugin server for its plugin and takes over what it says.
-func (g *Gateway) query(ctx context.Context) error {
-	if g.opts.QueryCommand == "" {
+func (k *Kong) query(ctx context.Context) error {
+	if k.opts.QueryCommand == "" {
 		return nil
 	}
-	g.log.Printf(errlog.Notice, "[kong] process.lua:96 [pluginserver] loading external plugins info")
-	info, err := process.Query(ctx, g.opts.QueryCommand)
+	k.log.Printf(errlog.Notice, "[kong] process.lua:96 [pluginserver] loading external plugins info")
+	info, err := process.Query(ctx, k.opts.QueryCommand)
 	if err != nil {
 		return err
 	}
 	if _, ours := builtins[info.Name]; ours {
-		return fmt.Errorf("plugin server's plugin is called %s, as one of the stand-in's own", info.Name)
+		return fmt.Errorf("plugin server's plugin is called %s, as one of the fake Kong's own", info.Name)
 	}
 	for _, phase := range info.Phases {
 		if phase != "access" {
-			return fmt.Errorf("plugin %s has a phase %s: the stand-in runs access alone", info.Name, phase)
+			return fmt.Errorf("plugin %s has a phase %s: the fake Kong runs access alone", info.Name, phase)
 		}
 	}
 	if _, err := schema.Parse(info.Name, info.Schema); err != nil {
 		return fmt.Errorf("error loading plugin schemas: on plugin '%s': %w", info.Name, err)
 	}
-	g.info = info
-	if g.socket = g.opts.Socket; g.socket == "" {
-		g.socket = filepath.Join(g.opts.Prefix, info.Name+".socket")
+	k.info = info
+	if k.socket = k.opts.Socket; k.socket == "" {
+		k.socket = filepath.Join(k.opts.Prefix, info.Name+".socket")
 	}
-	if info.SocketPath != g.socket {
-		g.log.Printf(errlog.Warn, "plugin server says that it listens on %s; connections go to %s", info.SocketPath, g.socket)
+	if info.SocketPath != k.socket {
+		k.log.Printf(errlog.Warn, "plugin server says that it listens on %s; connections go to %s", info.SocketPath, k.socket)
 	}
 	return nil
 }
 
 // newState makes the first state of new workers from a configuration's text.
-func (g *Gateway) newState(text []byte) (*state, error) {
+func (k *Kong) newState(text []byte) (*state, error) {
 	st := &state{}
 	var err error
-	if st.workers, err = g.newWorkers(); err != nil {
+	if st.workers, err = k.newWorkers(); err != nil {
 		return nil, err
 	}
-	if g.info != nil {
-		if st.schema, err = schema.Parse(g.info.Name, g.info.Schema); err != nil {
+	if k.info != nil {
+		if st.schema, err = schema.Parse(k.info.Name, k.info.Schema); err != nil {
 			return nil, err
 		}
 		st.client = rpc.New(rpc.Options{
-			Socket: g.socket, Plugin: g.info.Name, Workers: g.opts.Workers, ReadTimeout: g.opts.ReadTimeout,
-			ClaimTimeout: g.opts.ClaimTimeout, NullValue: g.opts.NullValue, Consumers: g, Log: g.log, Seq: &g.seq,
+			Socket: k.socket, Plugin: k.info.Name, Workers: k.opts.Workers, ReadTimeout: k.opts.ReadTimeout,
+			ClaimTimeout: k.opts.ClaimTimeout, NullValue: k.opts.NullValue, Consumers: k, Log: k.log, Seq: &k.seq,
 		})
 	}
-	if err := st.load(text, g.info); err != nil {
+	if err := st.load(text, k.info); err != nil {
 		st.workers.close()
 		return nil, err
 	}
@@ -80,15 +80,15 @@ func (g *Gateway) newState(text []byte) (*state, error) {
 // request of each worker the plugin gets StartInstance for the new and
 // CloseInstance for the old one, also when nothing has changed. The old
 // configuration stays in force when the new one is refused.
-func (g *Gateway) Configure(text []byte) error {
-	g.reload.Lock()
-	defer g.reload.Unlock()
-	old := g.state.Load()
+func (k *Kong) Configure(text []byte) error {
+	k.reload.Lock()
+	defer k.reload.Unlock()
+	old := k.state.Load()
 	st := &state{client: old.client, schema: old.schema, workers: old.workers}
-	if err := st.load(text, g.info); err != nil {
+	if err := st.load(text, k.info); err != nil {
 		return err
 	}
-	g.state.Store(st)
+	k.state.Store(st)
 	return st.workers.reconfigure(st.config)
 }
 
@@ -96,37 +96,37 @@ func (g *Gateway) Configure(text []byte) error {
 // at once, new requests go to new workers, which know no instance, running ones
 // end in the old; the old process gets SIGTERM after the grace. An error leaves
 // all as it was.
-func (g *Gateway) Reload(ctx context.Context) error {
-	g.reload.Lock()
-	defer g.reload.Unlock()
-	old := g.state.Load()
-	if err := g.query(ctx); err != nil {
+func (k *Kong) Reload(ctx context.Context) error {
+	k.reload.Lock()
+	defer k.reload.Unlock()
+	old := k.state.Load()
+	if err := k.query(ctx); err != nil {
 		return err
 	}
 	text := old.config.text
-	if len(g.opts.Config) == 0 && g.opts.DeclarativeConfig != "" {
+	if len(k.opts.Config) == 0 && k.opts.DeclarativeConfig != "" {
 		var err error
-		if text, err = os.ReadFile(g.opts.DeclarativeConfig); err != nil {
+		if text, err = os.ReadFile(k.opts.DeclarativeConfig); err != nil {
 			return fmt.Errorf("reading declarative config: %w", err)
 		}
 	}
-	st, err := g.newState(text)
+	st, err := k.newState(text)
 	if err != nil {
 		return err
 	}
-	if process_ := g.current; process_ != nil {
-		if g.current, err = process.Start(g.info.Name, g.opts.StartCommand, g.log); err != nil {
-			g.current = process_
+	if process_ := k.current; process_ != nil {
+		if k.current, err = process.Start(k.info.Name, k.opts.StartCommand, k.log); err != nil {
+			k.current = process_
 			st.workers.close()
 			return err
 		}
 		process_.Retire()
-		g.retired.Go(func() {
+		k.retired.Go(func() {
 			select {
-			case <-time.After(or(g.opts.ReloadGrace, 10*time.Second)):
-			case <-g.ctx.Done():
+			case <-time.After(or(k.opts.ReloadGrace, 10*time.Second)):
+			case <-k.ctx.Done():
 			}
-			process_.Stop(or(g.opts.StopTimeout, 5*time.Second))
+			process_.Stop(or(k.opts.StopTimeout, 5*time.Second))
 			if old.client != nil {
 				old.client.Close()
 			}
@@ -136,8 +136,8 @@ func (g *Gateway) Reload(ctx context.Context) error {
 		st.workers.close()
 		return err
 	}
-	g.state.Store(st)
-	g.retired.Go(func() { old.workers.quit(or(g.opts.ReloadGrace, 10*time.Second)) })
+	k.state.Store(st)
+	k.retired.Go(func() { old.workers.quit(or(k.opts.ReloadGrace, 10*time.Second)) })
 	return nil
 }
 

@@ -1,6 +1,6 @@
-// Package errlog is the stand-in's error log: lines with nginx's levels, kept
+// Package errlog is the fake Kong's error log: lines with nginx's levels, kept
 // in memory so that tests and the demo can read them, and written on where
-// somebody wants to see them. What is below the configured level is dropped, as
+// they are wanted. What is below the configured level is dropped, as
 // nginx drops it: at Kong's default, notice, what a plugin process prints (info)
 // is not to be seen.
 package errlog

@@ -52,6 +52,14 @@ func (w *Worker) newKong(L *lua.LState) *lua.LTable {
 	}))
 	L.SetField(kong, "response", strict(L, "kong.response", map[string]lua.LGFunction{"exit": w.responseExit}, nil))
 	L.SetField(kong, "request", strict(L, "kong.request", map[string]lua.LGFunction{
+		"get_header": func(L *lua.LState) int {
+			if list := w.request(L).Header.Values(L.CheckString(1)); len(list) > 0 {
+				L.Push(lua.LString(list[0]))
+			} else {
+				L.Push(lua.LNil)
+			}
+			return 1
+		},
 		"get_scheme": func(L *lua.LState) int { L.Push(lua.LString(w.request(L).Scheme)); return 1 },
 		"get_headers": func(L *lua.LState) int {
 			h, most := w.request(L).Header, L.OptInt(1, 100)

@@ -24,7 +24,20 @@ func (w *Worker) NewConf(fields map[string]any) *Conf {
 type Plugin struct {
 	Priority int
 	Schema   map[string]any // as encoding/json would read it
-	Entities []string       // of its own, from daos.lua
+	Entities []Entity       // of its own, from daos.lua
+}
+
+// Entity is a kind of rows that belongs to a plugin.
+type Entity struct {
+	Name   string
+	Fields []Field
+}
+
+// Field is a field of an entity.
+type Field struct {
+	Name      string
+	Reference string // the entity that a foreign key is of; "" for a text
+	Required  bool
 }
 
 // Load loads a plugin's handler, schema and entities.
@@ -47,13 +60,25 @@ func (w *Worker) Load(name string) (*Plugin, error) {
 			return
 		}
 		daos.ForEach(func(_, entity lua.LValue) {
-			fields, _ := fromLua(entity).(map[string]any)
-			name := fmt.Sprint(fields["name"])
-			list, _ := fields["cache_key"].([]any)
+			def, _ := fromLua(entity).(map[string]any)
+			e := Entity{Name: fmt.Sprint(def["name"])}
+			list, _ := def["cache_key"].([]any)
+			w.cacheKey[e.Name] = nil // loaded before, in another thread
 			for _, field := range list {
-				w.cacheKey[name] = append(w.cacheKey[name], fmt.Sprint(field))
+				w.cacheKey[e.Name] = append(w.cacheKey[e.Name], fmt.Sprint(field))
 			}
-			p.Entities = append(p.Entities, name)
+			list, _ = def["fields"].([]any)
+			for _, one := range list {
+				for name, def := range one.(map[string]any) {
+					f := Field{Name: name}
+					if def, ok := def.(map[string]any); ok {
+						f.Reference, _ = def["reference"].(string)
+						f.Required = def["required"] == true
+					}
+					e.Fields = append(e.Fields, f)
+				}
+			}
+			p.Entities = append(p.Entities, e)
 		})
 	})
 	return p, err

@@ -22,8 +22,11 @@ import (
 
 // Options says what a worker is.
 type Options struct {
-	ID            int    // ngx.worker.id
-	Path          string // lua_package_path = Path/?.lua;;
+	ID   int    // ngx.worker.id
+	Path string // lua_package_path = Path/?.lua;;
+	// Files are Lua files that Kong has itself, by module, such as
+	// kong.plugins.acl.handler.
+	Files         map[string]string
 	Configuration map[string]any
 	Log           *errlog.Log
 	Shared        *Shared // ngx.shared.kong of all workers
@@ -69,6 +72,18 @@ func New(o Options) *Worker {
 		"resty.sha256": loadSHA256, "resty.string": loadString, "kong.db.schema.typedefs": loadTypedefs, "kong.runloop.certificate": loadCertificate,
 	} {
 		L.PreloadModule(name, load)
+	}
+	for name, text := range o.Files {
+		L.PreloadModule(name, func(L *lua.LState) int {
+			f, err := L.LoadString(text)
+			if err != nil {
+				L.RaiseError("%v", err)
+			}
+			L.Push(f)
+			L.Push(lua.LString(name))
+			L.Call(1, 1)
+			return 1
+		})
 	}
 	L.SetField(L.GetGlobal("package"), "path", lua.LString(o.Path+"/?.lua;"+o.Path+"/?/init.lua"))
 	return w

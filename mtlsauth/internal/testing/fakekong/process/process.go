@@ -48,7 +48,7 @@ func Start(name, command string, log *errlog.Log) (*Server, error) {
 }
 
 // spawn starts one process: /bin/sh -c "exec COMMAND" with an empty
-// environment, to which the shell adds PWD; standard input a pipe that nobody
+// environment, to which the shell adds PWD; standard input a pipe that no one
 // writes to, so that it ends when this process does; standard output and error
 // one pipe. The returned channel is closed when that pipe has ended.
 func (s *Server) spawn() (<-chan struct{}, error) {
@@ -181,7 +181,7 @@ func (s *Server) Retire() { s.once.Do(func() { close(s.stop) }) }
 
 // Stop retires the server, sends SIGTERM and ends standard input, and waits for
 // the process's end, for so long at the most; then it is killed. (Kong does not
-// wait. A stand-in that left processes behind would be a bad guest.)
+// wait. A fake Kong that left processes behind would be a bad guest.)
 func (s *Server) Stop(wait time.Duration) {
 	s.Retire()
 	s.signal(syscall.SIGTERM)

@@ -66,7 +66,7 @@ func decode(out []byte) (*Info, error) {
 		return nil, errors.New("failed loading external plugins: failed decoding plugin info: more than one JSON value on standard output")
 	}
 	if dump.Protocol != "ProtoBuf:1" {
-		return nil, fmt.Errorf("plugin server speaks %q: the stand-in knows ProtoBuf:1 alone", dump.Protocol)
+		return nil, fmt.Errorf("plugin server speaks %q: the fake Kong knows ProtoBuf:1 alone", dump.Protocol)
 	}
 	if len(dump.Plugins) != 1 {
 		return nil, fmt.Errorf("plugin server has %d plugins, and Kong takes the first alone: there must be exactly one", len(dump.Plugins))

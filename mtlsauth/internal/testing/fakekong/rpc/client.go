@@ -49,7 +49,7 @@ func loadConsumer(c *call) ([]byte, error) {
 	}
 	isUUID := uuid.MatchString(m.Id)
 	// An empty id is a string to Lua: what is refused is that it is no UUID, and
-	// as a username the database's code refuses it, whose error nobody sees.
+	// as a username the database's code refuses it, whose error is not logged.
 	switch {
 	case !isUUID && !m.ByUsername:
 		return nil, throwf("cannot load a consumer with an id that is not a uuid")

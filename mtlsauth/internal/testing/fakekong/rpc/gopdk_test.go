@@ -45,7 +45,7 @@ func goPDK(t *testing.T, reply string, do func(client.Client)) (method, args str
 }
 
 // The bytes that go-pdk v0.11.0 sends for nil and for what is empty, and what
-// the stand-in makes of the same bytes: who is then in ngx.ctx, as Lua has it
+// the fake Kong makes of the same bytes: who is then in ngx.ctx, as Lua has it
 // with lua-protobuf's defaults filled in.
 func TestAuthenticateAsGoPDKSendsIt(t *testing.T) {
 	consumer := &entities.Consumer{Id: "i", Username: "u", CreatedAt: 7, Tags: []string{"t"}}
@@ -91,7 +91,7 @@ func TestAuthenticateAsGoPDKSendsIt(t *testing.T) {
 	}
 }
 
-// What go-pdk reads out of the stand-in's replies, an empty one included.
+// What go-pdk reads out of the fake Kong's replies, an empty one included.
 func TestClientAsGoPDKReadsIt(t *testing.T) {
 	// key-auth leaves a credential that names its consumer in its own way.
 	key := map[string]any{"id": "k", "key": "secret", "consumer": map[string]any{"id": alice["id"]}}

@@ -50,7 +50,7 @@ func init() {
 		if err := checkStatus(m.V); err != nil {
 			return nil, err
 		}
-		return nil, throwf("the stand-in does not emulate kong.response.set_status")
+		return nil, throwf("the fake Kong does not emulate kong.response.set_status")
 	}
 
 	methods["kong.request.get_header"] = withString(func(c *call, name string) ([]byte, error) {

@@ -16,7 +16,7 @@ import (
 func pass(p *peer, m *pb.RpcCall) bool { p.send("", returned(m.Sequence)); return true }
 
 // Closed in the middle of an event: Kong forgets all instances of the plugin
-// and begins the event anew, without limit.
+// and begins the event again, without limit.
 func TestClosedInTheMiddleRepeats(t *testing.T) {
 	var mu sync.Mutex
 	left := 5

@@ -64,7 +64,7 @@ var methods = map[string]method{
 	"kong.router.get_service": func(c *call) ([]byte, error) { return entity(c.Service, new(pb.Service)) },
 }
 
-// known are methods that Kong has and the stand-in has not. To say "not found"
+// known are methods that Kong has and the fake Kong has not. To say "not found"
 // of them would be wrong, and to answer anything would be worse.
 var known = []string{
 	"kong.ip.is_trusted", "kong.log.serialize", "kong.log.set_serialize_value",
@@ -82,7 +82,7 @@ var known = []string{
 func init() {
 	for _, name := range known {
 		methods[name] = func(*call) ([]byte, error) {
-			return nil, throwf("the stand-in does not emulate %s", name)
+			return nil, throwf("the fake Kong does not emulate %s", name)
 		}
 	}
 }

@@ -126,13 +126,13 @@ func TestConsumers(t *testing.T) {
 
 func TestCallsThatThrow(t *testing.T) {
 	for _, test := range []struct{ name, method, args, log string }{
-		{"authenticate nobody", "kong.client.authenticate", "", "either credential or consumer must be provided"},
-		{"load nobody", "kong.client.load_consumer", "", "cannot load a consumer with an id that is not a uuid"},
+		{"authenticate no one", "kong.client.authenticate", "", "either credential or consumer must be provided"},
+		{"load no one", "kong.client.load_consumer", "", "cannot load a consumer with an id that is not a uuid"},
 		{"load by something else", "kong.client.load_consumer", encode(&pb.ConsumerSpec{Id: "alice"}), "cannot load a consumer with an id that is not a uuid"},
 		{"header without a value", "kong.service.request.set_header", encode(&pb.KV{K: "X"}), `invalid header value for "X": got nil`},
 		{"no headers asked for", "kong.request.get_headers", "", "max_headers must be >= 1"},
 		{"too many headers asked for", "kong.request.get_headers", encode(&pb.Int{V: 1001}), "max_headers must be <= 1000"},
-		{"not emulated", "kong.service.set_upstream", str("x"), "the stand-in does not emulate kong.service.set_upstream"},
+		{"not emulated", "kong.service.set_upstream", str("x"), "the fake Kong does not emulate kong.service.set_upstream"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r, got, k := ask(t, nil, nil, test.method, test.args)

@@ -49,7 +49,7 @@ type Options struct {
 	// frame, any other number as a Value with that null_value. Both were seen.
 	NullValue int32
 
-	Consumers Consumers     // nil knows nobody
+	Consumers Consumers     // nil has none
 	Log       *errlog.Log   // nil keeps nothing
 	Seq       *atomic.Int64 // the counter of __seq__, shared by all workers and kept over a reload; nil makes one
 }
@@ -146,7 +146,7 @@ func (c *Client) AccessIn(worker int, req *Request, conf *Config) {
 	c.workers[worker].handle(req, conf, &conf.workers[worker], "access")
 }
 
-// Repeats returns how many times an event was begun anew because its
+// Repeats returns how many times an event was begun again because its
 // connection had been closed in the middle.
 func (c *Client) Repeats() int64 { return c.repeats.Load() }
 

@@ -242,7 +242,7 @@ func TestExtraBytesCostTheConnection(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestNoListener(t *testing.T) {
 	s := serveRaw(t, func(*peer) {})
 	k := newKong(t, s, func(o *rpc.Options) { o.Socket += "-gone" })
 	want500(t, k.access(k.conf))

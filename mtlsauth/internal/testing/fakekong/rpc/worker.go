@@ -71,7 +71,7 @@ func (w *worker) handle(req *Request, conf *Config, mine *loaded, phase string) 
 	}
 }
 
-// repeats says whether Kong begins an event anew after this error. It goes by
+// repeats says whether Kong begin an event again after this error. It goes by
 // the error's words.
 func repeats(err error) bool {
 	text := strings.ToLower(err.Error())
@@ -179,7 +179,7 @@ func (w *worker) call(req *Request, m *pb.RpcCall, event bool) (*pb.RpcReturn, e
 		frame, err = c.readFrame()
 	}
 	if err != nil {
-		// Nobody closes the cosocket before the request ends.
+		// Nothing closes the cosocket before the request ends.
 		req.hold(c)
 		return nil, err
 	}

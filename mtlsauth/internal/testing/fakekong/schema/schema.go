@@ -1,139 +1,156 @@
-// Package schema checks plugin schemas, and configurations against them, by
-// the rules and in the words of Kong 3.9 (kong/db/schema): so that a schema
-// which would stop Kong, or a configuration that the Admin API would refuse, is
-// found without a Kong.
+// Package schema fills in the defaults of a plugin's configuration and refuses
+// unknown fields, as Kong does before a plugin sees it. Kong's other rules, for
+// configurations and for schemas, are not here: a real Kong checks those.
 //
-// A schema is what a plugin server's -dump holds under "Schema": JSON, a record
-// with the fields protocols, consumer, config. Values are those of
-// encoding/json: nil for null, float64 for numbers.
+// Values are those of encoding/json: nil for null, float64 for numbers.
 package schema
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
-	"sort"
-	"strings"
 )
 
-// Violation is one thing that is wrong, and where.
-type Violation struct {
-	Path string // config.ca_certificates; "@entity" for a check over several fields
-	Text string // Kong's words
-}
+// Schema is a plugin's schema, as a plugin server's -dump or schema.lua has it.
+type Schema struct{ fields []field }
 
-func (v Violation) String() string {
-	if v.Path == "" {
-		return v.Text
-	}
-	return v.Path + ": " + v.Text
-}
-
-// Violations is an error made of all that is wrong.
-type Violations []Violation
-
-func (v Violations) Error() string {
-	texts := make([]string, len(v))
-	for i, one := range v {
-		texts[i] = one.String()
-	}
-	return strings.Join(texts, "\n")
-}
-
-// field is one field's definition: the attributes as they came.
 type field struct {
-	name  string
-	attrs map[string]any
+	name     string
+	kind     string // record, array, set, map, …
+	required bool
+	value    any     // the default; nil for none
+	fields   []field // of a record
+	elements *field  // of an array or set
 }
 
-// Schema is a plugin's schema that Kong would take.
-type Schema struct {
-	plugin string
-	fields []field
-	checks []any
-}
-
-// Parse reads and checks a plugin's schema. The error of a schema that Kong
-// would refuse is of type Violations.
+// Parse reads a schema.
 func Parse(plugin string, text []byte) (*Schema, error) {
-	var doc any
-	d := json.NewDecoder(bytes.NewReader(text))
-	if err := d.Decode(&doc); err != nil {
-		return nil, fmt.Errorf("decoding schema of %s: %w", plugin, err)
+	var top struct{ Fields []map[string]json.RawMessage }
+	if err := json.Unmarshal(text, &top); err != nil {
+		return nil, fmt.Errorf("schema of plugin %s: %w", plugin, err)
 	}
-	if found := Check(doc); len(found) > 0 {
-		return nil, found
+	fields, err := parseFields(top.Fields)
+	if err != nil {
+		return nil, fmt.Errorf("schema of plugin %s: %w", plugin, err)
 	}
-	top := doc.(map[string]any)
-	checks, _ := top["entity_checks"].([]any)
-	return &Schema{plugin: plugin, fields: fieldsOf(top), checks: checks}, nil
+	return &Schema{fields}, nil
 }
 
-// Plugin returns the plugin's name.
-func (s *Schema) Plugin() string { return s.plugin }
-
-func fieldsOf(record map[string]any) []field {
-	list, _ := record["fields"].([]any)
-	out := make([]field, 0, len(list))
-	for _, entry := range list {
-		m, _ := entry.(map[string]any)
-		for name, attrs := range m {
-			a, _ := attrs.(map[string]any)
-			out = append(out, field{name, a})
+func parseFields(list []map[string]json.RawMessage) ([]field, error) {
+	var fields []field
+	for _, one := range list {
+		for name, text := range one {
+			f, err := parseField(name, text)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			fields = append(fields, f)
 		}
 	}
-	return out
+	return fields, nil
 }
 
-func find(fields []field, name string) *field {
-	i := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
-	if i < 0 {
-		return nil
+func parseField(name string, text json.RawMessage) (field, error) {
+	var attributes struct {
+		Type     string
+		Required bool
+		Default  any
+		Fields   []map[string]json.RawMessage
+		Elements json.RawMessage
 	}
-	return &fields[i]
-}
-
-func (f *field) kind() string { s, _ := f.attrs["type"].(string); return s }
-
-func (f *field) flag(name string) bool { b, _ := f.attrs[name].(bool); return b }
-
-func (f *field) has(name string) (any, bool) { v, ok := f.attrs[name]; return v, ok }
-
-func (f *field) sub(name string) *field {
-	a, _ := f.attrs[name].(map[string]any)
-	return &field{name, a}
-}
-
-// errors collects violations by path; what is said last of a path counts, as in
-// Kong's table of errors.
-type errors struct {
-	byPath map[string]string
-	entity []string
-}
-
-func (e *errors) set(path, text string) {
-	if e.byPath == nil {
-		e.byPath = map[string]string{}
+	if err := json.Unmarshal(text, &attributes); err != nil {
+		return field{}, err
 	}
-	e.byPath[path] = text
+	f := field{name: name, kind: attributes.Type, required: attributes.Required, value: attributes.Default}
+	var err error
+	if f.fields, err = parseFields(attributes.Fields); err != nil {
+		return f, err
+	}
+	if attributes.Elements != nil {
+		elements, err := parseField("elements", attributes.Elements)
+		f.elements = &elements
+		return f, err
+	}
+	return f, nil
 }
 
-func (e *errors) list() Violations {
-	var out Violations
-	for path, text := range e.byPath {
-		out = append(out, Violation{path, text})
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Path < out[j].Path })
-	for _, text := range e.entity {
-		out = append(out, Violation{"@entity", text})
-	}
-	return out
+// Fill returns the fields that the schema has of a plugin entity (config, protocols,
+// consumer) with every default, also nested, and null for what is unset.
+func (s *Schema) Fill(entity map[string]any) (map[string]any, error) {
+	return fill("", s.fields, entity)
 }
 
-func join(path, name string) string {
-	if path == "" {
-		return name
+func fill(path string, fields []field, given map[string]any) (map[string]any, error) {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if !slices.ContainsFunc(fields, func(f field) bool { return f.name == name }) {
+			return nil, fmt.Errorf("%s%s: unknown field", path, name)
+		}
 	}
-	return path + "." + name
+	out := map[string]any{}
+	for _, f := range fields {
+		value, ok := given[f.name]
+		if !ok {
+			value = f.value
+			if value == nil && f.kind == "record" && f.required {
+				value = map[string]any{}
+			}
+		}
+		var err error
+		if out[f.name], err = f.fill(path+f.name, value); err != nil {
+			return nil, err
+		}
+		if out[f.name] == nil && f.required {
+			return nil, fmt.Errorf("%s%s: required field missing", path, f.name)
+		}
+	}
+	return out, nil
+}
+
+func (f *field) fill(path string, value any) (any, error) {
+	switch v := value.(type) {
+	case map[string]any:
+		if f.kind == "record" {
+			return fill(path+".", f.fields, v)
+		}
+	case []any:
+		if f.elements == nil {
+			break
+		}
+		out := make([]any, len(v))
+		for i, one := range v {
+			var err error
+			if out[i], err = f.elements.fill(fmt.Sprintf("%s.%d", path, i+1), one); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+	return value, nil
+}
+
+// Instance returns a filled configuration as a plugin gets it: without nulls, at any
+// depth.
+func Instance(config map[string]any) map[string]any {
+	return withoutNulls(config).(map[string]any) //nolint:forcetypeassert // a map stays one
+}
+
+func withoutNulls(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for name, one := range v {
+			if one != nil {
+				out[name] = withoutNulls(one)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, one := range v {
+			out[i] = withoutNulls(one)
+		}
+		return out
+	}
+	return v
 }

@@ -1,4 +1,4 @@
-// A plugin server on go-pdk's own server, to prove that the stand-in speaks to
+// A plugin server on go-pdk's own server, to prove that the fake Kong speaks to
 // the real thing. It has a module of its own, since go-pdk's server needs what
 // the project does not.
 package main

@@ -1,0 +1,4 @@
+return {
+  name = "key-auth",
+  fields = { { config = { type = "record", required = true, fields = { { anonymous = { type = "string" } } } } } },
+}
