@@ -47,8 +47,13 @@ func differences(c *certificate.Certificate, x *x509.Certificate) (fields []stri
 		check("MaxPathLen", c.MaxPathLen == -1)
 	}
 	check("KeyUsage", int(c.KeyUsage) == int(x.KeyUsage))
-	check("ExtKeyUsage", len(c.ExtKeyUsage) == len(x.ExtKeyUsage)+len(x.UnknownExtKeyUsage) &&
-		slices.Contains(c.ExtKeyUsage, certificate.ExtKeyUsageClientAuth) == slices.Contains(x.ExtKeyUsage, x509.ExtKeyUsageClientAuth))
+	check("ExtKeyUsage", c.HasExtKeyUsage == slices.ContainsFunc(x.Extensions, func(e pkix.Extension) bool { return e.Id.String() == "2.5.29.37" }))
+	for id, usage := range map[certificate.OID]x509.ExtKeyUsage{
+		certificate.ExtKeyUsageAny: x509.ExtKeyUsageAny, certificate.ExtKeyUsageClientAuth: x509.ExtKeyUsageClientAuth,
+		certificate.ExtKeyUsageServerAuth: x509.ExtKeyUsageServerAuth, certificate.ExtKeyUsageOCSPSigning: x509.ExtKeyUsageOCSPSigning,
+	} {
+		check("ExtKeyUsage", c.HasPurpose(id) == slices.Contains(x.ExtKeyUsage, usage))
+	}
 	check("SubjectKeyId", bytes.Equal(c.SubjectKeyId, x.SubjectKeyId))
 	check("AuthorityKeyId", bytes.Equal(c.AuthorityKeyId, x.AuthorityKeyId))
 	return fields

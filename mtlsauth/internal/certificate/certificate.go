@@ -21,6 +21,8 @@ import (
 	"math/big"
 	"time"
 
+	"golang.org/x/crypto/cryptobyte"
+
 	"mtls-auth/mtlsauth/internal/signature"
 )
 
@@ -61,10 +63,10 @@ type Certificate struct {
 	KeyUsage    KeyUsage
 	HasKeyUsage bool
 
-	// ExtKeyUsage are the purposes of section 4.2.1.12; HasExtKeyUsage says
-	// whether there is such an extension: an empty one allows nothing.
-	ExtKeyUsage    []OID
+	// HasExtKeyUsage says whether there is an extended key usage (section
+	// 4.2.1.12); see Allows. An empty one allows nothing.
 	HasExtKeyUsage bool
+	extKeyUsage    cryptobyte.String // a list of OBJECT IDENTIFIER
 
 	// SubjectKeyId and AuthorityKeyId are nil where the extension is absent or
 	// cannot be read.

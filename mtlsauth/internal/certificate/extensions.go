@@ -1,8 +1,6 @@
 package certificate
 
 import (
-	"slices"
-
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
@@ -70,20 +68,29 @@ func (c *Certificate) parseKeyUsage(der []byte) bool {
 // parseExtKeyUsage is section 4.2.1.12.
 func (c *Certificate) parseExtKeyUsage(der []byte) bool {
 	list, ok := only(der, asn1.SEQUENCE)
-	if !ok {
-		return false
+	c.HasExtKeyUsage, c.extKeyUsage = true, list
+	for ok && !list.Empty() {
+		var id cryptobyte.String
+		ok = list.ReadASN1(&id, asn1.OBJECT_IDENTIFIER) && validOID(id)
 	}
-	c.HasExtKeyUsage = true
-	// One with two purposes is the most common.
-	c.ExtKeyUsage = make([]OID, 0, 2)
-	for !list.Empty() {
-		id, ok := readOID(&list)
-		if !ok {
-			return false
+	return ok
+}
+
+// Allows reports whether a purpose is among the extended key usages, by itself
+// or by anyExtendedKeyUsage. Without the extension all are.
+func (c *Certificate) Allows(purpose OID) bool {
+	return !c.HasExtKeyUsage || c.HasPurpose(purpose) || c.HasPurpose(ExtKeyUsageAny)
+}
+
+// HasPurpose reports whether a purpose is itself among the extended key usages.
+func (c *Certificate) HasPurpose(purpose OID) bool {
+	var id cryptobyte.String
+	for list := c.extKeyUsage; !list.Empty() && list.ReadASN1(&id, asn1.OBJECT_IDENTIFIER); {
+		if string(id) == string(purpose) {
+			return true
 		}
-		c.ExtKeyUsage = append(c.ExtKeyUsage, id)
 	}
-	return true
+	return false
 }
 
 // parseAuthorityKeyID is section 4.2.1.1.
@@ -106,10 +113,4 @@ func (c *Certificate) parseAuthorityKeyID(der []byte) {
 	if hasIssuer && hasSerial {
 		c.AuthorityIssuer, c.AuthoritySerial = issuer, serial
 	}
-}
-
-// Allows reports whether a purpose is among the extended key usages, by itself
-// or by anyExtendedKeyUsage. Without the extension all are.
-func (c *Certificate) Allows(purpose OID) bool {
-	return !c.HasExtKeyUsage || slices.Contains(c.ExtKeyUsage, purpose) || slices.Contains(c.ExtKeyUsage, ExtKeyUsageAny)
 }

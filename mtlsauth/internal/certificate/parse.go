@@ -15,9 +15,12 @@ import (
 // read.
 func malformed(part string) error { return errors.New("malformed " + part) }
 
-// Parse reads a certificate in DER. It takes time and memory that grow with its
-// length, and no more than some 20 ns for each of its bytes. On error there is
-// no certificate; Fingerprint of package crypto/sha256 still tells which it was.
+// maxExtensions bounds what is compared with each other to find an extension
+// that comes twice. Certificates in use have up to 20.
+const maxExtensions = 256
+
+// Parse reads a certificate in DER, in time that is linear in its length. It
+// keeps der, which must not change any more.
 func Parse(der []byte) (*Certificate, error) {
 	input := cryptobyte.String(der)
 	c := &Certificate{Raw: der, MaxPathLen: -1}
@@ -134,17 +137,18 @@ func (c *Certificate) parseExtensions(tbs *cryptobyte.String) error {
 	}
 	c.Extensions = make([]Extension, 0, 10)
 	for !list.Empty() {
+		if len(c.Extensions) == maxExtensions {
+			return fmt.Errorf("more than %d extensions", maxExtensions)
+		}
 		e, ok := readExtension(&list)
 		if !ok {
 			return malformed("extension")
 		}
+		if c.Extension(e.ID) != nil {
+			return fmt.Errorf("extension %v comes twice", e.ID)
+		}
 		c.Extensions = append(c.Extensions, e)
-	}
-	if id := repeated(c.Extensions); id != "" {
-		return fmt.Errorf("extension %v comes twice", id)
-	}
-	for i := range c.Extensions {
-		if e := &c.Extensions[i]; !c.parseExtension(e) {
+		if !c.parseExtension(&e) {
 			return fmt.Errorf("malformed extension %v", e.ID)
 		}
 	}
@@ -164,27 +168,4 @@ func readExtension(list *cryptobyte.String) (e Extension, ok bool) {
 	}
 	ok = fields.ReadASN1((*cryptobyte.String)(&e.Value), asn1.OCTET_STRING) && fields.Empty()
 	return e, ok
-}
-
-// repeated returns the kind of extension of which there are two.
-func repeated(extensions []Extension) OID {
-	const few = 20
-	if len(extensions) <= few {
-		for i := range extensions {
-			for j := range extensions[:i] {
-				if extensions[i].ID == extensions[j].ID {
-					return extensions[i].ID
-				}
-			}
-		}
-		return ""
-	}
-	seen := make(map[OID]bool, len(extensions))
-	for _, e := range extensions {
-		if seen[e.ID] {
-			return e.ID
-		}
-		seen[e.ID] = true
-	}
-	return ""
 }
