@@ -56,9 +56,9 @@ var policy = map[string][]string{
 	"clientcert":  {"golang.org/x/crypto/cryptobyte"},
 	"certpath":    {"certificate", "certname", "signature", "golang.org/x/crypto/cryptobyte"},
 	"signature":   {"golang.org/x/crypto/cryptobyte"},
-	"kongdata":    {"filewatch", "kongenv", "uuid", "go.yaml.in/yaml/v3"},
+	"kongdata":    {"consumer", "filewatch", "kongenv", "uuid", "go.yaml.in/yaml/v3"},
 	"kongenv":     {"filewatch"},
-	"consumer":    {"certname", "lru", "uuid", "go.yaml.in/yaml/v3", "golang.org/x/sync"},
+	"consumer":    {"certname", "lru", "uuid", "golang.org/x/sync"},
 	"uuid":        {},
 
 	// Leaves that any room may share.
@@ -91,6 +91,7 @@ var noStd = map[string][]string{
 	"certificate": {"net/http", "os", "log", "context"},
 	"clientcert":  {"net/http", "net", "os", "log", "context"},
 	"certpath":    {"net/http", "os", "log", "context"},
+	"consumer":    {"net/http", "os", "log"},
 	"signature":   {"net/http", "net", "os", "log", "context"},
 
 	"revocation/ocsp": {"net/http", "os", "log", "context"},

@@ -89,7 +89,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	go lua.Run(ctx)
 	err = server.Run(listener, stdin, func() {
 		go func() {
-			p.Reload(ctx)
+			p.Reload()
 			lua.Drop()
 		}()
 	})

@@ -106,7 +106,7 @@ func TestCredentialsFile(t *testing.T) {
 	}
 	told := false
 	for _, line := range r.pluginLines() {
-		told = told || strings.Contains(line, "credentials can not be used") && strings.Contains(line, "nonsense")
+		told = told || strings.Contains(line, "source cannot be read") && strings.Contains(line, "nonsense")
 	}
 	if !told {
 		t.Error("Kong's log does not say that the file is broken")

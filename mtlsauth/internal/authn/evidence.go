@@ -11,13 +11,13 @@ import (
 // what counts: a decision ends when any of it is replaced.
 type evidence struct {
 	cas     *kongdata.Snapshot
-	files   []*consumer.Credentials // in the order of Consumers.Files
+	mapped  []*consumer.Credentials // of Consumers.Source
 	lookups uint64                  // generation
 	status  uint64                  // generation
 }
 
 func (e evidence) equal(other evidence) bool {
-	return e.cas == other.cas && e.lookups == other.lookups && e.status == other.status && slices.Equal(e.files, other.files)
+	return e.cas == other.cas && e.lookups == other.lookups && e.status == other.status && slices.Equal(e.mapped, other.mapped)
 }
 
 // version is evidence with a number, by which decisions know it: to keep the
@@ -36,10 +36,8 @@ func (p *Policy) evidence() evidence {
 	if p.options.Status != nil {
 		e.status = p.options.Checker.Generation()
 	}
-	if c := p.options.Consumers; c != nil {
-		for _, file := range c.Files {
-			e.files = append(e.files, file.Current())
-		}
+	if c := p.options.Consumers; c != nil && c.Source != nil {
+		e.mapped = c.Source.Credentials()
 	}
 	return e
 }

@@ -16,13 +16,21 @@ import (
 type Consumers struct {
 	By       consumer.ConsumerBy
 	DirNames *consumer.DirNameMatcher // nil takes every attribute
-	// Credentials are the configuration's own; Files are those of -credentials
-	// and -declarative-config, asked after them in their order.
+	// Credentials are the configuration's own; those of Source, which may be
+	// nil, are asked after them.
 	Credentials *consumer.Credentials
-	Files       []*consumer.File
+	Source      CredentialSource
 	// Default is the consumer of certificates that are trusted and nobody's;
 	// zero for none.
 	Default consumer.Ref
+}
+
+// CredentialSource holds credentials that are kept up to date.
+type CredentialSource interface {
+	// Credentials returns those that are in force now, in the order in which
+	// they are asked; nil among them stands for some that could not be read yet.
+	// A pointer changes exactly when the credentials do.
+	Credentials() []*consumer.Credentials
 }
 
 // identify finds out whose certificate it is and completes the decision with
@@ -39,7 +47,7 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Pat
 	}
 	subject := consumer.Subject{
 		Names: names, CAs: casOn(paths, e),
-		Credentials: append([]*consumer.Credentials{c.Credentials}, e.files...),
+		Credentials: append([]*consumer.Credentials{c.Credentials}, e.mapped...),
 	}
 	if batch, ok := dir.(consumer.Prefetcher); ok {
 		found, err := p.prefetch(ctx, batch, matcher, subject)

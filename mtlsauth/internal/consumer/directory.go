@@ -84,7 +84,11 @@ func find(ctx context.Context, d Directory, queries []Query) []Result {
 	}
 	judged := make([]Result, len(results))
 	for i, r := range results {
-		if err := queries[i].judge(r); err != nil {
+		err := r.Err
+		if err == nil && r.Consumer != nil {
+			err = queries[i].Check(r.Consumer)
+		}
+		if err != nil {
 			judged[i].Err = fmt.Errorf("looking up the consumer with %s: %w", queries[i], err)
 			continue
 		}
@@ -101,15 +105,9 @@ func failures(n int, err error) []Result {
 	return results
 }
 
-// judge returns why a result does not answer the query.
-func (q Query) judge(r Result) error {
-	c := r.Consumer
-	switch {
-	case r.Err != nil:
-		return r.Err
-	case c == nil:
-		return nil
-	case c.ID == "":
+// Check returns why a consumer does not answer the query.
+func (q Query) Check(c *Consumer) error {
+	if c.ID == "" {
 		return errors.New("the answer is a consumer without an id")
 	}
 	var got string

@@ -105,26 +105,3 @@ func found(t *testing.T, value []byte) []string {
 	}
 	return names
 }
-
-// FuzzParseFile: no panic, no credentials with an error, and none that an index
-// would refuse but for two that contradict each other.
-func FuzzParseFile(f *testing.F) {
-	f.Add([]byte(aliceHas("a")))
-	f.Add([]byte(`{"mtls_auth_credentials": [{"subject_name": "a", "consumer": {"id": "` + uuid(1) + `"}, "ca_certificate": {"id": "` + uuid(2) + `"}}]}`))
-	f.Add([]byte("consumers: &a [{username: a, mtls_auth_credentials: *a}]"))
-	f.Add([]byte("consumers:\n- username: x\n  mtls_auth_credentials:\n  - {id: " + uuid(3) + ", subject_name: y, tags: [z]}\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		list, err := consumer.ParseFile(data)
-		if err != nil {
-			if list != nil {
-				t.Fatalf("an error and %+v", list)
-			}
-			return
-		}
-		for _, c := range list {
-			if _, err := consumer.NewCredentials([]consumer.Credential{c}); err != nil {
-				t.Fatalf("%+v: %v", c, err)
-			}
-		}
-	})
-}

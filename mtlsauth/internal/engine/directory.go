@@ -5,43 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
-
-// attributes are the attributes that consumers are asked for by, in the words
-// of the two rooms.
-var attributes = map[consumer.By]kongdata.Field{
-	consumer.ByID:       kongdata.ByID,
-	consumer.ByUsername: kongdata.ByUsername,
-	consumer.ByCustomID: kongdata.ByCustomID,
-}
-
-// sources finds consumers where CA certificates come from. It lives as long as
-// the server.
-type sources struct{ store *kongdata.Store }
-
-// Find implements consumer.Directory. That no source has a consumer is
-// kongdata.ErrNotFound, so that it can be told from there being no source.
-func (s sources) Find(ctx context.Context, queries []consumer.Query) []consumer.Result {
-	results := make([]consumer.Result, len(queries))
-	var wg sync.WaitGroup
-	for i, q := range queries {
-		wg.Go(func() {
-			c, err := s.store.Consumer(ctx, attributes[q.By], q.Value)
-			if err != nil {
-				results[i].Err = err
-				return
-			}
-			found := consumer.Consumer(c)
-			results[i].Consumer = &found
-		})
-	}
-	wg.Wait()
-	return results
-}
 
 // directory finds consumers for one event: from the sources, and where none of
 // them has the consumer, or knows any, from Kong itself. It lives as long as the
@@ -54,26 +21,21 @@ type directory struct {
 	known consumer.Ref
 }
 
-var (
-	_ consumer.Directory = sources{}
-	_ consumer.Directory = directory{}
-)
+var _ consumer.Directory = directory{}
 
 // Find implements consumer.Directory. Kong's load_consumer knows no custom_id:
-// without a source nobody is found by one, which a warning says once.
+// without a source no consumer is found by one, which a warning says once.
 func (d directory) Find(ctx context.Context, queries []consumer.Query) []consumer.Result {
 	results := d.engine.consumers.Find(ctx, queries)
 	var left []int // for the PDK
 	alone := false // some of them only it can know
 	for i := range results {
 		err := results[i].Err
-		unknown, noSource := errors.Is(err, kongdata.ErrNotFound), errors.Is(err, kongdata.ErrNoConsumers)
+		absent, noSource := err == nil && results[i].Consumer == nil, errors.Is(err, kongdata.ErrNoConsumers)
 		switch {
-		case queries[i].By != consumer.ByCustomID && (unknown || noSource || errors.Is(err, kongdata.ErrUnanswerable)):
+		case queries[i].By != consumer.ByCustomID && (absent || noSource || errors.Is(err, kongdata.ErrUnanswerable)):
 			left = append(left, i)
-			alone = alone || !unknown
-		case unknown:
-			results[i].Err = nil // nobody
+			alone = alone || !absent
 		case noSource:
 			results[i].Err = nil
 			if !d.engine.warnedID.Swap(true) {

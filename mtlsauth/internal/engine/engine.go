@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/config"
@@ -35,9 +34,6 @@ type Engine struct {
 // parts are what a plugin is made of.
 type parts struct {
 	store      *kongdata.Store
-	files      []*consumer.File // of credentials
-	first      *firstReading    // of files
-	refresh    time.Duration    // after which files are looked at anew
 	status     *statusServices
 	cold       *authn.Cold
 	log        *konglog.Log
@@ -52,7 +48,7 @@ type sharedPolicy struct {
 	*authn.Policy
 	caIDs []string
 	free  func() // gives back the CA certificates
-	asks  bool   // whom the files of credentials map
+	asks  bool   // for the credentials of the sources
 	key   policyKey
 	users int
 }
@@ -62,7 +58,7 @@ func newEngine(o parts) *Engine {
 		parts:     o,
 		cache:     authn.NewCacheWithin(o.memory / decisionShare),
 		lookups:   consumer.NewLookups(o.memory / lookupShare),
-		consumers: consumer.NewShared(sources{o.store}),
+		consumers: consumer.NewShared(o.store),
 		policies:  make(map[policyKey]*sharedPolicy),
 		held:      make(map[[sha256.Size]byte]*sharedHeld),
 	}
@@ -122,9 +118,9 @@ func (p *Engine) policy(c config.Config) (*sharedPolicy, error) {
 		return shared, nil
 	}
 	cas := p.store.Want(c.CACertificates())
-	o := p.options(c, p.files)
+	o := p.options(c, p.store)
 	o.CAs, o.CAIDs, o.Form = cas, cas.IDs(), p.form // not the configuration's own ids: many name the same
-	shared := &sharedPolicy{key: key, users: 1, caIDs: o.CAIDs, free: cas.Release, asks: o.Consumers != nil && len(p.files) > 0, Policy: authn.NewPolicy(o)}
+	shared := &sharedPolicy{key: key, users: 1, caIDs: o.CAIDs, free: cas.Release, asks: o.Consumers != nil, Policy: authn.NewPolicy(o)}
 	p.policies[key] = shared
 	return shared, nil
 }
@@ -134,7 +130,7 @@ func (p *Engine) policy(c config.Config) (*sharedPolicy, error) {
 type policyKey struct{ config, cas [sha256.Size]byte }
 
 // options are those of a policy, but for where its CA certificates come from.
-func (p *Engine) options(c config.Config, files []*consumer.File) authn.Options {
+func (p *Engine) options(c config.Config, source authn.CredentialSource) authn.Options {
 	o := authn.Options{
 		Settings:   c.Settings(),
 		Lookups:    p.lookups,
@@ -145,7 +141,7 @@ func (p *Engine) options(c config.Config, files []*consumer.File) authn.Options 
 	}
 	if o.Consumers != nil {
 		consumers := *o.Consumers
-		consumers.Files = files
+		consumers.Source = source
 		o.Consumers = &consumers
 	}
 	return o

@@ -60,7 +60,7 @@ func (in *Instance) Decide(ctx context.Context, r interface {
 	Loader
 }, presented authn.Presented) *authn.Decision {
 	if in.policy.asks {
-		in.engine.first.wait()
+		in.engine.store.AwaitCredentials()
 	}
 	return in.DecideBy(ctx, r, directory{in.engine, r, in.policy.Known()}, presented)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/flags"
@@ -23,6 +22,7 @@ func Open(o flags.Options, form func(*authn.Decision) authn.Form, out io.Writer)
 		Prefix:            o.Prefix,
 		CADir:             o.CADir,
 		DeclarativeConfig: o.DeclarativeConfig,
+		Credentials:       o.Credentials,
 		AdminURL:          o.AdminURL,
 		AdminAllowHTTP:    o.AdminAllowHTTP,
 		AdminTokenFile:    o.AdminTokenFile,
@@ -40,9 +40,6 @@ func Open(o flags.Options, form func(*authn.Decision) authn.Form, out io.Writer)
 	}
 	return newEngine(parts{
 		store:      kongdata.NewStore(kongdata.Options{Sources: sources, Refresh: o.Refresh, Log: log.Sources}),
-		files:      credentialsFiles(o),
-		first:      newFirstReading(time.Now()),
-		refresh:    o.Refresh,
 		status:     status,
 		cold:       authn.NewCold(memory.isFull),
 		log:        log,
@@ -68,8 +65,16 @@ func (p *Engine) Run(ctx context.Context) (ended <-chan struct{}) {
 		p.store.Run(ctx)
 	}()
 	p.status.run(ctx)
-	go refreshCredentials(ctx, p.files, p.first, p.refresh, p.log.Sources)
 	return refreshed
+}
+
+// Reload has all sources read again and forgets consumer lookups, with what was
+// decided by them (SIGHUP).
+func (p *Engine) Reload() {
+	p.store.Reload()
+	p.lookups.Forget()
+	p.consumers.Forget()
+	p.status.reload()
 }
 
 // Background is the log of what no request is to blame for: it is printed and,

@@ -23,7 +23,7 @@ const (
 	// is the largest, and the bundle of all public CAs is 250 KB.
 	maxAccessFile = 1 << 20
 
-	// idleTimeout closes connections to the Admin API that nobody used for
+	// idleTimeout closes connections to the Admin API that were not used for
 	// some refresh periods.
 	idleTimeout = 90 * time.Second
 
@@ -105,8 +105,8 @@ func (a *adminAccess) read(force bool) (bool, error) {
 	return a.readPins(force) || changed, nil
 }
 
-// readPins reads the certificates that are trusted as they are. One that can
-// not be read is not trusted; the rest of TLS still works.
+// readPins reads the certificates that are trusted as they are. One that cannot be
+// read is not trusted; the rest of TLS still works.
 func (a *adminAccess) readPins(force bool) bool {
 	changed := false
 	a.pinErr = nil
@@ -175,7 +175,7 @@ func (a *adminAccess) client(address adminAddress) (*http.Client, error) {
 // loopbackOnly fails closed when a name such as localhost leads elsewhere.
 func loopbackOnly(_ context.Context, _, address string, _ syscall.RawConn) error {
 	if ip, err := netip.ParseAddrPort(address); err != nil || !ip.Addr().Unmap().IsLoopback() {
-		return fmt.Errorf("%s is no loopback address, and plain http goes nowhere else", address)
+		return fmt.Errorf("%s is not a loopback address, and plain http goes only there", address)
 	}
 	return nil
 }
@@ -229,7 +229,7 @@ func verifyServer(presented []*x509.Certificate, pinned [][]byte, pinErr error, 
 		return nil
 	}
 	if pinErr != nil {
-		return fmt.Errorf("the server's certificate is not trusted (%w), and the one of admin_ssl_cert can not be read (%w); -admin-ca-file can name its CA", err, pinErr)
+		return fmt.Errorf("the server's certificate is not trusted (%w), and the one of admin_ssl_cert cannot be read (%w); -admin-ca-file can name its CA", err, pinErr)
 	}
 	return fmt.Errorf("the server's certificate is neither the one of admin_ssl_cert nor trusted: %w; -admin-ca-file can name its CA", err)
 }

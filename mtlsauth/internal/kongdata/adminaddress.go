@@ -29,12 +29,12 @@ func (a adminAddress) String() string {
 	return a.base
 }
 
-// parseAdminURL reads -admin-url. Its errors say what is wrong and what is
-// allowed; they do not repeat a password.
+// parseAdminURL reads -admin-url. Its errors say what is wrong and what it must be;
+// they do not repeat a password.
 func parseAdminURL(raw string, allowHTTP bool) (adminAddress, error) {
 	if path, ok := strings.CutPrefix(raw, "unix:"); ok {
 		if !filepath.IsAbs(path) {
-			return adminAddress{}, fmt.Errorf("%q: the path of a Unix socket begins with /", raw)
+			return adminAddress{}, fmt.Errorf("%q: the path of a Unix socket must begin with /", raw)
 		}
 		return adminAddress{base: "http://localhost", socket: path}, nil
 	}
@@ -46,7 +46,7 @@ func parseAdminURL(raw string, allowHTTP bool) (adminAddress, error) {
 	case !strings.Contains(raw, "://"):
 		return adminAddress{}, fmt.Errorf("%s: no scheme; %s", text, allowedURLs)
 	case err != nil:
-		return adminAddress{}, fmt.Errorf("%s: it is no URL; %s", text, allowedURLs)
+		return adminAddress{}, fmt.Errorf("%s: it is not a URL; %s", text, allowedURLs)
 	case u.Scheme != "http" && u.Scheme != "https":
 		return adminAddress{}, fmt.Errorf("%s: the scheme is neither https nor http; %s", text, allowedURLs)
 	case u.Hostname() == "":
@@ -54,7 +54,7 @@ func parseAdminURL(raw string, allowHTTP bool) (adminAddress, error) {
 	case u.RawQuery != "", u.ForceQuery, u.Fragment != "":
 		return adminAddress{}, fmt.Errorf("%s: a query or fragment is refused; %s", text, allowedURLs)
 	case !validPort(u.Port(), strings.HasSuffix(u.Host, ":")):
-		return adminAddress{}, fmt.Errorf("%s: a port is between 1 and 65535", text)
+		return adminAddress{}, fmt.Errorf("%s: a port must be between 1 and 65535", text)
 	}
 	a := adminAddress{
 		base: u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"),
@@ -70,7 +70,7 @@ func parseAdminURL(raw string, allowHTTP bool) (adminAddress, error) {
 	return a, nil
 }
 
-const allowedURLs = "allowed are https://HOST[:PORT][/PATH], http:// to a loopback address, and unix:PATH"
+const allowedURLs = "must be https://HOST[:PORT][/PATH], http:// to a loopback address, or unix:PATH"
 
 // shown is a URL as an error may name it: without what may be a password or a
 // token.

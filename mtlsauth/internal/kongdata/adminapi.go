@@ -9,27 +9,33 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/uuid"
 )
 
 const (
-	// requestTimeout bounds one exchange with the Admin API, connection
-	// included: a local one answers in milliseconds, and one that takes
-	// longer than this is down.
+	// atOnce bounds the exchanges with the Admin API at the same time, so that a
+	// start with thousands of ids does not fill its connections. Those about
+	// consumers, which requests wait for, are counted apart from those about CA
+	// certificates: neither holds up the other.
+	atOnce = 8
+
+	// requestTimeout bounds one exchange, connection included: a local Admin API
+	// answers in milliseconds, and one that takes longer than this is down.
 	requestTimeout = 5 * time.Second
 
-	// maxUnanswered is how many exchanges in a row may fail before the rest
-	// of a round is not tried: with a thousand ids, waiting for each would
-	// take minutes. Consumers are asked for by requests that bound their own
-	// wait, and when those end it says nothing about the Admin API.
+	// maxUnanswered is how many exchanges in a row may fail before the other CA
+	// certificates are not asked for: with a thousand ids, waiting for each would
+	// take minutes.
 	maxUnanswered = 3
 
-	// maxDrained and drainTime bound what of an answer that nobody wants is
-	// read, so that the connection can be used again: Kong's own come at once
-	// and are short.
+	// maxDrained and drainTime bound what of an answer that is not used is read,
+	// so that the connection can be used again: Kong's own come at once and are
+	// short.
 	maxDrained = 16 << 10
 	drainTime  = 100 * time.Millisecond
 )
@@ -39,93 +45,154 @@ const (
 type adminAPI struct {
 	address adminAddress
 	access  *adminAccess
+	lookups chan struct{} // places for exchanges about consumers
+	current atomic.Pointer[adminClient]
 
-	current    atomic.Pointer[adminClient]
-	unanswered atomic.Int32 // exchanges about CA certificates
+	answers map[string]adminAnswer // about CA certificates; belongs to read
+}
+
+// adminAnswer is an answer with the text that it was made of.
+type adminAnswer struct {
+	text string
+	Answer
 }
 
 // adminClient is how the Admin API is reached at present.
 type adminClient struct {
 	http  *http.Client
 	token string
-	err   error // a file of the access can not be used
+	err   error // a file of the access cannot be used
 }
 
-func newAdminAPI(address adminAddress, access *adminAccess) *adminAPI {
-	return &adminAPI{address: address, access: access}
+// adminSource is an Admin API as a source.
+func adminSource(address adminAddress, access *adminAccess) Source {
+	a := &adminAPI{address: address, access: access, lookups: make(chan struct{}, atOnce)}
+	return Source{Name: "Admin API " + address.String(), Read: a.read, Consumer: a.consumer}
 }
 
-func (a *adminAPI) Name() string { return "Admin API " + a.address.String() }
+// read asks for the CA certificates that are not known, or for all. The first time
+// it only connects: then consumers can be looked up.
+func (a *adminAPI) read(ctx context.Context, r Request) Contents {
+	first := a.current.Load() == nil
+	client := a.connect(ctx, r.Force)
+	if first || client.err != nil {
+		return Contents{Err: client.err, Asked: true}
+	}
+	var ids []string
+	answers := make(map[string]adminAnswer, len(r.IDs))
+	for _, id := range r.IDs {
+		if known, ok := a.answers[id]; ok && known.Err == nil && !r.All {
+			answers[id] = known
+		} else {
+			ids = append(ids, id)
+		}
+	}
+	asked := make([]adminAnswer, len(ids))
+	places := make(chan struct{}, atOnce)
+	var unanswered atomic.Int32 // exchanges in a row
+	var asking sync.WaitGroup
+	for i, id := range ids {
+		places <- struct{}{}
+		asking.Go(func() {
+			defer func() { <-places }()
+			if unanswered.Load() >= maxUnanswered {
+				asked[i].Err = errors.New("not asked, since it did not answer before")
+				return
+			}
+			asked[i].text, asked[i].Err = a.caCertificate(ctx, client, id)
+			if _, ok := errors.AsType[*transportError](asked[i].Err); ok {
+				unanswered.Add(1)
+			} else {
+				unanswered.Store(0)
+			}
+		})
+	}
+	asking.Wait()
+	contents := Contents{CACertificates: make(map[string]Answer, len(r.IDs)), Asked: true}
+	for i, id := range ids {
+		switch before := a.answers[id]; {
+		case asked[i].Err != nil:
+		case asked[i].text == before.text:
+			asked[i] = before
+		default:
+			asked[i].Answer = judgeCA(asked[i].text)
+		}
+		answers[id] = asked[i]
+	}
+	for id, answer := range answers {
+		contents.CACertificates[id] = answer.Answer
+	}
+	a.answers = answers
+	return contents
+}
 
-// Refresh reads the token, certificates and key again that have changed, and
-// gives the Admin API another chance.
-func (a *adminAPI) Refresh(_ context.Context, force bool) {
-	a.unanswered.Store(0)
+// connect reads the token, certificates and key again that have changed. With ctx
+// its connections end.
+func (a *adminAPI) connect(ctx context.Context, force bool) *adminClient {
 	old := a.current.Load()
 	changed, err := a.access.read(force)
-	switch {
-	case err != nil:
-		a.current.Store(&adminClient{err: err})
-	case changed || old == nil || old.err != nil:
-		client, err := a.access.client(a.address)
-		a.current.Store(&adminClient{http: client, token: a.access.token, err: err})
-	default:
-		return
+	if err == nil && !changed && old != nil && old.err == nil {
+		return old
 	}
-	closeClient(old)
-}
-
-// Close ends the connections that are not in use.
-func (a *adminAPI) Close() error {
-	closeClient(a.current.Load())
-	return nil
-}
-
-func closeClient(c *adminClient) {
-	if c != nil && c.http != nil {
-		c.http.CloseIdleConnections()
+	next := &adminClient{token: a.access.token, err: err}
+	if err == nil {
+		next.http, next.err = a.access.client(a.address)
 	}
+	if next.http != nil {
+		context.AfterFunc(ctx, next.http.CloseIdleConnections)
+	}
+	a.current.Store(next)
+	if old != nil && old.http != nil {
+		old.http.CloseIdleConnections()
+	}
+	return next
 }
 
-// CACertificate asks for /ca_certificates/{id}.
-func (a *adminAPI) CACertificate(ctx context.Context, id string) (string, error) {
+// caCertificate returns the PEM text at /ca_certificates/{id}.
+func (a *adminAPI) caCertificate(ctx context.Context, client *adminClient, id string) (string, error) {
 	if _, ok := uuid.Parse(id); !ok {
-		return "", ErrNotFound // Kong has no entity under such an id
-	}
-	if a.unanswered.Load() >= maxUnanswered {
-		return "", errors.New("not asked, since it did not answer before")
+		return "", ErrNotFound // Kong has no entity with such an id
 	}
 	var entity struct {
 		ID   string `json:"id"`
 		Cert string `json:"cert"`
 	}
-	err := a.entity(ctx, "/ca_certificates/"+url.PathEscape(id), &entity)
-	if _, ok := errors.AsType[*transportError](err); ok {
-		a.unanswered.Add(1)
-	} else {
-		a.unanswered.Store(0)
-	}
-	if err != nil {
+	err := a.entity(ctx, client, "/ca_certificates/"+url.PathEscape(id), &entity)
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if !strings.EqualFold(entity.ID, id) {
+	case !strings.EqualFold(entity.ID, id):
 		return "", errors.New("the answer is for another id than was asked for")
-	}
-	if entity.Cert == "" {
+	case entity.Cert == "":
 		return "", errors.New("the answer holds no certificate")
 	}
 	return entity.Cert, nil
 }
 
-// entity decodes the JSON at a path. Only 404 is ErrNotFound.
-func (a *adminAPI) entity(ctx context.Context, path string, into any) error {
+// consumer asks for a consumer; how many may be asked for at once is bounded.
+func (a *adminAPI) consumer(ctx context.Context, q consumer.Query) (*consumer.Consumer, error) {
+	select {
+	case a.lookups <- struct{}{}:
+		defer func() { <-a.lookups }()
+	case <-ctx.Done():
+	}
+	// A place that is free because all lookups of a request end is no reason to
+	// ask once more.
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("too many lookups before this one: %w", err)
+	}
 	client := a.current.Load()
 	switch {
 	case client == nil:
-		return errors.New("the Admin API has not been asked yet")
+		return nil, errors.New("the Admin API has not been asked yet")
 	case client.err != nil:
-		return client.err
+		return nil, client.err
 	}
+	return a.findConsumer(ctx, client, q)
+}
+
+// entity decodes the JSON at a path. Only 404 is ErrNotFound.
+func (a *adminAPI) entity(ctx context.Context, client *adminClient, path string, into any) error {
 	body, err := a.exchange(ctx, client, path)
 	if err != nil {
 		return err

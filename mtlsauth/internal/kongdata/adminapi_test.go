@@ -37,7 +37,7 @@ func (a *adminServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id, ok := strings.CutPrefix(r.URL.Path, a.prefix+"/ca_certificates/")
-	text, err := a.CACertificate(r.Context(), id)
+	text, err := a.certificate(r.Context(), id)
 	if !ok || err != nil {
 		http.Error(w, `{"message":"Not found"}`, 404)
 		return
@@ -160,7 +160,7 @@ func TestAdminAPIDown(t *testing.T) {
 			defer server.Close()
 			lower := newFake("lower")
 			lower.set(id, pemOf("other"))
-			s, log := openAdmin(t, kongdata.Config{AdminURL: server.URL}, lower)
+			s, log := openAdmin(t, kongdata.Config{AdminURL: server.URL}, lower.source())
 			wantNames(t, "", s.Want([]string{id}).Wait(t.Context()), test.want)
 			time.Sleep(5 * time.Millisecond)
 			if !strings.Contains(log.String(), test.log) {
@@ -194,7 +194,7 @@ func TestAdminAPIGoesDown(t *testing.T) {
 	if set.Snapshot() != before || len(before.CAs) != 20 {
 		t.Errorf("got %q after the Admin API went down", names(set.Snapshot()))
 	}
-	if n := log.count("does not answer:"); n != 1 {
+	if n := log.count("cannot be read:"); n != 1 {
 		t.Errorf("%d lines, want 1:\n%s", n, log)
 	}
 }
@@ -246,7 +246,7 @@ func TestAdminAPIUnanswered(t *testing.T) {
 	if n := asked.Load(); n > 3*kongdata.AtOnce {
 		t.Errorf("asked %d times", n)
 	}
-	if log.count("does not answer") != 1 {
+	if log.count("source cannot be read") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
@@ -24,13 +25,13 @@ import (
 // UUID then is an id and nothing else.
 type kong struct {
 	mu        sync.Mutex
-	consumers []kongdata.Consumer
+	consumers []consumer.Consumer
 	targets   []string // as they were sent
 }
 
 func newKong() *kong { return new(kong) }
 
-func (k *kong) add(c kongdata.Consumer) {
+func (k *kong) add(c consumer.Consumer) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.consumers = append(k.consumers, c)
@@ -73,7 +74,7 @@ func isUUID(s string) bool {
 	return len(s) == 36 && strings.Count(s, "-") == 4 && strings.Trim(s, "-0123456789abcdefABCDEF") == ""
 }
 
-func entityOf(c kongdata.Consumer) map[string]any {
+func entityOf(c consumer.Consumer) map[string]any {
 	or := func(s string) any {
 		if s == "" {
 			return nil
@@ -96,13 +97,13 @@ func TestAdminConsumerFields(t *testing.T) {
 	server := httptest.NewServer(admin)
 	defer server.Close()
 	s, _ := openAdmin(t, kongdata.Config{AdminURL: server.URL})
-	for i, want := range []kongdata.Consumer{
+	for i, want := range []consumer.Consumer{
 		{ID: uuid(1), Username: "x", CustomID: "c", Tags: []string{"a", "b"}, CreatedAt: 1_700_000_000},
 		{ID: uuid(2), Username: "y", Tags: nil},
 		{ID: uuid(3), CustomID: "z"},
 	} {
 		admin.add(want)
-		got, err := s.Consumer(t.Context(), kongdata.ByID, want.ID)
+		got, err := find(t.Context(), s, consumer.ByID, want.ID)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%d: got %+v, %v, want %+v", i, got, err, want)
 		}
@@ -116,9 +117,9 @@ func adminAnswer(t *testing.T, h http.HandlerFunc) (*kongdata.Store, *consumerFa
 	t.Cleanup(server.Close)
 	lower := newConsumerFake("lower")
 	for _, by := range []string{"id=" + uuid(1), "username=x", "custom_id=c"} {
-		lower.consumers[by] = kongdata.Consumer{ID: uuid(1), Username: "x", CustomID: "c", Tags: []string{"lower"}}
+		lower.consumers[by] = consumer.Consumer{ID: uuid(1), Username: "x", CustomID: "c", Tags: []string{"lower"}}
 	}
-	s, log := openAdmin(t, kongdata.Config{AdminURL: server.URL}, lower)
+	s, log := openAdmin(t, kongdata.Config{AdminURL: server.URL}, lower.source())
 	return s, lower, log
 }
 
@@ -167,17 +168,17 @@ func TestAdminConsumerAnswers(t *testing.T) {
 			http.Redirect(w, r, elsewhere.URL, http.StatusPermanentRedirect)
 		}, "308"},
 		{"too large", body(good + strings.Repeat(" ", kongdata.MaxEntity)), "more than 1048576 bytes"},
-		{"another username", body(entity(q(uuid(1)), q("y"), q("c"))), "another username"},
-		{"the username in upper case", body(entity(q(uuid(1)), q("X"), q("c"))), "another username"},
-		{"no username", body(entity(q(uuid(1)), "null", q("x"))), "another username"},
-		{"no id", body(entity("null", q("x"), q("c"))), "no consumer with an id"},
-		{"an id that is none", body(entity(q("top-secret"), q("x"), q("c"))), "no consumer with an id"},
+		{"is the consumer with username", body(entity(q(uuid(1)), q("y"), q("c"))), "is the consumer with username"},
+		{"the username in upper case", body(entity(q(uuid(1)), q("X"), q("c"))), "is the consumer with username"},
+		{"no username", body(entity(q(uuid(1)), "null", q("x"))), "is the consumer with username"},
+		{"no id", body(entity("null", q("x"), q("c"))), "a consumer without an id"},
+		{"an id that is none", body(entity(q("top-secret"), q("x"), q("c"))), "a consumer without an id"},
 		{"a list", body("[" + good + "]"), "not the JSON"},
-		{"a list of consumers", body(`{"data":[` + good + `],"next":null}`), "no consumer with an id"},
+		{"a list of consumers", body(`{"data":[` + good + `],"next":null}`), "a consumer without an id"},
 		{"two of them", body(good + good), "not the JSON"},
 		{"HTML", body("<html>top-secret"), "not the JSON"},
 		{"empty", body(""), "not the JSON"},
-		{"null", body("null"), "no consumer with an id"},
+		{"null", body("null"), "a consumer without an id"},
 		{"a wrong type", body(entity(q(uuid(1)), "1", q("top-secret"))), "not the JSON"},
 		{"wrong tags", body(strings.Replace(good, `"tags":null`, `"tags":{"a":"top-secret"}`, 1)), "not the JSON"},
 		{"cut off", func(w http.ResponseWriter, _ *http.Request) {
@@ -189,7 +190,7 @@ func TestAdminConsumerAnswers(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s, lower, log := adminAnswer(t, test.handler)
-			got, err := s.Consumer(t.Context(), kongdata.ByUsername, "x")
+			got, err := find(t.Context(), s, consumer.ByUsername, "x")
 			judgeAnswer(t, got, err, lower, test.want)
 			failed := test.want != "hit" && test.want != "none"
 			if log.count("source of consumers does not answer") != map[bool]int{true: 1}[failed] || strings.Contains(log.String(), "secret") {
@@ -200,14 +201,14 @@ func TestAdminConsumerAnswers(t *testing.T) {
 	if n := followed.Load(); n != 0 {
 		t.Errorf("%d redirects were followed", n)
 	}
-	t.Run("another id", func(t *testing.T) {
+	t.Run("is the consumer with id", func(t *testing.T) {
 		s, lower, _ := adminAnswer(t, body(entity(q(uuid(2)), q("x"), q("c"))))
-		got, err := s.Consumer(t.Context(), kongdata.ByID, uuid(1))
-		judgeAnswer(t, got, err, lower, "another id")
+		got, err := find(t.Context(), s, consumer.ByID, uuid(1))
+		judgeAnswer(t, got, err, lower, "is the consumer with id")
 	})
 }
 
-func judgeAnswer(t *testing.T, got kongdata.Consumer, err error, lower *consumerFake, want string) {
+func judgeAnswer(t *testing.T, got consumer.Consumer, err error, lower *consumerFake, want string) {
 	t.Helper()
 	asked := len(lower.questions) > 0
 	switch {
@@ -219,7 +220,7 @@ func judgeAnswer(t *testing.T, got kongdata.Consumer, err error, lower *consumer
 		if err != nil || !asked || !slices.Equal(got.Tags, []string{"lower"}) {
 			t.Errorf("got %+v, %v, lower source asked %v", got, err, asked)
 		}
-	case err == nil || asked || !strings.Contains(err.Error(), want) || !reflect.DeepEqual(got, kongdata.Consumer{}):
+	case err == nil || asked || !strings.Contains(err.Error(), want) || !reflect.DeepEqual(got, consumer.Consumer{}):
 		t.Errorf("got %+v, %v, lower source asked %v, want %q", got, err, asked, want)
 	case strings.Contains(err.Error(), "secret"):
 		t.Errorf("%q quotes the answer", err)
@@ -239,17 +240,17 @@ func TestAdminConsumerByCustomID(t *testing.T) {
 		{"none as an older Kong writes it", `{"data":{},"next":null}`, "none"},
 		{"two", `{"data":[` + one + `,` + other + `],"next":null}`, "holds 2 consumers"},
 		{"the same twice", `{"data":[` + one + `,` + one + `],"next":null}`, "holds 2 consumers"},
-		{"another", `{"data":[` + other + `],"next":null}`, "another custom_id"},
-		{"in upper case", `{"data":[` + strings.ReplaceAll(one, `"c"`, `"C"`) + `],"next":null}`, "another custom_id"},
+		{"another", `{"data":[` + other + `],"next":null}`, "is the consumer with custom_id"},
+		{"in upper case", `{"data":[` + strings.ReplaceAll(one, `"c"`, `"C"`) + `],"next":null}`, "is the consumer with custom_id"},
 		{"a further page", `{"data":[` + one + `],"next":"/consumers?offset=x"}`, "one page of several"},
 		{"an offset", `{"data":[` + one + `],"next":null,"offset":"x"}`, "one page of several"},
 		{"an empty page", `{"data":[],"next":"/consumers?offset=x","offset":"x"}`, "one page of several"},
-		{"null", `{"data":[null],"next":null}`, "no consumer with an id"},
-		{"an empty consumer", `{"data":[{}],"next":null}`, "no consumer with an id"},
-		{"no data", `{"next":null}`, "no list"},
-		{"null data", `{"data":null,"next":null}`, "no list"},
+		{"null", `{"data":[null],"next":null}`, "a consumer without an id"},
+		{"an empty consumer", `{"data":[{}],"next":null}`, "a consumer without an id"},
+		{"no data", `{"next":null}`, "not a list"},
+		{"null data", `{"data":null,"next":null}`, "not a list"},
 		{"data is an object", `{"data":{"a":1},"next":null}`, "not the JSON"},
-		{"the consumer itself", one, "no list"},
+		{"the consumer itself", one, "not a list"},
 		{"a list alone", `[` + one + `]`, "not the JSON"},
 		{"rubbish", `top-secret`, "not the JSON"},
 		{"too large", `{"data":[` + one + `]}` + strings.Repeat(" ", kongdata.MaxEntity), "more than 1048576 bytes"},
@@ -257,13 +258,13 @@ func TestAdminConsumerByCustomID(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s, lower, _ := adminAnswer(t, func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte(test.body)) })
-			got, err := s.Consumer(t.Context(), kongdata.ByCustomID, "c")
+			got, err := find(t.Context(), s, consumer.ByCustomID, "c")
 			judgeAnswer(t, got, err, lower, test.want)
 		})
 	}
 	t.Run("404", func(t *testing.T) {
 		s, lower, _ := adminAnswer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) })
-		got, err := s.Consumer(t.Context(), kongdata.ByCustomID, "c")
+		got, err := find(t.Context(), s, consumer.ByCustomID, "c")
 		judgeAnswer(t, got, err, lower, "404 Not Found to a list")
 	})
 }
@@ -279,7 +280,7 @@ func TestAdminConsumerWithTokenBelowAPath(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	write(t, file, "the-token\n")
 	s, _ := openAdmin(t, kongdata.Config{AdminURL: server.URL + "/team%20a/", AdminTokenFile: file})
-	wantLookup(t, s, kongdata.ByUsername, "a/b", "nobody")
+	wantLookup(t, s, consumer.ByUsername, "a/b", "nobody")
 	if target.Load() != "/team%20a/consumers/a%2Fb" || token.Load() != "the-token" {
 		t.Errorf("asked for %q with token %q", target.Load(), token.Load())
 	}
@@ -288,11 +289,11 @@ func TestAdminConsumerWithTokenBelowAPath(t *testing.T) {
 func TestAdminConsumerDown(t *testing.T) {
 	server := httptest.NewServer(newKong())
 	lower := newConsumerFake("lower")
-	s, _ := openAdmin(t, kongdata.Config{AdminURL: server.URL}, lower)
-	wantLookup(t, s, kongdata.ByUsername, "x", "nobody")
+	s, _ := openAdmin(t, kongdata.Config{AdminURL: server.URL}, lower.source())
+	wantLookup(t, s, consumer.ByUsername, "x", "nobody")
 	server.Close()
 	for range 10 {
-		if got := lookup(t.Context(), s, kongdata.ByUsername, "x"); !strings.Contains(got, "connection refused") {
+		if got := lookup(t.Context(), s, consumer.ByUsername, "x"); !strings.Contains(got, "connection refused") {
 			t.Errorf("got %q", got)
 		}
 	}

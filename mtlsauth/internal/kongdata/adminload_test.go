@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
@@ -20,7 +21,7 @@ func hangingAdmin(t *testing.T, prefix string) (kongdata.Config, *atomic.Int32) 
 	t.Helper()
 	admin, consumers := newAdmin(), newKong()
 	admin.set(uuid(500), pemOf("one"))
-	consumers.add(kongdata.Consumer{ID: uuid(1), Username: "x"})
+	consumers.add(consumer.Consumer{ID: uuid(1), Username: "x"})
 	release := make(chan struct{})
 	asked := new(atomic.Int32)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +56,7 @@ func TestAdminConsumerBesideCACertificates(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	began := time.Now()
-	wantLookup(t, s, kongdata.ByUsername, "x", "x")
+	wantLookup(t, s, consumer.ByUsername, "x", "x")
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("waited %v", took)
 	}
@@ -64,7 +65,7 @@ func TestAdminConsumerBesideCACertificates(t *testing.T) {
 // Nor does one that fails: each lookup is asked for.
 func TestAdminConsumerAfterUnansweredCACertificates(t *testing.T) {
 	consumers := newKong()
-	consumers.add(kongdata.Consumer{ID: uuid(1), Username: "x"})
+	consumers.add(consumer.Consumer{ID: uuid(1), Username: "x"})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/ca_certificates") {
 			panic(http.ErrAbortHandler)
@@ -78,7 +79,7 @@ func TestAdminConsumerAfterUnansweredCACertificates(t *testing.T) {
 		ids[i] = uuid(i)
 	}
 	s.Want(ids).Wait(t.Context())
-	wantLookup(t, s, kongdata.ByUsername, "x", "x")
+	wantLookup(t, s, consumer.ByUsername, "x", "x")
 }
 
 // Requests that end while they wait say nothing about the Admin API to the
@@ -92,7 +93,7 @@ func TestAdminCACertificatesBesideConsumers(t *testing.T) {
 	began := time.Now()
 	for n := range 40 {
 		lookups.Go(func() {
-			if got := lookup(ctx, s, kongdata.ByUsername, fmt.Sprint(n)); !strings.HasPrefix(got, "error: ") {
+			if got := lookup(ctx, s, consumer.ByUsername, fmt.Sprint(n)); !strings.HasPrefix(got, "error: ") {
 				t.Errorf("got %q", got)
 			}
 		})
@@ -115,7 +116,7 @@ func TestAdminCACertificatesBesideConsumers(t *testing.T) {
 		lookups.Go(func() {
 			for time.Now().Before(end) {
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-				lookup(ctx, s, kongdata.ByUsername, "x")
+				lookup(ctx, s, consumer.ByUsername, "x")
 				cancel()
 			}
 		})

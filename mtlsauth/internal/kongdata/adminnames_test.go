@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
@@ -18,26 +19,26 @@ func TestNamesStayInTheirPlace(t *testing.T) {
 	server := httptest.NewServer(admin)
 	defer server.Close()
 	for i, name := range oddNames {
-		admin.add(kongdata.Consumer{ID: uuid(1000 + i), Username: name, CustomID: "u" + name})
-		admin.add(kongdata.Consumer{ID: uuid(2000 + i), CustomID: name})
+		admin.add(consumer.Consumer{ID: uuid(1000 + i), Username: name, CustomID: "u" + name})
+		admin.add(consumer.Consumer{ID: uuid(2000 + i), CustomID: name})
 	}
 	// Everybody that a wrong address would lead to.
 	for i, name := range []string{"x", "a", "b", "", ".."} {
-		admin.add(kongdata.Consumer{ID: uuid(3000 + i), Username: name, CustomID: name + "'s"})
+		admin.add(consumer.Consumer{ID: uuid(3000 + i), Username: name, CustomID: name + "'s"})
 	}
 	s, _ := openAdmin(t, kongdata.Config{AdminURL: server.URL})
 	for i, name := range oddNames {
 		admin.targets = nil
-		got, err := s.Consumer(t.Context(), kongdata.ByUsername, name)
+		got, err := find(t.Context(), s, consumer.ByUsername, name)
 		if err != nil || got.ID != uuid(1000+i) {
 			t.Errorf("username %q: got %+v, %v", name, got, err)
 		}
-		got, err = s.Consumer(t.Context(), kongdata.ByCustomID, name)
+		got, err = find(t.Context(), s, consumer.ByCustomID, name)
 		if err != nil || got.ID != uuid(2000+i) {
 			t.Errorf("custom_id %q: got %+v, %v", name, got, err)
 		}
-		wantLookup(t, s, kongdata.ByUsername, name+"~", "nobody")
-		wantLookup(t, s, kongdata.ByCustomID, name+"~", "nobody")
+		wantLookup(t, s, consumer.ByUsername, name+"~", "nobody")
+		wantLookup(t, s, consumer.ByCustomID, name+"~", "nobody")
 		if len(admin.targets) != 4 {
 			t.Fatalf("%q: asked for %q", name, admin.targets)
 		}
@@ -56,20 +57,20 @@ func TestNamesWithoutAPlace(t *testing.T) {
 	server := httptest.NewServer(admin)
 	defer server.Close()
 	s, log := openAdmin(t, kongdata.Config{AdminURL: server.URL})
-	wantLookup(t, s, kongdata.ByUsername, ".", `unanswerable: …`)
-	wantLookup(t, s, kongdata.ByUsername, "..", `unanswerable: …`)
-	wantLookup(t, s, kongdata.ByUsername, "", `unanswerable: …`)
-	wantLookup(t, s, kongdata.ByCustomID, "", `unanswerable: …`)
-	wantLookup(t, s, kongdata.ByUsername, "a\xffb", `unanswerable: …`)
-	wantLookup(t, s, kongdata.ByUsername, "a\ufffdb", `unanswerable: …`)
-	wantLookup(t, s, kongdata.ByCustomID, "\xc3", `unanswerable: …`)
+	wantLookup(t, s, consumer.ByUsername, ".", `unanswerable: …`)
+	wantLookup(t, s, consumer.ByUsername, "..", `unanswerable: …`)
+	wantLookup(t, s, consumer.ByUsername, "", `unanswerable: …`)
+	wantLookup(t, s, consumer.ByCustomID, "", `unanswerable: …`)
+	wantLookup(t, s, consumer.ByUsername, "a\xffb", `unanswerable: …`)
+	wantLookup(t, s, consumer.ByUsername, "a\ufffdb", `unanswerable: …`)
+	wantLookup(t, s, consumer.ByCustomID, "\xc3", `unanswerable: …`)
 	if len(admin.targets) != 0 {
 		t.Errorf("asked for %q", admin.targets)
 	}
 	// In a query they are names like others.
-	admin.add(kongdata.Consumer{ID: uuid(1), CustomID: ".."})
-	wantLookup(t, s, kongdata.ByCustomID, "..", "custom_id ..")
-	wantLookup(t, s, kongdata.ByCustomID, ".", "nobody")
+	admin.add(consumer.Consumer{ID: uuid(1), CustomID: ".."})
+	wantLookup(t, s, consumer.ByCustomID, "..", "custom_id ..")
+	wantLookup(t, s, consumer.ByCustomID, ".", "nobody")
 	if log.count("does not answer") != 0 {
 		t.Errorf("a client's name is logged as a fault of the source:\n%s", log)
 	}
@@ -81,20 +82,20 @@ func TestUsernameLikeAnID(t *testing.T) {
 	server := httptest.NewServer(admin)
 	defer server.Close()
 	s, _ := openAdmin(t, kongdata.Config{AdminURL: server.URL})
-	admin.add(kongdata.Consumer{ID: uuid(1), Username: "somebody"})
-	admin.add(kongdata.Consumer{ID: uuid(2), Username: uuid(3)})
-	admin.add(kongdata.Consumer{ID: uuid(4), Username: uuid(4)})
-	wantLookup(t, s, kongdata.ByUsername, uuid(1), "unanswerable: …")
-	wantLookup(t, s, kongdata.ByUsername, strings.ToUpper(uuid(10)), "unanswerable: …")
-	wantLookup(t, s, kongdata.ByUsername, uuid(3), "unanswerable: …")
-	wantLookup(t, s, kongdata.ByUsername, uuid(4), uuid(4))
-	wantLookup(t, s, kongdata.ByUsername, "somebody", "somebody")
-	wantLookup(t, s, kongdata.ByID, uuid(1), "somebody")
-	wantLookup(t, s, kongdata.ByID, uuid(3), "nobody")
+	admin.add(consumer.Consumer{ID: uuid(1), Username: "somebody"})
+	admin.add(consumer.Consumer{ID: uuid(2), Username: uuid(3)})
+	admin.add(consumer.Consumer{ID: uuid(4), Username: uuid(4)})
+	wantLookup(t, s, consumer.ByUsername, uuid(1), "unanswerable: …")
+	wantLookup(t, s, consumer.ByUsername, strings.ToUpper(uuid(10)), "unanswerable: …")
+	wantLookup(t, s, consumer.ByUsername, uuid(3), "unanswerable: …")
+	wantLookup(t, s, consumer.ByUsername, uuid(4), uuid(4))
+	wantLookup(t, s, consumer.ByUsername, "somebody", "somebody")
+	wantLookup(t, s, consumer.ByID, uuid(1), "somebody")
+	wantLookup(t, s, consumer.ByID, uuid(3), "nobody")
 	// As a custom_id it is one like any other.
-	admin.add(kongdata.Consumer{ID: uuid(5), CustomID: uuid(1)})
-	wantLookup(t, s, kongdata.ByCustomID, uuid(1), "custom_id "+uuid(1))
-	wantLookup(t, s, kongdata.ByCustomID, uuid(2), "nobody")
+	admin.add(consumer.Consumer{ID: uuid(5), CustomID: uuid(1)})
+	wantLookup(t, s, consumer.ByCustomID, uuid(1), "custom_id "+uuid(1))
+	wantLookup(t, s, consumer.ByCustomID, uuid(2), "nobody")
 }
 
 func TestPathSegment(t *testing.T) {

@@ -2,19 +2,20 @@ package kongdata
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
+	"slices"
 	"syscall"
 )
 
 // Config says which sources there are, in the words of the program's flags. An
-// empty path is none.
+// empty path names no source.
 type Config struct {
 	// Prefix is Kong's prefix. Its .kong_env is used when AdminURL is empty.
 	Prefix string
 
 	CADir             string // -ca-dir
 	DeclarativeConfig string // -declarative-config
+	Credentials       string // -credentials
 
 	AdminURL       string // -admin-url: https, unix:PATH, http to loopback
 	AdminAllowHTTP bool   // -admin-allow-http: plain http to anywhere
@@ -24,10 +25,10 @@ type Config struct {
 	AdminKeyFile   string // -admin-key-file: PEM, belongs to AdminCertFile
 }
 
-// Open returns the sources, the first to be asked in front. An error is a wrong
-// value and names the flag. No source is asked and no certificate read: what is
-// wrong with a file's content shows in the log when the source is asked. Where
-// there is no source at all, the log says so at once.
+// Open returns the sources in order of their rank. An error is a wrong value and
+// names the flag. No source is asked and no certificate read: what is wrong with a
+// file's content shows in the log when it is read. Where there is no source of CA
+// certificates at all, the log says so at once.
 func Open(c Config, log *slog.Logger) ([]Source, error) {
 	if log == nil {
 		log = slog.Default()
@@ -38,10 +39,10 @@ func Open(c Config, log *slog.Logger) ([]Source, error) {
 	c.warnAbsent(log)
 	var sources []Source
 	if c.CADir != "" {
-		sources = append(sources, newFolder(c.CADir, log))
+		sources = append(sources, caFolder(c.CADir, log))
 	}
 	if c.DeclarativeConfig != "" {
-		sources = append(sources, newDeclarativeFile("-declarative-config "+c.DeclarativeConfig, c.DeclarativeConfig))
+		sources = append(sources, declarativeFile("-declarative-config "+c.DeclarativeConfig, c.DeclarativeConfig, log))
 	}
 	switch {
 	case c.AdminURL != "":
@@ -49,20 +50,22 @@ func Open(c Config, log *slog.Logger) ([]Source, error) {
 		if err != nil {
 			return nil, fmt.Errorf("-admin-url %w", err)
 		}
-		sources = append(sources, newAdminAPI(address, newAdminAccess(c, nil)))
+		sources = append(sources, adminSource(address, newAdminAccess(c, nil)))
 	case c.Prefix != "":
-		env := newKongEnv(c, log)
-		env.announce(len(sources) == 0)
-		sources = append(sources, env)
+		sources = append(sources, kongEnvSource(c, log, len(sources) == 0))
 	}
 	if len(sources) == 0 {
 		log.Warn(noSource)
+	}
+	if c.Credentials != "" {
+		// The mappings of this file come before those of the others.
+		sources = slices.Insert(sources, 0, credentialsFile(c.Credentials, log))
 	}
 	return sources, nil
 }
 
 const (
-	noSourceYet = "no source of CA certificates: without the native door no request can be authenticated; use "
+	noSourceYet = "no source of CA certificates: without Lua mode no request can be authenticated; use "
 	noSource    = noSourceYet + replacingFlags
 )
 
@@ -77,12 +80,13 @@ func (c Config) check() error {
 	return nil
 }
 
-// warnAbsent says which of the paths that flags name can not be opened. They may
-// come later, so this is no error. Nothing is opened.
+// warnAbsent says which of the paths that flags name cannot be opened. They may come
+// later, so this is not an error. Nothing is opened.
 func (c Config) warnAbsent(log *slog.Logger) {
 	for _, f := range []struct{ flag, path string }{
 		{"-ca-dir", c.CADir},
 		{"-declarative-config", c.DeclarativeConfig},
+		{"-credentials", c.Credentials},
 		{"-admin-token-file", c.AdminTokenFile},
 		{"-admin-ca-file", c.AdminCAFile},
 		{"-admin-cert-file", c.AdminCertFile},
@@ -92,36 +96,10 @@ func (c Config) warnAbsent(log *slog.Logger) {
 			continue
 		}
 		if err := syscall.Access(f.path, mayRead); err != nil {
-			log.Warn("what a flag names can not be opened now: it is tried again and again", "flag", f.flag, "path", f.path, "err", err)
+			log.Warn("file or folder named by a flag is not readable yet; will retry", "flag", f.flag, "path", f.path, "error", err)
 		}
 	}
 }
 
 // mayRead is R_OK of access(2).
 const mayRead = 4
-
-// announce looks at .kong_env for the first time and says what stands in the
-// way; alone says that there is no other source.
-func (k *kongEnv) announce(alone bool) {
-	if next := k.look(false); next != nil {
-		k.follow(next)
-	}
-	target := k.current.Load()
-	switch {
-	case target.source != nil:
-	case target.err != nil && alone:
-		k.log.Warn("no source of CA certificates", "file", k.file.Path(), "err", target.err)
-	case target.err != nil:
-		k.log.Info(".kong_env leads to no source of CA certificates", "file", k.file.Path(), "err", target.err)
-	case alone && target.key == dataPlane:
-		k.log.Warn(noSourceYet+dataPlaneFlags, "file", k.file.Path(), "found", target.key)
-	case alone:
-		k.log.Warn(noSource, "file", k.file.Path(), "found", target.key)
-	}
-}
-
-func closeSource(s Source) {
-	if c, ok := s.(io.Closer); ok {
-		c.Close()
-	}
-}

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
@@ -20,10 +21,10 @@ import (
 type consumerFake struct {
 	*fakeSource
 	consumerDelay time.Duration
-	firstRead     time.Duration // how long Refresh takes
+	firstRead     time.Duration // how long Read takes besides
 
 	cmu       sync.Mutex
-	consumers map[string]kongdata.Consumer
+	consumers map[string]consumer.Consumer
 	cerr      error
 	questions []string
 	cnow      int
@@ -31,19 +32,21 @@ type consumerFake struct {
 }
 
 func newConsumerFake(name string) *consumerFake {
-	return &consumerFake{fakeSource: newFake(name), consumers: map[string]kongdata.Consumer{}}
+	return &consumerFake{fakeSource: newFake(name), consumers: map[string]consumer.Consumer{}}
 }
 
-func (f *consumerFake) Refresh(ctx context.Context, force bool) {
-	select {
-	case <-time.After(f.firstRead):
-	case <-ctx.Done():
-	}
-	f.fakeSource.Refresh(ctx, force)
+func (f *consumerFake) source() kongdata.Source {
+	return kongdata.Source{Name: f.name, Consumer: f.consumer, Read: func(ctx context.Context, r kongdata.Request) kongdata.Contents {
+		select {
+		case <-time.After(f.firstRead):
+		case <-ctx.Done():
+		}
+		return f.read(ctx, r)
+	}}
 }
 
-func (f *consumerFake) Consumer(ctx context.Context, by kongdata.Field, value string) (kongdata.Consumer, error) {
-	question := by.String() + "=" + value
+func (f *consumerFake) consumer(ctx context.Context, q consumer.Query) (*consumer.Consumer, error) {
+	question := q.By.String() + "=" + q.Value
 	f.cmu.Lock()
 	f.questions = append(f.questions, question)
 	f.cnow++
@@ -54,19 +57,20 @@ func (f *consumerFake) Consumer(ctx context.Context, by kongdata.Field, value st
 		select {
 		case <-time.After(f.consumerDelay):
 		case <-ctx.Done():
-			return kongdata.Consumer{}, ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 	f.cmu.Lock()
 	defer f.cmu.Unlock()
 	if f.cerr != nil {
 		// A source that hands out something with its error is not believed.
-		return f.consumers[question], f.cerr
+		c := f.consumers[question]
+		return &c, f.cerr
 	}
 	if c, ok := f.consumers[question]; ok {
-		return c, nil
+		return &c, nil
 	}
-	return kongdata.Consumer{}, kongdata.ErrNotFound
+	return nil, kongdata.ErrNotFound
 }
 
 func (f *consumerFake) failConsumers(err error) {
@@ -77,9 +81,9 @@ func (f *consumerFake) failConsumers(err error) {
 
 // lookup writes a lookup's outcome as the username, "nobody", "no consumers" or
 // the error.
-func lookup(ctx context.Context, s *kongdata.Store, by kongdata.Field, value string) string {
-	c, err := s.Consumer(ctx, by, value)
-	if err != nil && !reflect.DeepEqual(c, kongdata.Consumer{}) {
+func lookup(ctx context.Context, s *kongdata.Store, by consumer.By, value string) string {
+	c, err := find(ctx, s, by, value)
+	if err != nil && !reflect.DeepEqual(c, consumer.Consumer{}) {
 		return fmt.Sprintf("an error and %+v", c)
 	}
 	switch {
@@ -103,7 +107,7 @@ func lookup(ctx context.Context, s *kongdata.Store, by kongdata.Field, value str
 
 // wantLookup compares a lookup's outcome; a want that ends in "…" is its
 // beginning.
-func wantLookup(t *testing.T, s *kongdata.Store, by kongdata.Field, value, want string) {
+func wantLookup(t *testing.T, s *kongdata.Store, by consumer.By, value, want string) {
 	t.Helper()
 	got := lookup(t.Context(), s, by, value)
 	if begin, ok := strings.CutSuffix(want, "…"); ok && strings.HasPrefix(got, begin) || got == want {
@@ -112,7 +116,7 @@ func wantLookup(t *testing.T, s *kongdata.Store, by kongdata.Field, value, want 
 	t.Errorf("%s %q: got %q, want %q", by, value, got, want)
 }
 
-func eventuallyLookup(t *testing.T, s *kongdata.Store, by kongdata.Field, value, want string) {
+func eventuallyLookup(t *testing.T, s *kongdata.Store, by consumer.By, value, want string) {
 	t.Helper()
 	for range 500 {
 		if lookup(t.Context(), s, by, value) == want {
@@ -124,8 +128,8 @@ func eventuallyLookup(t *testing.T, s *kongdata.Store, by kongdata.Field, value,
 }
 
 func TestConsumerSources(t *testing.T) {
-	upper, lower := kongdata.Consumer{ID: uuid(1), Username: "x"}, kongdata.Consumer{ID: uuid(2), Username: "x"}
-	has := func(c kongdata.Consumer) func(*consumerFake) {
+	upper, lower := consumer.Consumer{ID: uuid(1), Username: "x"}, consumer.Consumer{ID: uuid(2), Username: "x"}
+	has := func(c consumer.Consumer) func(*consumerFake) {
 		return func(f *consumerFake) { f.consumers["username=x"] = c }
 	}
 	none := func(*consumerFake) {}
@@ -158,9 +162,9 @@ func TestConsumerSources(t *testing.T) {
 			test.upper(a)
 			test.next(b)
 			// A source of CA certificates stands between and is never asked.
-			s := start(t, kongdata.Options{Sources: []kongdata.Source{a, newFake("folder"), b}})
-			wantLookup(t, s, kongdata.ByUsername, "x", test.want)
-			if c, _ := s.Consumer(t.Context(), kongdata.ByUsername, "x"); c.ID != test.id {
+			s := start(t, kongdata.Options{Sources: sourcesOf(a, newFake("folder"), b)})
+			wantLookup(t, s, consumer.ByUsername, "x", test.want)
+			if c, _ := find(t.Context(), s, consumer.ByUsername, "x"); c.ID != test.id {
 				t.Errorf("id %q, want %q", c.ID, test.id)
 			}
 			if len(b.questions) != 2*test.asked {
@@ -172,59 +176,59 @@ func TestConsumerSources(t *testing.T) {
 
 func TestNoConsumers(t *testing.T) {
 	s := start(t, kongdata.Options{})
-	wantLookup(t, s, kongdata.ByUsername, "x", "no consumers")
-	s = start(t, kongdata.Options{Sources: []kongdata.Source{newFake("a"), newFake("b")}})
-	wantLookup(t, s, kongdata.ByUsername, "x", "no consumers")
+	wantLookup(t, s, consumer.ByUsername, "x", "no consumers")
+	s = start(t, kongdata.Options{Sources: sourcesOf(newFake("a"), newFake("b"))})
+	wantLookup(t, s, consumer.ByUsername, "x", "no consumers")
 	_, logger := newLog()
 	sources, err := kongdata.Open(kongdata.Config{CADir: t.TempDir(), Prefix: t.TempDir()}, logger)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s = start(t, kongdata.Options{Sources: sources})
-	for _, by := range []kongdata.Field{kongdata.ByID, kongdata.ByUsername, kongdata.ByCustomID} {
+	for _, by := range []consumer.By{consumer.ByID, consumer.ByUsername, consumer.ByCustomID} {
 		wantLookup(t, s, by, uuid(1), "no consumers")
 	}
 }
 
 // What a source answers is judged once more, whichever it is.
 func TestConsumerAnswers(t *testing.T) {
-	whole := kongdata.Consumer{ID: uuid(1), Username: "x", CustomID: "c", Tags: []string{"t"}, CreatedAt: 3}
+	whole := consumer.Consumer{ID: uuid(1), Username: "x", CustomID: "c", Tags: []string{"t"}, CreatedAt: 3}
 	tests := []struct {
 		name   string
-		by     kongdata.Field
+		by     consumer.By
 		value  string
-		answer kongdata.Consumer
+		answer consumer.Consumer
 		want   string
 	}{
-		{"username", kongdata.ByUsername, "x", whole, "x"},
-		{"custom_id", kongdata.ByCustomID, "c", whole, "x"},
-		{"id", kongdata.ByID, uuid(1), whole, "x"},
-		{"no username", kongdata.ByCustomID, "c", kongdata.Consumer{ID: uuid(1), CustomID: "c"}, "custom_id c"},
-		{"id in upper case", kongdata.ByID, uuid(10), kongdata.Consumer{ID: strings.ToUpper(uuid(10)), Username: "x"}, "x"},
-		{"another username", kongdata.ByUsername, "x", kongdata.Consumer{ID: uuid(1), Username: "y", CustomID: "x"}, "error: a: the answer is for another username than was asked for"},
-		{"the username in upper case", kongdata.ByUsername, "x", kongdata.Consumer{ID: uuid(1), Username: "X"}, "error: …"},
-		{"the username with a space", kongdata.ByUsername, "x", kongdata.Consumer{ID: uuid(1), Username: "x "}, "error: …"},
-		{"decomposed", kongdata.ByUsername, "\u00e4", kongdata.Consumer{ID: uuid(1), Username: "a\u0308"}, "error: …"},
-		{"the custom_id is the name", kongdata.ByUsername, "x", kongdata.Consumer{ID: uuid(1), CustomID: "x"}, "error: …"},
-		{"another custom_id", kongdata.ByCustomID, "c", kongdata.Consumer{ID: uuid(1), Username: "c", CustomID: "C"}, "error: a: the answer is for another custom_id …"},
-		{"another id", kongdata.ByID, uuid(1), kongdata.Consumer{ID: uuid(2), Username: uuid(1)}, "error: a: the answer is for another id …"},
-		{"the id of a name", kongdata.ByUsername, uuid(1), whole, "error: …"},
-		{"no id", kongdata.ByUsername, "x", kongdata.Consumer{Username: "x"}, "error: a: the answer is no consumer with an id"},
-		{"an id that is none", kongdata.ByUsername, "x", kongdata.Consumer{ID: "1", Username: "x"}, "error: …"},
-		{"nothing", kongdata.ByCustomID, "c", kongdata.Consumer{}, "error: …"},
+		{"username", consumer.ByUsername, "x", whole, "x"},
+		{"custom_id", consumer.ByCustomID, "c", whole, "x"},
+		{"id", consumer.ByID, uuid(1), whole, "x"},
+		{"no username", consumer.ByCustomID, "c", consumer.Consumer{ID: uuid(1), CustomID: "c"}, "custom_id c"},
+		{"id in upper case", consumer.ByID, uuid(10), consumer.Consumer{ID: strings.ToUpper(uuid(10)), Username: "x"}, "x"},
+		{"another username", consumer.ByUsername, "x", consumer.Consumer{ID: uuid(1), Username: "y", CustomID: "x"}, "error: a: the answer is the consumer with username \"y\""},
+		{"the username in upper case", consumer.ByUsername, "x", consumer.Consumer{ID: uuid(1), Username: "X"}, "error: …"},
+		{"the username with a space", consumer.ByUsername, "x", consumer.Consumer{ID: uuid(1), Username: "x "}, "error: …"},
+		{"decomposed", consumer.ByUsername, "\u00e4", consumer.Consumer{ID: uuid(1), Username: "a\u0308"}, "error: …"},
+		{"the custom_id is the name", consumer.ByUsername, "x", consumer.Consumer{ID: uuid(1), CustomID: "x"}, "error: …"},
+		{"another custom_id", consumer.ByCustomID, "c", consumer.Consumer{ID: uuid(1), Username: "c", CustomID: "C"}, "error: a: the answer is the consumer with custom_id …"},
+		{"another id", consumer.ByID, uuid(1), consumer.Consumer{ID: uuid(2), Username: uuid(1)}, "error: a: the answer is the consumer with id …"},
+		{"the id of a name", consumer.ByUsername, uuid(1), whole, "error: …"},
+		{"no id", consumer.ByUsername, "x", consumer.Consumer{Username: "x"}, "error: a: the answer is a consumer without an id"},
+		{"an id that is none", consumer.ByUsername, "x", consumer.Consumer{ID: "1", Username: "x"}, "error: …"},
+		{"nothing", consumer.ByCustomID, "c", consumer.Consumer{}, "error: …"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			a := newConsumerFake("a")
 			a.consumers[test.by.String()+"="+test.value] = test.answer
-			s := start(t, kongdata.Options{Sources: []kongdata.Source{a}})
+			s := start(t, kongdata.Options{Sources: sourcesOf(a)})
 			wantLookup(t, s, test.by, test.value, test.want)
 		})
 	}
 	a := newConsumerFake("a")
 	a.consumers["username=x"] = whole
-	s := start(t, kongdata.Options{Sources: []kongdata.Source{a}})
-	if got, err := s.Consumer(t.Context(), kongdata.ByUsername, "x"); err != nil || !reflect.DeepEqual(got, whole) {
+	s := start(t, kongdata.Options{Sources: sourcesOf(a)})
+	if got, err := find(t.Context(), s, consumer.ByUsername, "x"); err != nil || !reflect.DeepEqual(got, whole) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -232,17 +236,17 @@ func TestConsumerAnswers(t *testing.T) {
 // What nobody can have, or everybody, is not asked for.
 func TestConsumerQuestions(t *testing.T) {
 	a := newConsumerFake("a")
-	a.consumers["id="+uuid(10)] = kongdata.Consumer{ID: uuid(10), Username: "x"}
-	a.consumers["username="] = kongdata.Consumer{ID: uuid(1)}
-	a.consumers["custom_id="] = kongdata.Consumer{ID: uuid(1)}
-	s := start(t, kongdata.Options{Sources: []kongdata.Source{a}})
-	wantLookup(t, s, kongdata.ByID, strings.ToUpper(uuid(10)), "x")
-	wantLookup(t, s, kongdata.ByID, "x", "nobody")
-	wantLookup(t, s, kongdata.ByID, uuid(10)+"/", "nobody")
-	wantLookup(t, s, kongdata.ByID, "", "unanswerable: …")
-	wantLookup(t, s, kongdata.ByUsername, "", "unanswerable: …")
-	wantLookup(t, s, kongdata.ByCustomID, "", "unanswerable: …")
-	wantLookup(t, s, kongdata.Field(3), "x", "error: …")
+	a.consumers["id="+uuid(10)] = consumer.Consumer{ID: uuid(10), Username: "x"}
+	a.consumers["username="] = consumer.Consumer{ID: uuid(1)}
+	a.consumers["custom_id="] = consumer.Consumer{ID: uuid(1)}
+	s := start(t, kongdata.Options{Sources: sourcesOf(a)})
+	wantLookup(t, s, consumer.ByID, strings.ToUpper(uuid(10)), "x")
+	wantLookup(t, s, consumer.ByID, "x", "nobody")
+	wantLookup(t, s, consumer.ByID, uuid(10)+"/", "nobody")
+	wantLookup(t, s, consumer.ByID, "", "unanswerable: …")
+	wantLookup(t, s, consumer.ByUsername, "", "unanswerable: …")
+	wantLookup(t, s, consumer.ByCustomID, "", "unanswerable: …")
+	wantLookup(t, s, consumer.By(3), "x", "error: …")
 	if want := []string{"id=" + uuid(10)}; !slices.Equal(a.questions, want) {
 		t.Errorf("asked %q, want %q", a.questions, want)
 	}
@@ -252,7 +256,7 @@ func TestConsumerLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newConsumerFake("src")
 		log, logger := newLog()
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{a}, Log: logger})
+		s := start(t, kongdata.Options{Sources: sourcesOf(a), Log: logger})
 		expect := func(when string, failed, again int) {
 			t.Helper()
 			if got := log.count("source of consumers does not answer"); got != failed {
@@ -262,7 +266,7 @@ func TestConsumerLog(t *testing.T) {
 				t.Errorf("%s: %d lines of the end of failures, want %d", when, got, again)
 			}
 		}
-		ask := func() { lookup(t.Context(), s, kongdata.ByUsername, "x") }
+		ask := func() { lookup(t.Context(), s, consumer.ByUsername, "x") }
 		ask()
 		expect("nobody", 0, 0)
 		a.failConsumers(kongdata.ErrUnanswerable)
@@ -277,7 +281,7 @@ func TestConsumerLog(t *testing.T) {
 			ask()
 		}
 		expect("down", 1, 0)
-		if !strings.Contains(log.String(), "err=down") || !strings.Contains(log.String(), "source=src") {
+		if !strings.Contains(log.String(), "error=down") || !strings.Contains(log.String(), "source=src") {
 			t.Errorf("log:\n%s", log)
 		}
 		for range 150 {
@@ -314,11 +318,11 @@ func TestConsumerLog(t *testing.T) {
 		a.consumerDelay = time.Hour
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		lookup(ctx, s, kongdata.ByUsername, "x")
+		lookup(ctx, s, consumer.ByUsername, "x")
 		expect("request went away", 5, 3)
 		ctx, cancel = context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		lookup(ctx, s, kongdata.ByUsername, "x")
+		lookup(ctx, s, consumer.ByUsername, "x")
 		expect("took too long", 6, 3)
 	})
 }
@@ -329,9 +333,9 @@ func TestConsumerFileBelowFolder(t *testing.T) {
 	write(t, filepath.Join(dir, uuid(1)+".pem"), pemOf("one"))
 	write(t, path, "consumers:\n- {id: "+uuid(1)+", username: x}\n")
 	s, _ := openAdmin(t, kongdata.Config{CADir: dir, DeclarativeConfig: path})
-	wantLookup(t, s, kongdata.ByUsername, "x", "x")
+	wantLookup(t, s, consumer.ByUsername, "x", "x")
 	s.Want([]string{uuid(1)}).Wait(t.Context())
 	write(t, path, "consumers:\n- {id: "+uuid(1)+", username: y}\n")
-	eventuallyLookup(t, s, kongdata.ByUsername, "y", "y")
-	wantLookup(t, s, kongdata.ByUsername, "x", "nobody")
+	eventuallyLookup(t, s, consumer.ByUsername, "y", "y")
+	wantLookup(t, s, consumer.ByUsername, "x", "nobody")
 }

@@ -1,177 +1,146 @@
 package kongdata
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strings"
+	"log/slog"
 	"sync/atomic"
 
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/filewatch"
-	"mtls-auth/mtlsauth/internal/uuid"
-
-	"go.yaml.in/yaml/v3"
 )
 
-// maxDeclarative bounds a declarative file: Kong itself holds one in memory at
-// once, a hundred thousand routes are some 30 MB, and reading YAML takes
-// several times its size.
-const maxDeclarative = 64 << 20
+const (
+	// maxDeclarative bounds a declarative file: Kong itself holds one in memory
+	// at once, a hundred thousand routes are some 30 MB, and reading YAML takes
+	// several times its size.
+	maxDeclarative = 64 << 20
 
-// declarative is a file (or a text) of Kong's declarative format. A version of
-// the file that can not be read is no answer, so that what the last good one
-// said stays in use.
-type declarative struct {
-	name    string
-	file    *filewatch.File // nil for a text
-	current atomic.Pointer[declarativeState]
+	// maxCredentialsFile bounds a file of -credentials: some 50,000 credentials,
+	// whose YAML takes seconds and a hundred times its size to read.
+	maxCredentialsFile = 8 << 20
+)
+
+// file is a file of Kong's declarative format or decK's. A version that cannot be
+// used is no answer, so that what the last good one said stays in use.
+type file struct {
+	watch *filewatch.File
+	log   *slog.Logger
+	parse func(data []byte) (*entities, error)
+
+	// What follows belongs to read.
+	good        *entities // the last version that could be used
+	credentials *consumer.Credentials
+	err         error // why the last version could not
+
+	current atomic.Pointer[fileState] // for consumer
 }
 
-type declarativeState struct {
-	entities *declarativeEntities // of the last good version, or nil
-	err      error                // why the last version is none
+type fileState struct {
+	good *entities
+	err  error
 }
 
-// declarativeEntities is what this package wants of the format. CA certificates
-// without an id are left out: Kong makes one up then, which no configuration
-// can know.
-type declarativeEntities struct {
-	caCertificates map[string]string // PEM by id
-	consumers      consumerIndex
-}
-
-func newDeclarativeFile(name, path string) *declarative {
-	return &declarative{name: name, file: filewatch.New(path, maxDeclarative)}
-}
-
-func newDeclarativeText(name, text string) *declarative {
-	d := &declarative{name: name}
-	entities, err := parseDeclarative([]byte(text), "")
-	d.current.Store(&declarativeState{entities, err})
-	return d
-}
-
-func (d *declarative) Name() string { return d.name }
-
-// CACertificate answers from the version that was read last; if that is broken
-// it fails closed for ids that were not known before.
-func (d *declarative) CACertificate(_ context.Context, id string) (string, error) {
-	state := d.current.Load()
-	switch {
-	case state == nil:
-		return "", errors.New("the file has not been read yet")
-	case state.err != nil:
-		return "", state.err
-	}
-	text, ok := state.entities.caCertificates[id]
-	if !ok {
-		return "", ErrNotFound
-	}
-	return text, nil
-}
-
-// Refresh reads the file if it has changed.
-func (d *declarative) Refresh(_ context.Context, force bool) {
-	if d.file == nil {
-		return
-	}
-	data, changed, err := d.file.Read(force)
-	if err == nil && !changed {
-		return
-	}
-	var entities *declarativeEntities
-	if err == nil {
-		entities, err = parseDeclarative(data, d.file.Path())
-		if err != nil {
-			err = fmt.Errorf("reading %s: %w", d.file.Path(), err)
+// declarativeFile is a declarative file as a source.
+func declarativeFile(name, path string, log *slog.Logger) Source {
+	f := &file{watch: filewatch.New(path, maxDeclarative), log: log}
+	f.parse = func(data []byte) (*entities, error) { return parseEntities(data, path) }
+	return Source{Name: name, HasCredentials: true, Consumer: f.consumer, Read: func(_ context.Context, r Request) Contents {
+		f.read(r.Force)
+		c := Contents{Err: f.err, Fault: f.err, Credentials: f.credentials}
+		if f.err == nil {
+			c.CACertificates = f.good.caCertificates
 		}
-	}
-	if old := d.current.Load(); err != nil && old != nil {
-		entities = old.entities
-	}
-	d.current.Store(&declarativeState{entities, err})
+		return c
+	}}
 }
 
-// declarativeDocument is the outer shape of the format; all else in it is
-// skipped.
-type declarativeDocument struct {
-	CACertificates []declarativeCA       `yaml:"ca_certificates" json:"ca_certificates"`
-	Consumers      []declarativeConsumer `yaml:"consumers" json:"consumers"`
+// credentialsFile is a file of -credentials as a source: of what it holds only the
+// credentials count.
+func credentialsFile(path string, log *slog.Logger) Source {
+	f := &file{watch: filewatch.New(path, maxCredentialsFile), log: log}
+	f.parse = func(data []byte) (*entities, error) { return parseCredentials(data, path) }
+	return Source{Name: "-credentials " + path, HasCredentials: true, Read: func(_ context.Context, r Request) Contents {
+		f.read(r.Force)
+		return Contents{Fault: f.err, Credentials: f.credentials}
+	}}
 }
 
-type declarativeCA struct {
-	ID   string `yaml:"id" json:"id"`
-	Cert string `yaml:"cert" json:"cert"`
-}
-
-// parseDeclarative reads JSON or YAML, after the name's extension and else
-// after what it looks like. A text that is no mapping, an empty one included,
-// is an error: half a file is not one that removes everything.
-func parseDeclarative(data []byte, name string) (*declarativeEntities, error) {
-	var doc *declarativeDocument
-	isJSON := filepath.Ext(name) == ".json"
-	if isJSON || bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		err := json.Unmarshal(data, &doc)
-		if isJSON && err != nil {
-			return nil, quoteless(err)
-		}
-		if err != nil {
-			doc = nil // YAML may begin with a brace, too
-		}
+// parseCredentials reads a file of -credentials.
+func parseCredentials(data []byte, name string) (*entities, error) {
+	e, err := parseEntities(data, name)
+	if err == nil && !e.sections {
+		// A misspelt key or half a file: one without credentials says
+		// `consumers: []`.
+		err = errors.New("it has neither consumers nor mtls_auth_credentials")
 	}
-	if doc == nil {
-		if err := unmarshalYAML(data, &doc); err != nil {
-			return nil, quoteless(err)
-		}
-	}
-	if doc == nil {
-		return nil, errors.New("it holds nothing")
-	}
-	return doc.entities()
-}
-
-func (doc *declarativeDocument) entities() (*declarativeEntities, error) {
-	consumers, err := indexConsumers(doc.Consumers)
 	if err != nil {
 		return nil, err
 	}
-	out := &declarativeEntities{
-		caCertificates: make(map[string]string, len(doc.CACertificates)),
-		consumers:      consumers,
-	}
-	for i, ca := range doc.CACertificates {
-		if ca.ID == "" {
-			continue
-		}
-		id, ok := uuid.Parse(ca.ID)
-		if !ok {
-			return nil, fmt.Errorf("ca_certificates[%d]: its id is no UUID", i)
-		}
-		if _, twice := out.caCertificates[id]; twice {
-			return nil, fmt.Errorf("ca_certificates[%d]: the id %s appears twice", i, id)
-		}
-		out.caCertificates[id] = ca.Cert
-	}
-	return out, nil
+	return e, nil
 }
 
-// unmarshalYAML decodes the first document of data.
-func unmarshalYAML(data []byte, into any) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = errors.New("the YAML can not be read")
+// declarativeText is a declarative configuration that does not change.
+func declarativeText(name, text string) Source {
+	e, err := parseEntities([]byte(text), "")
+	s := Source{Name: name, Consumer: func(_ context.Context, q consumer.Query) (*consumer.Consumer, error) {
+		if err != nil {
+			return nil, err
 		}
-	}()
-	return yaml.Unmarshal(data, into)
+		return e.find(q)
+	}}
+	s.Read = func(context.Context, Request) Contents {
+		if err != nil {
+			return Contents{Err: err, Fault: err}
+		}
+		return Contents{CACertificates: e.caCertificates}
+	}
+	return s
 }
 
-// quoteless cuts from a parser's error what it quotes of the file, which may
-// hold keys: the log needs the line, not its content.
-func quoteless(err error) error {
-	text, _, _ := strings.Cut(err.Error(), "`")
-	text = strings.Join(strings.Fields(text), " ")
-	return errors.New(strings.TrimSpace(text))
+// read reads the file if it has changed.
+func (f *file) read(force bool) {
+	data, changed, err := f.watch.Read(force)
+	if err == nil && !changed {
+		return
+	}
+	var e *entities
+	var credentials *consumer.Credentials
+	if err == nil {
+		if e, err = f.parse(data); err == nil {
+			credentials, err = consumer.NewCredentials(e.credentials)
+		}
+		if err != nil {
+			err = fmt.Errorf("reading %s: %w", f.watch.Path(), err)
+		}
+	}
+	if f.err = err; err == nil {
+		if e.more {
+			f.log.Warn("of several YAML documents in a file the first counts, as for Kong", "file", f.watch.Path())
+		}
+		f.good = e
+		if f.credentials == nil || !f.credentials.Equal(credentials) {
+			f.credentials = credentials
+		}
+	}
+	f.current.Store(&fileState{f.good, f.err})
+}
+
+// consumer answers from the version that was read last. While that cannot be used,
+// consumers of the last good one are still found; for others it fails closed: they
+// may be in the new one.
+func (f *file) consumer(_ context.Context, q consumer.Query) (*consumer.Consumer, error) {
+	state := f.current.Load()
+	if state == nil {
+		return nil, errors.New("it has not been read yet")
+	}
+	err := state.err
+	if state.good != nil {
+		c, findErr := state.good.find(q)
+		if findErr == nil || err == nil {
+			return c, findErr
+		}
+	}
+	return nil, err
 }

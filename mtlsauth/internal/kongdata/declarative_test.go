@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
@@ -52,13 +53,15 @@ func TestDeclarative(t *testing.T) {
 		{"an entry without certificate", "kong.yml", "ca_certificates:\n- id: " + id + "\n", "/a", "no PEM certificate"},
 		{"empty", "kong.yml", "", "/a", "holds nothing"},
 		{"empty JSON", "kong.json", "", "/a", "JSON"},
-		{"a list", "kong.yml", "- a\n", "/a", "cannot unmarshal"},
+		{"a list", "kong.yml", "- a\n", "/a", "it is a list; must be a mapping"},
+		{"JSON nested too deep", "kong.json", `{"x":` + strings.Repeat("[", 2000) + strings.Repeat("]", 2000) + "}", "/a", "nested more than 1000 deep"},
+		{"more after JSON", "kong.json", "{}{}", "/a", "there is more after it"},
 		{"half of JSON", "kong.json", jsonOf(t, id, one)[:200], "/a", "JSON"},
 		{"broken YAML", "kong.yml", yamlOf(id, one) + "x: [\n", "/a", "yaml"},
 		{"an id twice", "kong.yml", yamlOf(id, one) + "- id: " + upper + "\n", "/a", "appears twice"},
-		{"an id that is none", "kong.yml", yamlOf("secret", one), "/a", "no UUID"},
-		{"a wrong type", "kong.yml", "ca_certificates: top-secret\n", "/a", "cannot unmarshal"},
-		{"an alias bomb", "kong.yml", "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nca_certificates: [*c,*c,*c,*c]\n", "/a", "yaml"},
+		{"an id that is none", "kong.yml", yamlOf("secret", one), "/a", "must be a UUID"},
+		{"a wrong type", "kong.yml", "ca_certificates: top-secret\n", "/a", "ca_certificates: it is text; must be a list"},
+		{"an alias bomb", "kong.yml", "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nca_certificates: [*c,*c,*c,*c]\n", "/a", "ca_certificates[0]: it is a list"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -71,7 +74,7 @@ func TestDeclarative(t *testing.T) {
 			}
 			lower := newFake("lower")
 			lower.set(id, pemOf("other"))
-			s := start(t, kongdata.Options{Sources: append(sources, lower), Log: logger})
+			s := start(t, kongdata.Options{Sources: append(sources, lower.source()), Log: logger})
 			wantNames(t, "", s.Want([]string{id}).Wait(t.Context()), test.want)
 			time.Sleep(5 * time.Millisecond)
 			if !strings.Contains(log.String(), test.log) {
@@ -114,11 +117,49 @@ func TestDeclarativeFollowsChanges(t *testing.T) {
 	eventually(t, set, "/1")
 }
 
-func FuzzParseDeclarative(f *testing.F) {
+// One reading of a file has one rule for all that is in it: CA certificates, consumers
+// and credentials are there together, or none of them is.
+func TestDeclarativeDocuments(t *testing.T) {
+	entities := func(subject string) string {
+		return yamlOf(uuid(1), pemOf("one")) + "consumers: [{username: alice, mtls_auth_credentials: [{subject_name: " + subject + "}]}]\n"
+	}
+	for _, row := range []struct {
+		name, text string
+		known      bool
+		log        string
+	}{
+		{name: "one document", text: entities("a"), known: true},
+		{name: "of two the first", text: entities("a") + "---\nconsumers: [{username: bob}]\n", known: true, log: "the first counts"},
+		{name: "an empty one first", text: "---\n---\n" + entities("a"), log: "holds nothing"},
+		{name: "an end mark", text: entities("a") + "...\n", known: true},
+		{name: "a second that cannot be read", text: entities("a") + "---\nx: [\n", log: "yaml"},
+		{name: "a tag that is not YAML's own", text: entities("!name a"), known: true},
+		{name: "a tag of YAML's own", text: entities("!!str 17"), known: true},
+		{name: "a number with a tag that is not YAML's own", text: entities("!name 17"), log: "it is a number"},
+		{name: "a broken credential", text: entities("{}"), log: "subject_name: it is a mapping"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s, log := openFile(t, "kong.yml", row.text)
+			want := map[bool][3]string{true: {"one/", "alice", "alice"}, false: {"/1", "error: …", ""}}[row.known]
+			wantNames(t, "CA certificates", s.Want([]string{uuid(1)}).Wait(t.Context()), want[0])
+			wantLookup(t, s, consumer.ByUsername, "alice", want[1])
+			s.AwaitCredentials()
+			if credentials := s.Credentials(); len(credentials) != 1 || (credentials[0] != nil) != row.known {
+				t.Errorf("credentials %v", credentials)
+			}
+			time.Sleep(5 * time.Millisecond)
+			if !strings.Contains(log.String(), row.log) {
+				t.Errorf("log lacks %q:\n%s", row.log, log)
+			}
+		})
+	}
+}
+
+func FuzzParseEntities(f *testing.F) {
 	f.Add([]byte(yamlOf(uuid(1), "x")), "kong.yml")
 	f.Add([]byte(`{"ca_certificates":[{"id":"x","cert":"y"}]}`), "kong.json")
 	f.Fuzz(func(t *testing.T, data []byte, name string) {
-		entities, err := kongdata.ParseDeclarative(data, name)
+		entities, err := kongdata.ParseEntities(data, name)
 		if (entities == nil) == (err == nil) {
 			t.Fatal("entities and an error, or neither")
 		}

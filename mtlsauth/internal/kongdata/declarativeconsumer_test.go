@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
@@ -25,11 +26,11 @@ func TestDeclarativeID(t *testing.T) {
 		"unknown_method":    "9838cc5d-4c4a-53c9-9a9a-e04e54ca2fc9",
 		"bad_seq":           "2b888ad8-65b2-5b8a-b154-071c4363edd6",
 	} {
-		if got := kongdata.DeclarativeID("routes", name); got != want {
+		if got := kongdata.DerivedID("routes", name); got != want {
 			t.Errorf("route %s: got %s, want %s", name, got, want)
 		}
 	}
-	if kongdata.DeclarativeID("routes", "ok") == kongdata.DeclarativeID("consumers", "ok") {
+	if kongdata.DerivedID("routes", "ok") == kongdata.DerivedID("consumers", "ok") {
 		t.Error("routes and consumers have the same ids")
 	}
 }
@@ -49,7 +50,7 @@ consumers:
   tags: [a, b]
   created_at: 1700000000
   mtls_auth_credentials:
-  - {id: x, subject_name: y}
+  - {subject_name: y}
 - username: bob
   custom_id: null
   tags:
@@ -68,7 +69,7 @@ consumers:
 
 func TestDeclarativeConsumers(t *testing.T) {
 	var doc any
-	alice := kongdata.Consumer{ID: uuid(10), Username: "alice", CustomID: "c-alice", Tags: []string{"a", "b"}, CreatedAt: 1_700_000_000}
+	alice := consumer.Consumer{ID: uuid(10), Username: "alice", CustomID: "c-alice", Tags: []string{"a", "b"}, CreatedAt: 1_700_000_000}
 	asJSON := fmt.Sprintf(`{"consumers":[{"id":%q,"username":"alice","custom_id":"c-alice","tags":["a","b"],"created_at":1700000000},
 		{"username":"bob","custom_id":null,"tags":null},{"id":%q,"custom_id":"c-carol"},{"custom_id":"c-dave"},{"id":%q},{},{"username":"c-alice","custom_id":"alice"},
 		{"username":"Alice"},{"username":%q},{"username":".."},{"username":"a/b?c"}]}`, uuid(10), uuid(3), uuid(5), uuid(3))
@@ -78,29 +79,29 @@ func TestDeclarativeConsumers(t *testing.T) {
 	for name, text := range map[string]string{"kong.yml": consumersYAML, "kong.json": asJSON} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := openFile(t, name, text)
-			for by, value := range map[kongdata.Field]string{kongdata.ByID: strings.ToUpper(uuid(10)), kongdata.ByUsername: "alice", kongdata.ByCustomID: "c-alice"} {
-				if got, err := s.Consumer(t.Context(), by, value); err != nil || !reflect.DeepEqual(got, alice) {
+			for by, value := range map[consumer.By]string{consumer.ByID: strings.ToUpper(uuid(10)), consumer.ByUsername: "alice", consumer.ByCustomID: "c-alice"} {
+				if got, err := find(t.Context(), s, by, value); err != nil || !reflect.DeepEqual(got, alice) {
 					t.Errorf("%s: got %+v, %v", by, got, err)
 				}
 			}
-			bob := kongdata.Consumer{ID: kongdata.DeclarativeID("consumers", "bob"), Username: "bob"}
-			if got, err := s.Consumer(t.Context(), kongdata.ByUsername, "bob"); err != nil || !reflect.DeepEqual(got, bob) {
+			bob := consumer.Consumer{ID: kongdata.DerivedID("consumers", "bob"), Username: "bob"}
+			if got, err := find(t.Context(), s, consumer.ByUsername, "bob"); err != nil || !reflect.DeepEqual(got, bob) {
 				t.Errorf("got %+v, %v, want %+v", got, err, bob)
 			}
-			wantLookup(t, s, kongdata.ByID, bob.ID, "bob")
-			wantLookup(t, s, kongdata.ByCustomID, "c-carol", "custom_id c-carol")
-			wantLookup(t, s, kongdata.ByID, uuid(5), "custom_id ")
-			wantLookup(t, s, kongdata.ByCustomID, "alice", "c-alice")
-			wantLookup(t, s, kongdata.ByUsername, "Alice", "Alice")
-			wantLookup(t, s, kongdata.ByUsername, uuid(3), uuid(3)) // a name, not that id
-			wantLookup(t, s, kongdata.ByUsername, uuid(5), "nobody")
-			wantLookup(t, s, kongdata.ByUsername, "..", "..")
-			wantLookup(t, s, kongdata.ByUsername, "a/b?c", "a/b?c")
+			wantLookup(t, s, consumer.ByID, bob.ID, "bob")
+			wantLookup(t, s, consumer.ByCustomID, "c-carol", "custom_id c-carol")
+			wantLookup(t, s, consumer.ByID, uuid(5), "custom_id ")
+			wantLookup(t, s, consumer.ByCustomID, "alice", "c-alice")
+			wantLookup(t, s, consumer.ByUsername, "Alice", "Alice")
+			wantLookup(t, s, consumer.ByUsername, uuid(3), uuid(3)) // a name, not that id
+			wantLookup(t, s, consumer.ByUsername, uuid(5), "nobody")
+			wantLookup(t, s, consumer.ByUsername, "..", "..")
+			wantLookup(t, s, consumer.ByUsername, "a/b?c", "a/b?c")
 			for _, name := range []string{"ALICE", "alice ", "ali", "c-carol", "c-dave", "null", "~"} {
-				wantLookup(t, s, kongdata.ByUsername, name, "nobody")
+				wantLookup(t, s, consumer.ByUsername, name, "nobody")
 			}
-			wantLookup(t, s, kongdata.ByCustomID, "bob", "nobody")
-			got := lookup(t.Context(), s, kongdata.ByCustomID, "c-dave")
+			wantLookup(t, s, consumer.ByCustomID, "bob", "nobody")
+			got := lookup(t.Context(), s, consumer.ByCustomID, "c-dave")
 			if !strings.HasPrefix(got, "unanswerable: ") || !strings.Contains(got, `"c-dave"`) || !strings.Contains(got, "kong.") {
 				t.Errorf("without id and username: got %q", got)
 			}
@@ -116,27 +117,27 @@ func TestBrokenConsumers(t *testing.T) {
 		{"a custom_id twice", "kong.yml", with("{username: x, custom_id: c}", "{username: y, custom_id: c}"), `consumers[1]: the custom_id "c" appears twice`},
 		{"a custom_id twice, of nobody known", "kong.yml", with("custom_id: c", "custom_id: c"), `the custom_id "c" appears twice`},
 		{"an id twice", "kong.yml", with("{id: "+uuid(10)+", username: x}", "{id: "+strings.ToUpper(uuid(10))+", username: y}"), "the id \"" + uuid(10) + "\" appears twice"},
-		{"a derived id twice", "kong.yml", with("username: x", "{id: "+kongdata.DeclarativeID("consumers", "x")+", username: y}"), "appears twice"},
-		{"an id that is none", "kong.yml", with("{id: top-secret, username: x}"), "consumers[0]: its id is no UUID"},
-		{"no list", "kong.yml", "consumers: top-secret\n", "cannot unmarshal"},
-		{"a list of names", "kong.yml", with("top-secret"), "cannot unmarshal"},
-		{"tags that are no list", "kong.yml", with("{username: x, tags: top-secret}"), "cannot unmarshal"},
-		{"a username that is no string", "kong.json", `{"consumers":[{"username":1}]}`, "cannot unmarshal"},
-		{"no UTF-8", "kong.json", "{\"consumers\":[{\"username\":\"a\xff\"}]}", "its username is not UTF-8"},
-		{"half a character", "kong.json", `{"consumers":[{"custom_id":"\ud800"}]}`, "its custom_id is not UTF-8"},
+		{"a derived id twice", "kong.yml", with("username: x", "{id: "+kongdata.DerivedID("consumers", "x")+", username: y}"), "appears twice"},
+		{"an id that is none", "kong.yml", with("{id: top-secret, username: x}"), "consumers[0]: id: must be a UUID"},
+		{"no list", "kong.yml", "consumers: top-secret\n", "consumers: it is text; must be a list"},
+		{"a list of names", "kong.yml", with("top-secret"), "consumers[0]: it is text; must be a mapping"},
+		{"tags that are no list", "kong.yml", with("{username: x, tags: top-secret}"), "consumers[0]: tags: it is text; must be a list"},
+		{"a username that is no string", "kong.json", `{"consumers":[{"username":1}]}`, "consumers[0]: username: it is a number; must be text"},
+		{"no UTF-8", "kong.json", "{\"consumers\":[{\"username\":\"a\xff\"}]}", "consumers[0]: username: it is not UTF-8"},
+		{"half a character", "kong.json", `{"consumers":[{"custom_id":"\ud800"}]}`, "consumers[0]: custom_id: it is not UTF-8"},
 		{"no UTF-8 in YAML", "kong.yml", with("username: \"a\xff\""), "yaml"},
 		{"empty", "kong.yml", "", "holds nothing"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			lower := newConsumerFake("lower")
-			lower.consumers["username=x"] = kongdata.Consumer{ID: uuid(1), Username: "x"}
-			s, log := openFile(t, test.file, test.text, lower)
-			got := lookup(t.Context(), s, kongdata.ByUsername, "x")
+			lower.consumers["username=x"] = consumer.Consumer{ID: uuid(1), Username: "x"}
+			s, log := openFile(t, test.file, test.text, lower.source())
+			got := lookup(t.Context(), s, consumer.ByUsername, "x")
 			if !strings.HasPrefix(got, "error: -declarative-config ") || !strings.Contains(got, test.want) || strings.Contains(got, "secret") {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
-			if log.count("source of consumers does not answer") != 1 || strings.Contains(log.String(), "secret") {
+			if log.count("source cannot be read") != 1 || strings.Contains(log.String(), "secret") {
 				t.Errorf("log:\n%s", log)
 			}
 			if len(lower.questions) != 0 {
@@ -148,16 +149,16 @@ func TestBrokenConsumers(t *testing.T) {
 
 func TestDeclarativeConsumersBelow(t *testing.T) {
 	lower := newConsumerFake("lower")
-	lower.consumers["username=y"] = kongdata.Consumer{ID: uuid(1), Username: "y"}
-	lower.consumers["username=x"] = kongdata.Consumer{ID: uuid(1), Username: "x"}
-	s, _ := openFile(t, "kong.yml", "consumers: [{username: x}]", lower)
-	wantLookup(t, s, kongdata.ByUsername, "x", "x")
+	lower.consumers["username=y"] = consumer.Consumer{ID: uuid(1), Username: "y"}
+	lower.consumers["username=x"] = consumer.Consumer{ID: uuid(1), Username: "x"}
+	s, _ := openFile(t, "kong.yml", "consumers: [{username: x}]", lower.source())
+	wantLookup(t, s, consumer.ByUsername, "x", "x")
 	if len(lower.questions) != 0 {
 		t.Error("the source below was asked for what the file has")
 	}
-	wantLookup(t, s, kongdata.ByUsername, "y", "y")
+	wantLookup(t, s, consumer.ByUsername, "y", "y")
 	s, _ = openFile(t, "kong.yml", "_format_version: \"3.0\"\n")
-	wantLookup(t, s, kongdata.ByUsername, "x", "nobody")
+	wantLookup(t, s, consumer.ByUsername, "x", "nobody")
 }
 
 // A new version that is broken leaves whoever was known in use, and makes
@@ -166,9 +167,9 @@ func TestDeclarativeConsumersBreak(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kong.yml")
 	write(t, path, "consumers: [{username: x}]")
 	lower := newConsumerFake("lower")
-	s, log := openAdmin(t, kongdata.Config{DeclarativeConfig: path}, lower)
-	wantLookup(t, s, kongdata.ByUsername, "x", "x")
-	wantLookup(t, s, kongdata.ByUsername, "y", "nobody")
+	s, log := openAdmin(t, kongdata.Config{DeclarativeConfig: path}, lower.source())
+	wantLookup(t, s, consumer.ByUsername, "x", "x")
+	wantLookup(t, s, consumer.ByUsername, "y", "nobody")
 	asked := len(lower.questions)
 	for _, breakIt := range []func(){
 		func() { write(t, path, "consumers: [{username: y}, {username: y}]") },
@@ -181,20 +182,20 @@ func TestDeclarativeConsumersBreak(t *testing.T) {
 	} {
 		breakIt()
 		time.Sleep(200 * time.Millisecond)
-		wantLookup(t, s, kongdata.ByUsername, "x", "x")
-		wantLookup(t, s, kongdata.ByUsername, "y", "error: …")
-		wantLookup(t, s, kongdata.ByUsername, "x", "x")
+		wantLookup(t, s, consumer.ByUsername, "x", "x")
+		wantLookup(t, s, consumer.ByUsername, "y", "error: …")
+		wantLookup(t, s, consumer.ByUsername, "x", "x")
 	}
-	if n := log.count("source of consumers does not answer"); n != 1 || log.count("answers again") != 0 {
+	if n := log.count("source cannot be read"); n != 1 || log.count("can be read again") != 0 {
 		t.Errorf("log:\n%s", log)
 	}
 	if len(lower.questions) != asked {
 		t.Error("the source below was asked")
 	}
 	write(t, path, "consumers: [{username: y}]")
-	eventuallyLookup(t, s, kongdata.ByUsername, "y", "y")
-	wantLookup(t, s, kongdata.ByUsername, "x", "nobody")
-	if log.count("answers again") != 1 {
+	eventuallyLookup(t, s, consumer.ByUsername, "y", "y")
+	wantLookup(t, s, consumer.ByUsername, "x", "nobody")
+	if log.count("can be read again") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
 }

@@ -26,7 +26,7 @@ func hugeRSA(t *testing.T, bits int) *pki.Certificate {
 	return pki.NewCA("root").Intermediate("huge", pki.Key(key))
 }
 
-func TestParseCA(t *testing.T) {
+func TestJudgeCA(t *testing.T) {
 	ca := pki.NewCA("one")
 	text := ca.PEM()
 	tests := []struct {
@@ -46,7 +46,7 @@ func TestParseCA(t *testing.T) {
 		{"two", text + pemOf("two"), "more than one"},
 		{"the same twice", text + text, "more than one"},
 		{"a broken second", text + "-----BEGIN CERTIFICATE-----\n", "more than one"},
-		{"half", text[:len(text)/2], "can not be decoded"},
+		{"half", text[:len(text)/2], "cannot be decoded"},
 		{"no certificate in it", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})), "parsing the certificate"},
 		{"trailing bytes", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: append(ca.Raw[:len(ca.Raw):len(ca.Raw)], 0)})), "parsing the certificate"},
 		{"no CA", pki.NewSelfSigned("x").PEM(), "CA:TRUE"},
@@ -54,7 +54,8 @@ func TestParseCA(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			cert, err := kongdata.ParseCA(test.text)
+			answer := kongdata.JudgeCA(test.text)
+			cert, err := answer.Certificate, answer.Err
 			if test.reason == "" {
 				if err != nil || cert == nil {
 					t.Fatalf("got %v, %v", cert, err)
@@ -69,11 +70,12 @@ func TestParseCA(t *testing.T) {
 	}
 }
 
-func FuzzParseCA(f *testing.F) {
+func FuzzJudgeCA(f *testing.F) {
 	f.Add(pemOf("one"))
 	f.Add(pemOf("one")[40:])
 	f.Fuzz(func(t *testing.T, text string) {
-		cert, err := kongdata.ParseCA(text)
+		answer := kongdata.JudgeCA(text)
+		cert, err := answer.Certificate, answer.Err
 		if (cert == nil) == (err == nil) {
 			t.Fatal("a certificate and an error, or neither")
 		}

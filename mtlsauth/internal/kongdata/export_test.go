@@ -2,19 +2,18 @@ package kongdata
 
 import (
 	"net/http"
-	"time"
 
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongenv"
 )
 
 var (
-	ParseCA          = parseCA
-	ParseAdminURL    = parseAdminURL
-	ParseDeclarative = parseDeclarative
-	LoopbackOnly     = loopbackOnly
-	DeclarativeID    = declarativeID
-	PathSegment      = pathSegment
-	Escape           = escape
+	JudgeCA       = judgeCA
+	ParseEntities = parseEntities
+	LoopbackOnly  = loopbackOnly
+	DerivedID     = derivedID
+	PathSegment   = pathSegment
+	Escape        = escape
 )
 
 const (
@@ -32,38 +31,16 @@ func AdminAddress(urls []string, allowHTTP bool) string {
 	return a.String()
 }
 
-// CertCount and EntryCount are what the store holds.
-func (s *Store) CertCount() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.certs)
-}
-
+// EntryCount is how many ids and sets the store holds.
 func (s *Store) EntryCount() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.entries) + len(s.sets)
 }
 
-// ExplainKongEnv is the error of a .kong_env that can not be read.
+// ExplainKongEnv is the error of a .kong_env that cannot be read.
 func ExplainKongEnv(prefix string, err error) error {
-	return newKongEnv(Config{Prefix: prefix}, nil).explain(err)
-}
-
-// AwaitIdle returns when nothing that Reload asked for is under way.
-func (s *Store) AwaitIdle() {
-	for {
-		s.mu.Lock()
-		busy := s.reload
-		for _, e := range s.entries {
-			busy = busy || e.asking
-		}
-		s.mu.Unlock()
-		if !busy {
-			return
-		}
-		time.Sleep(100 * time.Microsecond)
-	}
+	return newEnvSource(Config{Prefix: prefix}, nil).explain(err)
 }
 
 // LoopbackClient is the client for an address that is loopback by its name.
@@ -73,17 +50,6 @@ func LoopbackClient() (*http.Client, error) {
 		return nil, err
 	}
 	return newAdminAccess(Config{}, nil).client(address)
-}
-
-// Failing is how many ids each source is said not to have answered for.
-func (s *Store) Failing() []int {
-	out := make([]int, len(s.sources))
-	for i, source := range s.sources {
-		source.mu.Lock()
-		out[i] = len(source.failing)
-		source.mu.Unlock()
-	}
-	return out
 }
 
 // SharedClient is the client that the Admin API at an address is asked with.
@@ -99,11 +65,13 @@ const (
 	RequestTimeout = requestTimeout
 )
 
-// KongEnvPins are the files that a .kong_env has trusted as they are.
-func KongEnvPins(prefix string, env *kongenv.Settings) int {
-	target := newKongEnv(Config{Prefix: prefix}, nil).target(env)
-	if api, ok := target.source.(*adminAPI); ok {
-		return len(api.access.pinFiles)
-	}
-	return 0
+// KongEnvTarget names the source that a .kong_env leads to, with its pins.
+func KongEnvTarget(prefix string, env *kongenv.Settings) string {
+	return newEnvSource(Config{Prefix: prefix}, nil).target(env).key
 }
+
+// ParseCredentials reads a file of -credentials.
+func ParseCredentials(data []byte) (*entities, error) { return parseCredentials(data, "") }
+
+// Credentials are those of a file.
+func (e *entities) Credentials() []consumer.Credential { return e.credentials }

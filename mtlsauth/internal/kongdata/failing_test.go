@@ -9,53 +9,52 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/kongenv"
 )
 
-// An id that is released while it is asked for, or known for certain from a
-// higher source, is not one that a source does not answer for.
+// An id that is released while it is asked for, or known from a higher source, is
+// not one that a source does not answer for.
 func TestFailingIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		above, slow := newFake("above"), newFake("slow")
 		slow.delay = time.Second
 		slow.fail(errDown)
 		log, logger := newLog()
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{above, slow}, Log: logger})
-		want := func(when string, n int) {
+		s := start(t, kongdata.Options{Sources: sourcesOf(above, slow), Log: logger})
+		want := func(when string, lines, again int) {
 			t.Helper()
-			if got := s.Failing(); !slices.Equal(got, []int{0, n}) {
-				t.Errorf("%s: %v, want [0 %d]", when, got, n)
+			if got := log.count("source cannot be read"); got != lines {
+				t.Errorf("%s: %d lines of failures, want %d", when, got, lines)
+			}
+			if got := log.count("source can be read again"); got != again {
+				t.Errorf("%s: %d lines of the end of failures, want %d", when, got, again)
 			}
 		}
 		set := s.Want([]string{uuid(1)})
 		time.Sleep(500 * time.Millisecond)
 		set.Release()
 		time.Sleep(time.Minute)
-		want("released while it was asked for", 0)
-		if n := log.count("does not answer"); n != 0 {
-			t.Errorf("%d lines of what nobody wants", n)
-		}
+		want("released while it was asked for", 0, 0)
 		set = s.Want([]string{uuid(2)})
 		set.Wait(t.Context())
-		want("down", 1)
-		if n := log.count("does not answer"); n != 1 {
-			t.Errorf("%d lines of the next first failure, want 1:\n%s", n, log)
-		}
+		time.Sleep(3 * time.Second) // until it has been asked for this one
+		want("down", 1, 0)
 		above.set(uuid(2), pemOf("two"))
 		time.Sleep(time.Minute)
-		want("taken over", 0)
+		want("taken over", 1, 1)
 		above.set(uuid(2), "")
 		time.Sleep(time.Minute)
-		want("down again", 1)
+		want("down again", 2, 1)
 		set.Release()
-		want("released", 0)
+		time.Sleep(time.Minute)
+		want("released", 2, 2)
 	})
 }
 
@@ -64,7 +63,7 @@ func TestFailingIsForgotten(t *testing.T) {
 func TestWantBeginsAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newFake("a")
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{a}, Refresh: time.Minute})
+		s := start(t, kongdata.Options{Sources: sourcesOf(a), Refresh: time.Minute})
 		s.Want([]string{uuid(1)}).Wait(t.Context())
 		time.Sleep(10 * time.Minute)
 		before := len(a.times(uuid(1)))
@@ -86,7 +85,7 @@ func TestWantBeginsAnew(t *testing.T) {
 func TestMissesEndWhenKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newFake("a")
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{a}, Refresh: time.Minute})
+		s := start(t, kongdata.Options{Sources: sourcesOf(a), Refresh: time.Minute})
 		set := s.Want([]string{uuid(1)})
 		set.Wait(t.Context())
 		time.Sleep(10 * time.Minute)
@@ -108,46 +107,39 @@ func TestMissesEndWhenKnown(t *testing.T) {
 // panickingSource panics where it is told to.
 type panickingSource struct {
 	*consumerFake
-	look, ask, consumer atomic.Bool
-	mu                  sync.Mutex
-	forced              []bool
+	reading, lookup atomic.Bool
 }
 
-func (p *panickingSource) Refresh(ctx context.Context, force bool) {
-	p.mu.Lock()
-	p.forced = append(p.forced, force)
-	p.mu.Unlock()
-	if p.look.Load() {
-		panic("in a look")
+func (p *panickingSource) source() kongdata.Source {
+	s := p.consumerFake.source()
+	read, find := s.Read, s.Consumer
+	s.Read = func(ctx context.Context, r kongdata.Request) kongdata.Contents {
+		c := read(ctx, r)
+		if p.reading.Load() {
+			panic("in a reading")
+		}
+		return c
 	}
-	p.consumerFake.Refresh(ctx, force)
-}
-
-func (p *panickingSource) CACertificate(ctx context.Context, id string) (string, error) {
-	if p.ask.Load() {
-		panic("in a question")
+	s.Consumer = func(ctx context.Context, q consumer.Query) (*consumer.Consumer, error) {
+		if p.lookup.Load() {
+			panic("in a lookup")
+		}
+		return find(ctx, q)
 	}
-	return p.consumerFake.CACertificate(ctx, id)
-}
-
-func (p *panickingSource) Consumer(ctx context.Context, by kongdata.Field, value string) (kongdata.Consumer, error) {
-	if p.consumer.Load() {
-		panic("in a lookup")
-	}
-	return p.consumerFake.Consumer(ctx, by, value)
+	return s
 }
 
 // A panic is a source that is down, not the end of the process.
 func TestPanics(t *testing.T) {
-	for _, where := range []string{"look", "question", "lookup"} {
+	for _, where := range []string{"reading", "lookup"} {
 		t.Run(where, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				source := &panickingSource{consumerFake: newConsumerFake("src")}
-				flag := map[string]*atomic.Bool{"look": &source.look, "question": &source.ask, "lookup": &source.consumer}[where]
+				flag := map[string]*atomic.Bool{"reading": &source.reading, "lookup": &source.lookup}[where]
 				source.set(uuid(1), pemOf("one"))
-				source.consumers["username=x"] = kongdata.Consumer{ID: uuid(9), Username: "x"}
+				source.consumers["username=x"] = consumer.Consumer{ID: uuid(9), Username: "x"}
 				log, logger := newLog()
-				s := start(t, kongdata.Options{Sources: []kongdata.Source{source}, Log: logger})
+				s := start(t, kongdata.Options{Sources: sourcesOf(source), Log: logger})
 				set := s.Want([]string{uuid(1)})
 				wantNames(t, "before", set.Wait(t.Context()), "one/")
 				flag.Store(true)
@@ -155,7 +147,7 @@ func TestPanics(t *testing.T) {
 				for range 330 {
 					time.Sleep(time.Second)
 					if where == "lookup" {
-						if _, err := s.Consumer(t.Context(), kongdata.ByUsername, "x"); err == nil {
+						if _, err := find(t.Context(), s, consumer.ByUsername, "x"); err == nil {
 							t.Fatal("a lookup that panicked has an answer")
 						}
 					}
@@ -163,7 +155,7 @@ func TestPanics(t *testing.T) {
 				if where != "lookup" {
 					wantNames(t, "what was known stays", set.Snapshot(), "one/")
 				}
-				if _, err := s.Consumer(t.Context(), kongdata.ByUsername, "y"); where == "look" && (err == nil || errors.Is(err, kongdata.ErrNotFound)) {
+				if _, err := find(t.Context(), s, consumer.ByUsername, "y"); where == "reading" && (err == nil || errors.Is(err, kongdata.ErrNotFound)) {
 					t.Errorf("somebody who was not known: got %v", err)
 				}
 				if n := log.count("panic while a source was asked"); n < 5 || n > 6 {
@@ -175,8 +167,8 @@ func TestPanics(t *testing.T) {
 				flag.Store(false)
 				time.Sleep(time.Minute)
 				wantNames(t, "after it", set.Snapshot(), "two/")
-				wantLookup(t, s, kongdata.ByUsername, "x", "x")
-				if where == "look" && !slices.Contains(source.forced, true) {
+				wantLookup(t, s, consumer.ByUsername, "x", "x")
+				if where == "reading" && !slices.Contains(source.forced(), true) {
 					t.Error("after a panic not everything is read again")
 				}
 			})
@@ -184,7 +176,7 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-// An answer that nobody wants does not hold a place however slowly it goes on.
+// An answer that is not used does not hold a place however slowly it goes on.
 func TestEndlessNotFound(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
@@ -197,7 +189,7 @@ func TestEndlessNotFound(t *testing.T) {
 	defer server.Close()
 	lower := newFake("lower")
 	lower.set(uuid(1), pemOf("one"))
-	s, _ := openAdmin(t, kongdata.Config{AdminURL: server.URL}, lower)
+	s, _ := openAdmin(t, kongdata.Config{AdminURL: server.URL}, lower.source())
 	began := time.Now()
 	wantNames(t, "", s.Want([]string{uuid(1)}).Wait(t.Context()), "one/")
 	if took := time.Since(began); took > time.Second {
@@ -205,7 +197,7 @@ func TestEndlessNotFound(t *testing.T) {
 	}
 }
 
-// After some exchanges without an answer the rest of a round is not tried.
+// After some exchanges without an answer the other ids are not asked for.
 func TestMaxUnanswered(t *testing.T) {
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -217,42 +209,22 @@ func TestMaxUnanswered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := kongdata.Request{All: true}
+	for i := range 200 {
+		r.IDs = append(r.IDs, uuid(i))
+	}
+	sources[0].Read(t.Context(), kongdata.Request{})
 	for range 2 {
 		asked.Store(0)
-		sources[0].(kongdata.Refresher).Refresh(t.Context(), false)
-		for i := range 20 {
-			if _, err := sources[0].CACertificate(t.Context(), uuid(i)); err == nil {
-				t.Fatal("got no error")
+		read := sources[0].Read(t.Context(), r)
+		for _, id := range r.IDs {
+			if err := read.CACertificates[id].Err; err == nil || errors.Is(err, kongdata.ErrNotFound) {
+				t.Fatalf("got %v", err)
 			}
 		}
-		if n := asked.Load(); n != 3 {
-			t.Errorf("asked %d times in a round, want 3", n)
+		if n := asked.Load(); n < 3 || n > 3+kongdata.AtOnce {
+			t.Errorf("asked %d times in a reading, want 3 and what was under way", n)
 		}
-	}
-}
-
-// An answer between them shows that the Admin API is there.
-func TestUnansweredInARow(t *testing.T) {
-	var asked atomic.Int32
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if asked.Add(1)%3 == 0 {
-			http.NotFound(w, r)
-			return
-		}
-		panic(http.ErrAbortHandler)
-	}))
-	defer server.Close()
-	server.Config.SetKeepAlivesEnabled(false) // a connection that breaks is asked again
-	sources, err := kongdata.Open(kongdata.Config{AdminURL: server.URL}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sources[0].(kongdata.Refresher).Refresh(t.Context(), false)
-	for i := range 12 {
-		sources[0].CACertificate(t.Context(), uuid(i))
-	}
-	if n := asked.Load(); n != 12 {
-		t.Errorf("asked %d times, want 12", n)
 	}
 }
 
@@ -269,16 +241,18 @@ func TestClientTimeout(t *testing.T) {
 
 // What admin_ssl_cert names is trusted of a listener of this machine only.
 func TestPinsAreForLoopback(t *testing.T) {
-	for listen, pins := range map[string]int{
-		"127.0.0.1:8444 ssl": 1, "0.0.0.0:8444 ssl": 1, "[::1]:8444 ssl": 1, "localhost:8444 ssl": 1,
-		"192.0.2.1:8444 ssl": 0, "kong.example:8444 ssl": 0, "127.0.0.1:8001": 0,
+	for listen, pinned := range map[string]bool{
+		"127.0.0.1:8444 ssl": true, "0.0.0.0:8444 ssl": true, "[::1]:8444 ssl": true, "localhost:8444 ssl": true,
+		"192.0.2.1:8444 ssl": false, "kong.example:8444 ssl": false, "127.0.0.1:8001": false,
 	} {
-		env, err := kongenv.Parse([]byte(envOf("admin_listen = "+listen, "admin_ssl_cert = /a.crt")))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := kongdata.KongEnvPins("/kong", env); got != pins {
-			t.Errorf("%s: %d pins, want %d", listen, got, pins)
-		}
+		t.Run(listen, func(t *testing.T) {
+			env, err := kongenv.Parse([]byte(envOf("admin_listen = "+listen, "admin_ssl_cert = /a.crt")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := kongdata.KongEnvTarget("/kong", env); strings.Contains(got, "/a.crt") != pinned {
+				t.Errorf("got %q", got)
+			}
+		})
 	}
 }

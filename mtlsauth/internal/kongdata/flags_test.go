@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
@@ -60,8 +61,8 @@ func TestConsumerBesideUnreadableKongEnv(t *testing.T) {
 				t.Fatal(err)
 			}
 			s, log := openAdmin(t, kongdata.Config{Prefix: prefix, CADir: t.TempDir()})
-			for _, by := range []kongdata.Field{kongdata.ByUsername, kongdata.ByCustomID} {
-				_, err := s.Consumer(t.Context(), by, "x")
+			for _, by := range []consumer.By{consumer.ByUsername, consumer.ByCustomID} {
+				_, err := find(t.Context(), s, by, "x")
 				if !errors.Is(err, kongdata.ErrUnanswerable) || errors.Is(err, kongdata.ErrNotFound) || errors.Is(err, kongdata.ErrNoConsumers) {
 					t.Errorf("by %s: got %v", by, err)
 				}
@@ -82,14 +83,14 @@ func TestDataPlane(t *testing.T) {
 	write(t, filepath.Join(prefix, ".kong_env"), envOf("admin_listen = 127.0.0.1:1", "role = data_plane", "declarative_config = /kong.yml"))
 	s, log := openAdmin(t, kongdata.Config{Prefix: prefix})
 	wantNames(t, "", s.Want([]string{uuid(1)}).Wait(t.Context()), "/1")
-	if _, err := s.Consumer(t.Context(), kongdata.ByUsername, "x"); !errors.Is(err, kongdata.ErrNoConsumers) {
+	if _, err := find(t.Context(), s, consumer.ByUsername, "x"); !errors.Is(err, kongdata.ErrNoConsumers) {
 		t.Errorf("got %v", err)
 	}
 	text := log.String()
 	if dir := strings.Index(text, "-ca-dir or -declarative-config: a data plane has no Admin API"); dir < 0 || strings.Contains(text[:dir], "-admin-url") {
 		t.Errorf("log:\n%s", text)
 	}
-	if log.count("does not answer") != 0 {
+	if log.count("source cannot be read") != 0 {
 		t.Errorf("an Admin API that is not there is asked:\n%s", log)
 	}
 }

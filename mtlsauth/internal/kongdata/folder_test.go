@@ -48,7 +48,7 @@ func TestFolder(t *testing.T) {
 		{"half a file", map[string]string{id + ".pem": one[:len(one)/2]}, "/ab", "no whole PEM certificate"},
 		{"too large", map[string]string{id + ".pem": one + strings.Repeat("\n", kongdata.MaxEntity)}, "/ab", "more than 1048576 bytes"},
 		{"a Secret without certificate", map[string]string{"x/id": id}, "/ab", "neither cert nor ca.crt"},
-		{"an id that is none", map[string]string{"x/id": "../../etc", "x/cert": one}, "/ab", "holds no UUID"},
+		{"an id that is none", map[string]string{"x/id": "../../etc", "x/cert": one}, "/ab", "must hold a UUID"},
 		{"not there", map[string]string{uuid(2) + ".pem": one}, "other/", ""},
 		{"empty folder", map[string]string{"README": ""}, "other/", ""},
 	}
@@ -61,7 +61,7 @@ func TestFolder(t *testing.T) {
 			// What is below answers only for what the folder says it has not.
 			lower := newFake("lower")
 			lower.set(id, pemOf("other"))
-			s, log := openFolder(t, dir, lower)
+			s, log := openFolder(t, dir, lower.source())
 			wantNames(t, "", s.Want([]string{id}).Wait(t.Context()), test.want)
 			time.Sleep(10 * time.Millisecond)
 			if !strings.Contains(log.String(), test.log) {
@@ -197,7 +197,6 @@ func TestMountedSecretSwaps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refresher := sources[0].(kongdata.Refresher)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -212,17 +211,17 @@ func TestMountedSecretSwaps(t *testing.T) {
 	}()
 	answers := 0
 	for range 2000 {
-		refresher.Refresh(t.Context(), false)
+		read := sources[0].Read(t.Context(), kongdata.Request{})
 		absent := 0
 		for n := range 2 {
-			text, err := sources[0].CACertificate(t.Context(), uuid(1+n))
-			if err == nil {
+			answer, listed := read.CACertificates[uuid(1+n)]
+			if listed && answer.Err == nil {
 				answers++
-				if text != certs[n] {
+				if answer.Certificate.Subject.CommonName != []string{"even", "odd"}[n] {
 					t.Fatal("an id of one version with the certificate of another")
 				}
 			}
-			if errors.Is(err, kongdata.ErrNotFound) {
+			if !listed && read.Err == nil {
 				absent++
 			}
 		}
@@ -269,20 +268,17 @@ func TestPipeInFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		sources[0].(kongdata.Refresher).Refresh(t.Context(), false)
-	}()
+	done := make(chan kongdata.Contents, 1)
+	go func() { done <- sources[0].Read(t.Context(), kongdata.Request{}) }()
 	select {
-	case <-done:
+	case read := <-done:
+		if answer := read.CACertificates[uuid(1)]; answer.Certificate == nil {
+			t.Error(answer.Err)
+		}
+		if answer := read.CACertificates[uuid(2)]; answer.Err == nil || errors.Is(answer.Err, kongdata.ErrNotFound) {
+			t.Errorf("the pipe: got %v", answer.Err)
+		}
 	case <-time.After(10 * time.Second):
 		t.Fatal("reading waits for a writer")
-	}
-	if _, err := sources[0].CACertificate(t.Context(), uuid(1)); err != nil {
-		t.Error(err)
-	}
-	if _, err := sources[0].CACertificate(t.Context(), uuid(2)); err == nil || errors.Is(err, kongdata.ErrNotFound) {
-		t.Errorf("the pipe: got %v", err)
 	}
 }

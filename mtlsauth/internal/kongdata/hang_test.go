@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
@@ -42,6 +43,7 @@ func TestPipes(t *testing.T) {
 			_, logger := newLog()
 			done := make(chan struct{})
 			var sources []kongdata.Source
+			var answer kongdata.Answer
 			go func() {
 				defer close(done)
 				var err error
@@ -49,7 +51,7 @@ func TestPipes(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				sources[0].(kongdata.Refresher).Refresh(t.Context(), false)
+				answer = answerOf(t, sources[0], uuid(2))
 			}()
 			select {
 			case <-done:
@@ -59,11 +61,11 @@ func TestPipes(t *testing.T) {
 			if len(sources) != 1 {
 				return
 			}
-			if _, err := sources[0].CACertificate(t.Context(), uuid(2)); err == nil || errors.Is(err, kongdata.ErrNotFound) {
+			if err := answer.Err; err == nil || errors.Is(err, kongdata.ErrNotFound) {
 				t.Errorf("got %v, want no answer", err)
 			}
 			if name == "secret/id" || name == "secret/cert" {
-				if _, err := sources[0].CACertificate(t.Context(), uuid(1)); err != nil {
+				if err := answerOf(t, sources[0], uuid(1)).Err; err != nil {
 					t.Errorf("the other file: %v", err)
 				}
 			}
@@ -96,15 +98,19 @@ func (h *hangingSource) hang() func() {
 	}
 }
 
-func (h *hangingSource) Refresh(ctx context.Context, force bool) {
-	h.mu.Lock()
-	gate := h.gate
-	h.mu.Unlock()
-	h.looks <- struct{}{}
-	if gate != nil {
-		<-gate // as a file system does, it does not hear of ctx
+func (h *hangingSource) source() kongdata.Source {
+	s := h.consumerFake.source()
+	s.Read = func(ctx context.Context, r kongdata.Request) kongdata.Contents {
+		h.mu.Lock()
+		gate := h.gate
+		h.mu.Unlock()
+		h.looks <- struct{}{}
+		if gate != nil {
+			<-gate // as a file system does, it does not hear of ctx
+		}
+		return h.read(ctx, r)
 	}
-	h.fakeSource.Refresh(ctx, force)
+	return s
 }
 
 // A look that does not end is a source that is down, and is not started twice.
@@ -113,9 +119,9 @@ func TestLookHangs(t *testing.T) {
 		above, hang := newFake("above"), newHanging("hang")
 		above.set(uuid(1), pemOf("one"))
 		hang.set(uuid(2), pemOf("two"))
-		hang.consumers["username=x"] = kongdata.Consumer{ID: uuid(9), Username: "x"}
+		hang.consumers["username=x"] = consumer.Consumer{ID: uuid(9), Username: "x"}
 		log, logger := newLog()
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{above, hang}, Log: logger})
+		s := start(t, kongdata.Options{Sources: sourcesOf(above, hang), Log: logger})
 		set := s.Want([]string{uuid(1), uuid(2)})
 		wantNames(t, "before", set.Wait(t.Context()), "one two/")
 
@@ -127,7 +133,7 @@ func TestLookHangs(t *testing.T) {
 		if n := len(hang.looks) - before; n != 1 {
 			t.Errorf("%d looks beside each other", n)
 		}
-		if log.count("does not answer") == 0 {
+		if log.count("source cannot be read") == 0 {
 			t.Errorf("log:\n%s", log)
 		}
 		began := time.Now()
@@ -135,8 +141,8 @@ func TestLookHangs(t *testing.T) {
 		if took := time.Since(began); took != 0 {
 			t.Errorf("an id that is new waits %v", took)
 		}
-		wantLookup(t, s, kongdata.ByUsername, "x", "x")
-		if _, err := s.Consumer(t.Context(), kongdata.ByUsername, "y"); err == nil || errors.Is(err, kongdata.ErrNotFound) {
+		wantLookup(t, s, consumer.ByUsername, "x", "x")
+		if _, err := find(t.Context(), s, consumer.ByUsername, "y"); err == nil || errors.Is(err, kongdata.ErrNotFound) {
 			t.Errorf("somebody who was not known: got %v", err)
 		}
 		if took := time.Since(began); took != 0 {
@@ -147,10 +153,10 @@ func TestLookHangs(t *testing.T) {
 		release()
 		time.Sleep(time.Minute)
 		wantNames(t, "over", set.Snapshot(), "new changed/")
-		if log.count("CA certificates answers again") != 1 {
+		if log.count("source can be read again") != 1 {
 			t.Errorf("log:\n%s", log)
 		}
-		if _, err := s.Consumer(t.Context(), kongdata.ByUsername, "y"); !errors.Is(err, kongdata.ErrNotFound) {
+		if _, err := find(t.Context(), s, consumer.ByUsername, "y"); !errors.Is(err, kongdata.ErrNotFound) {
 			t.Errorf("after it: got %v", err)
 		}
 	})
@@ -163,14 +169,14 @@ func TestFirstLookHangs(t *testing.T) {
 		release := hang.hang()
 		defer release()
 		_, logger := newLog()
-		s := kongdata.NewStore(kongdata.Options{Sources: []kongdata.Source{hang}, Log: logger})
+		s := kongdata.NewStore(kongdata.Options{Sources: sourcesOf(hang), Log: logger})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); s.Run(ctx) }()
 		time.Sleep(10 * time.Second)
 		began := time.Now()
 		wantNames(t, "", s.Want([]string{uuid(1)}).Wait(ctx), "/1")
-		if _, err := s.Consumer(t.Context(), kongdata.ByUsername, "y"); err == nil || errors.Is(err, kongdata.ErrNotFound) {
+		if _, err := find(t.Context(), s, consumer.ByUsername, "y"); err == nil || errors.Is(err, kongdata.ErrNotFound) {
 			t.Errorf("got %v", err)
 		}
 		if took := time.Since(began); took != 0 {
@@ -195,7 +201,7 @@ func TestRunEndsDuringALook(t *testing.T) {
 		release := hang.hang()
 		defer release()
 		log, logger := newLog()
-		s := kongdata.NewStore(kongdata.Options{Sources: []kongdata.Source{hang}, Log: logger})
+		s := kongdata.NewStore(kongdata.Options{Sources: sourcesOf(hang), Log: logger})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); s.Run(ctx) }()

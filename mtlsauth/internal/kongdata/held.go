@@ -12,8 +12,8 @@ type Entity struct {
 	Cert string // PEM
 }
 
-// Held is CA certificates that are all there is: who has Kong's own database
-// brings them along and has nothing to ask for or to wait for. It never changes.
+// Held is CA certificates that come with a configuration, in Lua mode from Kong's
+// own database: nothing is asked for or waited for. It never changes.
 type Held struct {
 	ids      []string
 	snapshot *Snapshot
@@ -35,13 +35,13 @@ func Hold(ids []string, entities []Entity) (held *Held, refused []error) {
 			s.Missing = append(s.Missing, id)
 			continue
 		}
-		cert, err := parseCA(text)
-		if err != nil {
-			refused = append(refused, fmt.Errorf("CA certificate %s: %w", id, err))
+		answer := judgeCA(text)
+		if answer.Err != nil {
+			refused = append(refused, fmt.Errorf("CA certificate %s: %w", id, answer.Err))
 			s.Missing = append(s.Missing, id)
 			continue
 		}
-		s.CAs = append(s.CAs, CA{ID: id, Certificate: cert})
+		s.CAs = append(s.CAs, CA{ID: id, Certificate: answer.Certificate})
 	}
 	return held, refused
 }
@@ -52,6 +52,6 @@ func (h *Held) Snapshot() *Snapshot { return h.snapshot }
 // Wait is Snapshot: there is nothing to wait for.
 func (h *Held) Wait(context.Context) *Snapshot { return h.snapshot }
 
-// IDs returns the ids, sorted, in lower case, each once. Nobody may change the
-// slice.
+// IDs returns the ids, sorted, in lower case, each once. The slice must not be
+// changed.
 func (h *Held) IDs() []string { return h.ids }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -44,35 +45,49 @@ func newLog() (*logBuffer, *slog.Logger) {
 	return b, slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// fakeSource knows what it was told, is down when it was told so, and records
-// who asked.
+// fakeSource has what it was told, is down when it was told so, and records what it
+// was asked for. A reading takes a delay for each id.
 type fakeSource struct {
 	name  string
 	delay time.Duration
 
-	mu      sync.Mutex
-	certs   map[string]string
-	err     error
-	asked   map[string][]time.Time
-	now     int
-	most    int
-	refresh []bool
+	mu    sync.Mutex
+	certs map[string]string
+	err   error
+	asked map[string][]time.Time
+	force []bool // of each reading
 }
 
 func newFake(name string) *fakeSource {
 	return &fakeSource{name: name, certs: map[string]string{}, asked: map[string][]time.Time{}}
 }
 
-func (f *fakeSource) Name() string { return f.name }
+func (f *fakeSource) source() kongdata.Source { return kongdata.Source{Name: f.name, Read: f.read} }
 
-func (f *fakeSource) CACertificate(ctx context.Context, id string) (string, error) {
+func (f *fakeSource) read(ctx context.Context, r kongdata.Request) kongdata.Contents {
+	f.mu.Lock()
+	f.force = append(f.force, r.Force)
+	f.mu.Unlock()
+	c := kongdata.Contents{CACertificates: map[string]kongdata.Answer{}, Asked: true}
+	for _, id := range r.IDs {
+		text, err := f.certificate(ctx, id)
+		c.CACertificates[id] = kongdata.Answer{Err: err}
+		if err == nil {
+			c.CACertificates[id] = kongdata.JudgeCA(text)
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c.Err = f.err
+	return c
+}
+
+// certificate returns the text of one.
+func (f *fakeSource) certificate(ctx context.Context, id string) (string, error) {
 	f.mu.Lock()
 	f.asked[id] = append(f.asked[id], time.Now())
-	f.now++
-	f.most = max(f.most, f.now)
 	delay := f.delay
 	f.mu.Unlock()
-	defer func() { f.mu.Lock(); f.now--; f.mu.Unlock() }()
 	if delay > 0 {
 		select {
 		case <-time.After(delay):
@@ -91,10 +106,39 @@ func (f *fakeSource) CACertificate(ctx context.Context, id string) (string, erro
 	return "", kongdata.ErrNotFound
 }
 
-func (f *fakeSource) Refresh(_ context.Context, force bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.refresh = append(f.refresh, force)
+// sourcesOf returns the sources of fakes.
+func sourcesOf(fakes ...interface{ source() kongdata.Source }) []kongdata.Source {
+	var out []kongdata.Source
+	for _, f := range fakes {
+		out = append(out, f.source())
+	}
+	return out
+}
+
+// answerOf reads a source for one id and returns what it says of it.
+func answerOf(t *testing.T, s kongdata.Source, id string) kongdata.Answer {
+	t.Helper()
+	c := s.Read(t.Context(), kongdata.Request{IDs: []string{id}, All: true})
+	answer, ok := c.CACertificates[id]
+	if !ok {
+		answer.Err = c.Err
+		if c.Err == nil {
+			answer.Err = kongdata.ErrNotFound
+		}
+	}
+	return answer
+}
+
+// find asks the store for one consumer.
+func find(ctx context.Context, s *kongdata.Store, by consumer.By, value string) (consumer.Consumer, error) {
+	result := s.Find(ctx, []consumer.Query{{By: by, Value: value}})[0]
+	switch {
+	case result.Consumer != nil:
+		return *result.Consumer, result.Err
+	case result.Err == nil:
+		return consumer.Consumer{}, kongdata.ErrNotFound
+	}
+	return consumer.Consumer{}, result.Err
 }
 
 func (f *fakeSource) set(id, text string) {
@@ -109,6 +153,13 @@ func (f *fakeSource) fail(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.err = err
+}
+
+// forced returns Request.Force of each reading.
+func (f *fakeSource) forced() []bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]bool(nil), f.force...)
 }
 
 func (f *fakeSource) times(id string) []time.Time {

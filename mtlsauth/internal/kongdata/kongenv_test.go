@@ -93,7 +93,7 @@ func TestKongEnv(t *testing.T) {
 			}
 			lower := newFake("lower")
 			lower.set(uuid(1), pemOf("other"))
-			s, log := openAdmin(t, kongdata.Config{Prefix: prefix}, lower)
+			s, log := openAdmin(t, kongdata.Config{Prefix: prefix}, lower.source())
 			if !strings.Contains(log.String(), test.log) {
 				t.Errorf("at the start the log lacks %q:\n%s", test.log, log)
 			}
@@ -161,7 +161,7 @@ func TestKongEnvTLS(t *testing.T) {
 		{"second in the file", ownURL, map[string]string{"a.crt": pemOf("x") + own.PEM()}, "admin_ssl_cert = a.crt", "", "/1", "neither"},
 		{"its CA is no pin", signedURL, map[string]string{"a.crt": root.PEM()}, "admin_ssl_cert = a.crt", "", "/1", "neither"},
 		{"default not used beside admin_ssl_cert", ownURL, map[string]string{"a.crt": pemOf("x"), "ssl/admin-kong-default.crt": own.PEM()}, "admin_ssl_cert = a.crt", "", "/1", "neither"},
-		{"no file", ownURL, nil, "", "", "/1", "can not be read"},
+		{"no file", ownURL, nil, "", "", "/1", "cannot be read"},
 		{"rubbish", ownURL, map[string]string{"a.crt": "rubbish"}, "admin_ssl_cert = a.crt", "", "/1", "no PEM certificate"},
 		{"usual verification", signedURL, nil, "", root.PEM(), "one/", ""},
 		{"usual verification, another name", elseURL, nil, "", root.PEM(), "/1", "doesn't contain any IP SANs"},
@@ -242,22 +242,22 @@ func TestOpen(t *testing.T) {
 		{"http elsewhere", kongdata.Config{AdminURL: "http://kong.example:8001"}, []string{"-admin-url", "http://kong.example:8001", "-admin-allow-http"}},
 		{"http to what begins like loopback", kongdata.Config{AdminURL: "http://127.0.0.1.example:8001"}, []string{"-admin-allow-http"}},
 		{"http to any address", kongdata.Config{AdminURL: "http://0.0.0.0:8001"}, []string{"-admin-allow-http"}},
-		{"no scheme", kongdata.Config{AdminURL: "127.0.0.1:8001"}, []string{`-admin-url "127.0.0.1:8001": no scheme; allowed are https`, "unix:PATH", "http:// to"}},
+		{"no scheme", kongdata.Config{AdminURL: "127.0.0.1:8001"}, []string{`-admin-url "127.0.0.1:8001": no scheme; must be https`, "unix:PATH", "http:// to"}},
 		{"no scheme, a name", kongdata.Config{AdminURL: "localhost:8001"}, []string{`"localhost:8001": no scheme`}},
 		{"no scheme, a password", kongdata.Config{AdminURL: "u:top-secret@localhost:8001"}, []string{"-admin-url (not shown", "no scheme"}},
 		{"a token as user name", kongdata.Config{AdminURL: "https://top-secret@x"}, []string{"-admin-url (not shown", "-admin-token-file"}},
 		{"a token in the query", kongdata.Config{AdminURL: "https://x/?token=top-secret"}, []string{`"https://x/?…"`, "query"}},
-		{"no port number", kongdata.Config{AdminURL: "https://x:y"}, []string{`"https://x:y": it is no URL`}},
+		{"no port number", kongdata.Config{AdminURL: "https://x:y"}, []string{`"https://x:y": it is not a URL`}},
 		{"an at sign in the path", kongdata.Config{AdminURL: "https://x/@y"}, nil},
-		{"another scheme", kongdata.Config{AdminURL: "ftp://127.0.0.1"}, []string{"ftp://127.0.0.1", "allowed are"}},
-		{"no host", kongdata.Config{AdminURL: "https://"}, []string{"allowed are"}},
+		{"another scheme", kongdata.Config{AdminURL: "ftp://127.0.0.1"}, []string{"ftp://127.0.0.1", "must be"}},
+		{"no host", kongdata.Config{AdminURL: "https://"}, []string{"must be"}},
 		{"no port after a colon", kongdata.Config{AdminURL: "https://x:"}, []string{"port"}},
 		{"port 0", kongdata.Config{AdminURL: "https://x:0"}, []string{"port"}},
 		{"port too large", kongdata.Config{AdminURL: "https://x:65536"}, []string{"port"}},
-		{"query", kongdata.Config{AdminURL: "https://x/?y"}, []string{"allowed are"}},
+		{"query", kongdata.Config{AdminURL: "https://x/?y"}, []string{"must be"}},
 		{"a password", kongdata.Config{AdminURL: "https://u:top-secret@x"}, []string{"-admin-token-file"}},
-		{"a password in what is no URL", kongdata.Config{AdminURL: "https://u:top-secret@x:y"}, []string{"no URL"}},
-		{"a relative socket", kongdata.Config{AdminURL: "unix:admin.sock"}, []string{"unix:admin.sock", "begins with /"}},
+		{"a password in what is no URL", kongdata.Config{AdminURL: "https://u:top-secret@x:y"}, []string{"not a URL"}},
+		{"a relative socket", kongdata.Config{AdminURL: "unix:admin.sock"}, []string{"unix:admin.sock", "must begin with /"}},
 		{"a certificate without key", kongdata.Config{AdminCertFile: "/c"}, []string{"-admin-cert-file", "/c", "-admin-key-file"}},
 		{"a key without certificate", kongdata.Config{AdminKeyFile: "/k"}, []string{"-admin-key-file", "/k", "-admin-cert-file"}},
 	}
@@ -296,7 +296,7 @@ func TestOpen(t *testing.T) {
 	}
 	var order []string
 	for _, source := range sources {
-		order = append(order, source.Name())
+		order = append(order, source.Name)
 	}
 	if got, want := strings.Join(order, "; "), "-ca-dir /a; -declarative-config /b; Admin API unix:/c"; got != want {
 		t.Errorf("order: got %q, want %q", got, want)
@@ -314,7 +314,7 @@ func TestLoopbackOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.Get("http://192.0.2.1/"); err == nil || !strings.Contains(err.Error(), "no loopback address") {
+	if _, err := client.Get("http://192.0.2.1/"); err == nil || !strings.Contains(err.Error(), "not a loopback address") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -10,12 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
 func TestKongEnvConsumers(t *testing.T) {
 	admin := newKong()
-	admin.add(kongdata.Consumer{ID: uuid(1), Username: "x", CustomID: "api"})
+	admin.add(consumer.Consumer{ID: uuid(1), Username: "x", CustomID: "api"})
 	server := httptest.NewServer(admin)
 	defer server.Close()
 	listen := "admin_listen = " + listenOf(server.URL)
@@ -43,9 +44,9 @@ func TestKongEnvConsumers(t *testing.T) {
 				write(t, filepath.Join(prefix, ".kong_env"), test.env)
 			}
 			lower := newConsumerFake("lower")
-			lower.consumers["username=x"] = kongdata.Consumer{ID: uuid(1), Username: "x", CustomID: "lower"}
-			s, _ := openAdmin(t, kongdata.Config{Prefix: prefix}, lower)
-			got, err := s.Consumer(t.Context(), kongdata.ByUsername, "x")
+			lower.consumers["username=x"] = consumer.Consumer{ID: uuid(1), Username: "x", CustomID: "lower"}
+			s, _ := openAdmin(t, kongdata.Config{Prefix: prefix}, lower.source())
+			got, err := find(t.Context(), s, consumer.ByUsername, "x")
 			if test.want == "error: …" {
 				if err == nil || errors.Is(err, kongdata.ErrNotFound) || errors.Is(err, kongdata.ErrNoConsumers) || strings.Contains(err.Error(), "secret") {
 					t.Errorf("got %+v, %v", got, err)
@@ -67,11 +68,11 @@ func TestKongEnvConsumersBreak(t *testing.T) {
 	write(t, file, "consumers: [{username: x}]")
 	write(t, filepath.Join(prefix, ".kong_env"), envOf("admin_listen = off", "declarative_config = kong.yml"))
 	s, log := openAdmin(t, kongdata.Config{Prefix: prefix})
-	wantLookup(t, s, kongdata.ByUsername, "x", "x")
+	wantLookup(t, s, consumer.ByUsername, "x", "x")
 	write(t, file, "consumers: [")
 	for range 500 {
-		wantLookup(t, s, kongdata.ByUsername, "x", "x")
-		if log.count("source of consumers does not answer") == 1 {
+		wantLookup(t, s, consumer.ByUsername, "x", "x")
+		if log.count("source cannot be read") == 1 {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -86,7 +87,7 @@ func TestKongEnvConsumersChange(t *testing.T) {
 	var envs []string
 	for _, name := range []string{"one", "two"} {
 		admin := newKong()
-		admin.add(kongdata.Consumer{ID: uuid(1), Username: "x", CustomID: name})
+		admin.add(consumer.Consumer{ID: uuid(1), Username: "x", CustomID: name})
 		server := httptest.NewServer(admin)
 		defer server.Close()
 		envs = append(envs, envOf("admin_listen = "+listenOf(server.URL)))
@@ -102,7 +103,7 @@ func TestKongEnvConsumersChange(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					wantLookup(t, s, kongdata.ByUsername, "x", "x")
+					wantLookup(t, s, consumer.ByUsername, "x", "x")
 				}
 			}
 		})

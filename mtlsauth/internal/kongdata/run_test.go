@@ -15,7 +15,7 @@ func TestRunEnds(t *testing.T) {
 		hang := newFake("hang")
 		hang.delay = time.Hour
 		log, logger := newLog()
-		s := kongdata.NewStore(kongdata.Options{Sources: []kongdata.Source{hang}, Log: logger})
+		s := kongdata.NewStore(kongdata.Options{Sources: sourcesOf(hang), Log: logger})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); s.Run(ctx) }()
@@ -44,7 +44,7 @@ func TestRunEndsInTheMiddle(t *testing.T) {
 		a.set(uuid(1), pemOf("one"))
 		b.delay = time.Hour
 		log, logger := newLog()
-		s := kongdata.NewStore(kongdata.Options{Sources: []kongdata.Source{a, b}, Log: logger})
+		s := kongdata.NewStore(kongdata.Options{Sources: sourcesOf(a, b), Log: logger})
 		ctx, cancel := context.WithCancel(t.Context())
 		go s.Run(ctx)
 		s.Want([]string{uuid(1)}).Wait(ctx)
@@ -65,7 +65,7 @@ func TestLog(t *testing.T) {
 		log, logger := newLog()
 		a.set(uuid(1), pemOf("one"))
 		a.set(uuid(2), pki.NewCA("old", pki.Expired()).PEM())
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{a}, Log: logger})
+		s := start(t, kongdata.Options{Sources: sourcesOf(a), Log: logger})
 		set := s.Want([]string{uuid(1), uuid(2), uuid(3)})
 		set.Wait(t.Context())
 		wantNames(t, "the expired one is kept", set.Snapshot(), "one old/3")
@@ -77,12 +77,12 @@ func TestLog(t *testing.T) {
 		}
 		a.fail(errDown)
 		time.Sleep(5*time.Minute + 30*time.Second)
-		if got := log.count("does not answer"); got < 5 || got > 7 {
+		if got := log.count("source cannot be read"); got < 5 || got > 7 {
 			t.Errorf("%d lines in 5.5 minutes of a source that is down, want one a minute", got)
 		}
 		a.fail(nil)
 		time.Sleep(time.Minute)
-		if got := log.count("answers again"); got != 1 {
+		if got := log.count("can be read again"); got != 1 {
 			t.Errorf("%d lines of a source that is up again, want 1", got)
 		}
 		a.set(uuid(1), pki.NewSelfSigned("no CA").PEM())

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// firstRoundWait is how long requests wait, together, for the first round of
-// questions about their ids: longer than a busy Admin API takes, far shorter
-// than the minute after which Kong gives up.
+// firstRoundWait is how long requests wait, together, until all sources have been
+// asked for their ids: longer than a busy Admin API takes, far shorter than the
+// minute after which Kong gives up.
 const firstRoundWait = 3 * time.Second
 
-// CA is one CA certificate of a set. The certificate is shared: it is the same
-// pointer for the same bytes wherever it appears, and nobody may change it.
+// CA is one CA certificate of a set. The certificate is shared and must not be
+// changed.
 type CA struct {
 	ID          string
 	Certificate *x509.Certificate
@@ -35,97 +35,80 @@ func (s *Snapshot) equal(other *Snapshot) bool {
 	return slices.Equal(s.CAs, other.CAs) && slices.Equal(s.Missing, other.Missing)
 }
 
-// Set is the CA certificates that one configuration names. It is safe for
-// concurrent use.
+// Set is the CA certificates that configurations name, the same one for all that
+// name the same. It is safe for concurrent use.
 type Set struct {
-	shared   *sharedSet
 	store    *Store
-	released atomic.Bool
-}
-
-// sharedSet is what all sets of equal ids have in common. Everything but
-// current and done belongs to the store's lock.
-type sharedSet struct {
-	current  atomic.Pointer[Snapshot]
-	done     chan struct{} // closed after the first round
-	deadline time.Time     // when waiting for the first round ends
-
 	key      string
 	ids      []string // sorted
-	entries  []*entry // sorted by id
-	refs     int
-	pending  int // entries that have not been asked for yet
-	finished bool
-	dirty    bool
+	current  atomic.Pointer[Snapshot]
+	deadline time.Time     // when waiting for the sources ends
+	settled  chan struct{} // closed when all of them have been asked
+
+	// What follows belongs to the store's lock.
+	users int
+	done  bool // settled is closed
 }
 
-// Snapshot returns what is known now, in one atomic load. The pointer is
-// another one exactly when a certificate or a missing id is another.
-func (set *Set) Snapshot() *Snapshot {
-	return set.shared.current.Load()
+// newSet returns a set that all of its ids are missing from.
+func newSet(s *Store, key string, ids []string) *Set {
+	set := &Set{store: s, key: key, ids: ids, users: 1, deadline: time.Now().Add(firstRoundWait), settled: make(chan struct{})}
+	set.current.Store(&Snapshot{Missing: ids})
+	return set
 }
 
-// IDs returns the ids, sorted, in lower case, each once. The slice is shared by
-// all sets of equal ids, and nobody may change it.
-func (set *Set) IDs() []string { return set.shared.ids }
+// IDs returns the ids, sorted, in lower case, each once. The slice must not be
+// changed.
+func (set *Set) IDs() []string { return set.ids }
 
-// Wait returns what is known once the first round of questions about the ids
-// is over, or after 3 s counted from [Store.Want], or when ctx ends. All
-// waiters of a set wait for the same moment; when it has passed, Wait costs no
-// more than Snapshot. It fails closed: what is not known by then is missing.
+// Snapshot returns what is known now. It is one atomic load; the pointer changes
+// when anything does.
+func (set *Set) Snapshot() *Snapshot { return set.current.Load() }
+
+// Wait returns what is known once all sources have been asked for the ids. That
+// takes at most until three seconds after the first configuration named them, or
+// until ctx ends; what is not known by then is missing.
 func (set *Set) Wait(ctx context.Context) *Snapshot {
-	shared := set.shared
 	select {
-	case <-shared.done:
-		return shared.current.Load()
+	case <-set.settled:
+		return set.Snapshot()
 	default:
 	}
-	left := time.Until(shared.deadline)
+	left := time.Until(set.deadline)
 	if left <= 0 {
-		return shared.current.Load()
+		return set.Snapshot()
 	}
 	timer := time.NewTimer(left)
 	defer timer.Stop()
 	select {
-	case <-shared.done:
+	case <-set.settled:
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return shared.current.Load()
+	return set.Snapshot()
 }
 
-// Release says that the configuration is gone. Ids that no other set names are
-// no longer asked for, and the set's snapshot is not kept up to date any more.
-// A second call does nothing.
-func (set *Set) Release() {
-	if set.released.Swap(true) {
-		return
-	}
-	set.store.release(set.shared)
-}
+// Release says that a configuration is gone. With the last one the set is no
+// longer kept up to date.
+func (set *Set) Release() { set.store.release(set) }
 
-// snapshot builds what the entries hold now.
-func (shared *sharedSet) snapshot() *Snapshot {
-	s := new(Snapshot)
-	for _, e := range shared.entries {
+// publish makes visible what the entries hold. The store's lock is held.
+func (set *Set) publish(entries map[string]*entry) {
+	next, settled := new(Snapshot), true
+	for _, id := range set.ids {
+		e := entries[id]
+		settled = settled && e.settled
 		if e.cert == nil {
-			s.Missing = append(s.Missing, e.id)
+			next.Missing = append(next.Missing, id)
 		} else {
-			s.CAs = append(s.CAs, CA{ID: e.id, Certificate: e.cert})
+			next.CAs = append(next.CAs, CA{ID: id, Certificate: e.cert})
 		}
 	}
-	return s
-}
-
-// publish makes the entries' state what readers see, and ends the wait for the
-// first round when it is over.
-func (shared *sharedSet) publish() {
-	shared.dirty = false
-	if next := shared.snapshot(); !next.equal(shared.current.Load()) {
-		shared.current.Store(next)
+	if !next.equal(set.current.Load()) {
+		set.current.Store(next)
 	}
-	if shared.pending == 0 && !shared.finished {
-		shared.finished = true
-		close(shared.done)
+	if settled && !set.done {
+		set.done = true
+		close(set.settled)
 	}
 }

@@ -1,25 +1,35 @@
 package kongdata
 
 import (
-	"crypto/sha256"
 	"crypto/x509"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/consumer"
 )
 
-// defaultRefresh is the refresh period when Options names none.
-const defaultRefresh = 10 * time.Second
+const (
+	// defaultRefresh is the refresh period when Options names none.
+	defaultRefresh = 10 * time.Second
 
-// Options say where CA certificates come from.
+	// firstCredentialsWait is how long requests wait, together, for the first
+	// reading of the files with credentials: longer than that of the largest
+	// takes, far shorter than the minute after which Kong gives up.
+	firstCredentialsWait = 5 * time.Second
+)
+
+// Options say where CA certificates and consumers come from.
 type Options struct {
-	// Sources, the one that is asked first in front.
+	// Sources, in order of their rank.
 	Sources []Source
 
-	// Refresh is the time within which a known id is asked for again, and the
-	// longest pause between two questions about a missing one. Zero is 10 s.
+	// Refresh is the time after which a source is read again, and the longest
+	// pause between two readings while a CA certificate is missing. Zero is
+	// 10 s.
 	Refresh time.Duration
 
 	// Log gets changes and faults; nil is slog.Default().
@@ -27,44 +37,30 @@ type Options struct {
 }
 
 // Store keeps the CA certificates of all configurations up to date while
-// [Store.Run] runs. It is safe for concurrent use.
+// [Store.Run] runs, and finds consumers. It is safe for concurrent use.
 type Store struct {
 	sources []*sourceState
 	refresh time.Duration
 	log     *slog.Logger
-	wake    chan struct{}
+
+	credentials atomic.Pointer[[]*consumer.Credentials]
+	begun       time.Time
 
 	mu      sync.Mutex
-	entries map[string]*entry
-	sets    map[string]*sharedSet
-	dirty   []*sharedSet
-	certs   map[[sha256.Size]byte]*sharedCert
-	nextDue time.Time // earliest entry.next; zero: look now
-	reload  bool
+	entries map[string]*entry // of the ids that sets name
+	sets    map[string]*Set
 }
 
-// entry is one id that is wanted. All of it belongs to the store's lock.
+// entry is an id that is wanted. All of it belongs to the store's lock.
 type entry struct {
-	id   string
-	sets []*sharedSet
+	id      string
+	created time.Time
+	sets    int  // how many name it
+	settled bool // every source that had to be asked has been
 
-	asked  bool // a first round is over
-	asking bool
-	again  bool // ask anew when the question under way is answered
-	next   time.Time
-	misses int // questions in a row that left the id missing
-
-	answered time.Time // when the last question was
-
-	answer answer
-	cert   *x509.Certificate // nil: missing
-	sum    [sha256.Size]byte // of cert
-}
-
-// sharedCert is a parsed certificate and how many entries hold it.
-type sharedCert struct {
-	cert *x509.Certificate
-	refs int
+	cert  *x509.Certificate // nil: missing
+	owner int               // place of the source that cert is from; none
+	last  verdict           // for the log
 }
 
 // NewStore returns a store that knows nothing yet. It does no I/O.
@@ -72,10 +68,9 @@ func NewStore(o Options) *Store {
 	s := &Store{
 		refresh: o.Refresh,
 		log:     o.Log,
-		wake:    make(chan struct{}, 1),
+		begun:   time.Now(),
 		entries: make(map[string]*entry),
-		sets:    make(map[string]*sharedSet),
-		certs:   make(map[[sha256.Size]byte]*sharedCert),
+		sets:    make(map[string]*Set),
 	}
 	if s.refresh <= 0 {
 		s.refresh = defaultRefresh
@@ -83,46 +78,130 @@ func NewStore(o Options) *Store {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
-	for _, source := range o.Sources {
-		s.sources = append(s.sources, newSourceState(source, s.log))
+	for place, source := range o.Sources {
+		s.sources = append(s.sources, newSourceState(place, source, s.log))
 	}
+	s.publishCredentials()
 	return s
 }
 
-// Want returns the set of these ids, compared in lower case, and has those
-// asked for at once that are not known. It does not wait and does no I/O.
-// [Set.Release] gives the set back.
+// Want returns the set of these ids, compared in lower case, and has those asked
+// for at once that are not known. It does not wait and does no I/O. Each set must
+// be given back once by [Set.Release].
 func (s *Store) Want(ids []string) *Set {
-	ids = normalize(ids)
-	key := strings.Join(ids, "\x00")
+	set, reports := s.want(normalize(ids))
+	for _, report := range reports {
+		report()
+	}
+	return set
+}
 
+func (s *Store) want(ids []string) (set *Set, reports []func()) {
+	key := strings.Join(ids, "\x00")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	shared := s.sets[key]
-	if shared == nil {
-		shared = s.newShared(key, ids)
+	if set = s.sets[key]; set != nil {
+		set.users++
+		s.hurry(set)
+		return set, nil
 	}
-	shared.refs++
-	for _, e := range shared.entries {
-		if e.asked && e.cert == nil {
-			// A new configuration is a reason to believe that the id exists
-			// by now. Instances start in bursts, one in each of Kong's
-			// workers: the pause after the last question stays a second.
-			e.misses = 0
-			if soon := e.answered.Add(firstRetry); !e.asking && soon.Before(e.next) {
-				s.schedule(e, soon)
+	set = newSet(s, key, ids)
+	s.hurry(set)
+	s.sets[key] = set
+	for _, id := range ids {
+		e := s.entries[id]
+		if e == nil {
+			e = &entry{id: id, created: time.Now(), owner: none}
+			s.entries[id] = e
+		}
+		e.sets++
+	}
+	return set, s.merge()
+}
+
+// hurry has the missing ids of a set asked for again: that a new configuration
+// names them is a reason to believe that they exist by now. Instances start in
+// bursts, one in each of Kong's workers: the pause after the last reading stays a
+// second. The lock is held.
+func (s *Store) hurry(set *Set) {
+	for _, id := range set.ids {
+		if e := s.entries[id]; e != nil && e.settled && e.cert == nil {
+			for place, source := range s.sources {
+				if s.needs(e, place) {
+					source.retry(s.refresh)
+				}
 			}
 		}
 	}
-	return &Set{shared: shared, store: s}
 }
 
-// Reload has all sources read and all ids asked for at once. It does not wait.
+// release drops one use of a set and, with its last, the ids that no other set
+// names.
+func (s *Store) release(set *Set) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	set.users--
+	if set.users > 0 {
+		return
+	}
+	delete(s.sets, set.key)
+	for _, id := range set.ids {
+		e := s.entries[id]
+		if e.sets--; e.sets == 0 {
+			delete(s.entries, id)
+		}
+	}
+}
+
+// Reload has all sources read at once, whatever seems unchanged. It does not
+// wait.
 func (s *Store) Reload() {
 	s.mu.Lock()
-	s.reload = true
-	s.mu.Unlock()
-	s.signal()
+	defer s.mu.Unlock()
+	for _, source := range s.sources {
+		source.force = true
+		source.readNow()
+	}
+}
+
+// Credentials returns those of the sources that have any, in order of their rank;
+// nil stands for a source of which no version could be read yet. The slice must
+// not be changed.
+func (s *Store) Credentials() []*consumer.Credentials { return *s.credentials.Load() }
+
+// AwaitCredentials returns when every source with credentials has been read once,
+// or when that takes too long: then it is not known whom it would have mapped, and
+// lookups fail.
+func (s *Store) AwaitCredentials() {
+	for _, source := range s.sources {
+		if !source.HasCredentials {
+			continue
+		}
+		select {
+		case <-source.first:
+			continue
+		default:
+		}
+		timer := time.NewTimer(time.Until(s.begun.Add(firstCredentialsWait))) // at once when that is past
+		select {
+		case <-source.first:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// publishCredentials makes visible what the sources hold.
+func (s *Store) publishCredentials() {
+	var next []*consumer.Credentials
+	for _, source := range s.sources {
+		if source.HasCredentials {
+			next = append(next, source.contents.Credentials)
+		}
+	}
+	if old := s.credentials.Load(); old == nil || !slices.Equal(*old, next) {
+		s.credentials.Store(&next)
+	}
 }
 
 func normalize(ids []string) []string {
@@ -132,77 +211,4 @@ func normalize(ids []string) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// newShared makes a set and the entries that it needs. The caller holds the
-// lock.
-func (s *Store) newShared(key string, ids []string) *sharedSet {
-	now := time.Now()
-	shared := &sharedSet{key: key, ids: ids, done: make(chan struct{}), deadline: now.Add(firstRoundWait)}
-	for _, id := range ids {
-		e := s.entries[id]
-		if e == nil {
-			e = &entry{id: id, answer: answer{source: nobody}}
-			s.entries[id] = e
-			s.schedule(e, now)
-		}
-		e.sets = append(e.sets, shared)
-		shared.entries = append(shared.entries, e)
-		if !e.asked {
-			shared.pending++
-		}
-	}
-	shared.current.Store(shared.snapshot())
-	shared.publish()
-	s.sets[key] = shared
-	return shared
-}
-
-// release drops one use of a set and, with its last, the ids that no other set
-// names.
-func (s *Store) release(shared *sharedSet) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	shared.refs--
-	if shared.refs > 0 {
-		return
-	}
-	delete(s.sets, shared.key)
-	for _, e := range shared.entries {
-		e.sets = slices.DeleteFunc(e.sets, func(other *sharedSet) bool { return other == shared })
-		if len(e.sets) > 0 {
-			continue
-		}
-		s.setCert(e, nil)
-		delete(s.entries, e.id)
-		for _, source := range s.sources {
-			source.forget(e.id)
-		}
-	}
-}
-
-// setCert makes cert, which may be nil, that of the entry, and returns whether
-// it is another one. Equal certificates become one. The caller holds the lock.
-func (s *Store) setCert(e *entry, cert *x509.Certificate) bool {
-	var sum [sha256.Size]byte
-	if cert != nil {
-		sum = sha256.Sum256(cert.Raw)
-	}
-	if (cert == nil) == (e.cert == nil) && sum == e.sum {
-		return false
-	}
-	if cert != nil {
-		if s.certs[sum] == nil {
-			s.certs[sum] = &sharedCert{cert: cert}
-		}
-		s.certs[sum].refs++
-		cert = s.certs[sum].cert
-	}
-	if old := s.certs[e.sum]; e.cert != nil && old != nil {
-		if old.refs--; old.refs == 0 {
-			delete(s.certs, e.sum)
-		}
-	}
-	e.cert, e.sum = cert, sum
-	return true
 }

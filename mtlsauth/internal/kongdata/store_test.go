@@ -70,7 +70,7 @@ func TestSources(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, b := newFake("a"), newFake("b")
 				test.steps[0].do(a, b)
-				s := start(t, kongdata.Options{Sources: []kongdata.Source{a, b}})
+				s := start(t, kongdata.Options{Sources: sourcesOf(a, b)})
 				set := s.Want([]string{id})
 				wantNames(t, test.steps[0].what, set.Wait(t.Context()), test.steps[0].want)
 				for _, step := range test.steps[1:] {
@@ -89,7 +89,7 @@ func TestWant(t *testing.T) {
 		pem := pemOf("one")
 		a.set(uuid(0xa), pem)
 		a.set(uuid(2), pem)
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{a}})
+		s := start(t, kongdata.Options{Sources: sourcesOf(a)})
 
 		first := s.Want([]string{uuid(3), "00000000-0000-4000-8000-00000000000A", uuid(3), uuid(0xa)})
 		wantNames(t, "at once", first.Snapshot(), "/3 a")
@@ -106,13 +106,6 @@ func TestWant(t *testing.T) {
 		if ids := same.IDs(); !slices.Equal(ids, []string{uuid(3), uuid(0xa)}) || &ids[0] != &first.IDs()[0] {
 			t.Errorf("ids: got %q, want both, sorted, in the slice of the other set", ids)
 		}
-		other := s.Want([]string{uuid(2)}).Wait(t.Context())
-		if other.CAs[0].Certificate != got.CAs[0].Certificate {
-			t.Error("the same bytes are two certificates")
-		}
-		if n := s.CertCount(); n != 1 {
-			t.Errorf("got %d certificates, want 1", n)
-		}
 		if empty := s.Want(nil).Wait(t.Context()); names(empty) != "/" {
 			t.Errorf("no ids: got %q", names(empty))
 		}
@@ -124,7 +117,7 @@ func TestSnapshotIdentity(t *testing.T) {
 		a := newFake("a")
 		one := pemOf("one")
 		a.set(uuid(1), one)
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{a}})
+		s := start(t, kongdata.Options{Sources: sourcesOf(a)})
 		set := s.Want([]string{uuid(1), uuid(2)})
 		before := set.Wait(t.Context())
 
@@ -157,7 +150,7 @@ func TestSnapshotIdentity(t *testing.T) {
 func TestMissingIsAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newFake("a")
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{a}})
+		s := start(t, kongdata.Options{Sources: sourcesOf(a)})
 		began := time.Now()
 		set := s.Want([]string{uuid(1)})
 		time.Sleep(40 * time.Second)
@@ -187,7 +180,7 @@ func TestWait(t *testing.T) {
 		a.set(uuid(1), pemOf("one"))
 		hang := newFake("hang")
 		hang.delay = time.Hour
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{a, hang}})
+		s := start(t, kongdata.Options{Sources: sourcesOf(a, hang)})
 		began := time.Now()
 		set := s.Want([]string{uuid(1), uuid(2)})
 		for range 3 {
@@ -212,7 +205,7 @@ func TestWaitTogether(t *testing.T) {
 		a := newFake("a")
 		a.set(uuid(1), pemOf("one"))
 		a.delay = time.Second
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{a}})
+		s := start(t, kongdata.Options{Sources: sourcesOf(a)})
 		set := s.Want([]string{uuid(1)})
 		began := time.Now()
 		for range 50 {
@@ -238,52 +231,12 @@ func TestWaitTogether(t *testing.T) {
 	})
 }
 
-func TestAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		local, slow := newFake("local"), newFake("slow")
-		slow.delay = 10 * time.Millisecond
-		ids := make([]string, 400)
-		for i := range ids {
-			ids[i] = uuid(i + 1)
-		}
-		ca := pemOf("one")
-		for _, id := range ids {
-			slow.set(id, ca)
-		}
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{local, slow}})
-		set := s.Want(ids)
-		if got := set.Wait(t.Context()); len(got.CAs) != len(ids) {
-			t.Fatalf("got %d CAs, want %d", len(got.CAs), len(ids))
-		}
-		if slow.most != kongdata.AtOnce {
-			t.Errorf("%d questions at once, want %d", slow.most, kongdata.AtOnce)
-		}
-		time.Sleep(11 * time.Second)
-		second := map[time.Duration]int{}
-		began := slow.times(ids[0])[0]
-		for _, id := range ids {
-			second[slow.times(id)[1].Sub(began)/time.Second]++
-		}
-		if len(second) < 4 {
-			t.Errorf("the refresh is a burst: %v", second)
-		}
-		for _, at := range local.times(ids[0])[1:] {
-			if gap := at.Sub(began); gap > 11*time.Second {
-				t.Errorf("asked again only after %v", gap)
-			}
-		}
-		if n := len(local.refresh); n > 6 {
-			t.Errorf("the source looked %d times in one period", n)
-		}
-	})
-}
-
 func TestHungSourceDoesNotHoldUpAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		local, hang := newFake("local"), newFake("hang")
 		hang.delay = time.Hour
 		local.set(uuid(100), pemOf("one"))
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{local, hang}})
+		s := start(t, kongdata.Options{Sources: sourcesOf(local, hang)})
 		for i := range 50 {
 			s.Want([]string{uuid(i)})
 		}
@@ -300,7 +253,7 @@ func TestReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newFake("a")
 		a.set(uuid(1), pemOf("one"))
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{a}, Refresh: time.Hour})
+		s := start(t, kongdata.Options{Sources: sourcesOf(a), Refresh: time.Hour})
 		set := s.Want([]string{uuid(1), uuid(2)})
 		set.Wait(t.Context())
 		a.set(uuid(1), pemOf("other"))
@@ -308,7 +261,7 @@ func TestReload(t *testing.T) {
 		s.Reload()
 		synctest.Wait()
 		wantNames(t, "after Reload", set.Snapshot(), "other two/")
-		if last := a.refresh[len(a.refresh)-1]; !last {
+		if last := a.force[len(a.force)-1]; !last {
 			t.Error("the source was not told to read everything")
 		}
 
@@ -333,10 +286,9 @@ func TestRelease(t *testing.T) {
 		a := newFake("a")
 		a.set(uuid(1), pemOf("one"))
 		a.set(uuid(2), pemOf("two"))
-		s := start(t, kongdata.Options{Sources: []kongdata.Source{a}})
+		s := start(t, kongdata.Options{Sources: sourcesOf(a)})
 		x, y, z := s.Want([]string{uuid(1)}), s.Want([]string{uuid(1)}), s.Want([]string{uuid(1), uuid(2)})
 		z.Wait(t.Context())
-		x.Release()
 		x.Release()
 		z.Release()
 		a.set(uuid(1), pemOf("other"))
@@ -348,7 +300,7 @@ func TestRelease(t *testing.T) {
 			t.Errorf("asked %d times for what nobody wants", n-asked)
 		}
 		y.Release()
-		if n := s.EntryCount() + s.CertCount(); n != 0 {
+		if n := s.EntryCount(); n != 0 {
 			t.Errorf("%d things kept for nobody", n)
 		}
 	})

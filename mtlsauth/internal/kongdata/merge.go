@@ -1,0 +1,184 @@
+package kongdata
+
+import (
+	"errors"
+	"time"
+)
+
+// none is the place of a source where there is none.
+const none = -1
+
+type outcome uint8
+
+const (
+	pending outcome = iota // a source that must be asked has not been
+	gone                   // every source answered that it has none
+	down                   // a source that must be asked cannot answer
+	refused                // the first that has one has an unusable one
+	known
+)
+
+// verdict is what a source says of an id, or what all together do.
+type verdict struct {
+	outcome outcome
+	place   int // of the source that says so; none if all are gone
+	Answer
+}
+
+// verdict returns what the source says of an id.
+func (s *sourceState) verdict(e *entry) verdict {
+	answer, listed := s.contents.CACertificates[e.id]
+	err := answer.Err
+	if !listed {
+		err = s.contents.Err
+	}
+	if s.broken != nil {
+		err = s.broken
+	}
+	v := verdict{place: s.place, Answer: Answer{answer.Certificate, err}}
+	_, isRefused := errors.AsType[*RefusedError](err)
+	isGone := errors.Is(err, ErrNotFound) || err == nil && !listed
+	switch {
+	case s.broken == nil && s.readAt.IsZero():
+		v.outcome = pending
+	case isRefused:
+		v.outcome = refused
+	case isGone && (s.readAt.Before(e.created) || s.contents.Asked && !listed):
+		v.outcome = pending
+	case isGone:
+		v.outcome = gone
+	case err != nil:
+		v.outcome = down
+	default:
+		v.outcome = known
+	}
+	return v
+}
+
+// needs tells whether a source must be asked for an id: no source before it has
+// one, and if one of them cannot say so, the certificate in use is its own.
+func (s *Store) needs(e *entry, place int) bool {
+	for _, source := range s.sources[:place] {
+		switch source.verdict(e).outcome {
+		case known, refused:
+			return false
+		case down, pending:
+			if e.owner != place {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// decide returns what the sources say of an id, and whether what was known of it
+// stays in use.
+func (s *Store) decide(e *entry) (v verdict, keep bool) {
+	for place, source := range s.sources {
+		v = source.verdict(e)
+		switch {
+		case v.outcome == gone:
+			continue
+		case v.outcome > down || place > e.owner:
+			// Had the owner been a higher source, it would have said by now
+			// that it has the id no more.
+			return v, false
+		case place == e.owner:
+			return v, true
+		}
+		// While a higher source cannot answer, the one whose certificate is in
+		// use may still replace or remove what is its own, and no other
+		// answers.
+		switch own := s.sources[e.owner].verdict(e); own.outcome {
+		case gone:
+			return v, false
+		case pending, down:
+			return own, true
+		default:
+			return own, false
+		}
+	}
+	return verdict{outcome: gone, place: none}, false
+}
+
+// merge makes what the sources say what is known, and returns what is to be
+// logged, which may block. The lock is held.
+func (s *Store) merge() (reports []func()) {
+	now := time.Now()
+	for _, source := range s.sources {
+		source.missing = false
+	}
+	for _, e := range s.entries {
+		v, keep := s.decide(e)
+		had, settled := e.cert, e.settled
+		if v.outcome == pending && v.place != none {
+			s.sources[v.place].readNow()
+		} else {
+			e.settled = true
+		}
+		if !keep && (v.outcome != pending || !e.settled) {
+			s.take(e, v)
+			if report := s.change(e, v, had != nil, e.cert != had, !settled, now); report != nil {
+				reports = append(reports, report)
+			}
+		}
+		for place, source := range s.sources {
+			if e.cert == nil && s.needs(e, place) {
+				source.missing = true
+				if e.settled && (had != nil || !settled) {
+					source.retry(s.refresh)
+				}
+			}
+		}
+	}
+	for _, set := range s.sets {
+		set.publish(s.entries)
+	}
+	s.publishCredentials()
+	return reports
+}
+
+// take makes a verdict what is known of an id. A certificate that is read again
+// and has not changed stays the one in use.
+func (s *Store) take(e *entry, v verdict) {
+	switch {
+	case v.outcome != known:
+		e.cert, e.owner = nil, none
+	case e.cert == nil || !e.cert.Equal(v.Certificate):
+		e.cert, e.owner = v.Certificate, v.place
+	default:
+		e.owner = v.place
+	}
+}
+
+// change returns what is to be logged of a verdict, or nil: each change is said
+// once. That a source cannot answer is said by the source, not for each id.
+func (s *Store) change(e *entry, v verdict, had, changed, first bool, now time.Time) func() {
+	last := e.last
+	e.last = v
+	source := ""
+	if v.place != none {
+		source = s.sources[v.place].Name
+	}
+	log := s.log.With("ca_certificate", e.id)
+	switch {
+	case v.outcome == known && changed:
+		cert := e.cert
+		return func() {
+			log.Info("CA certificate loaded", "source", source, "replaced", had, "subject", cert.Subject.String())
+			if now.After(cert.NotAfter) {
+				log.Warn("CA certificate has expired and trusts no client", "source", source, "not_after", cert.NotAfter)
+			}
+		}
+	case v.outcome == refused && (last.outcome != refused || last.Err.Error() != v.Err.Error() || last.place != v.place):
+		refusal, _ := errors.AsType[*RefusedError](v.Err)
+		return func() { log.Error("CA certificate refused", "source", source, "reason", refusal.Reason) }
+	case v.outcome == gone && (first || last.outcome != gone):
+		return func() { log.Warn("CA certificate is in no source", "was_known", had) }
+	case v.outcome == down && had:
+		return func() {
+			log.Warn("CA certificate is gone from its source, and another source that may have it does not answer", "source", source)
+		}
+	}
+	return nil
+}
