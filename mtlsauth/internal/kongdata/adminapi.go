@@ -177,8 +177,12 @@ func (a *adminAPI) consumer(ctx context.Context, q consumer.Query) (*consumer.Co
 	case <-ctx.Done():
 	}
 	// A place that is free because all lookups of a request end is no reason to
-	// ask once more.
-	if err := ctx.Err(); err != nil {
+	// ask once more. Its context is over a moment before this one hears of it.
+	err := ctx.Err()
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		err = context.DeadlineExceeded
+	}
+	if err != nil {
 		return nil, fmt.Errorf("too many lookups before this one: %w", err)
 	}
 	client := a.current.Load()

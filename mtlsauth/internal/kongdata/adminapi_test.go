@@ -162,7 +162,7 @@ func TestAdminAPIDown(t *testing.T) {
 			lower.set(id, pemOf("other"))
 			s, log := openAdmin(t, kongdata.Config{AdminURL: server.URL}, lower.source())
 			wantNames(t, "", s.Want([]string{id}).Wait(t.Context()), test.want)
-			time.Sleep(5 * time.Millisecond)
+			log.await(test.log)
 			if !strings.Contains(log.String(), test.log) {
 				t.Errorf("log lacks %q:\n%s", test.log, log)
 			}
@@ -246,6 +246,7 @@ func TestAdminAPIUnanswered(t *testing.T) {
 	if n := asked.Load(); n > 3*kongdata.AtOnce {
 		t.Errorf("asked %d times", n)
 	}
+	log.await("source cannot be read")
 	if log.count("source cannot be read") != 1 {
 		t.Errorf("log:\n%s", log)
 	}
@@ -312,7 +313,7 @@ func TestAdminAPIOverTLS(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s, log := openAdmin(t, test.c)
 			wantNames(t, "", s.Want([]string{uuid(1)}).Wait(t.Context()), test.want)
-			time.Sleep(5 * time.Millisecond)
+			log.await(test.log)
 			if !strings.Contains(log.String(), test.log) {
 				t.Errorf("log lacks %q:\n%s", test.log, log)
 			}

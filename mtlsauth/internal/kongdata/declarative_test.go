@@ -76,7 +76,7 @@ func TestDeclarative(t *testing.T) {
 			lower.set(id, pemOf("other"))
 			s := start(t, kongdata.Options{Sources: append(sources, lower.source()), Log: logger})
 			wantNames(t, "", s.Want([]string{id}).Wait(t.Context()), test.want)
-			time.Sleep(5 * time.Millisecond)
+			log.await(test.log)
 			if !strings.Contains(log.String(), test.log) {
 				t.Errorf("log lacks %q:\n%s", test.log, log)
 			}
@@ -147,7 +147,7 @@ func TestDeclarativeDocuments(t *testing.T) {
 			if credentials := s.Credentials(); len(credentials) != 1 || (credentials[0] != nil) != row.known {
 				t.Errorf("credentials %v", credentials)
 			}
-			time.Sleep(5 * time.Millisecond)
+			log.await(row.log)
 			if !strings.Contains(log.String(), row.log) {
 				t.Errorf("log lacks %q:\n%s", row.log, log)
 			}

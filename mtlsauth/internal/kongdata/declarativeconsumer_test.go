@@ -137,6 +137,7 @@ func TestBrokenConsumers(t *testing.T) {
 			if !strings.HasPrefix(got, "error: -declarative-config ") || !strings.Contains(got, test.want) || strings.Contains(got, "secret") {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
+			log.await("source cannot be read")
 			if log.count("source cannot be read") != 1 || strings.Contains(log.String(), "secret") {
 				t.Errorf("log:\n%s", log)
 			}

@@ -63,7 +63,7 @@ func TestFolder(t *testing.T) {
 			lower.set(id, pemOf("other"))
 			s, log := openFolder(t, dir, lower.source())
 			wantNames(t, "", s.Want([]string{id}).Wait(t.Context()), test.want)
-			time.Sleep(10 * time.Millisecond)
+			log.await(test.log)
 			if !strings.Contains(log.String(), test.log) {
 				t.Errorf("log lacks %q:\n%s", test.log, log)
 			}
@@ -237,6 +237,9 @@ func TestMountedSecretSwaps(t *testing.T) {
 }
 
 func TestThousandFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures time")
+	}
 	dir := t.TempDir()
 	pem := pemOf("one")
 	ids := make([]string, 1000)

@@ -38,6 +38,14 @@ func (b *logBuffer) String() string {
 	return b.buf.String()
 }
 
+// await returns when the log holds a part, or after two seconds: lines are written a
+// moment after what they tell of is known.
+func (b *logBuffer) await(part string) {
+	for end := time.Now().Add(2 * time.Second); !strings.Contains(b.String(), part) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 func (b *logBuffer) count(part string) int { return strings.Count(b.String(), part) }
 
 func newLog() (*logBuffer, *slog.Logger) {
@@ -76,9 +84,6 @@ func (f *fakeSource) read(ctx context.Context, r kongdata.Request) kongdata.Cont
 			c.CACertificates[id] = kongdata.JudgeCA(text)
 		}
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	c.Err = f.err
 	return c
 }
 

@@ -181,7 +181,7 @@ func TestKongEnvTLS(t *testing.T) {
 			s, log := openAdmin(t, c)
 			set := s.Want([]string{uuid(1)})
 			wantNames(t, "", set.Wait(t.Context()), test.want)
-			time.Sleep(5 * time.Millisecond)
+			log.await(test.log)
 			if !strings.Contains(log.String(), test.log) {
 				t.Errorf("log lacks %q:\n%s", test.log, log)
 			}

@@ -35,7 +35,7 @@ func (s *sourceState) verdict(e *entry) verdict {
 	if s.broken != nil {
 		err = s.broken
 	}
-	v := verdict{place: s.place, Answer: Answer{answer.Certificate, err}}
+	v := verdict{place: s.place, Answer: Answer{Err: err}}
 	_, isRefused := errors.AsType[*RefusedError](err)
 	isGone := errors.Is(err, ErrNotFound) || err == nil && !listed
 	switch {
@@ -50,7 +50,7 @@ func (s *sourceState) verdict(e *entry) verdict {
 	case err != nil:
 		v.outcome = down
 	default:
-		v.outcome = known
+		v.outcome, v.Certificate = known, answer.Certificate
 	}
 	return v
 }
@@ -101,34 +101,16 @@ func (s *Store) decide(e *entry) (v verdict, keep bool) {
 	return verdict{outcome: gone, place: none}, false
 }
 
-// merge makes what the sources say what is known, and returns what is to be
-// logged, which may block. The lock is held.
+// merge makes what the sources say what is known, and returns what is to be logged,
+// which may block. The lock is held.
 func (s *Store) merge() (reports []func()) {
-	now := time.Now()
 	for _, source := range s.sources {
 		source.missing = false
 	}
+	now := time.Now()
 	for _, e := range s.entries {
-		v, keep := s.decide(e)
-		had, settled := e.cert, e.settled
-		if v.outcome == pending && v.place != none {
-			s.sources[v.place].readNow()
-		} else {
-			e.settled = true
-		}
-		if !keep && (v.outcome != pending || !e.settled) {
-			s.take(e, v)
-			if report := s.change(e, v, had != nil, e.cert != had, !settled, now); report != nil {
-				reports = append(reports, report)
-			}
-		}
-		for place, source := range s.sources {
-			if e.cert == nil && s.needs(e, place) {
-				source.missing = true
-				if e.settled && (had != nil || !settled) {
-					source.retry(s.refresh)
-				}
-			}
+		if report := s.update(e, now); report != nil {
+			reports = append(reports, report)
 		}
 	}
 	for _, set := range s.sets {
@@ -138,32 +120,54 @@ func (s *Store) merge() (reports []func()) {
 	return reports
 }
 
-// take makes a verdict what is known of an id. A certificate that is read again
-// and has not changed stays the one in use.
-func (s *Store) take(e *entry, v verdict) {
-	switch {
-	case v.outcome != known:
-		e.cert, e.owner = nil, none
-	case e.cert == nil || !e.cert.Equal(v.Certificate):
-		e.cert, e.owner = v.Certificate, v.place
-	default:
-		e.owner = v.place
+// update makes what the sources say of an id what is known of it, and returns what is
+// to be logged, or nil.
+func (s *Store) update(e *entry, now time.Time) (report func()) {
+	v, keep := s.decide(e)
+	had, first := e.cert != nil, !e.settled
+	if v.outcome == pending {
+		s.sources[v.place].readNow()
+	} else {
+		e.settled = true
 	}
+	// Until a source has been asked, what was known stays.
+	if !keep && v.outcome != pending {
+		report = s.take(e, v, first, now)
+	}
+	for place, source := range s.sources {
+		if e.cert == nil && s.needs(e, place) {
+			source.missing = true
+			if e.settled && (had || first) {
+				source.retry(s.refresh)
+			}
+		}
+	}
+	return report
 }
 
-// change returns what is to be logged of a verdict, or nil: each change is said
-// once. That a source cannot answer is said by the source, not for each id.
-func (s *Store) change(e *entry, v verdict, had, changed, first bool, now time.Time) func() {
-	last := e.last
-	e.last = v
+// take makes a verdict what is known of an id, and returns what is to be logged, or
+// nil: each change is said once. A certificate that is read again and has not changed
+// stays the one in use. That a source cannot answer is said by the source, not for
+// each id.
+func (s *Store) take(e *entry, v verdict, first bool, now time.Time) func() {
+	last, had := e.last, e.cert != nil
+	e.last, e.owner = v, none
+	changed := v.outcome != known || !had || !e.cert.Equal(v.Certificate)
+	if changed {
+		e.cert = v.Certificate
+	}
 	source := ""
 	if v.place != none {
 		source = s.sources[v.place].Name
 	}
 	log := s.log.With("ca_certificate", e.id)
 	switch {
-	case v.outcome == known && changed:
+	case v.outcome == known:
+		e.owner = v.place
 		cert := e.cert
+		if !changed {
+			return nil
+		}
 		return func() {
 			log.Info("CA certificate loaded", "source", source, "replaced", had, "subject", cert.Subject.String())
 			if now.After(cert.NotAfter) {

@@ -135,21 +135,21 @@ func (s *Store) readOnce(ctx context.Context, source *sourceState) bool {
 			contents = source.Read(ctx, r)
 			return nil
 		})
-		read <- func() { s.update(source, r, began, contents, err) }
+		read <- func() { s.finish(source, r, began, contents, err) }
 	}()
 	timer := time.NewTimer(readTimeout)
 	defer timer.Stop()
 	for {
 		// An end of the program in the middle says nothing about a source.
 		select {
-		case update := <-read:
+		case finish := <-read:
 			if ctx.Err() != nil {
 				return false
 			}
-			update()
+			finish()
 			return true
 		case <-timer.C:
-			s.update(source, r, began, Contents{}, errHangs)
+			s.finish(source, r, began, Contents{}, errHangs)
 		case <-ctx.Done():
 			return false
 		}
@@ -172,8 +172,8 @@ func (s *Store) request(source *sourceState) (Request, time.Time) {
 	return r, now
 }
 
-// update makes a reading what is known, or why it brought nothing.
-func (s *Store) update(source *sourceState, r Request, began time.Time, contents Contents, err error) {
+// finish makes a reading what is known, or why it brought nothing.
+func (s *Store) finish(source *sourceState, r Request, began time.Time, contents Contents, err error) {
 	s.mu.Lock()
 	fault := err
 	if err == nil {

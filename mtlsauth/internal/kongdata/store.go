@@ -108,15 +108,20 @@ func (s *Store) want(ids []string) (set *Set, reports []func()) {
 	set = newSet(s, key, ids)
 	s.hurry(set)
 	s.sets[key] = set
+	now := time.Now()
 	for _, id := range ids {
 		e := s.entries[id]
 		if e == nil {
-			e = &entry{id: id, created: time.Now(), owner: none}
+			e = &entry{id: id, created: now, owner: none}
 			s.entries[id] = e
+			if report := s.update(e, now); report != nil {
+				reports = append(reports, report)
+			}
 		}
 		e.sets++
 	}
-	return set, s.merge()
+	set.publish(s.entries)
+	return set, reports
 }
 
 // hurry has the missing ids of a set asked for again: that a new configuration
