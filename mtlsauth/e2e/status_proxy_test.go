@@ -123,6 +123,9 @@ func TestStatusByProxy(t *testing.T) {
 	r.expectStatus("metadata by the proxy", "/http", client(pki.OCSPServer("http://169.254.169.254/")), isUnknown, "which is link-local")
 	forHTTP.expectSeen(t)
 
+	if _, ok := r.kong.(real); !ok {
+		return // the fake Kong has no rules about two fields
+	}
 	// Half a pair is refused when it is configured, by its schema.
 	for _, half := range []object{{"http_proxy_host": "proxy.invalid"}, {"http_proxy_port": 3128}, {"https_proxy_host": "proxy.invalid"}, {"https_proxy_port": 3128}} {
 		err := r.Configure(declarative(t, r.upstream, cas{idA: root.Certificate}, routes{"/half": checked("STRICT", half)}))
