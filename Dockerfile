@@ -21,7 +21,7 @@ ARG TARGETARCH
 # No paths, no build id and no version control go into the binary, so that one
 # source gives the same bytes anywhere.
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -trimpath -buildvcs=false -ldflags='-s -w -buildid=' -o /mtls-auth .
+    go build -tags release -trimpath -buildvcs=false -ldflags='-s -w -buildid=' -o /mtls-auth .
 
 # For images of one's own: COPY --from=IMAGE /mtls-auth /usr/local/bin/mtls-auth
 FROM scratch AS binary

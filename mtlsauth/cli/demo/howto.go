@@ -1,4 +1,4 @@
-package cli
+package demo
 
 import (
 	"bytes"
@@ -96,7 +96,7 @@ ca_certificates:
 func (h *howTo) writeKongYAML(upstream, mode string) (string, error) {
 	var text bytes.Buffer
 	values := map[string]string{"Upstream": upstream, "CAID": caID, "CA": h.ca.PEM()}
-	if mode == pluginServerMode {
+	if mode == PluginServerMode {
 		values["Certificate"], values["Access"] = handshake.Certificate, handshake.Access
 	}
 	if err := kongYAML.Execute(&text, values); err != nil {

@@ -1,0 +1,7 @@
+//go:build !release
+
+package cli
+
+import kongdemo "mtls-auth/mtlsauth/cli/demo"
+
+var runDemo = kongdemo.Run
