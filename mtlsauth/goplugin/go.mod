@@ -14,6 +14,7 @@ tool github.com/Kong/go-pluginserver
 require (
 	github.com/Kong/go-pdk v0.11.0
 	github.com/ugorji/go/codec v1.3.2
+	github.com/yuin/gopher-lua v1.1.2
 	mtls-auth v0.0.0
 )
 
