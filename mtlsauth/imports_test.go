@@ -18,8 +18,8 @@ import (
 // library is free to all but where noStd says otherwise. It is a statement of
 // design: a build that does not fit it is mended elsewhere.
 var policy = map[string][]string{
-	".":            {"mtlsauth/cli"},
-	"mtlsauth":     {"authn", "config", "consumer", "engine", "flags", "handshake", "konglog", "luaserver", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+	".":                 {"mtlsauth/cli"},
+	"mtlsauth":          {"authn", "config", "consumer", "engine", "flags", "handshake", "konglog", "luaserver", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 	"mtlsauth/cli":      {"mtlsauth", "mtlsauth/cli/demo", "flags", "kong"},
 	"mtlsauth/cli/demo": {"handshake", "kong", "testing/fakekong", "testing/pki"}, // not in a release
 
