@@ -37,7 +37,8 @@ type Certificate struct {
 	RawSignatureAlgorithm   []byte // DER AlgorithmIdentifier beside the signature
 	Signature               []byte
 
-	// Version is 1, 2 or 3. Extensions are read whatever it says.
+	// Version is 1, 2 or 3, or another number that was written in its place.
+	// Extensions are read whatever it says.
 	Version int
 	// Serial is the serial number as the content of its INTEGER: two's
 	// complement, not empty, and the shortest form, so that equal numbers have

@@ -2,6 +2,7 @@ package certificate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -57,15 +58,10 @@ func (c *Certificate) understands(e *Extension) (understood, whole bool) {
 		return true, true // Parse has read them
 	case OIDSubjectAltName:
 		names, _, err := c.SubjectAltNames()
-		for _, name := range names {
-			if name.Undecodable {
-				return true, false
-			}
-		}
-		return true, err == nil && len(names) > 0
+		return true, err == nil && len(names) > 0 && decodable(names)
 	case OIDNameConstraints:
-		_, _, ok := SplitNameConstraints(e.Value)
-		return true, ok
+		permitted, excluded, ok := SplitNameConstraints(e.Value)
+		return true, ok && wellFormed(permitted) && wellFormed(excluded)
 	case OIDCertificatePolicies:
 		_, ok := parsePolicies(e.Value)
 		return true, ok
@@ -79,10 +75,31 @@ func (c *Certificate) understands(e *Extension) (understood, whole bool) {
 		_, ok := parseSkipCerts(e.Value)
 		return true, ok
 	case OIDCRLDistributionPoints:
-		_, ok := parseDistributionPoints(e.Value)
+		points, ok := parseDistributionPoints(e.Value)
+		for _, p := range points {
+			ok = ok && (p.FullName != nil || p.RelativeName != nil || p.CRLIssuer != nil) &&
+				decodable(p.FullName) && decodable(p.CRLIssuer)
+		}
 		return true, ok
 	case OIDOCSPNoCheck:
 		return true, string(e.Value) == "\x05\x00"
 	}
 	return false, false
+}
+
+func decodable(names []GeneralName) bool {
+	return !slices.ContainsFunc(names, func(n GeneralName) bool { return n.Undecodable })
+}
+
+// wellFormed reports subtrees whose bases are general names. What a domain or
+// an address says is not asked: a constraint of a form that cannot be read
+// refuses names of its kind.
+func wellFormed(trees []Subtree) bool {
+	return !slices.ContainsFunc(trees, func(t Subtree) bool {
+		switch t.Base.Kind {
+		case DNS, Email, URI, IP:
+			return false
+		}
+		return t.Base.Undecodable
+	})
 }

@@ -37,8 +37,7 @@ func Parse(der []byte) (*Certificate, error) {
 	if !outer.ReadASN1Element((*cryptobyte.String)(&c.RawSignatureAlgorithm), asn1.SEQUENCE) {
 		return nil, malformed("signature algorithm")
 	}
-	var ok bool
-	if c.Signature, ok = readBits(&outer); !ok || !outer.Empty() {
+	if !outer.ReadASN1BitStringAsBytes(&c.Signature) || !outer.Empty() {
 		return nil, malformed("signature")
 	}
 	if err := c.parseTBS(); err != nil {
@@ -95,7 +94,8 @@ func (c *Certificate) parseTBS() error {
 	return nil
 }
 
-// readVersion reads the optional version and counts from 1.
+// readVersion reads the optional version and counts from 1. There are
+// certificates with numbers that no version has.
 func readVersion(tbs *cryptobyte.String) (int, bool) {
 	var explicit cryptobyte.String
 	var present bool
@@ -106,10 +106,13 @@ func readVersion(tbs *cryptobyte.String) (int, bool) {
 		return 1, true
 	}
 	content, ok := readInteger(&explicit, asn1.INTEGER)
-	if !ok || !explicit.Empty() || len(content) > 1 || content[0] > 2 {
+	if !ok || !explicit.Empty() {
 		return 0, false
 	}
-	return int(content[0]) + 1, true
+	if n, ok := count(content); ok {
+		return n + 1, true
+	}
+	return 0, true // below zero
 }
 
 // algorithmsDiffer compares the algorithm beside the signature with the one

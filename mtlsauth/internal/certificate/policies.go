@@ -132,11 +132,12 @@ func readSkipCerts(s *cryptobyte.String, tag asn1.Tag) (int, bool) {
 
 // SplitNameConstraints takes a NameConstraints (section 4.2.1.10) apart into
 // the contents of its permitted and excluded subtrees. It reports false where
-// its structure is broken, down to the bases.
+// its structure is broken, down to the bases. One that is empty, which the RFC
+// forbids issuing, constrains nothing.
 func SplitNameConstraints(der []byte) (permitted, excluded []Subtree, ok bool) {
 	list, ok := only(der, asn1.SEQUENCE)
 	var trees [2]cryptobyte.String
-	if !ok || list.Empty() || !list.ReadOptionalASN1(&trees[0], nil, constructed(0)) || !list.ReadOptionalASN1(&trees[1], nil, constructed(1)) || !list.Empty() {
+	if !ok || !list.ReadOptionalASN1(&trees[0], nil, constructed(0)) || !list.ReadOptionalASN1(&trees[1], nil, constructed(1)) || !list.Empty() {
 		return nil, nil, false
 	}
 	if permitted, ok = readSubtrees(trees[0]); !ok {
@@ -145,7 +146,7 @@ func SplitNameConstraints(der []byte) (permitted, excluded []Subtree, ok bool) {
 	if excluded, ok = readSubtrees(trees[1]); !ok {
 		return nil, nil, false
 	}
-	return permitted, excluded, len(permitted)+len(excluded) > 0
+	return permitted, excluded, true
 }
 
 // Subtree is a GeneralSubtree: the names that lie below a base.
