@@ -49,13 +49,13 @@ var policy = map[string][]string{
 	"flags":   {},
 
 	// The core: knows no door.
-	"authn": {"certname", "clientcert", "certpath", "kongdata", "consumer", "revocation"},
+	"authn": {"certificate", "certname", "clientcert", "certpath", "kongdata", "consumer", "revocation"},
 
 	// The domain rooms never import each other.
 	"certname":    {"golang.org/x/crypto/cryptobyte"},
 	"certificate": {"signature", "golang.org/x/crypto/cryptobyte"},
 	"clientcert":  {"golang.org/x/crypto/cryptobyte"},
-	"certpath":    {"certificate", "certname", "signature", "golang.org/x/crypto/cryptobyte"},
+	"certpath":    {"certificate", "signature", "golang.org/x/crypto/cryptobyte"},
 	"signature":   {"golang.org/x/crypto/cryptobyte"},
 	"kongdata":    {"consumer", "filewatch", "kongenv", "uuid", "go.yaml.in/yaml/v3"},
 	"kongenv":     {"filewatch"},

@@ -67,7 +67,7 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 	}
 	judged := p.version(e) // whatever changes meanwhile
 	var d *Decision
-	var paths []certpath.Path
+	var paths []validated
 	if sent {
 		d, paths = p.judge(ctx, presented, e.cas, now)
 	} else {
@@ -103,7 +103,7 @@ var noneSent = Deny(NoneSent, nil)
 
 // judge judges the certificate. The decision is a denial, or there are paths on
 // which it is trusted.
-func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *kongdata.Snapshot, now time.Time) (*Decision, []certpath.Path) {
+func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *kongdata.Snapshot, now time.Time) (*Decision, []validated) {
 	if len(snapshot.CAs) == 0 {
 		return denyUnavailable(CANotLoaded, errors.New("none of the configured CA certificates could be had")), nil
 	}
@@ -113,7 +113,7 @@ func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *kongd
 		return denied, nil
 	}
 	d := p.decided(paths[0].Certificates, now)
-	standing, denied := p.checkStatus(ctx, d, paths, statusTrust{trust, chain, now}, now)
+	standing, denied := p.checkStatus(ctx, d, paths, statusTrust{trust, certificates(snapshot), chain, now}, now)
 	if denied != nil {
 		denied.Subject = d.Subject
 		return denied, nil
@@ -124,7 +124,7 @@ func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *kongd
 
 // validate reads what was presented and finds the paths on which it is trusted,
 // when its turn has come. What it returns instead is a denial.
-func (p *Policy) validate(ctx context.Context, presented Presented, trust *certpath.Trust, snapshot *kongdata.Snapshot, now time.Time) ([]certpath.Path, []*x509.Certificate, *Decision) {
+func (p *Policy) validate(ctx context.Context, presented Presented, trust *certpath.Trust, snapshot *kongdata.Snapshot, now time.Time) ([]validated, []*x509.Certificate, *Decision) {
 	release, err := p.options.Cold.turn(ctx)
 	if err != nil {
 		return nil, nil, Deny(Internal, err)
@@ -138,7 +138,7 @@ func (p *Policy) validate(ctx context.Context, presented Presented, trust *certp
 		return nil, nil, deniedAt(now, Deny(Unreadable, err))
 	}
 	chain := clientcert.ParseChain(presented.Chain, leaf)
-	paths, err := trust.Validate(leaf, chain, certpath.Options{Now: now})
+	paths, err := validateX509(trust, leaf, chain, certificates(snapshot), now)
 	if err != nil {
 		d := deniedAt(now, Deny(pathReason(err, snapshot), err))
 		d.Subject = subjectOf(leaf)
@@ -152,7 +152,7 @@ func (p *Policy) validate(ctx context.Context, presented Presented, trust *certp
 
 // complete completes the decision about a certificate that is trusted on these
 // paths with whose it is.
-func (p *Policy) complete(ctx context.Context, d *Decision, paths []certpath.Path, e evidence, dir consumer.Directory, now time.Time) *Decision {
+func (p *Policy) complete(ctx context.Context, d *Decision, paths []validated, e evidence, dir consumer.Directory, now time.Time) *Decision {
 	if p.options.Consumers == nil {
 		d.certificateHeaders(paths[0])
 	} else if denied := p.identify(ctx, d, paths, e, dir, now); denied != nil {

@@ -5,7 +5,6 @@ import (
 	"unicode"
 
 	"mtls-auth/mtlsauth/internal/certname"
-	"mtls-auth/mtlsauth/internal/certpath"
 )
 
 // groups returns what of the leaf becomes an authenticated group: its only
@@ -14,7 +13,7 @@ import (
 // could vouch for. Where a path has name constraints, a subject counts only
 // when directoryName was among what they constrain (RFC 5280, section
 // 4.2.1.10): an authority confined to DNS names says nothing about subjects.
-func (p *Policy) groups(path certpath.Path, d *Decision) []string {
+func (p *Policy) groups(path validated, d *Decision) []string {
 	group := p.group(path)
 	if group == "" {
 		return nil
@@ -26,7 +25,7 @@ func (p *Policy) groups(path certpath.Path, d *Decision) []string {
 	return []string{group}
 }
 
-func (p *Policy) group(path certpath.Path) string {
+func (p *Policy) group(path validated) string {
 	believes := believed(path)
 	if p.options.GroupBy == GroupByNone || believes != nil && !believes(certname.DirectoryName) {
 		return ""

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certname"
-	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/consumer"
 )
 
@@ -35,7 +35,7 @@ type CredentialSource interface {
 
 // identify finds out whose certificate it is and completes the decision with
 // its consumer. What it returns instead is a denial.
-func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Path, e evidence, dir consumer.Directory, now time.Time) *Decision {
+func (p *Policy) identify(ctx context.Context, d *Decision, paths []validated, e evidence, dir consumer.Directory, now time.Time) *Decision {
 	c := p.options.Consumers
 	matcher := consumer.Matcher{ConsumerBy: c.By, Lookups: p.options.Lookups}
 	ask := p.ask(dir, now)
@@ -111,18 +111,18 @@ func (p *Policy) ask(dir consumer.Directory, now time.Time) consumer.Ask {
 
 // believed tells which kinds of names count on a path with name constraints;
 // nil where there are none.
-func believed(path certpath.Path) func(certname.Kind) bool {
+func believed(path validated) func(certname.Kind) bool {
 	if !path.Constrained() {
 		return nil
 	}
-	return path.Constrains
+	return func(kind certname.Kind) bool { return path.Constrains(certificate.Kind(kind)) }
 }
 
 // casOn returns the configured CA certificates on a path, nearest the leaf
 // first. Longer ways to the same conclusion count as well, where no name
 // constraints tell the ways apart: a mapping may name the root above a
 // certificate at which partial chains may end.
-func casOn(paths []certpath.Path, e evidence) []consumer.CA {
+func casOn(paths []validated, e evidence) []consumer.CA {
 	var cas []consumer.CA
 	seen := make(map[string]bool)
 	for i, path := range paths {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certname"
-	"mtls-auth/mtlsauth/internal/certpath"
 )
 
 // maxHeader is the longest header value that is sent upstream, in bytes: what
@@ -27,7 +26,7 @@ func (p *Policy) decided(path []*x509.Certificate, now time.Time) *Decision {
 
 // endsWith ends the decision with the first certificate of the paths that it
 // rests on, whichever they are.
-func (d *Decision) endsWith(paths []certpath.Path) {
+func (d *Decision) endsWith(paths []validated) {
 	for _, path := range paths {
 		for _, c := range path.Certificates {
 			if c.NotAfter.Before(d.expires) {
@@ -41,7 +40,7 @@ func (d *Decision) endsWith(paths []certpath.Path) {
 // consumer. Where the path has name constraints it hears only of names of kinds
 // that they confine: a CA that is confined to DNS names could otherwise tell it
 // any subject, and consumers and groups do not believe such names either.
-func (d *Decision) certificateHeaders(path certpath.Path) {
+func (d *Decision) certificateHeaders(path validated) {
 	d.Answer.Headers = make([]Header, 0, 7)
 	for _, name := range [...]string{headerConsumerID, headerConsumerCustomID, headerConsumerUsername, headerCredential, headerAnonymous} {
 		d.header(name, "")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/revocation"
 )
@@ -13,7 +14,7 @@ import (
 // checkStatus keeps of the validated paths those on which nobody is revoked, and
 // ends the decision with what that rests on. What it returns instead is a
 // denial.
-func (p *Policy) checkStatus(ctx context.Context, d *Decision, paths []certpath.Path, trust statusTrust, now time.Time) ([]certpath.Path, *Decision) {
+func (p *Policy) checkStatus(ctx context.Context, d *Decision, paths []validated, trust statusTrust, now time.Time) ([]validated, *Decision) {
 	if p.options.Status == nil {
 		return paths, nil
 	}
@@ -27,7 +28,7 @@ func (p *Policy) checkStatus(ctx context.Context, d *Decision, paths []certpath.
 	case revocation.Passed:
 		d.rests(r)
 		d.Notes = append(d.Notes, r.Notes...)
-		standing := make([]certpath.Path, len(r.Standing))
+		standing := make([]validated, len(r.Standing))
 		for i, n := range r.Standing {
 			standing[i] = paths[n]
 		}
@@ -56,19 +57,26 @@ func (d *Decision) rests(r revocation.Result) {
 
 // statusTrust is what a policy trusts, with what a client sent along.
 type statusTrust struct {
-	*certpath.Trust
-	chain []*x509.Certificate
-	now   time.Time
+	trust             *certpath.Trust
+	configured, chain []*x509.Certificate
+	now               time.Time
 }
 
 var _ revocation.Trust = statusTrust{}
 
+// Configured implements revocation.Trust.
+func (t statusTrust) Configured(cert *x509.Certificate) bool {
+	return t.trust.Configured(&certificate.Certificate{Raw: cert.Raw})
+}
+
 // CRLSigners implements revocation.Trust.
 func (t statusTrust) CRLSigners(name []byte, anchor *x509.Certificate) [][]*x509.Certificate {
-	paths := t.Trust.CRLSigners(name, anchor, t.chain, t.now)
-	lists := make([][]*x509.Certificate, len(paths))
-	for i, path := range paths {
-		lists[i] = path.Certificates
+	paths := t.trust.CRLSigners(name, &certificate.Certificate{Raw: anchor.Raw}, readAgain(t.chain), t.now)
+	var lists [][]*x509.Certificate
+	for _, path := range paths {
+		if list, err := asX509(path.Certificates, nil, t.chain, t.configured); err == nil {
+			lists = append(lists, list)
+		}
 	}
 	return lists
 }

@@ -52,7 +52,7 @@ func (t *trusts) of(snapshot *kongdata.Snapshot, o certpath.TrustOptions) *certp
 		t.order.MoveToFront(element)
 		return element.Value.(*trust).Trust
 	}
-	made := &trust{key, certpath.NewTrust(certificates(snapshot), o)}
+	made := &trust{key, certpath.NewTrust(readAgain(certificates(snapshot)), o)}
 	t.byKey[key] = t.order.PushFront(made)
 	t.trusted += made.size()
 	// The one that was just made stays, whatever its size.

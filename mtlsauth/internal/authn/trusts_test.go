@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"crypto/x509"
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/certpath"
@@ -28,7 +29,7 @@ func TestTrustIsMadeOnceForASnapshot(t *testing.T) {
 	if held.of(snapshot, certpath.TrustOptions{AllowPartialChain: true}) == strict {
 		t.Error("shared by policies that trust differently")
 	}
-	if next := held.of(snapshotOf(other, 1), certpath.TrustOptions{}); next.Configured(root.Certificate) || !next.Configured(other.Certificate) {
+	if next := held.of(snapshotOf(other, 1), certpath.TrustOptions{}); next.Configured(readAgain([]*x509.Certificate{root.Certificate})[0]) || !next.Configured(readAgain([]*x509.Certificate{other.Certificate})[0]) {
 		t.Error("that of another snapshot trusts what the first one had")
 	}
 }

@@ -7,7 +7,6 @@ package certpath_test
 
 import (
 	"crypto/elliptic"
-	"crypto/x509"
 	"fmt"
 	"slices"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"mtls-auth/mtlsauth/internal/testing/cputime"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -33,24 +33,24 @@ func TestGoodClientAmongBogusIssuers(t *testing.T) {
 	} {
 		root := pki.NewCA("root")
 		good := root.Intermediate("ca")
-		leaf := good.Client("leaf").Certificate
+		leaf := read(good.Client("leaf"))
 		evil := pki.NewCA("ca")
-		var bogus []*x509.Certificate
+		var bogus []*certificate.Certificate
 		for i := range 10 {
 			if key.option == nil {
-				bogus = append(bogus, bogusRSA(t, evil.Intermediate("ca").Certificate, 4096, 65537, int64(i)))
+				bogus = append(bogus, bogusRSA(t, read(evil.Intermediate("ca")), 4096, 65537, int64(i)))
 				continue
 			}
-			bogus = append(bogus, evil.Intermediate("ca", key.option()).Certificate)
+			bogus = append(bogus, read(evil.Intermediate("ca", key.option())))
 		}
-		cas := []*x509.Certificate{root.Certificate, good.Certificate}
+		cas := []*certificate.Certificate{read(root), read(good)}
 		trust := certpath.NewTrust(cas, certpath.TrustOptions{})
 		if _, err := trust.Validate(leaf, bogus, certpath.Options{Now: now}); err != nil {
 			t.Errorf("%s: %v", key.name, err)
 		}
 		trust = certpath.NewTrust(cas[:1], certpath.TrustOptions{})
 		var err error
-		presented := append(slices.Clone(bogus[:9]), good.Certificate)
+		presented := append(slices.Clone(bogus[:9]), read(good))
 		took := cputime.Of(func() { _, err = trust.Validate(leaf, presented, certpath.Options{Now: now}) })
 		if err != nil || took > limit(t) {
 			t.Errorf("%s, the good one last: %v, %v", key.name, took, err)
@@ -65,13 +65,13 @@ func TestDeepPathWithExpensiveKeys(t *testing.T) {
 	root := pki.NewCA("root", key)
 	one := root.Intermediate("one", curve(elliptic.P521()))
 	two := one.Intermediate("two", curve(elliptic.P521()))
-	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
-	if _, err := trust.Validate(two.Client("leaf").Certificate, []*x509.Certificate{two.Certificate, one.Certificate}, certpath.Options{Now: now}); err != nil {
+	trust := certpath.NewTrust([]*certificate.Certificate{read(root)}, certpath.TrustOptions{})
+	if _, err := trust.Validate(read(two.Client("leaf")), []*certificate.Certificate{read(two), read(one)}, certpath.Options{Now: now}); err != nil {
 		t.Error(err)
 	}
 	// A certificate that may end a path and may continue it is checked twice.
-	trust = certpath.NewTrust([]*x509.Certificate{root.Certificate, one.Certificate}, certpath.TrustOptions{AllowPartialChain: true})
-	if paths, err := trust.Validate(one.Client("leaf").Certificate, nil, certpath.Options{Now: now}); err != nil || len(paths) != 2 {
+	trust = certpath.NewTrust([]*certificate.Certificate{read(root), read(one)}, certpath.TrustOptions{AllowPartialChain: true})
+	if paths, err := trust.Validate(read(one.Client("leaf")), nil, certpath.Options{Now: now}); err != nil || len(paths) != 2 {
 		t.Error("partial chain: ", len(paths), err)
 	}
 }
@@ -80,14 +80,14 @@ func TestDeepPathWithExpensiveKeys(t *testing.T) {
 func TestThousandCAs(t *testing.T) {
 	root := pki.NewCA("root")
 	one := root.Intermediate("one")
-	leaf := one.Client("leaf").Certificate
-	cas := []*x509.Certificate{root.Certificate}
+	leaf := read(one.Client("leaf"))
+	cas := []*certificate.Certificate{read(root)}
 	few := certpath.NewTrust(cas, certpath.TrustOptions{})
 	for i := range 1000 {
-		cas = append(cas, root.Intermediate(fmt.Sprint("ca", i)).Certificate)
+		cas = append(cas, read(root.Intermediate(fmt.Sprint("ca", i))))
 	}
 	many := certpath.NewTrust(cas, certpath.TrustOptions{})
-	presented := []*x509.Certificate{one.Certificate}
+	presented := []*certificate.Certificate{read(one)}
 	cost := func(trust *certpath.Trust) time.Duration {
 		return cputime.Of(func() {
 			if _, err := trust.Validate(leaf, presented, certpath.Options{Now: now}); err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"testing"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -43,8 +44,8 @@ func TestSameNameAndKeyAsTheAnchor(t *testing.T) {
 	key := curve(elliptic.P256())
 	configured := pki.NewCA("root", key)
 	renewed := pki.NewCA("root", key)
-	trust := certpath.NewTrust([]*x509.Certificate{configured.Certificate}, certpath.TrustOptions{})
-	if _, err := trust.Validate(renewed.Certificate, nil, certpath.Options{Now: now}); err == nil || kindOf(err) != "wrong_usage" {
+	trust := certpath.NewTrust([]*certificate.Certificate{read(configured)}, certpath.TrustOptions{})
+	if _, err := trust.Validate(read(renewed), nil, certpath.Options{Now: now}); err == nil || kindOf(err) != "wrong_usage" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -54,8 +55,8 @@ func TestSameNameAndKeyAsTheAnchor(t *testing.T) {
 func TestConfiguredWithoutBeingACA(t *testing.T) {
 	alone := pki.NewSelfSigned("alone")
 	for _, partial := range []bool{false, true} {
-		trust := certpath.NewTrust([]*x509.Certificate{alone.Certificate}, certpath.TrustOptions{AllowPartialChain: partial})
-		for _, leaf := range []*x509.Certificate{alone.Certificate, alone.Client("leaf").Certificate} {
+		trust := certpath.NewTrust([]*certificate.Certificate{read(alone)}, certpath.TrustOptions{AllowPartialChain: partial})
+		for _, leaf := range []*certificate.Certificate{read(alone), read(alone.Client("leaf"))} {
 			if paths, err := trust.Validate(leaf, nil, certpath.Options{Now: now}); err == nil {
 				t.Errorf("partial chain %v: got %v", partial, paths)
 			}
@@ -72,35 +73,35 @@ func TestSelfIssuedRollover(t *testing.T) {
 	if !bytes.Equal(renewed.RawSubject, renewed.RawIssuer) {
 		t.Fatal("not self-issued")
 	}
-	alone := certpath.NewTrust([]*x509.Certificate{renewed.Certificate}, certpath.TrustOptions{})
-	if _, err := alone.Validate(leaf.Certificate, nil, certpath.Options{Now: now}); kindOf(err) == "not a *certpath.Error" {
+	alone := certpath.NewTrust([]*certificate.Certificate{read(renewed)}, certpath.TrustOptions{})
+	if _, err := alone.Validate(read(leaf), nil, certpath.Options{Now: now}); kindOf(err) == "not a *certpath.Error" {
 		t.Errorf("the rollover certificate is an anchor: %v", err)
 	}
-	both := certpath.NewTrust([]*x509.Certificate{old.Certificate, renewed.Certificate}, certpath.TrustOptions{})
-	paths, err := both.Validate(leaf.Certificate, nil, certpath.Options{Now: now})
+	both := certpath.NewTrust([]*certificate.Certificate{read(old), read(renewed)}, certpath.TrustOptions{})
+	paths, err := both.Validate(read(leaf), nil, certpath.Options{Now: now})
 	if err != nil || len(paths) != 1 || len(paths[0].Certificates) != 3 {
 		t.Errorf("got %v, %v", paths, err)
 	}
 }
 
 // TestUnverifiableAnchor: an old root's own signature is not judged. The test
-// relabels it as MD5, which crypto/x509 cannot verify.
+// relabels it as MD2, which is not verified.
 func TestUnverifiableAnchor(t *testing.T) {
 	root := pki.NewCA("root", rsaKey(2048))
 	leaf := root.Client("leaf")
-	sha256, md5 := []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b"), []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04")
-	relabel := func(der []byte) *x509.Certificate {
-		cert, err := x509.ParseCertificate(bytes.ReplaceAll(der, sha256, md5))
-		if err != nil || cert.SignatureAlgorithm != x509.MD5WithRSA {
+	sha256, md2 := []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b"), []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x02")
+	relabel := func(der []byte) *certificate.Certificate {
+		cert, err := certificate.Parse(bytes.ReplaceAll(der, sha256, md2))
+		if err != nil {
 			t.Fatal(cert, err)
 		}
 		return cert
 	}
-	trust := certpath.NewTrust([]*x509.Certificate{relabel(root.Raw)}, certpath.TrustOptions{})
-	if _, err := trust.Validate(leaf.Certificate, nil, certpath.Options{Now: now}); err != nil {
-		t.Errorf("MD5 on the anchor: %v", err)
+	trust := certpath.NewTrust([]*certificate.Certificate{relabel(root.Raw)}, certpath.TrustOptions{})
+	if _, err := trust.Validate(read(leaf), nil, certpath.Options{Now: now}); err != nil {
+		t.Errorf("MD2 on the anchor: %v", err)
 	}
 	if _, err := trust.Validate(relabel(leaf.Raw), nil, certpath.Options{Now: now}); kindOf(err) != "weak_algorithm" {
-		t.Errorf("MD5 on the leaf: %v", err)
+		t.Errorf("MD2 on the leaf: %v", err)
 	}
 }

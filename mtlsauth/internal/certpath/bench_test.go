@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/clientcert"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -33,19 +32,19 @@ func BenchmarkCold(b *testing.B) {
 	} {
 		root := pki.NewCA("root", key.option())
 		intermediate := root.Intermediate("intermediate", key.option())
-		benchmarkCold(b, key.name+"/one level", root.Client("c", key.option()).PEM(), "", root.Certificate)
+		benchmarkCold(b, key.name+"/one level", root.Client("c", key.option()).PEM(), "", root)
 		leaf := intermediate.Client("c", key.option())
-		benchmarkCold(b, key.name+"/two levels", leaf.PEM(), "", root.Certificate, intermediate.Certificate)
-		benchmarkCold(b, key.name+"/two levels, presented", leaf.PEM(), leaf.ChainPEM(), root.Certificate)
+		benchmarkCold(b, key.name+"/two levels", leaf.PEM(), "", root, intermediate)
+		benchmarkCold(b, key.name+"/two levels, presented", leaf.PEM(), leaf.ChainPEM(), root)
 	}
 }
 
-func benchmarkCold(b *testing.B, name, leafPEM, chainPEM string, cas ...*x509.Certificate) {
+func benchmarkCold(b *testing.B, name, leafPEM, chainPEM string, cas ...*pki.Certificate) {
 	now := time.Now()
 	roots, configured := x509.NewCertPool(), x509.NewCertPool()
-	roots.AddCert(cas[0])
+	roots.AddCert(cas[0].Certificate)
 	for _, ca := range cas[1:] {
-		configured.AddCert(ca)
+		configured.AddCert(ca.Certificate)
 	}
 	b.Run(name+"/bare", func(b *testing.B) {
 		b.ReportAllocs()
@@ -80,15 +79,15 @@ func benchmarkCold(b *testing.B, name, leafPEM, chainPEM string, cas ...*x509.Ce
 			}
 		}
 	})
-	trust := certpath.NewTrust(cas, certpath.TrustOptions{})
+	trust := certpath.NewTrust(readAll(cas...), certpath.TrustOptions{})
 	b.Run(name+"/ours", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			leaf, err := clientcert.ParseLeaf([]byte(leafPEM))
+			leaf, err := parseLeaf([]byte(leafPEM))
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, err := trust.Validate(leaf, clientcert.ParseChain([]byte(chainPEM), leaf), certpath.Options{Now: now}); err != nil {
+			if _, err := trust.Validate(leaf, parseChain([]byte(chainPEM), leaf), certpath.Options{Now: now}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -16,10 +16,9 @@ package certpath
 
 import (
 	"bytes"
-	"crypto/x509"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 // maxPresented bounds how many of the certificates that a client sent along are
@@ -40,7 +39,7 @@ type Path struct {
 	// Certificates holds the path, leaf first and trust anchor last; RFC 5280
 	// counts the other way round. They are those handed in, not copies, and a
 	// leaf that is itself a trust anchor stands alone.
-	Certificates []*x509.Certificate
+	Certificates []*certificate.Certificate
 
 	constrained bool
 	kinds       kindSet
@@ -58,16 +57,16 @@ func (p Path) Constrained() bool { return p.constrained }
 // grant itself permission for this one in a certificate that it issues.
 //
 // On a path without name constraints it reports false.
-func (p Path) Constrains(kind certname.Kind) bool {
+func (p Path) Constrains(kind certificate.Kind) bool {
 	return p.constrained && p.kinds.has(kind)
 }
 
 // kindSet is a set of general name kinds.
 type kindSet uint16
 
-func (s kindSet) has(kind certname.Kind) bool { return s&(1<<kind) != 0 }
+func (s kindSet) has(kind certificate.Kind) bool { return s&(1<<kind) != 0 }
 
-func (s *kindSet) add(kind certname.Kind) { *s |= 1 << kind }
+func (s *kindSet) add(kind certificate.Kind) { *s |= 1 << kind }
 
 // Validate finds the certification paths from leaf to a trust anchor that are
 // valid (RFC 5280, section 6). The presented certificates are untrusted
@@ -86,7 +85,7 @@ func (s *kindSet) add(kind certname.Kind) { *s |= 1 << kind }
 // It spends at most about 10 ms of CPU, whatever was presented. What that does
 // not suffice for is left out, the best candidates come first, and without a
 // path the refusal is then TooCostly.
-func (t *Trust) Validate(leaf *x509.Certificate, presented []*x509.Certificate, o Options) ([]Path, error) {
+func (t *Trust) Validate(leaf *certificate.Certificate, presented []*certificate.Certificate, o Options) ([]Path, error) {
 	if leaf == nil || len(leaf.Raw) == 0 || o.Now.IsZero() {
 		return nil, refuse(Unspecified, leaf, "no certificate, or no time to judge it at")
 	}
@@ -97,7 +96,7 @@ func (t *Trust) Validate(leaf *x509.Certificate, presented []*x509.Certificate, 
 		return nil, err
 	}
 	if t.anchorOf(leaf) != nil {
-		return []Path{{Certificates: []*x509.Certificate{leaf}}}, nil
+		return []Path{{Certificates: []*certificate.Certificate{leaf}}}, nil
 	}
 	if err := checkClient(leaf); err != nil {
 		return nil, err
@@ -114,7 +113,7 @@ func (t *Trust) Validate(leaf *x509.Certificate, presented []*x509.Certificate, 
 // newSearch prepares the search for paths from a certificate. Presented
 // certificates that are configured are known already for what they are, and
 // none stands in for the leaf.
-func (t *Trust) newSearch(leaf *x509.Certificate, presented []*x509.Certificate, o Options) *search {
+func (t *Trust) newSearch(leaf *certificate.Certificate, presented []*certificate.Certificate, o Options) *search {
 	s := &search{t: t, now: o.Now, policies: o.Policies, left: budget - len(leaf.Raw)/bytesPerCost}
 	for i, cert := range presented[:min(len(presented), maxPresented)] {
 		if cert == nil || len(cert.Raw) == 0 {
@@ -134,7 +133,7 @@ func (t *Trust) newSearch(leaf *x509.Certificate, presented []*x509.Certificate,
 // validate judges the certificates of a path, leaf first, for what depends on
 // more than one of them.
 func (s *search) validate(nodes []*node) (Path, *Error) {
-	path := Path{Certificates: make([]*x509.Certificate, len(nodes))}
+	path := Path{Certificates: make([]*certificate.Certificate, len(nodes))}
 	for i, n := range nodes {
 		path.Certificates[i] = n.cert
 	}
@@ -156,7 +155,7 @@ func (s *search) validate(nodes []*node) (Path, *Error) {
 func checkPathLength(nodes []*node) *Error {
 	below := 0
 	for _, n := range nodes[1:] {
-		if n.cert.BasicConstraintsValid && n.cert.MaxPathLen >= 0 && below > n.cert.MaxPathLen {
+		if n.cert.MaxPathLen >= 0 && below > n.cert.MaxPathLen {
 			return refuse(Constraint, n.cert, "too many intermediates for its path length constraint")
 		}
 		if !n.selfIssued() {

@@ -1,6 +1,7 @@
 package certpath
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/ecdsa"
 	"slices"
@@ -71,12 +72,17 @@ func (s *search) candidates(n *node) []*node {
 // issuer's own certificate and so of another one when that was renewed.
 func identified(child, issuer *node) int {
 	fit := 0
-	if child.authorityKeyID != "" && issuer.subjectKeyID != "" {
-		fit = -2
-		if child.authorityKeyID == issuer.subjectKeyID {
-			fit = 2
+	compare := func(weight int, named, is []byte) {
+		switch {
+		case named == nil || is == nil:
+		case bytes.Equal(named, is):
+			fit += weight
+		default:
+			fit -= weight
 		}
 	}
+	compare(2, child.cert.AuthorityKeyId, issuer.cert.SubjectKeyId)
+	compare(1, child.cert.AuthoritySerial, issuer.cert.Serial)
 	return fit
 }
 

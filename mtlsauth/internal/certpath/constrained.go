@@ -1,6 +1,6 @@
 package certpath
 
-import "mtls-auth/mtlsauth/internal/certname"
+import "mtls-auth/mtlsauth/internal/certificate"
 
 // checkNames applies the name constraints of every certificate above the leaf,
 // the trust anchor's included, to the names of all below it (RFC 5280, section
@@ -30,80 +30,80 @@ func (s *search) checkNames(nodes []*node, path *Path) *Error {
 }
 
 func (s *search) apply(constraints *nameConstraints, below *node) *Error {
-	subject, err := s.namesOf(below)
+	names, err := s.namesOf(below)
 	if err != nil {
 		return &Error{Kind: Constraint, Certificate: below.cert, Err: err}
 	}
-	for i := range subject.names {
-		allowed, err := s.allowed(constraints, &subject.names[i])
-		if err != nil {
-			return &Error{Kind: TooCostly, Certificate: below.cert, Err: err}
+	for i := range names {
+		if !s.afford(constraints.cost(&names[i])) {
+			return refuse(TooCostly, below.cert, "too many names and name constraints")
 		}
-		if !allowed {
-			return refuse(Constraint, below.cert, "a name that the name constraints of a CA above it do not allow")
+		if objection := constraints.objection(&names[i]); objection != "" {
+			return refuse(Constraint, below.cert, objection)
 		}
 	}
 	return nil
 }
 
-// allowed reports whether the name lies within one of the permitted subtrees of
-// its kind, if there are any, and within none of the excluded ones. A name that
-// cannot be compared is refused where its kind is constrained at all; one of a
-// form that nobody knows, where anything is.
-func (s *search) allowed(constraints *nameConstraints, name *subjectName) (bool, *Error) {
-	if name.kind == certname.Unknown {
-		return false, nil
+// objection says why the constraints do not allow the name, "" where they do: it
+// must lie within one of the permitted subtrees of its kind, if there are any,
+// and within none of the excluded ones. What cannot be compared is refused where
+// its kind is constrained at all; a name of a form that nobody knows, where
+// anything is.
+func (c *nameConstraints) objection(name *subjectName) string {
+	if name.kind == certificate.Unknown {
+		return "a name of unknown form, and names are constrained"
 	}
-	var confined, permitted bool
-	for i := range constraints.permitted {
-		tree := &constraints.permitted[i]
-		if err := s.compare(tree, name); err != nil {
-			return false, err
-		}
-		if tree.kind != name.kind {
-			continue
-		}
-		confined = true
-		if name.valid && !tree.unreadable && tree.permits(name) {
-			permitted = true
-			break
+	var confined, permitted, unreadable bool
+	for i := range c.permitted {
+		if tree := &c.permitted[i]; tree.kind == name.kind {
+			confined = true
+			unreadable = unreadable || tree.unreadable
+			permitted = permitted || !tree.unreadable && name.valid && tree.permits(name)
 		}
 	}
-	if confined && !permitted {
-		return false, nil
-	}
-	for i := range constraints.excluded {
-		tree := &constraints.excluded[i]
-		if err := s.compare(tree, name); err != nil {
-			return false, err
+	for i := range c.excluded {
+		tree := &c.excluded[i]
+		switch {
+		case tree.kind != name.kind:
+		case !name.valid:
+			confined = true
+		case tree.unreadable:
+			return "a name of a kind for which a name constraint cannot be read"
+		case tree.excludes(name):
+			return "a name in an excluded subtree of a CA above it"
 		}
-		if tree.kind == name.kind && (!name.valid || tree.unreadable || tree.excludes(name)) {
-			return false, nil
-		}
 	}
-	return true, nil
+	switch {
+	case confined && !name.valid:
+		return "a name that cannot be compared with the constraints of its kind"
+	case confined && !permitted && unreadable:
+		return "a name of a kind for which a name constraint cannot be read"
+	case confined && !permitted:
+		return "a name in none of the permitted subtrees of a CA above it"
+	}
+	return ""
 }
 
-// compare spends what comparing a name with a subtree costs.
-func (s *search) compare(tree *subtree, name *subjectName) *Error {
-	cost := 1
-	if tree.kind == certname.DirectoryName && name.kind == certname.DirectoryName {
-		cost += comparisons(tree.dn, name.dn)
+// cost is that of objection, a comparison costing 1.
+func (c *nameConstraints) cost(name *subjectName) int {
+	cost := len(c.permitted) + len(c.excluded)
+	for _, trees := range [][]subtree{c.permitted, c.excluded} {
+		for i := range trees {
+			cost += trees[i].dn.Comparisons(name.dn)
+		}
 	}
-	if !s.afford(cost) {
-		return refuse(TooCostly, nil, "too many names and name constraints")
-	}
-	return nil
+	return cost
 }
 
 // namesOf returns the names of a certificate that constraints apply to, read
 // once for all paths.
-func (s *search) namesOf(n *node) (*subjectNames, error) {
+func (s *search) namesOf(n *node) ([]subjectName, error) {
 	if names := s.names[n]; names != nil {
 		return names, nil
 	}
 	if s.names == nil {
-		s.names = map[*node]*subjectNames{}
+		s.names = map[*node][]subjectName{}
 	}
 	names, err := newSubjectNames(n.cert)
 	if err != nil {

@@ -1,9 +1,10 @@
 package certpath
 
 import (
-	"crypto/x509"
 	"errors"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 // Kind says why no path was found.
@@ -42,7 +43,7 @@ type Error struct {
 	Kind Kind
 	// Certificate is the one that the refusal is about, nil where it is about
 	// none in particular.
-	Certificate *x509.Certificate
+	Certificate *certificate.Certificate
 	Err         error
 }
 
@@ -51,13 +52,13 @@ func (e *Error) Error() string { return "validating client certificate: " + e.Er
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-func refuse(kind Kind, cert *x509.Certificate, text string) *Error {
+func refuse(kind Kind, cert *certificate.Certificate, text string) *Error {
 	return &Error{Kind: kind, Certificate: cert, Err: errors.New(text)}
 }
 
 // checkDates refuses outside notBefore..notAfter, both inclusive (RFC 5280,
 // section 4.1.2.5).
-func checkDates(cert *x509.Certificate, now time.Time) *Error {
+func checkDates(cert *certificate.Certificate, now time.Time) *Error {
 	if now.Before(cert.NotBefore) {
 		return refuse(NotYetValid, cert, "not valid before "+cert.NotBefore.UTC().Format(time.RFC3339))
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/asn1"
 	"testing"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -17,18 +18,18 @@ func FuzzMutatedLeaf(f *testing.F) {
 	root := pki.NewCA("root")
 	one := root.Intermediate("one", constraints(f, true, permitted(dnsBase("example.com"), dnBase(f, "CN=leaf"))))
 	leaf := one.Client("leaf", pki.DNS("a.example.com"))
-	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
-	if _, err := trust.Validate(leaf.Certificate, []*x509.Certificate{one.Certificate}, certpath.Options{Now: now}); err != nil {
+	trust := certpath.NewTrust([]*certificate.Certificate{read(root)}, certpath.TrustOptions{})
+	if _, err := trust.Validate(read(leaf), []*certificate.Certificate{read(one)}, certpath.Options{Now: now}); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(uint16(100), byte(1), uint16(0), byte(0))
 	f.Add(uint16(0), byte(0), uint16(200), byte(0x80))
 	f.Add(uint16(len(leaf.Raw)-1), byte(1), uint16(len(one.Raw)-1), byte(1))
 	f.Fuzz(func(t *testing.T, at uint16, flip byte, above uint16, flipAbove byte) {
-		mutate := func(der []byte, at uint16, flip byte) *x509.Certificate {
+		mutate := func(der []byte, at uint16, flip byte) *certificate.Certificate {
 			der = bytes.Clone(der)
 			der[int(at)%len(der)] ^= flip
-			cert, err := x509.ParseCertificate(der)
+			cert, err := certificate.Parse(der)
 			if err != nil {
 				return nil
 			}
@@ -38,7 +39,7 @@ func FuzzMutatedLeaf(f *testing.F) {
 		if changed == nil {
 			return
 		}
-		paths, err := trust.Validate(changed, []*x509.Certificate{mutate(one.Raw, above, flipAbove)}, certpath.Options{Now: now})
+		paths, err := trust.Validate(changed, []*certificate.Certificate{mutate(one.Raw, above, flipAbove)}, certpath.Options{Now: now})
 		if (err == nil) != (flip == 0 && flipAbove == 0) {
 			t.Fatalf("flip %d %x, %d %x: %v", at, flip, above, flipAbove, err)
 		}
@@ -70,8 +71,8 @@ func FuzzConstraints(f *testing.F) {
 		if leaf == nil {
 			return
 		}
-		trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
-		paths, err := trust.Validate(leaf.Certificate, []*x509.Certificate{one.Certificate}, certpath.Options{Now: now})
+		trust := certpath.NewTrust([]*certificate.Certificate{read(root)}, certpath.TrustOptions{})
+		paths, err := trust.Validate(read(leaf), []*certificate.Certificate{read(one)}, certpath.Options{Now: now})
 		if (err == nil) != (len(paths) > 0) {
 			t.Fatalf("%d paths and %v", len(paths), err)
 		}

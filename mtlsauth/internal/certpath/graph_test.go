@@ -5,11 +5,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
 	"strings"
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -21,12 +21,12 @@ import (
 type graph struct {
 	keys  map[string]crypto.Signer
 	first map[string]*pki.Certificate
-	certs map[string]*x509.Certificate
+	certs map[string]*certificate.Certificate
 }
 
 func newGraph(t testing.TB, edges string, options map[string][]pki.Option) *graph {
 	t.Helper()
-	g := &graph{map[string]crypto.Signer{}, map[string]*pki.Certificate{}, map[string]*x509.Certificate{}}
+	g := &graph{map[string]crypto.Signer{}, map[string]*pki.Certificate{}, map[string]*certificate.Certificate{}}
 	for edge := range strings.FieldsSeq(edges) {
 		issuer, subject, issued := strings.Cut(edge, ">")
 		if !issued {
@@ -53,13 +53,13 @@ func newGraph(t testing.TB, edges string, options map[string][]pki.Option) *grap
 			g.first[subject] = cert
 			g.keys[subject] = cert.Key
 		}
-		g.certs[edge] = cert.Certificate
+		g.certs[edge] = read(cert)
 	}
 	return g
 }
 
 // list returns the certificates of some edges, in that order.
-func (g *graph) list(t testing.TB, edges string) (out []*x509.Certificate) {
+func (g *graph) list(t testing.TB, edges string) (out []*certificate.Certificate) {
 	t.Helper()
 	for edge := range strings.FieldsSeq(edges) {
 		if g.certs[edge] == nil {

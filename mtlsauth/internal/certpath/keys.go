@@ -1,16 +1,13 @@
 package certpath
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rsa"
-	"crypto/x509"
 	"fmt"
 	"math/bits"
 
-	"golang.org/x/crypto/cryptobyte"
-	"golang.org/x/crypto/cryptobyte/asn1"
-
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/signature"
 )
 
@@ -30,7 +27,7 @@ const (
 
 // checkKey refuses keys that are too weak or of a kind that is not verified
 // with.
-func checkKey(cert *x509.Certificate, minRSABits int) *Error {
+func checkKey(cert *certificate.Certificate, minRSABits int) *Error {
 	if err := signature.CheckKey(cert.PublicKey, minRSABits); err != nil {
 		return &Error{Kind: WeakAlgorithm, Certificate: cert, Err: err}
 	}
@@ -38,7 +35,7 @@ func checkKey(cert *x509.Certificate, minRSABits int) *Error {
 }
 
 // checkIssuerKey is checkKey for a certificate whose key verifies others.
-func checkIssuerKey(cert *x509.Certificate, minRSABits int) *Error {
+func checkIssuerKey(cert *certificate.Certificate, minRSABits int) *Error {
 	if err := signature.CheckIssuerKey(cert.PublicKey, minRSABits); err != nil {
 		return &Error{Kind: WeakAlgorithm, Certificate: cert, Err: err}
 	}
@@ -48,8 +45,8 @@ func checkIssuerKey(cert *x509.Certificate, minRSABits int) *Error {
 // checkOddSize refuses RSA keys whose size is no whole number of bytes, which
 // no sound generator makes (CA/B Forum Baseline Requirements, section 6.1.5).
 // It is not asked of configured certificates.
-func checkOddSize(cert *x509.Certificate) *Error {
-	if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen()%8 != 0 {
+func checkOddSize(cert *certificate.Certificate) *Error {
+	if key, ok := signature.RSA(cert.PublicKey); ok && key.N.BitLen()%8 != 0 {
 		return refuse(WeakAlgorithm, cert, fmt.Sprintf("RSA key of %d bits, which is no multiple of 8", key.N.BitLen()))
 	}
 	return nil
@@ -57,13 +54,13 @@ func checkOddSize(cert *x509.Certificate) *Error {
 
 // checkCost is what one signature check with a key costs. For RSA the exponent
 // counts as well: who makes the key chooses it.
-func checkCost(key any) int {
-	switch key := key.(type) {
-	case *rsa.PublicKey:
+func checkCost(key crypto.PublicKey) int {
+	if key, ok := signature.RSA(key); ok {
 		const setUp = 10 // multiplications' worth
 		words, e := (key.N.BitLen()+63)/64, uint(key.E)
 		return words * words * (bits.Len(e) + bits.OnesCount(e) + setUp) / 28
-	case *ecdsa.PublicKey:
+	}
+	if key, ok := key.(*ecdsa.PublicKey); ok {
 		switch key.Curve {
 		case elliptic.P256():
 			return costP256
@@ -77,13 +74,8 @@ func checkCost(key any) int {
 
 // checkAlgorithm refuses signatures that prove nothing any more, or are of a
 // kind that is not verified.
-func checkAlgorithm(cert *x509.Certificate) (signature.Algorithm, *Error) {
-	input := cryptobyte.String(cert.Raw)
-	var outer, tbs, identifier cryptobyte.String
-	if !input.ReadASN1(&outer, asn1.SEQUENCE) || !outer.ReadASN1Element(&tbs, asn1.SEQUENCE) || !outer.ReadASN1Element(&identifier, asn1.SEQUENCE) {
-		return signature.Algorithm{}, refuse(WeakAlgorithm, cert, "no signature algorithm")
-	}
-	a, err := signature.Parse(identifier)
+func checkAlgorithm(cert *certificate.Certificate) (signature.Algorithm, *Error) {
+	a, err := cert.SignatureAlgorithm()
 	if err == nil && a.Insecure() {
 		err = fmt.Errorf("signature algorithm %v is not accepted", a)
 	}

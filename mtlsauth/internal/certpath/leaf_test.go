@@ -9,6 +9,7 @@ import (
 	"encoding/asn1"
 	"testing"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -57,8 +58,8 @@ func TestKeyUsage(t *testing.T) {
 func TestVersionOne(t *testing.T) {
 	root := pki.NewCA("root")
 	three := root.Client("leaf", pki.ExtKeyUsage(x509.ExtKeyUsageServerAuth))
-	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
-	make := func(version int, keepExtensions bool) *x509.Certificate {
+	trust := certpath.NewTrust([]*certificate.Certificate{read(root)}, certpath.TrustOptions{})
+	make := func(version int, keepExtensions bool) *certificate.Certificate {
 		var parts struct{ TBS, Algorithm, Signature asn1.RawValue }
 		if _, err := asn1.Unmarshal(three.Raw, &parts); err != nil {
 			t.Fatal(err)
@@ -89,7 +90,7 @@ func TestVersionOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cert, err := x509.ParseCertificate(sequence(signed, parts.Algorithm.FullBytes, bits))
+		cert, err := certificate.Parse(sequence(signed, parts.Algorithm.FullBytes, bits))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,26 +3,26 @@ package certpath
 import (
 	"strings"
 
-	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 // permits reports whether a comparable name of the subtree's kind lies within
 // it, read narrowly.
 func (s *subtree) permits(n *subjectName) bool {
 	switch s.kind {
-	case certname.DNS:
-		return s.holdsDNS(n.host)
-	case certname.Email:
+	case certificate.DNS:
+		return s.domain == "" || !n.absolute && s.holdsDNS(n.host)
+	case certificate.Email:
 		if s.mailbox != nil {
 			return *s.mailbox == n.mailbox
 		}
 		return s.holdsHost(n.host)
-	case certname.URI:
+	case certificate.URI:
 		return s.holdsHost(n.host)
-	case certname.IP:
+	case certificate.IP:
 		return s.holdsAddress(n.address)
-	case certname.DirectoryName:
-		return permitsDN(s.dn, n.dn)
+	case certificate.DirectoryName:
+		return s.dn.Permits(n.dn)
 	}
 	return false
 }
@@ -31,16 +31,16 @@ func (s *subtree) permits(n *subjectName) bool {
 // within it, read widely: in doubt it does.
 func (s *subtree) excludes(n *subjectName) bool {
 	switch s.kind {
-	case certname.DNS:
+	case certificate.DNS:
 		return s.holdsDNS(n.host) || s.overlapsWildcard(n.host)
-	case certname.Email:
+	case certificate.Email:
 		if s.mailbox != nil {
 			// Local parts are case-sensitive by the letter, and nowhere else.
 			return s.mailbox.domain == n.mailbox.domain && strings.EqualFold(s.mailbox.local, n.mailbox.local)
 		}
 		return s.holdsHost(n.host)
-	case certname.DirectoryName:
-		return excludesDN(s.dn, n.dn)
+	case certificate.DirectoryName:
+		return s.dn.Excludes(n.dn)
 	}
 	return s.permits(n)
 }

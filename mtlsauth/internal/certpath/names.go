@@ -1,81 +1,69 @@
 package certpath
 
 import (
-	"crypto/x509"
 	"net/netip"
 	"net/url"
 	"strings"
 
-	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
-// subjectNames are the names of a certificate that name constraints apply to.
-type subjectNames struct {
-	names []subjectName
-}
-
-// subjectName is one of them, prepared for comparison.
+// subjectName is a name that name constraints apply to, prepared for comparison.
 type subjectName struct {
-	kind    certname.Kind
-	valid   bool    // whether it is well-formed enough to be compared
-	host    string  // DNS, Email and URI: lower case
-	mailbox mailbox // Email
-	address []byte  // IP
-	dn      []rdn   // DirectoryName
+	kind     certificate.Kind
+	valid    bool    // whether it is well-formed enough to be compared
+	host     string  // DNS, Email and URI: lower case
+	absolute bool    // DNS: written with a dot at its end
+	mailbox  mailbox // Email
+	address  []byte  // IP
+	dn       certificate.DN
 }
 
 // newSubjectNames reads the subject, if not empty, the subject alternative name
-// and, where that holds no e-mail address, emailAddress in the subject (RFC
-// 5280, section 4.2.1.10).
-func newSubjectNames(cert *x509.Certificate) (*subjectNames, error) {
-	var out subjectNames
-	sans, _, err := certname.SubjectAltNames(cert)
+// and emailAddress in the subject. Section 4.2.1.10 of RFC 5280 asks for that
+// where there is no subject alternative name; OpenSSL does it always.
+func newSubjectNames(cert *certificate.Certificate) ([]subjectName, error) {
+	var out []subjectName
+	sans, _, err := cert.SubjectAltNames()
 	if err != nil {
 		return nil, err
 	}
-	var emails bool
 	for _, san := range sans {
-		emails = emails || san.Kind == certname.Email
-		out.names = append(out.names, newSubjectName(san))
+		out = append(out, newSubjectName(san))
 	}
-	attributes, err := certname.ParseName(cert.RawSubject)
-	if err != nil {
-		return nil, err
+	attributes, _ := certificate.ParseName(cert.RawSubject)
+	if len(attributes) > 0 {
+		out = append(out, subjectName{kind: certificate.DirectoryName, valid: true, dn: certificate.NewDN(attributes)})
 	}
-	if len(attributes) == 0 {
-		return &out, nil
-	}
-	out.names = append(out.names, subjectName{kind: certname.DirectoryName, valid: true, dn: newDN(attributes)})
 	for _, a := range attributes {
-		if a.Type == certname.TypeEmailAddress && !emails {
-			out.names = append(out.names, newSubjectName(certname.Name{Kind: certname.Email, Value: a.Value, Undecodable: !a.Text}))
+		if a.Type == certificate.TypeEmailAddress {
+			out = append(out, newSubjectName(certificate.GeneralName{Kind: certificate.Email, Value: a.Value, Undecodable: !a.Text}))
 		}
 	}
-	return &out, nil
+	return out, nil
 }
 
-func newSubjectName(name certname.Name) subjectName {
+func newSubjectName(name certificate.GeneralName) subjectName {
 	out := subjectName{kind: name.Kind}
-	if name.Kind == certname.UPN {
-		out.kind = certname.OtherName
+	if name.Kind == certificate.UPN {
+		out.kind = certificate.OtherName
 	}
 	if name.Undecodable {
 		return out
 	}
 	switch name.Kind {
-	case certname.DNS:
-		out.host = lowerASCII(name.Value)
+	case certificate.DNS:
+		out.host, out.absolute = strings.CutSuffix(lowerASCII(name.Value), ".")
 		out.valid = validDomain(out.host)
-	case certname.Email:
+	case certificate.Email:
 		out.mailbox, out.valid = parseMailbox(name.Value)
 		out.host = out.mailbox.domain
-	case certname.URI:
+	case certificate.URI:
 		out.host, out.valid = uriHost(name.Value)
-	case certname.IP:
+	case certificate.IP:
 		out.address, out.valid = name.Raw, true
-	case certname.DirectoryName:
-		dn, err := parseDN(name.Raw)
-		out.dn, out.valid = dn, err == nil
+	case certificate.DirectoryName:
+		out.dn, out.valid = certificate.ParseDN(name.Raw)
 	}
 	return out
 }

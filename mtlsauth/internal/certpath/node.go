@@ -1,17 +1,18 @@
 package certpath
 
 import (
-	"crypto/x509"
 	"errors"
+
+	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/signature"
 )
 
 // node is a certificate with what the search asks of it again and again.
 // Configured ones are shared by all searches and do not change.
 type node struct {
-	cert                         *x509.Certificate
-	subject, issuer              string // names as they compare (RFC 5280, section 7.1)
-	key                          string // SubjectPublicKeyInfo, which a key is known by
-	authorityKeyID, subjectKeyID string
+	cert            *certificate.Certificate
+	subject, issuer string // names as they compare (RFC 5280, section 7.1)
+	key             string // SubjectPublicKeyInfo, which a key is known by
 
 	order        int // position among the configured, then among the presented
 	configured   bool
@@ -27,11 +28,11 @@ type node struct {
 	constraints *nameConstraints
 }
 
-func newNode(cert *x509.Certificate, order int) *node {
+func newNode(cert *certificate.Certificate, order int) *node {
 	return &node{
 		cert: cert, order: order,
-		subject: string(cert.RawSubject), issuer: string(cert.RawIssuer), key: string(cert.RawSubjectPublicKeyInfo),
-		authorityKeyID: string(cert.AuthorityKeyId), subjectKeyID: string(cert.SubjectKeyId),
+		subject: certificate.NameKey(cert.RawSubject), issuer: certificate.NameKey(cert.RawIssuer),
+		key: string(cert.RawSubjectPublicKeyInfo),
 	}
 }
 
@@ -51,9 +52,9 @@ func (n *node) judge(minRSABits int) {
 	}
 	n.noIssuer = checkIssuer(n.cert)
 	n.noClients = checkUsage(n.cert)
-	var err error
-	if n.constraints, err = parseNameConstraints(n.cert); err != nil && n.noIssuer == nil {
-		n.noIssuer = &Error{Kind: Constraint, Certificate: n.cert, Err: err}
+	var ok bool
+	if n.constraints, ok = readNameConstraints(n.cert); !ok && n.noIssuer == nil {
+		n.noIssuer = refuse(Constraint, n.cert, "malformed name constraints")
 	}
 }
 
@@ -74,8 +75,6 @@ func (s *search) unfit(n *node) *Error {
 	return nil
 }
 
-func (n *node) isCA() bool { return n.cert.BasicConstraintsValid && n.cert.IsCA }
-
 // selfSigned reports whether the certificate's own key verifies it. Where the
 // algorithm is not supported, as with MD5 on an old root, the name decides: what
 // a trust anchor's own signature is worth does not matter (section 6.1.1(d)).
@@ -83,11 +82,8 @@ func (n *node) selfSigned() bool {
 	return n.selfIssued() && verdicts.of(n.cert, verifiesItself)
 }
 
-func verifiesItself(cert *x509.Certificate) bool {
-	// CheckSignature takes SHA-1, unlike CheckSignatureFrom.
-	err := cert.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
-	if _, insecure := errors.AsType[x509.InsecureAlgorithmError](err); insecure {
-		return true
-	}
-	return err == nil || errors.Is(err, x509.ErrUnsupportedAlgorithm)
+func verifiesItself(cert *certificate.Certificate) bool {
+	algorithm, err := cert.SignatureAlgorithm()
+	return errors.Is(err, signature.ErrUnsupported) ||
+		err == nil && algorithm.VerifyMessage(cert.PublicKey, cert.RawTBSCertificate, cert.Signature) == nil
 }

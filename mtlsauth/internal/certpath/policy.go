@@ -1,58 +1,44 @@
 package certpath
 
-import "crypto/x509"
-
-// anyPolicy is 2.5.29.32.0 as the content of an OBJECT IDENTIFIER.
-const anyPolicy = "\x55\x1d\x20\x00"
+import "mtls-auth/mtlsauth/internal/certificate"
 
 // PolicyInputs are the inputs of RFC 5280, section 6.1.1, (c), (e), (f) and
 // (g), on certificate policies. The zero value asks for no policy.
 type PolicyInputs struct {
-	// Initial is the user-initial-policy-set: policies as the content of their
-	// OBJECT IDENTIFIER. Empty means any-policy. Without Explicit, or a
+	// Initial is the user-initial-policy-set: Empty means any-policy. Without Explicit, or a
 	// certificate that requires an explicit policy, it refuses nothing.
-	Initial []string
+	Initial []certificate.OID
 	// Explicit asks for a path that is valid for a policy of Initial.
 	Explicit bool
 	// InhibitMapping forbids policy mapping on the path.
 	InhibitMapping bool
-	// InhibitAny has anyPolicy in a certificate not count as a policy.
+	// InhibitAny has certificate.AnyPolicy in a certificate not count as a policy.
 	InhibitAny bool
-}
-
-// policies is what a certificate says about policies (section 4.2.1.4, .5, .11
-// and .14).
-type policies struct {
-	asserted         []string    // nil where there are none, or none that can be read
-	mappings         [][2]string // issuerDomainPolicy, subjectDomainPolicy
-	requireExplicit  int         // SkipCerts, -1 where absent
-	inhibitMapping   int
-	inhibitAnyPolicy int
 }
 
 // policyNode is a node of the valid policy graph (RFC 9618, section 5). A
 // policy has one in each level of the graph, whatever the number of ways that
 // lead to it: a tree of them grows exponentially with the length of the path.
 type policyNode struct {
-	policy   string
-	expected []string // in the certificate below
+	policy   certificate.OID
+	expected []certificate.OID // in the certificate below
 	parents  []*policyNode
 }
 
 // policyGraph is the lowest level of the graph. What has no descendants in it
 // is out of reach, and so needs no pruning.
-type policyGraph map[string]*policyNode
+type policyGraph map[certificate.OID]*policyNode
 
 // checkPolicies refuses a path that is not valid under the policy inputs
 // (section 6.1). Where nobody asks for an explicit policy, what certificates say
 // about policies is not needed, and not looked at.
 func (s *search) checkPolicies(path []*node) *Error {
 	below := len(path) - 1 // n of section 6.1: the trust anchor does not count
-	all := make([]policies, below)
+	all := make([]certificate.Policies, below)
 	required := s.policies.Explicit
 	for i, n := range path[:below] {
-		all[i] = readPolicies(n.cert)
-		required = required || all[i].requireExplicit >= 0
+		all[i] = n.cert.Policies()
+		required = required || all[i].RequireExplicit >= 0
 	}
 	if required && !policiesValid(path, all, s.policies) {
 		return refuse(Constraint, path[0].cert, "no valid certificate policy, and one is required")
@@ -60,7 +46,7 @@ func (s *search) checkPolicies(path []*node) *Error {
 	return nil
 }
 
-func policiesValid(path []*node, all []policies, in PolicyInputs) bool {
+func policiesValid(path []*node, all []certificate.Policies, in PolicyInputs) bool {
 	below := len(all)
 	counter := func(now bool) int {
 		if now {
@@ -69,10 +55,10 @@ func policiesValid(path []*node, all []policies, in PolicyInputs) bool {
 		return below + 1
 	}
 	explicit, mapping, inhibitAny := counter(in.Explicit), counter(in.InhibitMapping), counter(in.InhibitAny)
-	graph := policyGraph{anyPolicy: {policy: anyPolicy, expected: []string{anyPolicy}}}
+	graph := policyGraph{certificate.AnyPolicy: {policy: certificate.AnyPolicy, expected: []certificate.OID{certificate.AnyPolicy}}}
 	for i := below - 1; i >= 0; i-- {
 		n, p := path[i], all[i]
-		graph = graph.next(p.asserted, inhibitAny > 0 || i > 0 && n.selfIssued())
+		graph = graph.next(p.Asserted, inhibitAny > 0 || i > 0 && n.selfIssued())
 		if explicit == 0 && len(graph) == 0 {
 			return false
 		}
@@ -81,12 +67,12 @@ func policiesValid(path []*node, all []policies, in PolicyInputs) bool {
 			if explicit > 0 {
 				explicit--
 			}
-			if p.requireExplicit == 0 {
+			if p.RequireExplicit == 0 {
 				explicit = 0
 			}
 			break
 		}
-		if !graph.mapped(p.mappings, mapping > 0) {
+		if !graph.mapped(p.Mappings, mapping > 0) {
 			return false
 		}
 		// 6.1.4 (h), (i), (j)
@@ -95,9 +81,9 @@ func policiesValid(path []*node, all []policies, in PolicyInputs) bool {
 				*c--
 			}
 		}
-		lower(&explicit, p.requireExplicit)
-		lower(&mapping, p.inhibitMapping)
-		lower(&inhibitAny, p.inhibitAnyPolicy)
+		lower(&explicit, p.RequireExplicit)
+		lower(&mapping, p.InhibitMapping)
+		lower(&inhibitAny, p.InhibitAny)
 	}
 	return explicit > 0 || graph.meets(in.Initial)
 }
@@ -109,28 +95,28 @@ func lower(counter *int, to int) {
 }
 
 // next is 6.1.3 (d) and (e): the level of a certificate with these policies.
-func (g policyGraph) next(asserted []string, anyCounts bool) policyGraph {
-	expecting := map[string][]*policyNode{}
+func (g policyGraph) next(asserted []certificate.OID, anyCounts bool) policyGraph {
+	expecting := map[certificate.OID][]*policyNode{}
 	for _, n := range g {
 		for _, policy := range n.expected {
 			expecting[policy] = append(expecting[policy], n)
 		}
 	}
 	out := policyGraph{}
-	add := func(policy string, parents []*policyNode) {
+	add := func(policy certificate.OID, parents []*policyNode) {
 		if out[policy] == nil && len(parents) > 0 {
-			out[policy] = &policyNode{policy, []string{policy}, parents}
+			out[policy] = &policyNode{policy, []certificate.OID{policy}, parents}
 		}
 	}
 	var any bool
 	for _, policy := range asserted {
 		switch {
-		case policy == anyPolicy:
+		case policy == certificate.AnyPolicy:
 			any = true
 		case len(expecting[policy]) > 0:
 			add(policy, expecting[policy])
-		case g[anyPolicy] != nil:
-			add(policy, []*policyNode{g[anyPolicy]})
+		case g[certificate.AnyPolicy] != nil:
+			add(policy, []*policyNode{g[certificate.AnyPolicy]})
 		}
 	}
 	if any && anyCounts {
@@ -142,10 +128,10 @@ func (g policyGraph) next(asserted []string, anyCounts bool) policyGraph {
 }
 
 // mapped is 6.1.4 (a) and (b). It reports false where anyPolicy is mapped.
-func (g policyGraph) mapped(mappings [][2]string, allowed bool) bool {
-	to := map[string][]string{}
+func (g policyGraph) mapped(mappings [][2]certificate.OID, allowed bool) bool {
+	to := map[certificate.OID][]certificate.OID{}
 	for _, m := range mappings {
-		if m[0] == anyPolicy || m[1] == anyPolicy {
+		if m[0] == certificate.AnyPolicy || m[1] == certificate.AnyPolicy {
 			return false
 		}
 		to[m[0]] = append(to[m[0]], m[1])
@@ -157,8 +143,8 @@ func (g policyGraph) mapped(mappings [][2]string, allowed bool) bool {
 			delete(g, policy)
 		case n != nil:
 			n.expected = expected
-		case g[anyPolicy] != nil:
-			g[policy] = &policyNode{policy, expected, g[anyPolicy].parents}
+		case g[certificate.AnyPolicy] != nil:
+			g[policy] = &policyNode{policy, expected, g[certificate.AnyPolicy].parents}
 		}
 	}
 	return true
@@ -166,11 +152,11 @@ func (g policyGraph) mapped(mappings [][2]string, allowed bool) bool {
 
 // meets is 6.1.5 (g): whether a policy under which the path is valid is one of
 // the user's, in the words of the trust anchor's domain.
-func (g policyGraph) meets(initial []string) bool {
-	if len(initial) == 0 || g[anyPolicy] != nil {
+func (g policyGraph) meets(initial []certificate.OID) bool {
+	if len(initial) == 0 || g[certificate.AnyPolicy] != nil {
 		return len(g) > 0
 	}
-	wanted := map[string]bool{}
+	wanted := map[certificate.OID]bool{}
 	for _, policy := range initial {
 		wanted[policy] = true
 	}
@@ -182,7 +168,7 @@ func (g policyGraph) meets(initial []string) bool {
 		}
 		seen[n] = true
 		for _, parent := range n.parents {
-			if parent.policy == anyPolicy && (wanted[n.policy] || wanted[anyPolicy]) || reaches(parent) {
+			if parent.policy == certificate.AnyPolicy && (wanted[n.policy] || wanted[certificate.AnyPolicy]) || reaches(parent) {
 				return true
 			}
 		}
@@ -194,26 +180,4 @@ func (g policyGraph) meets(initial []string) bool {
 		}
 	}
 	return false
-}
-
-// readPolicies reads what a certificate says about policies.
-func readPolicies(cert *x509.Certificate) policies {
-	p := policies{requireExplicit: -1, inhibitMapping: -1, inhibitAnyPolicy: -1}
-	der := func(o x509.OID) string { b, _ := o.MarshalBinary(); return string(b) }
-	for _, o := range cert.Policies {
-		p.asserted = append(p.asserted, der(o))
-	}
-	for _, m := range cert.PolicyMappings {
-		p.mappings = append(p.mappings, [2]string{der(m.IssuerDomainPolicy), der(m.SubjectDomainPolicy)})
-	}
-	if cert.RequireExplicitPolicy > 0 || cert.RequireExplicitPolicyZero {
-		p.requireExplicit = cert.RequireExplicitPolicy
-	}
-	if cert.InhibitPolicyMapping > 0 || cert.InhibitPolicyMappingZero {
-		p.inhibitMapping = cert.InhibitPolicyMapping
-	}
-	if cert.InhibitAnyPolicy > 0 || cert.InhibitAnyPolicyZero {
-		p.inhibitAnyPolicy = cert.InhibitAnyPolicy
-	}
-	return p
 }

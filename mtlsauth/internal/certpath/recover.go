@@ -21,12 +21,13 @@ import (
 func recoverKeys(curve elliptic.Curve, digest, signature []byte) (keys []string, ok bool) {
 	ec, params := ecdhCurve(curve), curve.Params()
 	r, s, ok := readECDSA(signature, params.N)
-	// Above n there may be another point of this r: once in 2^128 signatures.
-	if ec == nil || !ok || new(big.Int).Add(r, params.N).Cmp(params.P) < 0 {
+	if ec == nil || !ok {
 		return nil, false
 	}
 	y := liftX(params, r)
-	if y == nil {
+	// Where n + r is below p there may be a second point of this r: that is
+	// once in 2^128 signatures, or somebody who makes it costly.
+	if y == nil || new(big.Int).Add(r, params.N).Cmp(params.P) < 0 {
 		return nil, true
 	}
 	// Q = (±s R - e G) / r, with R the point of x coordinate r.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -144,7 +145,7 @@ func TestBadSignature(t *testing.T) {
 	trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
 	for _, test := range []struct {
 		name      string
-		presented []*x509.Certificate
+		presented []*certificate.Certificate
 		want      string
 	}{
 		{"the real intermediate", g.list(t, "root>one"), "bad_signature"},

@@ -38,7 +38,7 @@ type search struct {
 	children []*child // all that have been on a path
 	found    []foundPath
 	nearest  miss
-	names    map[*node]*subjectNames
+	names    map[*node][]subjectName
 }
 
 type foundPath struct {

@@ -2,9 +2,10 @@ package certpath
 
 import (
 	"bytes"
-	"crypto/x509"
 	"slices"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 // maxSigners bounds the certificates of one name that are looked at as signers
@@ -19,23 +20,24 @@ const maxSigners = 4
 // presented is bounded as in Validate. Whatever cannot be judged is left out.
 //
 // A signer need not be a CA, and its extended key usages are not asked for.
-func (t *Trust) CRLSigners(name []byte, anchor *x509.Certificate, presented []*x509.Certificate, now time.Time) []Path {
-	if t == nil || now.IsZero() || anchor == nil {
+func (t *Trust) CRLSigners(name []byte, anchor *certificate.Certificate, presented []*certificate.Certificate, now time.Time) []Path {
+	if t == nil || now.IsZero() || anchor == nil || len(name) == 0 {
 		return nil
 	}
 	presented = presented[:min(len(presented), maxPresented)]
-	var signers []*x509.Certificate
-	for _, n := range t.bySubject[string(name)] {
+	key := certificate.NameKey(name)
+	var signers []*certificate.Certificate
+	for _, n := range t.bySubject[key] {
 		signers = append(signers, n.cert)
 	}
 	for _, cert := range presented {
-		if cert != nil && bytes.Equal(cert.RawSubject, name) && t.byRaw[string(cert.Raw)] == nil {
+		if cert != nil && certificate.NameKey(cert.RawSubject) == key && t.byRaw[string(cert.Raw)] == nil {
 			signers = append(signers, cert)
 		}
 	}
-	signers = slices.DeleteFunc(signers, func(cert *x509.Certificate) bool {
-		return !hasUsage(cert, x509.KeyUsageCRLSign) || hasHiddenExtensions(cert) || checkDates(cert, now) != nil ||
-			checkIssuerKey(cert, t.minRSABits) != nil || checkCritical(cert) != nil
+	signers = slices.DeleteFunc(signers, func(cert *certificate.Certificate) bool {
+		return !mayUse(cert, certificate.KeyUsageCRLSign) || checkDates(cert, now) != nil ||
+			checkIssuerKey(cert, t.minRSABits) != nil || checkExtensions(cert) != nil
 	})
 	var paths []Path
 	left := budget / 2
@@ -47,9 +49,9 @@ func (t *Trust) CRLSigners(name []byte, anchor *x509.Certificate, presented []*x
 	return paths
 }
 
-func (t *Trust) crlSigner(cert, anchor *x509.Certificate, presented []*x509.Certificate, now time.Time, left *int) (Path, bool) {
+func (t *Trust) crlSigner(cert, anchor *certificate.Certificate, presented []*certificate.Certificate, now time.Time, left *int) (Path, bool) {
 	if t.anchorOf(cert) != nil && bytes.Equal(cert.Raw, anchor.Raw) {
-		return Path{Certificates: []*x509.Certificate{cert}}, true
+		return Path{Certificates: []*certificate.Certificate{cert}}, true
 	}
 	s := t.newSearch(cert, presented, Options{Now: now})
 	s.left = min(s.left, *left)

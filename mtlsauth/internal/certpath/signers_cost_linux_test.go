@@ -4,12 +4,12 @@ package certpath_test
 
 import (
 	"crypto/elliptic"
-	"crypto/x509"
 	"fmt"
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/testing/cputime"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -18,32 +18,32 @@ import (
 // costs no more, all of it together, than half a validation.
 func TestCostOfCRLSigners(t *testing.T) {
 	root, self := pki.NewCA("root"), pki.NewCA("ca")
-	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
-	bogus := func(issuer *pki.Certificate, bits, exponent int) (out []*x509.Certificate) {
+	trust := certpath.NewTrust([]*certificate.Certificate{read(root)}, certpath.TrustOptions{})
+	bogus := func(issuer *pki.Certificate, bits, exponent int) (out []*certificate.Certificate) {
 		for i := range 10 {
-			out = append(out, rsaSigned(t, bogusRSA(t, issuer.Intermediate("ca").Certificate, bits, exponent, int64(i)), bits/8))
+			out = append(out, rsaSigned(t, bogusRSA(t, read(issuer.Intermediate("ca")), bits, exponent, int64(i)), bits/8))
 		}
 		return out
 	}
 	// Each below a CA of its own that leads nowhere.
-	chained := func(key pki.Option) (out []*x509.Certificate) {
+	chained := func(key pki.Option) (out []*certificate.Certificate) {
 		for i := range 5 {
 			up := self.Intermediate(fmt.Sprint("up ", i), key)
-			out = append(out, up.Certificate, up.Intermediate("ca", key).Certificate)
+			out = append(out, read(up), read(up.Intermediate("ca", key)))
 		}
 		return out
 	}
 	// A SAN of its own keeps crypto/x509 from seeing a loop.
-	mutual := func(key pki.Option) (out []*x509.Certificate) {
+	mutual := func(key pki.Option) (out []*certificate.Certificate) {
 		ca := pki.NewCA("ca", key)
 		for i := range 10 {
-			out = append(out, ca.Intermediate("ca", pki.Key(ca.Key), pki.DNS(fmt.Sprintf("%d.org", i))).Certificate)
+			out = append(out, read(ca.Intermediate("ca", pki.Key(ca.Key), pki.DNS(fmt.Sprintf("%d.org", i)))))
 		}
 		return out
 	}
 	for _, test := range []struct {
 		name      string
-		presented []*x509.Certificate
+		presented []*certificate.Certificate
 	}{
 		{"RSA 190,000", bogus(root, 190000, 65537)},
 		{"RSA 8192 with a long exponent", bogus(root, 8192, 1<<31-1)},
@@ -57,7 +57,7 @@ func TestCostOfCRLSigners(t *testing.T) {
 	} {
 		var n int
 		took := cputime.Of(func() {
-			n = len(trust.CRLSigners(self.RawSubject, root.Certificate, test.presented, now))
+			n = len(trust.CRLSigners(self.RawSubject, read(root), test.presented, now))
 		})
 		t.Logf("%s: %v", test.name, took)
 		if n != 0 {
@@ -69,8 +69,8 @@ func TestCostOfCRLSigners(t *testing.T) {
 	}
 	// The budget is one for all: a good signer among others is found while
 	// there is something left of it.
-	good := root.Intermediate("ca").Certificate
-	if n := len(trust.CRLSigners(self.RawSubject, root.Certificate, append(bogus(self, 2048, 65537)[:2], good), now)); n != 1 {
+	good := read(root.Intermediate("ca"))
+	if n := len(trust.CRLSigners(self.RawSubject, read(root), append(bogus(self, 2048, 65537)[:2], good), now)); n != 1 {
 		t.Errorf("a good signer beside two others: got %d", n)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -81,17 +82,17 @@ func TestCRLSigners(t *testing.T) {
 // TestCRLSignersOfNothing: without something to go by there are none.
 func TestCRLSignersOfNothing(t *testing.T) {
 	ca := pki.NewCA("ca")
-	trust := certpath.NewTrust([]*x509.Certificate{ca.Certificate}, certpath.TrustOptions{})
-	if n := len(trust.CRLSigners(ca.RawSubject, ca.Certificate, []*x509.Certificate{nil, {}}, now)); n != 1 {
+	trust := certpath.NewTrust([]*certificate.Certificate{read(ca)}, certpath.TrustOptions{})
+	if n := len(trust.CRLSigners(ca.RawSubject, read(ca), []*certificate.Certificate{nil, {}}, now)); n != 1 {
 		t.Fatalf("%d signers, want the CA: the test is void", n)
 	}
 	var none *certpath.Trust
 	for name, paths := range map[string][]certpath.Path{
-		"no trust":   none.CRLSigners(ca.RawSubject, ca.Certificate, nil, now),
-		"zero trust": new(certpath.Trust).CRLSigners(ca.RawSubject, ca.Certificate, []*x509.Certificate{ca.Certificate}, now),
+		"no trust":   none.CRLSigners(ca.RawSubject, read(ca), nil, now),
+		"zero trust": new(certpath.Trust).CRLSigners(ca.RawSubject, read(ca), []*certificate.Certificate{read(ca)}, now),
 		"no anchor":  trust.CRLSigners(ca.RawSubject, nil, nil, now),
-		"no time":    trust.CRLSigners(ca.RawSubject, ca.Certificate, nil, time.Time{}),
-		"no name":    trust.CRLSigners(nil, ca.Certificate, []*x509.Certificate{nil, {}}, now),
+		"no time":    trust.CRLSigners(ca.RawSubject, read(ca), nil, time.Time{}),
+		"no name":    trust.CRLSigners(nil, read(ca), []*certificate.Certificate{nil, {}}, now),
 	} {
 		if len(paths) != 0 {
 			t.Errorf("%s: got %d signers", name, len(paths))
@@ -103,8 +104,8 @@ func TestCRLSignersOfNothing(t *testing.T) {
 // read.
 func TestCRLSignerOfVersionTwo(t *testing.T) {
 	root := pki.NewCA("root")
-	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
-	signer := root.Client("ca", usage(x509.KeyUsageCRLSign)).Certificate
+	trust := certpath.NewTrust([]*certificate.Certificate{read(root)}, certpath.TrustOptions{})
+	signer := read(root.Client("ca", usage(x509.KeyUsageCRLSign)))
 	for version, want := range map[byte]int{2: 0, 3: 1} {
 		var parts struct{ TBS, Algorithm, Signature asn1.RawValue }
 		if _, err := asn1.Unmarshal(signer.Raw, &parts); err != nil {
@@ -116,11 +117,11 @@ func TestCRLSignerOfVersionTwo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cert, err := x509.ParseCertificate(sequence(signed, parts.Algorithm.FullBytes, tlv(0, asn1.TagBitString, false, []byte{0}, signature)))
+		cert, err := certificate.Parse(sequence(signed, parts.Algorithm.FullBytes, tlv(0, asn1.TagBitString, false, []byte{0}, signature)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := len(trust.CRLSigners(cert.RawSubject, root.Certificate, []*x509.Certificate{cert}, now)); got != want {
+		if got := len(trust.CRLSigners(cert.RawSubject, read(root), []*certificate.Certificate{cert}, now)); got != want {
 			t.Errorf("version %d: got %d signers, want %d", cert.Version, got, want)
 		}
 	}
@@ -130,14 +131,14 @@ func TestCRLSignerOfVersionTwo(t *testing.T) {
 // ones.
 func TestCRLSignersAreBounded(t *testing.T) {
 	root := pki.NewCA("root")
-	trust := certpath.NewTrust([]*x509.Certificate{root.Certificate}, certpath.TrustOptions{})
-	var signers, others []*x509.Certificate
+	trust := certpath.NewTrust([]*certificate.Certificate{read(root)}, certpath.TrustOptions{})
+	var signers, others []*certificate.Certificate
 	for range 12 {
-		signers = append(signers, root.Intermediate("ca").Certificate)
-		others = append(others, root.Intermediate("another").Certificate)
+		signers = append(signers, read(root.Intermediate("ca")))
+		others = append(others, read(root.Intermediate("another")))
 	}
-	find := func(presented ...*x509.Certificate) int {
-		return len(trust.CRLSigners(signers[0].RawSubject, root.Certificate, presented, now))
+	find := func(presented ...*certificate.Certificate) int {
+		return len(trust.CRLSigners(signers[0].RawSubject, read(root), presented, now))
 	}
 	if got := find(signers...); got != 4 {
 		t.Errorf("of 12 signers %d were looked at, want 4", got)
@@ -154,23 +155,23 @@ func TestCRLSignersAreBounded(t *testing.T) {
 func TestConfigured(t *testing.T) {
 	g := newGraph(t, "root other root>one one>leaf", nil)
 	again := newGraph(t, "root", nil)
-	copied, err := x509.ParseCertificate(g.certs["root"].Raw)
+	copied, err := certificate.Parse(g.certs["root"].Raw)
 	if err != nil {
 		t.Fatal(err)
 	}
 	weak := pki.NewCA("weak", curve(elliptic.P224()))
-	trust := certpath.NewTrust(append(g.list(t, "root root>one"), weak.Certificate), certpath.TrustOptions{})
+	trust := certpath.NewTrust(append(g.list(t, "root root>one"), read(weak)), certpath.TrustOptions{})
 	var none *certpath.Trust
 	for _, test := range []struct {
 		name  string
 		trust *certpath.Trust
-		cert  *x509.Certificate
+		cert  *certificate.Certificate
 		want  bool
 	}{
 		{"an anchor", trust, g.certs["root"], true},
 		{"a copy of it", trust, copied, true},
 		{"an intermediate", trust, g.certs["root>one"], true},
-		{"one that is too weak to trust", trust, weak.Certificate, true},
+		{"one that is too weak to trust", trust, read(weak), true},
 		{"another", trust, g.certs["other"], false},
 		{"another of the same name", trust, again.certs["root"], false},
 		{"what a configured one issued", trust, g.certs["one>leaf"], false},

@@ -1,6 +1,6 @@
 package certpath
 
-import "crypto/x509"
+import "mtls-auth/mtlsauth/internal/certificate"
 
 // TrustOptions says what is trusted beyond the default.
 type TrustOptions struct {
@@ -30,7 +30,7 @@ type Trust struct {
 // is weak, is neither: it trusts nobody. A self-signed certificate's signature
 // is not judged otherwise, and verified once in the life of the process. Expired
 // ones are refused when they are used.
-func NewTrust(cas []*x509.Certificate, o TrustOptions) *Trust {
+func NewTrust(cas []*certificate.Certificate, o TrustOptions) *Trust {
 	t := &Trust{
 		minRSABits: o.MinRSABits,
 		size:       len(cas),
@@ -47,7 +47,7 @@ func NewTrust(cas []*x509.Certificate, o TrustOptions) *Trust {
 		t.bySubject[n.subject] = append(t.bySubject[n.subject], n)
 		// The key is judged first, so that nothing is verified with one of
 		// boundless size.
-		if n.judge(t.minRSABits); n.weak == nil && n.isCA() {
+		if n.judge(t.minRSABits); n.weak == nil && cert.IsCA {
 			self := n.selfSigned()
 			n.anchor = self || o.AllowPartialChain
 			n.intermediate = !self
@@ -58,13 +58,13 @@ func NewTrust(cas []*x509.Certificate, o TrustOptions) *Trust {
 
 // Configured reports whether a certificate is among the configured ones, byte
 // for byte.
-func (t *Trust) Configured(cert *x509.Certificate) bool {
+func (t *Trust) Configured(cert *certificate.Certificate) bool {
 	return t != nil && t.byRaw[string(cert.Raw)] != nil
 }
 
 // anchorOf returns the trust anchor with exactly these bytes, nil if there is
 // none.
-func (t *Trust) anchorOf(cert *x509.Certificate) *node {
+func (t *Trust) anchorOf(cert *certificate.Certificate) *node {
 	if n := t.byRaw[string(cert.Raw)]; n != nil && n.anchor {
 		return n
 	}

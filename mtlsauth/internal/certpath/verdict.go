@@ -2,8 +2,9 @@ package certpath
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"sync"
+
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 // maxVerdicts bounds what is remembered, at some 50 bytes each.
@@ -22,7 +23,7 @@ type memory struct {
 }
 
 // of returns the verdict on cert, which it asks for at the first time.
-func (m *memory) of(cert *x509.Certificate, judge func(*x509.Certificate) bool) bool {
+func (m *memory) of(cert *certificate.Certificate, judge func(*certificate.Certificate) bool) bool {
 	id := sha256.Sum256(cert.Raw)
 	m.mu.Lock()
 	verdict, known := m.known[id]

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/testing/suites"
 )
 
@@ -117,13 +116,13 @@ func pkitsStatus(t *testing.T, folder string, v suites.PKITS) (string, error) {
 	}
 	w.anchor = w.certs[0]
 	last := len(w.certs) - 1
-	paths, err := certpath.NewTrust(w.certs[:1], certpath.TrustOptions{}).Validate(w.certs[last], w.certs[1:last], certpath.Options{Now: w.now})
+	paths, err := validate(w.certs[:1], w.certs[last], w.certs[1:last], w.now)
 	if err != nil {
 		return "no path", err
 	}
 	status := "unknown"
 	for _, path := range paths {
-		if status, err = w.path(path.Certificates); status == "good" {
+		if status, err = w.path(path); status == "good" {
 			return "good", nil
 		}
 	}

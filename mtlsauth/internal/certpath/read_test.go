@@ -1,0 +1,63 @@
+package certpath_test
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"sync"
+	"testing"
+
+	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+)
+
+var readAlready sync.Map
+
+// read reads a certificate, once: callers know certificates by identity.
+func read(made *pki.Certificate) *certificate.Certificate {
+	if cert, ok := readAlready.Load(made); ok {
+		return cert.(*certificate.Certificate)
+	}
+	cert, err := certificate.Parse(made.Raw)
+	if err != nil {
+		panic(err)
+	}
+	readAlready.Store(made, cert)
+	return cert
+}
+
+func readAll(made ...*pki.Certificate) (out []*certificate.Certificate) {
+	for _, m := range made {
+		out = append(out, read(m))
+	}
+	return out
+}
+
+func mustX509(t testing.TB, der []byte) *x509.Certificate {
+	t.Helper()
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+func parseLeaf(text []byte) (*certificate.Certificate, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("no PEM")
+	}
+	return certificate.Parse(block.Bytes)
+}
+
+func parseChain(text []byte, leaf *certificate.Certificate) (out []*certificate.Certificate) {
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			return out
+		}
+		if cert, err := certificate.Parse(block.Bytes); err == nil && !cert.Equal(leaf) {
+			out = append(out, cert)
+		}
+	}
+}
