@@ -50,7 +50,7 @@ test("in one worker of a data plane", function()
   program({})
   start()
   equal(#started, 1)
-  equal(started[1].args, { "/usr/local/bin/mtls-auth", "-kong-prefix", "/prefix" })
+  equal(started[1].args, { "/usr/local/bin/mtls-auth", "-kong-prefix", "/prefix", "-lua-mode" })
   equal(world.shared:get("mtls-auth:pid:mtls-auth"), 101)
   for _, options in ipairs({
     { worker = 1 }, { role = "control_plane" }, { subsystem = "stream" }, { pluginserver_names = { "other", "mtls-auth" } },

@@ -73,7 +73,7 @@ func serve(name string, args []string, stdin *os.File, stdout, stderr io.Writer)
 }
 
 func help(stdout io.Writer) int {
-	fmt.Fprint(stdout, usage, "\nflags of the plugin server, each but -dump, -help and -take-over also as an environment variable\n"+
+	fmt.Fprint(stdout, usage, "\nflags of the plugin server, each but -dump, -help, -lua-mode and -take-over also as an environment variable\n"+
 		"(-admin-url is MTLS_AUTH_ADMIN_URL):\n")
 	set := new(serverFlags).define()
 	set.SetOutput(stdout)
@@ -86,6 +86,7 @@ func (f *serverFlags) define() *flag.FlagSet {
 	set.SetOutput(io.Discard) // Run says what is wrong
 	set.Usage = func() {}
 	flags.Boolean(set, &f.dump, "dump", "print what Kong's query command asks for and end")
+	flags.Boolean(set, &f.LuaMode, "lua-mode", "started by the Lua plugin, which writes what is printed to Kong's log: no source of plugin-server mode is opened")
 	flags.Boolean(set, &f.takeOver, "take-over", "on a terminal, replace a server that answers on the socket")
 	flags.Boolean(set, &f.help, "help", "say how the program is used")
 	f.Flags(set)

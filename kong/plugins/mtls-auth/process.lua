@@ -37,7 +37,7 @@ end
 
 -- Runs a server to its end; returns how that was.
 local function run()
-  local proc, err = require("ngx.pipe").spawn({ binary, "-kong-prefix", kong.configuration.prefix },
+  local proc, err = require("ngx.pipe").spawn({ binary, "-kong-prefix", kong.configuration.prefix, "-lua-mode" },
     { merge_stderr = true, environ = environment, stdout_read_timeout = 1000, wait_timeout = 1000 })
   if not proc then return err end
   ngx.shared.kong:set(PID, proc:pid())

@@ -40,6 +40,7 @@ type parts struct {
 	form       func(*authn.Decision) authn.Form // the door's
 	minRSABits int
 	memory     int64 // the limit, in bytes
+	luaMode    bool  // what is printed is in Kong's log already
 	refused    error // why every configuration is refused; nil for it is not
 }
 

@@ -42,7 +42,9 @@ type Instance struct {
 // for others. It comes first in every event: with it go the lines for Kong's
 // log that no request is to blame for.
 func (in *Instance) Refused(r Request) *authn.Decision {
-	in.write(r, in.engine.log.Due(r.Time(), !in.held))
+	if !in.engine.luaMode {
+		in.write(r, in.engine.log.Due(r.Time(), !in.held))
+	}
 	if in.denied != nil {
 		in.write(r, in.engine.log.Decision(in.denied, konglog.Context{}, r.Time()))
 	}

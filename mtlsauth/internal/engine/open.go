@@ -18,7 +18,7 @@ import (
 // with 500.
 func Open(o flags.Options, form func(*authn.Decision) authn.Form, out io.Writer) (*Engine, error) {
 	log := konglog.New(o.Name, o.LogLevel, printed(o, out))
-	sources, err := kongdata.Open(kongdata.Config{
+	config := kongdata.Config{
 		Prefix:            o.Prefix,
 		CADir:             o.CADir,
 		DeclarativeConfig: o.DeclarativeConfig,
@@ -29,9 +29,13 @@ func Open(o flags.Options, form func(*authn.Decision) authn.Form, out io.Writer)
 		AdminCAFile:       o.AdminCAFile,
 		AdminCertFile:     o.AdminCertFile,
 		AdminKeyFile:      o.AdminKeyFile,
-	}, log.Sources)
-	if err != nil {
-		return nil, &flags.UsageError{Err: err}
+	}
+	var sources []kongdata.Source
+	if !o.LuaMode {
+		var err error
+		if sources, err = kongdata.Open(config, log.Sources); err != nil {
+			return nil, &flags.UsageError{Err: err}
+		}
 	}
 	memory := &memoryGuard{limit: limitMemory()}
 	status, err := openStatus(o, memory.limit, log.Background)
@@ -46,6 +50,7 @@ func Open(o flags.Options, form func(*authn.Decision) authn.Form, out io.Writer)
 		form:       form,
 		minRSABits: o.MinRSABits,
 		memory:     memory.limit,
+		luaMode:    o.LuaMode,
 	}), nil
 }
 

@@ -16,6 +16,9 @@ type Options struct {
 	Name       string // the plugin's
 	Prefix     string // Kong's
 	SocketMode fs.FileMode
+	// LuaMode says that the Lua plugin has started the server: what it prints goes to
+	// Kong's log, and no source of plugin-server mode is opened.
+	LuaMode bool
 	// KeepOther makes a socket on which another server answers an error.
 	KeepOther  bool
 	MinRSABits int
