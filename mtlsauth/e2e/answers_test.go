@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -198,7 +198,7 @@ func TestWithTheNginxDirective(t *testing.T) {
 	inter := root.Intermediate("inter")
 	r := newRig(t, cas{idA: root, idB: inter}, routes{
 		"/root": trusted([]string{idA}), "/both": trusted([]string{idA, idB}),
-	}, func(o *fakekong.Options) {
+	}, func(o *anykong.Options) {
 		o.SSLVerifyClient = "optional_no_ca"
 		o.Config = withoutPreFunction(t, o.Config)
 	})

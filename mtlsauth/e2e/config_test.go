@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/handshake"
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -63,8 +63,8 @@ func declarative(tb testing.TB, upstream string, authorities cas, plugins routes
 }
 
 // changed changes the configuration that a gateway starts with.
-func changed(tb testing.TB, change func(object)) func(*fakekong.Options) {
-	return func(o *fakekong.Options) {
+func changed(tb testing.TB, change func(object)) func(*anykong.Options) {
+	return func(o *anykong.Options) {
 		var config object
 		if err := json.Unmarshal(o.Config, &config); err != nil {
 			tb.Fatal(err)
@@ -156,7 +156,7 @@ func list(value any) []object {
 }
 
 // with makes the changes of a configuration a gateway's option.
-func with(tb testing.TB, changes ...func(object)) func(*fakekong.Options) {
+func with(tb testing.TB, changes ...func(object)) func(*anykong.Options) {
 	return changed(tb, func(config object) {
 		for _, change := range changes {
 			change(config)

@@ -15,7 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mtls-auth/mtlsauth/internal/handshake"
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -117,7 +117,7 @@ func TestKongYAML(t *testing.T) {
 	if bytes.Contains(text, []byte("name: pre-function")) {
 		t.Error("kong.yaml has a pre-function, which Lua mode does not need")
 	}
-	r := newRig(t, nil, nil, func(o *fakekong.Options) {
+	r := newRig(t, nil, nil, func(o *anykong.Options) {
 		local := bytes.ReplaceAll(text, []byte("http://127.0.0.1:1027"), []byte("http://127.0.0.1:1"))
 		o.Config = forMode(t, chosenMode(t), local)
 	})

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -19,7 +19,7 @@ func TestWhoIsAsked(t *testing.T) {
 	root := pki.NewCA("root")
 	plugins := routes{"/echo": trusted([]string{idA})}
 	asking := newRig(t, cas{idA: root}, plugins)
-	silent := newRig(t, cas{idA: root}, plugins, func(o *fakekong.Options) { o.Config = withoutPreFunction(t, o.Config) })
+	silent := newRig(t, cas{idA: root}, plugins, func(o *anykong.Options) { o.Config = withoutPreFunction(t, o.Config) })
 	for _, test := range []struct {
 		name   string
 		r      *rig
@@ -56,7 +56,7 @@ func TestConnectionsThatAreKept(t *testing.T) {
 	root, other := pki.NewCA("root"), pki.NewCA("other")
 	inter := root.Intermediate("inter")
 	r := newRig(t, cas{idA: root, idB: other}, routes{"/echo": trusted([]string{idA}), "/other": trusted([]string{idB})},
-		func(o *fakekong.Options) { o.Workers = 2 })
+		func(o *anykong.Options) { o.Workers = 2 })
 	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		c := r.client(inter.Client("client"))
 		transport(c).ForceAttemptHTTP2 = proto == "HTTP/2.0"
@@ -98,7 +98,7 @@ func TestSessions(t *testing.T) {
 	authorities := cas{idA: root, idB: inter}
 	plugins := routes{"/root": trusted([]string{idA}), "/both": trusted([]string{idA, idB})}
 	asking := newRig(t, authorities, plugins)
-	directive := newRig(t, authorities, plugins, func(o *fakekong.Options) {
+	directive := newRig(t, authorities, plugins, func(o *anykong.Options) {
 		o.SSLVerifyClient = "optional_no_ca"
 		o.Config = withoutPreFunction(t, o.Config)
 	})

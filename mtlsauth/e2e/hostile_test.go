@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -91,7 +91,7 @@ func (r *rig) made(t *testing.T, leaf, chain string, config object, change ...fu
 // measured by certpath's benchmarks.
 func TestCertificatesThatCostTooMuch(t *testing.T) {
 	root := pki.NewCA("root")
-	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *fakekong.Options) { o.Workers = 1 })
+	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *anykong.Options) { o.Workers = 1 })
 	config := trusted([]string{idA})
 
 	// An intermediate with a 190,000-bit RSA key, which needs no private key to
@@ -138,7 +138,7 @@ func TestCertificatesThatCostTooMuch(t *testing.T) {
 func TestAChainThatIsNil(t *testing.T) {
 	root := pki.NewCA("root")
 	for _, null := range []int32{0, 1, 7} {
-		r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *fakekong.Options) {
+		r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *anykong.Options) {
 			o.NullValue = null
 			o.SSLVerifyClient, o.Config = "optional_no_ca", withoutPreFunction(t, o.Config)
 		})

@@ -5,8 +5,9 @@ import (
 	"os"
 	"testing"
 
+	"mtls-auth/mtlsauth/internal/testing/anykong"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong"
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
 	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
@@ -18,7 +19,7 @@ type kong interface {
 	AdminURL() string
 	RootPEM() []byte
 	Log() *errlog.Log
-	Access() []fakekong.Record
+	Access() []anykong.Record
 	Configure(text []byte) error
 	Reload(ctx context.Context) error
 	Process() kongProcess

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
@@ -104,7 +104,7 @@ func times(fake, real int) int {
 
 func TestManyConnectionsAtOnce(t *testing.T) {
 	root := pki.NewCA("root")
-	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *fakekong.Options) { o.Workers = 2 })
+	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *anykong.Options) { o.Workers = 2 })
 	l := r.startLoad(32, "/echo", root.Client("client"), pki.NewCA("stranger").Client("client"))
 	time.Sleep(3 * time.Second)
 	l.end(t)
@@ -193,7 +193,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 		reloads, grace = 5, time.Second
 	}
 	root := pki.NewCA("root")
-	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *fakekong.Options) {
+	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *anykong.Options) {
 		o.Workers, o.ReloadGrace = 2, grace
 	})
 	l := r.startLoad(6, "/echo", root.Client("client"), pki.NewCA("stranger").Client("client"))
@@ -221,7 +221,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 func TestTheServerIsKilled(t *testing.T) {
 	a, b := pki.NewCA("a"), pki.NewCA("b")
 	r := newRig(t, cas{idA: a, idB: b}, routes{"/a": trusted([]string{idA}), "/b": trusted([]string{idB})},
-		func(o *fakekong.Options) { o.Workers = 2 })
+		func(o *anykong.Options) { o.Workers = 2 })
 	onA := r.startLoad(4, "/a", a.Client("client"), b.Client("client"), 500)
 	onB := r.startLoad(4, "/b", b.Client("client"), a.Client("client"), 500)
 	time.Sleep(500 * time.Millisecond)

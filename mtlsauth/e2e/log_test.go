@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -13,7 +13,7 @@ import (
 func TestKongsLogAtItsDefaultLevel(t *testing.T) {
 	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA}), "/gone": trusted([]string{idC})},
-		func(o *fakekong.Options) { o.LogLevel = "" })
+		func(o *anykong.Options) { o.LogLevel = "" })
 	expired := root.Client("client", pki.Expired())
 	for _, test := range []struct {
 		name, path string

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 	"mtls-auth/mtlsauth/internal/testing/fakekong"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 	"mtls-auth/mtlsauth/internal/testing/realkong"
@@ -38,7 +39,7 @@ type rig struct {
 }
 
 // newRig starts a Kong in the mode of this process.
-func newRig(t testing.TB, authorities cas, plugins routes, change ...func(*fakekong.Options)) *rig {
+func newRig(t testing.TB, authorities cas, plugins routes, change ...func(*anykong.Options)) *rig {
 	t.Helper()
 	return newRigIn(t, chosenMode(t), authorities, plugins, func(o *realkong.Options) {
 		for _, f := range change {
@@ -54,7 +55,7 @@ func newRigIn(t testing.TB, m mode, authorities cas, plugins routes, change ...f
 	upstream := httptest.NewServer(fakekong.Echo)
 	t.Cleanup(upstream.Close)
 	r := &rig{t: t, mode: m, upstream: upstream.URL, prefix: filepath.Join(t.TempDir(), "kong")}
-	o := realkong.Options{Options: fakekong.Options{
+	o := realkong.Options{Options: anykong.Options{
 		Prefix:       r.prefix,
 		Config:       declarative(t, r.upstream, authorities, plugins),
 		QueryCommand: program(t) + " -dump -kong-prefix " + r.prefix,
@@ -95,13 +96,13 @@ func newRigIn(t testing.TB, m mode, authorities cas, plugins routes, change ...f
 func tail[T any](list []T, n int) []T { return list[max(0, len(list)-n):] }
 
 // flags adds flags of the plugin server.
-func flags(more string) func(*fakekong.Options) {
-	return func(o *fakekong.Options) { o.StartCommand += " " + more }
+func flags(more string) func(*anykong.Options) {
+	return func(o *anykong.Options) { o.StartCommand += " " + more }
 }
 
 // noKongEnv gives the plugin server a prefix of its own, in which there is no
 // .kong_env: no source of consumers but Kong itself.
-func noKongEnv(o *fakekong.Options) {
+func noKongEnv(o *anykong.Options) {
 	elsewhere := filepath.Join(filepath.Dir(o.Prefix), "elsewhere")
 	if err := os.MkdirAll(elsewhere, 0o700); err != nil {
 		panic(err)

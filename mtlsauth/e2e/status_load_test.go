@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -56,7 +56,7 @@ func (r *rig) atOnce(path string, certs []*pki.Certificate, each int) map[int]in
 func TestAThousandRequestsAtOnce(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, pki.NewCA("root"))
-	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(), func(o *fakekong.Options) { o.LogLevel = "warn" })
+	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(), func(o *anykong.Options) { o.LogLevel = "warn" })
 	client := func(status pki.CertStatus) *pki.Certificate {
 		cert := root.Client("client", root.byOCSP())
 		root.responder.Set(pki.Single(cert, status))

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -84,7 +84,7 @@ func newRemembered(t *testing.T) *remembered {
 }
 
 // another starts a gateway on the same folder.
-func (m *remembered) another(t *testing.T, change ...func(*fakekong.Options)) *rig {
+func (m *remembered) another(t *testing.T, change ...func(*anykong.Options)) *rig {
 	t.Helper()
 	return newStatusRig(t, m.cas, m.plugins, append(change, flags("-state-dir "+m.dir))...)
 }

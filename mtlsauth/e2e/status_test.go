@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -119,7 +119,7 @@ func (p *closedPort) open(handler http.Handler) {
 
 // newStatusRig is newRig, and expects that the program comes to no grief. With
 // the race detector that is a data race, too.
-func newStatusRig(t testing.TB, authorities cas, plugins routes, change ...func(*fakekong.Options)) *rig {
+func newStatusRig(t testing.TB, authorities cas, plugins routes, change ...func(*anykong.Options)) *rig {
 	t.Helper()
 	r := newRig(t, authorities, plugins, change...)
 	t.Cleanup(func() {
@@ -216,6 +216,6 @@ func within(t testing.TB, what string, most time.Duration, f func()) time.Durati
 }
 
 // startedWith changes the start command of the plugin server.
-func startedWith(change func(command string) string) func(*fakekong.Options) {
-	return func(o *fakekong.Options) { o.StartCommand = change(o.StartCommand) }
+func startedWith(change func(command string) string) func(*anykong.Options) {
+	return func(o *anykong.Options) { o.StartCommand = change(o.StartCommand) }
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	luafiles "mtls-auth/kong"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 	"mtls-auth/mtlsauth/internal/testing/fakekong"
 )
 
@@ -98,7 +99,7 @@ func startKong(ctx context.Context, dir, config, mode string) (*fakekong.Kong, e
 			return nil, err
 		}
 	}
-	o := fakekong.Options{Prefix: prefix, DeclarativeConfig: config, LuaPath: lua, LogLevel: "info", LogOutput: log}
+	o := anykong.Options{Prefix: prefix, DeclarativeConfig: config, LuaPath: lua, LogLevel: "info", LogOutput: log}
 	if mode == PluginServerMode {
 		o.QueryCommand = shellQuote(plugin) + " -dump -kong-prefix " + shellQuote(prefix)
 		o.StartCommand = shellQuote(plugin) + " -kong-prefix " + shellQuote(prefix)

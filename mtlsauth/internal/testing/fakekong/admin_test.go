@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 )
 
 const (
@@ -21,7 +21,7 @@ const (
 // plain starts a fake Kong without a plugin server.
 func plain(t *testing.T, config string) *fake {
 	t.Helper()
-	return start(t, config, func(o *fakekong.Options) { o.QueryCommand, o.StartCommand = "", "" })
+	return start(t, config, func(o *anykong.Options) { o.QueryCommand, o.StartCommand = "", "" })
 }
 
 // How the Admin API reads a path and a query: one segment, decoded once, + as a

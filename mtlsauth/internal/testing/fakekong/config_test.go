@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -67,16 +67,16 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 func TestStartsThatAreRefused(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		change func(*fakekong.Options)
+		change func(*anykong.Options)
 		want   string
 	}{
-		{"phase", func(o *fakekong.Options) {
+		{"phase", func(o *anykong.Options) {
 			o.QueryCommand = `echo '{"Protocol":"ProtoBuf:1","Plugins":[{"Name":"x","Version":"1.0.0","Priority":1,"Phases":["log"],"Schema":{}}]}'`
 		}, "has a phase log"},
-		{"dump", func(o *fakekong.Options) { o.QueryCommand = "true" }, "failed decoding plugin info"},
-		{"address", func(o *fakekong.Options) { o.Listen = "0.0.0.0:0" }, "loopback addresses only"},
-		{"ssl_verify_client", func(o *fakekong.Options) { o.SSLVerifyClient = "on" }, "optional_no_ca"},
-		{"log level", func(o *fakekong.Options) { o.LogLevel = "loud" }, `log_level "loud"`},
+		{"dump", func(o *anykong.Options) { o.QueryCommand = "true" }, "failed decoding plugin info"},
+		{"address", func(o *anykong.Options) { o.Listen = "0.0.0.0:0" }, "loopback addresses only"},
+		{"ssl_verify_client", func(o *anykong.Options) { o.SSLVerifyClient = "on" }, "optional_no_ca"},
+		{"log level", func(o *anykong.Options) { o.LogLevel = "loud" }, `log_level "loud"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, err := tryStart(t, `_format_version: "3.0"`, test.change); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -93,7 +93,7 @@ func TestAdminAPI(t *testing.T) {
 		"ca_certificates": []any{map[string]any{"id": id, "cert": ca.PEM()}},
 		"consumers":       []any{map[string]any{"username": "alice", "custom_id": "c-1"}},
 	}
-	s := start(t, doc(t, entities), func(o *fakekong.Options) { o.QueryCommand, o.StartCommand = "", "" })
+	s := start(t, doc(t, entities), func(o *anykong.Options) { o.QueryCommand, o.StartCommand = "", "" })
 	get := func(path string) (int, map[string]any) {
 		t.Helper()
 		res, err := http.Get(s.AdminURL() + path)

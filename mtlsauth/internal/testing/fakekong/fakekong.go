@@ -31,7 +31,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -40,49 +39,16 @@ import (
 	"sync/atomic"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/luakong"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/process"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
 
-// Options says what the fake Kong is to be. Zero values are Kong's defaults
-// where Kong has one.
-type Options struct {
-	Prefix            string // directory for .kong_env and the plugin's socket; required, made if absent
-	Config            []byte // the declarative configuration, YAML or JSON
-	DeclarativeConfig string // a file to read it from, where Config is empty
-
-	// LuaPath is lua_package_path = LuaPath/?.lua;;. The plugins whose code is there
-	// are enabled, and go before the plugin server's of the same name.
-	LuaPath string
-
-	// The plugin server: none where QueryCommand is empty. Without StartCommand
-	// it runs by other means.
-	QueryCommand string // pluginserver_*_query_cmd
-	StartCommand string // pluginserver_*_start_cmd
-	Socket       string // pluginserver_*_socket; Prefix/NAME.socket
-
-	Listen      string // plain HTTP; a loopback address or off; 127.0.0.1:0
-	ListenTLS   string // HTTPS likewise; 127.0.0.1:0
-	AdminListen string // Admin API, plain HTTP likewise; 127.0.0.1:0
-
-	SSLVerifyClient string // "" or optional_no_ca (nginx_proxy_ssl_verify_client)
-	Workers         int    // 1
-
-	LogLevel  string    // notice
-	LogOutput io.Writer // nil: the log is kept in memory only
-
-	ReadTimeout  time.Duration // lua_socket_read_timeout; 60 s
-	ReloadGrace  time.Duration // from a reload to the SIGTERM of the old process; 10 s
-	StopTimeout  time.Duration // how long Close waits for the plugin's process; 5 s
-	ClaimTimeout time.Duration // how long requests wait for another's StartInstance; 10 s
-	NullValue    int32         // see rpc.Options
-}
-
 // Kong is a running fake Kong. Its methods may be called at the same time.
 type Kong struct {
-	opts   Options
+	opts   anykong.Options
 	log    *errlog.Log
 	access *accessLog
 	seq    atomic.Int64
@@ -109,7 +75,7 @@ type Kong struct {
 // the query command, which Kong would wait for without end. Errors are those
 // that keep Kong from starting: a query command that answers wrongly, a schema
 // or a configuration that is refused.
-func Start(ctx context.Context, o Options) (*Kong, error) {
+func Start(ctx context.Context, o anykong.Options) (*Kong, error) {
 	level, err := errlog.ParseLevel(o.LogLevel)
 	if err != nil {
 		return nil, err
@@ -178,7 +144,7 @@ func (k *Kong) start(ctx context.Context) error {
 func (k *Kong) Log() *errlog.Log { return k.log }
 
 // Access returns the access log's records, oldest first, of the last requests.
-func (k *Kong) Access() []Record { return k.access.list() }
+func (k *Kong) Access() []anykong.Record { return k.access.list() }
 
 // URL returns the plain listener's address, "" when it is off.
 func (k *Kong) URL() string { return listenURL("http", k.plain) }

@@ -18,8 +18,9 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/handshake"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong"
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -32,7 +33,7 @@ type fake struct {
 
 // start starts one; config is the declarative file, with UPSTREAM and
 // PREFUNCTION in it replaced.
-func start(t *testing.T, config string, change ...func(*fakekong.Options)) *fake {
+func start(t *testing.T, config string, change ...func(*anykong.Options)) *fake {
 	t.Helper()
 	s, err := tryStart(t, config, change...)
 	if err != nil {
@@ -41,7 +42,7 @@ func start(t *testing.T, config string, change ...func(*fakekong.Options)) *fake
 	return s
 }
 
-func tryStart(t *testing.T, config string, change ...func(*fakekong.Options)) (*fake, error) {
+func tryStart(t *testing.T, config string, change ...func(*anykong.Options)) (*fake, error) {
 	t.Helper()
 	upstream := httptest.NewServer(fakekong.Echo)
 	t.Cleanup(upstream.Close)
@@ -56,7 +57,7 @@ func tryStart(t *testing.T, config string, change ...func(*fakekong.Options)) (*
 	}
 	// A race detector would wait a second at each process's end.
 	command := "/usr/bin/env GORACE=atexit_sleep_ms=0 " + asPlugin + "=1 " + binary
-	o := fakekong.Options{
+	o := anykong.Options{
 		Prefix: prefix, Config: []byte(fill(config, upstream.URL)),
 		QueryCommand: command + " -dump " + prefix, StartCommand: command + " -serve " + prefix,
 		LogLevel: "info", ReloadGrace: 300 * time.Millisecond,
@@ -259,7 +260,7 @@ func TestVerifyTexts(t *testing.T) {
 			if got := a.variable("ssl_client_verify"); got != "FAILED:"+test.text {
 				t.Errorf("%q, want %q", got, test.text)
 			}
-			s = start(t, probing, func(o *fakekong.Options) { o.SSLVerifyClient = "optional_no_ca" })
+			s = start(t, probing, func(o *anykong.Options) { o.SSLVerifyClient = "optional_no_ca" })
 			a = s.get(s.client(test.cert), s.URLTLS()+"/vars")
 			if test.page != (a.StatusCode == 400 && strings.Contains(a.body, "The SSL certificate error")) {
 				t.Errorf("nginx's own answer: %d %s", a.StatusCode, a.body)
@@ -287,7 +288,7 @@ func TestResumption(t *testing.T) {
 	}{{"nginx", probing, "optional_no_ca", "r"}, {"handshake", withHandshake, "", "."}} {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 			t.Run(test.name+" "+tls.VersionName(version), func(t *testing.T) {
-				s := start(t, test.config, func(o *fakekong.Options) { o.SSLVerifyClient = test.verify })
+				s := start(t, test.config, func(o *anykong.Options) { o.SSLVerifyClient = test.verify })
 				c := s.client(leaf, func(tr *http.Transport) {
 					tr.DisableKeepAlives = true
 					tr.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(4)
@@ -423,7 +424,7 @@ func TestKill(t *testing.T) {
 
 func TestEnvFile(t *testing.T) {
 	var prefix string
-	s := start(t, probing, func(o *fakekong.Options) { prefix = o.Prefix })
+	s := start(t, probing, func(o *anykong.Options) { prefix = o.Prefix })
 	path := filepath.Join(prefix, ".kong_env")
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -436,7 +437,7 @@ func TestEnvFile(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("mode %v %v", info.Mode(), err)
 	}
-	start(t, probing, func(o *fakekong.Options) { o.AdminListen = "off"; prefix = o.Prefix })
+	start(t, probing, func(o *anykong.Options) { o.AdminListen = "off"; prefix = o.Prefix })
 	if text, _ = os.ReadFile(filepath.Join(prefix, ".kong_env")); !strings.Contains(string(text), "\nadmin_listen = off\n") {
 		t.Errorf("%s", text)
 	}

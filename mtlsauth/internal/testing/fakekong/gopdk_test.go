@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -32,7 +32,7 @@ services:
   - {paths: [/panic], plugins: [{name: gopdk, config: {mode: panic}}]}
 consumers: [{id: 11111111-1111-4111-8111-111111111111, username: alice}]
 plugins: [PREFUNCTION]
-`, func(o *fakekong.Options) {
+`, func(o *anykong.Options) {
 		o.QueryCommand = binary + " -dump -kong-prefix " + o.Prefix
 		o.StartCommand = "/bin/sh -c 'echo \"] plugin up\"; exec " + binary + " -kong-prefix " + o.Prefix + "'"
 	})

@@ -14,7 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/luakong"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/schema"

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/process"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/schema"

@@ -13,7 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 )
 
 // installed are Kong's own plugins that the stand-in has as well, and those that
@@ -139,7 +139,7 @@ func freePorts() (ports, error) {
 // writeCertificate writes kong.crt and kong.key, which Kong shows to clients,
 // and returns the certificate as PEM.
 func writeCertificate(dir string) ([]byte, error) {
-	cert, certPEM, err := fakekong.ServerCertificate()
+	cert, certPEM, err := anykong.ServerCertificate()
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 )
 
 func TestParsePostgres(t *testing.T) {
@@ -24,7 +24,7 @@ func TestParsePostgres(t *testing.T) {
 
 func TestSettingsWithADatabase(t *testing.T) {
 	k := &Kong{config: "/p.d/kong.json", opts: Options{
-		Postgres: &Postgres{Host: "127.0.0.1", Port: "5432", Database: "tests"}, Options: fakekong.Options{LuaPath: "/lua"}, Settings: []string{"db_update_frequency = 1"},
+		Postgres: &Postgres{Host: "127.0.0.1", Port: "5432", Database: "tests"}, Options: anykong.Options{LuaPath: "/lua"}, Settings: []string{"db_update_frequency = 1"},
 	}}
 	text := k.settings("/p.d")
 	for _, want := range []string{
@@ -68,7 +68,7 @@ if [ "$2" = "$FAILS" ]; then echo "it fails"; exit 1; fi
 		t.Setenv("FAILS", test.fails)
 		k, err := Start(context.Background(), Options{
 			Command: command, Postgres: &Postgres{Host: "127.0.0.1", Port: "1", Database: "tests", First: test.first},
-			Options: fakekong.Options{Prefix: filepath.Join(t.TempDir(), "kong")},
+			Options: anykong.Options{Prefix: filepath.Join(t.TempDir(), "kong")},
 		})
 		if test.fails == "" && err != nil || test.fails != "" && (err == nil || !strings.Contains(err.Error(), "it fails")) {
 			t.Errorf("first %v: %v", test.first, err)

@@ -1,7 +1,7 @@
 // Package realkong runs a Kong that is installed on this machine, DB-less or with
-// Postgres, in a prefix of its own and at loopback addresses, with the options and the methods
-// of the stand-in ([mtls-auth/mtlsauth/internal/testing/fakekong]): what is written for
-// one runs against the other. Tests and benchmarks use it where somebody names a
+// Postgres, in a prefix of its own and at loopback addresses, with the options and the
+// methods of the fake Kong ([mtls-auth/mtlsauth/internal/testing/fakekong]): what is written for
+// one runs on the other. Tests and benchmarks use it where the environment names a
 // Kong; nothing needs it.
 //
 // It was run with Kong Gateway 3.9.1; what it does, kong.conf and the Admin API
@@ -23,7 +23,7 @@ import (
 	"syscall"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 )
 
 // Variable names, in the environment, the kong command to run.
@@ -33,9 +33,9 @@ const Variable = "MTLS_AUTH_KONG"
 // is: Configure then reloads Kong with another file.
 const AdminVariable = "MTLS_AUTH_KONG_ADMIN"
 
-// Options is what the stand-in has, and what only a real Kong needs.
+// Options is what any Kong has, and what only a real one needs.
 type Options struct {
-	fakekong.Options
+	anykong.Options
 	// Command is the kong command.
 	Command string
 	// NoAdmin is admin_listen = off.

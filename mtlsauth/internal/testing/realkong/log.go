@@ -13,8 +13,8 @@ import (
 	"syscall"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 )
 
 // files are what Kong writes.
@@ -107,7 +107,7 @@ func (f files) tail(n int) error {
 }
 
 // Access returns the access log's records, oldest first.
-func (k *Kong) Access() []fakekong.Record {
+func (k *Kong) Access() []anykong.Record {
 	text, err := os.ReadFile(k.files.access)
 	if err != nil {
 		return nil // no request yet
@@ -115,12 +115,12 @@ func (k *Kong) Access() []fakekong.Record {
 	return parseAccess(text)
 }
 
-func parseAccess(text []byte) []fakekong.Record {
-	var records []fakekong.Record
+func parseAccess(text []byte) []anykong.Record {
+	var records []anykong.Record
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var r fakekong.Record
+		var r anykong.Record
 		if json.Unmarshal(lines.Bytes(), &r) == nil { // the last may be half written
 			records = append(records, r)
 		}

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong"
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/anykong"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 )
 
 func TestParseLog(t *testing.T) {
@@ -40,7 +40,7 @@ lines
 
 func TestProcess(t *testing.T) {
 	prefix := t.TempDir()
-	k := &Kong{opts: Options{Options: fakekong.Options{Prefix: prefix}}, files: files{errors: filepath.Join(prefix, "error.log")}}
+	k := &Kong{opts: Options{Options: anykong.Options{Prefix: prefix}}, files: files{errors: filepath.Join(prefix, "error.log")}}
 	if pid, n := k.Process().PID(), k.starts(); pid != 0 || n != 0 {
 		t.Errorf("before a start: pid %d, %d starts", pid, n)
 	}
@@ -107,7 +107,7 @@ func TestWithAccessLog(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	k := &Kong{config: "/p.d/kong.json", ports: ports{1, 2, 3}, opts: Options{
-		Options: fakekong.Options{Prefix: "/p", QueryCommand: "q -dump", StartCommand: "s", Workers: 2, LogLevel: "debug", SSLVerifyClient: "optional_no_ca"},
+		Options: anykong.Options{Prefix: "/p", QueryCommand: "q -dump", StartCommand: "s", Workers: 2, LogLevel: "debug", SSLVerifyClient: "optional_no_ca"},
 	}}
 	text := k.settings("/p.d")
 	for _, want := range []string{
@@ -155,7 +155,7 @@ func TestACommandThatFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("KONG_DATABASE", "postgres")
-	_, err := Start(context.Background(), Options{Command: command, Options: fakekong.Options{Prefix: filepath.Join(t.TempDir(), "kong")}})
+	_, err := Start(context.Background(), Options{Command: command, Options: anykong.Options{Prefix: filepath.Join(t.TempDir(), "kong")}})
 	if err == nil || !strings.Contains(err.Error(), "start, KONG_DATABASE=.") {
 		t.Errorf("got %v", err)
 	}
@@ -169,7 +169,7 @@ func TestStartThatFailsHalfWay(t *testing.T) {
 	if err := os.WriteFile(command, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Start(context.Background(), Options{Command: command, Options: fakekong.Options{Prefix: filepath.Join(dir, "prefix")}}); err == nil {
+	if _, err := Start(context.Background(), Options{Command: command, Options: anykong.Options{Prefix: filepath.Join(dir, "prefix")}}); err == nil {
 		t.Fatal("no error")
 	}
 	text, err := os.ReadFile(pidFile)

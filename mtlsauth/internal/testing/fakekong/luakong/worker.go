@@ -17,7 +17,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 )
 
 // Options says what a worker is.

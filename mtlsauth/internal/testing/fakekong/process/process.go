@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 )
 
 // respawn is the least time between two starts. There is no other limit: Kong

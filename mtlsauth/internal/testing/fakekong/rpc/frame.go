@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 )
 
 // readBuffer is the buffer of Kong's cosockets (lua_socket_buffer_size).

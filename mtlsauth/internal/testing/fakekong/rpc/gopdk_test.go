@@ -12,7 +12,7 @@ import (
 	"github.com/Kong/go-pdk/client"
 	"github.com/Kong/go-pdk/entities"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
 

@@ -9,7 +9,7 @@ import (
 
 	pb "github.com/Kong/go-pdk/server/kong_plugin_protocol"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
 

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strings"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 )
 
 // Request is a request while Kong's plugins run: what they may ask about it,

@@ -22,7 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 )
 
 // Consumers finds consumers for kong.client.load_consumer. Absent is nil, nil.

@@ -10,7 +10,7 @@ import (
 	pb "github.com/Kong/go-pdk/server/kong_plugin_protocol"
 	"google.golang.org/protobuf/proto"
 
-	"mtls-auth/mtlsauth/internal/testing/fakekong/errlog"
+	"mtls-auth/mtlsauth/internal/testing/errlog"
 )
 
 // worker is what one worker process of Kong knows of a plugin server.
