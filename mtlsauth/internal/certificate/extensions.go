@@ -8,7 +8,7 @@ import (
 // parseExtension reads what validation asks of every certificate. It reports
 // false where that cannot be read, whether it is critical or not: what may be
 // done with the key is then not known. Key identifiers only choose among
-// certificates, and count as absent then. Other extensions are read where they
+// certificates: what of them can be read counts. Other extensions are read where they
 // are asked for.
 func (c *Certificate) parseExtension(e *Extension) bool {
 	switch e.ID {
@@ -19,9 +19,8 @@ func (c *Certificate) parseExtension(e *Extension) bool {
 	case OIDExtKeyUsage:
 		return c.parseExtKeyUsage(e.Value)
 	case OIDSubjectKeyID:
-		if id, ok := only(e.Value, asn1.OCTET_STRING); ok {
-			c.SubjectKeyId = id
-		}
+		value := cryptobyte.String(e.Value)
+		value.ReadASN1((*cryptobyte.String)(&c.SubjectKeyId), asn1.OCTET_STRING)
 	case OIDAuthorityKeyID:
 		c.parseAuthorityKeyID(e.Value)
 	}
@@ -95,22 +94,12 @@ func (c *Certificate) HasPurpose(purpose OID) bool {
 
 // parseAuthorityKeyID is section 4.2.1.1.
 func (c *Certificate) parseAuthorityKeyID(der []byte) {
-	fields, ok := only(der, asn1.SEQUENCE)
-	if !ok {
+	value := cryptobyte.String(der)
+	var fields, issuer, serial cryptobyte.String
+	if !value.ReadASN1(&fields, asn1.SEQUENCE) || !fields.ReadOptionalASN1((*cryptobyte.String)(&c.AuthorityKeyId), nil, primitive(0)) {
 		return
 	}
-	var id, issuer, serial cryptobyte.String
-	var hasID, hasIssuer, hasSerial bool
-	if !fields.ReadOptionalASN1(&id, &hasID, primitive(0)) ||
-		!fields.ReadOptionalASN1(&issuer, &hasIssuer, constructed(1)) ||
-		!fields.ReadOptionalASN1(&serial, &hasSerial, primitive(2)) ||
-		!fields.Empty() || hasSerial && !isInteger(serial) {
-		return
-	}
-	if hasID {
-		c.AuthorityKeyId = id
-	}
-	if hasIssuer && hasSerial {
+	if fields.ReadASN1(&issuer, constructed(1)) && fields.ReadASN1(&serial, primitive(2)) && isInteger(serial) {
 		c.AuthorityIssuer, c.AuthoritySerial = issuer, serial
 	}
 }

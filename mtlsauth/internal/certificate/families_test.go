@@ -1,0 +1,377 @@
+package certificate_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/signature"
+)
+
+// TestSerialNumbers: RFC 5280, section 4.1.2.2, wants certificate users to handle
+// negative and long ones.
+func TestSerialNumbers(t *testing.T) {
+	var numbers []*big.Int
+	for bits := uint(0); bits <= 160; bits++ {
+		n := new(big.Int).Lsh(big.NewInt(1), bits)
+		for d := int64(-1); d <= 1; d++ {
+			m := new(big.Int).Add(n, big.NewInt(d))
+			numbers = append(numbers, m, new(big.Int).Neg(m))
+		}
+	}
+	for _, n := range numbers {
+		b := cryptobyte.NewBuilder(nil)
+		b.AddASN1BigInt(n)
+		c, err := certificate.Parse(forged{serial: b.BytesOrPanic()}.der())
+		if err != nil {
+			t.Errorf("%v: %v", n, err)
+			continue
+		}
+		if got := c.SerialNumber(); got.Cmp(n) != 0 {
+			t.Errorf("%v: read as %v", n, got)
+		}
+		hex, ok := new(big.Int).SetString("0"+strings.TrimPrefix(c.SerialHex(), "-"), 16)
+		if ok && strings.HasPrefix(c.SerialHex(), "-") {
+			hex.Neg(hex)
+		}
+		if !ok || hex.Cmp(n) != 0 {
+			t.Errorf("%v: written as %s", n, c.SerialHex())
+		}
+	}
+	for name, serial := range map[string][]byte{
+		"empty":               {2, 0},
+		"a zero too many":     {2, 2, 0, 1},
+		"a sign too many":     {2, 2, 0xff, 0x80},
+		"no INTEGER":          {4, 1, 1},
+		"long form of length": {2, 0x81, 1, 1},
+	} {
+		if _, err := certificate.Parse(forged{serial: serial}.der()); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestAttributes: a certificate is read whatever the string types in its names,
+// and whatever octets they hold. What its type cannot hold is no text.
+func TestAttributes(t *testing.T) {
+	types := []certificate.OID{
+		certificate.TypeCommonName, certificate.TypeEmailAddress, "\x55\x04\x0a", "\x55\x04\x06", "\x55\x04\x05", "\x55\x04\x2d",
+		"\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19", "\x2a\x83\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+	}
+	texts := map[asn1.Tag][]string{
+		asn1.UTF8String:      {"a", "", "ü", "日本"},
+		asn1.PrintableString: {"a", "", "a_b", "*.a", "a@b", "a&b"},
+		asn1.T61String:       {"a", ""},
+		asn1.IA5String:       {"a", "", "a\x01"},
+		numeric:              {"1 2", "", "a"},
+		visible:              {"a", ""},
+		universal:            {"\x00\x00\x00a", "", "\x00\x01\xf6\x00"},
+		bmp:                  {"\x00a", "", "\x26\x3a"},
+	}
+	noTexts := map[asn1.Tag][]string{
+		asn1.UTF8String:      {"\xff", "\xed\xa0\x80"},
+		asn1.PrintableString: {"\xfc"},
+		asn1.T61String:       {"M\xfcller"},
+		asn1.IA5String:       {"\x80"},
+		numeric:              {"\x80"},
+		visible:              {"\x80"},
+		universal:            {"\x00\x00\x00", "\x00\x11\x00\x00", "\x00\x00\xd8\x00"},
+		bmp:                  {"a", "\xd8\x00\xdc\x00"},
+		asn1.BIT_STRING:      {"", "\x00abc", "\x07\x80"},
+		asn1.INTEGER:         {"\x01"},
+		asn1.OCTET_STRING:    {"abc"},
+		asn1.SEQUENCE:        {"\x05\x00", "\x05"},
+		asn1.Tag(21):         {"videotex"},
+		asn1.Tag(25):         {"graphic"},
+		asn1.Tag(27):         {"general"},
+	}
+	for want, all := range map[bool]map[asn1.Tag][]string{true: texts, false: noTexts} {
+		for tag, values := range all {
+			for _, value := range values {
+				for _, id := range types {
+					raw := name([]attribute{{id, tag, value}})
+					c, err := certificate.Parse(forged{subject: raw, issuer: raw}.der())
+					if err != nil {
+						t.Errorf("%v, tag %d, %q: %v", id, tag, value, err)
+						continue
+					}
+					attributes, ok := certificate.ParseName(c.RawSubject)
+					if !ok || len(attributes) != 1 || attributes[0].Text != want || attributes[0].Type != id {
+						t.Errorf("%v, tag %d, %q: %+v, want text: %v", id, tag, value, attributes, want)
+					}
+				}
+			}
+		}
+	}
+	for name, raw := range map[string][]byte{
+		"three parts":         sequence(element(asn1.SET, sequence(oid("\x55\x04\x03"), []byte{12, 1, 'a'}, []byte{12, 1, 'b'}))),
+		"no value":            sequence(element(asn1.SET, sequence(oid("\x55\x04\x03")))),
+		"no type":             sequence(element(asn1.SET, sequence([]byte{12, 1, 'a'}))),
+		"a SEQUENCE of pairs": sequence(sequence(sequence(oid("\x55\x04\x03"), []byte{12, 1, 'a'}))),
+		"a long length":       sequence(element(asn1.SET, sequence(oid("\x55\x04\x03"), long([]byte{12, 1, 'a'})))),
+		"an open OID":         sequence(element(asn1.SET, sequence(oid("\x55\x84"), []byte{12, 1, 'a'}))),
+		"a padded OID":        sequence(element(asn1.SET, sequence(oid("\x55\x80\x04"), []byte{12, 1, 'a'}))),
+	} {
+		if _, err := certificate.Parse(forged{subject: raw}.der()); err == nil || err.Error() != "malformed subject" {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// extensions are good values of every kind that is understood, and whether it
+// may be critical.
+var extensions = []struct {
+	name     string
+	id       certificate.OID
+	value    []byte
+	critical bool // understood where it is
+	needed   bool // by validation: malformed, nothing can be read
+}{
+	{"basic constraints", certificate.OIDBasicConstraints, sequence([]byte{1, 1, 0xff}, []byte{2, 1, 3}), true, true},
+	{"key usage", certificate.OIDKeyUsage, []byte{3, 2, 1, 6}, true, true},
+	{"extended key usage", certificate.OIDExtKeyUsage, sequence(oid(certificate.ExtKeyUsageClientAuth), oid("\x2a")), true, true},
+	{"subject alternative name", certificate.OIDSubjectAltName, sequence(context(2, []byte("a.example")), context(7, []byte{192, 0, 2, 1}), constructed(4, name())), true, false},
+	{"name constraints", certificate.OIDNameConstraints, sequence(constructed(0, sequence(context(2, []byte("a.example")))), constructed(1, sequence(context(2, []byte("b.a.example"))))), true, false},
+	{"certificate policies", certificate.OIDCertificatePolicies, sequence(sequence(oid("\x2a\x03")), sequence(oid("\x2a\x04"), sequence(sequence(oid("\x2a"), []byte{22, 1, 'a'})))), true, false},
+	{"policy mappings", certificate.OIDPolicyMappings, sequence(sequence(oid("\x2a\x03"), oid("\x2a\x04"))), true, false},
+	{"policy constraints", certificate.OIDPolicyConstraints, sequence(context(0, []byte{1}), context(1, []byte{2})), true, false},
+	{"inhibit anyPolicy", certificate.OIDInhibitAnyPolicy, []byte{2, 1, 3}, true, false},
+	{"CRL distribution points", certificate.OIDCRLDistributionPoints, sequence(sequence(constructed(0, constructed(0, context(6, []byte("http://a/")))))), true, false},
+	{"OCSP no check", certificate.OIDOCSPNoCheck, []byte{5, 0}, true, false},
+	{"subject key identifier", certificate.OIDSubjectKeyID, []byte{4, 2, 1, 2}, false, false},
+	{"authority key identifier", certificate.OIDAuthorityKeyID, sequence(context(0, []byte{1, 2})), false, false},
+	{"authority information access", certificate.OIDAuthorityInfoAccess, sequence(sequence(oid(certificate.AccessOCSP), context(6, []byte("http://a/")))), false, false},
+	{"another", "\x2a\x03\x04", []byte{5, 0}, false, false},
+}
+
+// broken returns values that are no longer what they were, one by one: bytes
+// after it, none at all, a length that is not DER, one octet more or less of
+// content, another tag, one for each element inside.
+func broken(value []byte) map[string][]byte {
+	out := map[string][]byte{
+		"something after": slices.Concat(value, []byte{5, 0}),
+		"nothing":         nil,
+		"a long length":   long(value),
+		"cut":             value[:len(value)-1],
+	}
+	inner, _ := children(value)
+	for i, child := range inner {
+		if value[0]&0x20 == 0 {
+			break
+		}
+		for how, other := range map[string][]byte{
+			"a long length": long(child),
+			"another tag":   slices.Concat([]byte{0x9f}, child[1:]),
+			"cut":           child[:len(child)-1],
+		} {
+			parts := make([][]byte, len(inner)+1)
+			for j := range inner {
+				parts[j] = inner[j]
+			}
+			parts[i] = other
+			out[fmt.Sprintf("%s, element %d", how, i)] = element(asn1.Tag(value[0]), parts...)
+		}
+	}
+	if value[0]&0x20 != 0 {
+		out["an element more"] = element(asn1.Tag(value[0]), append(slices.Concat(value[2:]), 5, 0))
+	}
+	return out
+}
+
+func TestExtensions(t *testing.T) {
+	for _, e := range extensions {
+		t.Run(e.name, func(t *testing.T) {
+			for _, critical := range []bool{false, true} {
+				c, err := certificate.Parse(forged{extensions: [][]byte{extension(e.id, critical, e.value)}}.der())
+				if err != nil {
+					t.Fatalf("good, critical %v: %v", critical, err)
+				}
+				checkCritical(t, "good", c, e.id, critical && !e.critical, false)
+			}
+			for how, value := range broken(e.value) {
+				for _, critical := range []bool{false, true} {
+					c, err := certificate.Parse(forged{extensions: [][]byte{extension(e.id, critical, value)}}.der())
+					switch {
+					case e.needed && (err == nil || err.Error() != "malformed extension "+e.id.String()):
+						t.Errorf("%s, critical %v: got %v", how, critical, err)
+					case !e.needed && err != nil:
+						t.Errorf("%s, critical %v: %v", how, critical, err)
+					case !e.needed:
+						checkCritical(t, how, c, e.id, critical && !e.critical, critical && e.critical)
+					}
+				}
+			}
+			twice := forged{extensions: [][]byte{extension(e.id, false, e.value), extension("\x2a\x05", false, nil), extension(e.id, true, e.value)}}
+			if _, err := certificate.Parse(twice.der()); err == nil || !strings.Contains(err.Error(), "comes twice") {
+				t.Errorf("twice: got %v", err)
+			}
+		})
+	}
+}
+
+// checkCritical asks for the verdict on an extension, which names it.
+func checkCritical(t *testing.T, how string, c *certificate.Certificate, id certificate.OID, unknown, malformed bool) {
+	t.Helper()
+	err := c.CheckCritical()
+	var critical *certificate.CriticalError
+	errors.As(err, &critical)
+	switch {
+	case !unknown && !malformed:
+		if err != nil {
+			t.Errorf("%s: %v", how, err)
+		}
+	case critical == nil || slices.Contains(critical.NotUnderstood, id) != unknown || slices.Contains(critical.Malformed, id) != malformed ||
+		!strings.Contains(err.Error(), id.String()):
+		t.Errorf("%s: got %v, want not understood: %v, malformed: %v", how, err, unknown, malformed)
+	}
+}
+
+// TestUnreadablePolicies: what cannot be read restricts most, and asserts
+// nothing.
+func TestUnreadablePolicies(t *testing.T) {
+	var all [][]byte
+	for _, id := range []certificate.OID{certificate.OIDCertificatePolicies, certificate.OIDPolicyMappings, certificate.OIDPolicyConstraints, certificate.OIDInhibitAnyPolicy} {
+		all = append(all, extension(id, false, []byte{5, 0}))
+	}
+	c, err := certificate.Parse(forged{extensions: all}.der())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := c.Policies(); p.Asserted != nil || p.Mappings != nil || p.RequireExplicit != 0 || p.InhibitMapping != 0 || p.InhibitAny != 0 {
+		t.Errorf("got %+v", p)
+	}
+}
+
+// TestTwoReadings: what could be read in two ways is refused, wherever it is.
+func TestTwoReadings(t *testing.T) {
+	whole, _ := children(base.Raw)
+	tbs, _ := children(whole[0])
+	for name, der := range map[string][]byte{
+		"data after the certificate": slices.Concat(base.Raw, []byte{5, 0}),
+		"data after the signature":   sequence(whole[0], whole[1], whole[2], []byte{5, 0}),
+		"data after the extensions":  forged{extensions: [][]byte{extension("\x2a", false, nil)}, last: []byte{5, 0}}.der(),
+		"data in the validity":       forged{validity: element(asn1.SEQUENCE, elements(tbs[4]), []byte{5, 0})}.der(),
+		"data after the key":         forged{key: element(asn1.SEQUENCE, elements(tbs[6]), []byte{5, 0})}.der(),
+		"data in the version":        forged{version: constructed(0, []byte{2, 1, 2}, []byte{5, 0})}.der(),
+		"data in an extension":       forged{extensions: [][]byte{sequence(oid("\x2a"), element(asn1.OCTET_STRING), []byte{5, 0})}}.der(),
+		"FALSE after the value":      forged{extensions: [][]byte{sequence(oid("\x2a"), element(asn1.OCTET_STRING), []byte{1, 1, 0})}}.der(),
+		"extensions twice":           forged{extensions: [][]byte{}, last: constructed(3, sequence())}.der(),
+		"a long length":              long(base.Raw),
+		"a long length inside":       sequence(long(whole[0]), whole[1], whole[2]),
+		"a long length in a name":    forged{subject: long(name([]attribute{{certificate.TypeCommonName, asn1.UTF8String, "a"}}))}.der(),
+		"an indefinite length":       slices.Concat([]byte{0x30, 0x80}, base.Raw[4:], []byte{0, 0}),
+		"257 extensions":             forged{extensions: many(257)}.der(),
+	} {
+		if _, err := certificate.Parse(der); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if _, err := certificate.Parse(forged{extensions: many(256)}.der()); err != nil {
+		t.Errorf("256 extensions: %v", err)
+	}
+}
+
+func many(n int) (out [][]byte) {
+	for i := range n {
+		out = append(out, extension(certificate.OID([]byte{0x2a, 0x81 + byte(i>>7), byte(i & 0x7f)}), false, nil))
+	}
+	return out
+}
+
+// TestTolerated: forms that RFC 5280 does not have and nothing depends on.
+func TestTolerated(t *testing.T) {
+	ca := func(value []byte) [][]byte { return [][]byte{extension(certificate.OIDBasicConstraints, true, value)} }
+	for name, f := range map[string]forged{
+		"version 1 with extensions": {version: constructed(0, []byte{2, 1, 0}), extensions: ca(sequence([]byte{1, 1, 0xff}))},
+		"version 4":                 {version: constructed(0, []byte{2, 1, 3}), extensions: ca(sequence([]byte{1, 1, 0xff}))},
+		"version -1":                {version: constructed(0, []byte{2, 1, 0xff}), extensions: ca(sequence([]byte{1, 1, 0xff}))},
+		"TRUE that is 1":            {extensions: ca(sequence([]byte{1, 1, 1}))},
+		"critical that is 1":        {extensions: [][]byte{sequence(oid(certificate.OIDBasicConstraints), []byte{1, 1, 1}, element(asn1.OCTET_STRING, sequence([]byte{1, 1, 0xff})))}},
+		"an extension of a long OID": {extensions: append(ca(sequence([]byte{1, 1, 0xff})),
+			extension(certificate.OID(slices.Concat([]byte{0x2a}, bytes.Repeat([]byte{0xff}, 100), []byte{0x7f})), false, nil))},
+	} {
+		c, err := certificate.Parse(f.der())
+		if err != nil || !c.IsCA || !c.Extensions[0].Critical {
+			t.Errorf("%s: %+v, %v", name, c, err)
+		}
+	}
+	for bytesOf, want := range map[string]int{"\x00": 0, "\x7f": 127, "\x00\x80": 128, "\x7f\xff\xff\xff": 1<<31 - 1, "\x7f\xff\xff\xff\xff\xff\xff\xff\xff": 1<<31 - 1} {
+		c, err := certificate.Parse(forged{extensions: ca(sequence([]byte{1, 1, 0xff}, element(asn1.INTEGER, []byte(bytesOf))))}.der())
+		if err != nil || c.MaxPathLen != want {
+			t.Errorf("path length % x: %+v, %v", bytesOf, c, err)
+		}
+	}
+	if _, err := certificate.Parse(forged{extensions: ca(sequence([]byte{1, 1, 0xff}, []byte{2, 1, 0xff}))}.der()); err == nil {
+		t.Error("path length -1: no error")
+	}
+}
+
+// TestTimes reads the forms of RFC 5280, section 4.1.2.5, and those that
+// crypto/x509 reads besides.
+func TestTimes(t *testing.T) {
+	const generalized, utc = asn1.GeneralizedTime, asn1.UTCTime
+	for _, c := range []struct {
+		tag        asn1.Tag
+		text, want string // empty: refused
+	}{
+		{utc, "260131235958Z", "2026-01-31T23:59:58Z"},
+		{utc, "491231235959Z", "2049-12-31T23:59:59Z"},
+		{utc, "500101000000Z", "1950-01-01T00:00:00Z"},
+		{utc, "240229000000Z", "2024-02-29T00:00:00Z"},
+		{utc, "2601312359Z", "2026-01-31T23:59:00Z"},
+		{utc, "260131235958+0100", "2026-01-31T22:59:58Z"},
+		{utc, "230229000000Z", ""},
+		{utc, "261301000000Z", ""},
+		{utc, "260100000000Z", ""},
+		{utc, "260101240000Z", ""},
+		{utc, "260101006000Z", ""},
+		{utc, "260101000060Z", ""},
+		{utc, "260101000000", ""},
+		{utc, "26010100000xZ", ""},
+		{utc, "26010100000:Z", ""},
+		{utc, "", ""},
+		{generalized, "20500101000000Z", "2050-01-01T00:00:00Z"},
+		{generalized, "20260101000000Z", "2026-01-01T00:00:00Z"},
+		{generalized, "00010101000000Z", "0001-01-01T00:00:00Z"},
+		{generalized, "99991231235959Z", "9999-12-31T23:59:59Z"},
+		{generalized, "20260101000000+0100", "2025-12-31T23:00:00Z"},
+		{generalized, "20260101000000.5Z", ""},
+		{generalized, "202601010000Z", ""},
+		{generalized, "20260101000000", ""},
+	} {
+		when := element(c.tag, []byte(c.text))
+		cert, err := certificate.Parse(forged{validity: sequence(when, when)}.der())
+		if (err == nil) != (c.want != "") {
+			t.Errorf("%s: %v", c.text, err)
+		} else if err == nil && (cert.NotBefore.UTC().Format(time.RFC3339) != c.want || !cert.NotAfter.Equal(cert.NotBefore)) {
+			t.Errorf("%s: got %v and %v", c.text, cert.NotBefore, cert.NotAfter)
+		}
+	}
+}
+
+// TestUnsupportedKeys: the rest of the certificate is read, and the key named.
+func TestUnsupportedKeys(t *testing.T) {
+	key := func(algorithm, bits []byte) []byte {
+		return sequence(algorithm, element(asn1.BIT_STRING, []byte{0}, bits))
+	}
+	mlDSA := sequence(oid("\x60\x86\x48\x01\x65\x03\x04\x03\x11"))
+	secp256k1 := sequence(oid("\x2a\x86\x48\xce\x3d\x02\x01"), oid("\x2b\x81\x04\x00\x0a"))
+	for want, spki := range map[signature.UnsupportedKey][]byte{
+		"ML-DSA-44":          key(mlDSA, make([]byte, 1312)),
+		"ECDSA on secp256k1": key(secp256k1, make([]byte, 65)),
+	} {
+		c, err := certificate.Parse(forged{key: spki}.der())
+		if err != nil || c.PublicKey != want {
+			t.Errorf("%s: %+v, %v", want, c, err)
+		}
+	}
+}
