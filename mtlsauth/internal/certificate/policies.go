@@ -133,7 +133,7 @@ func readSkipCerts(s *cryptobyte.String, tag asn1.Tag) (int, bool) {
 // SplitNameConstraints takes a NameConstraints (section 4.2.1.10) apart into
 // the contents of its permitted and excluded subtrees. It reports false where
 // its structure is broken, down to the bases. One that is empty, which the RFC
-// forbids issuing, constrains nothing.
+// forbids issuing, is broken: what it is to constrain is unclear.
 func SplitNameConstraints(der []byte) (permitted, excluded []Subtree, ok bool) {
 	list, ok := only(der, asn1.SEQUENCE)
 	var trees [2]cryptobyte.String
@@ -146,7 +146,7 @@ func SplitNameConstraints(der []byte) (permitted, excluded []Subtree, ok bool) {
 	if excluded, ok = readSubtrees(trees[1]); !ok {
 		return nil, nil, false
 	}
-	return permitted, excluded, true
+	return permitted, excluded, len(permitted)+len(excluded) > 0
 }
 
 // Subtree is a GeneralSubtree: the names that lie below a base.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -83,11 +84,12 @@ func benchmarkCold(b *testing.B, name, leafPEM, chainPEM string, cas ...*pki.Cer
 	b.Run(name+"/ours", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			leaf, err := parseLeaf([]byte(leafPEM))
+			leaf, err := certificate.ParseLeaf([]byte(leafPEM))
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, err := trust.Validate(leaf, parseChain([]byte(chainPEM), leaf), certpath.Options{Now: now}); err != nil {
+			chain, _ := certificate.ParseChain([]byte(chainPEM), leaf)
+			if _, err := trust.Validate(leaf, chain, certpath.Options{Now: now}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -119,7 +119,6 @@ func TestNameConstraints(t *testing.T) {
 		{"minimum written out as zero", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(0, false, []byte{0})))}, []pki.Option{pki.DNS("a.org")}, true},
 		{"minimum of one", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(0, false, []byte{1})))}, []pki.Option{pki.DNS("a.org")}, false},
 		{"maximum", [][]byte{context(0, true, sequence(dnsBase("a.org"), context(1, false, []byte{9})))}, []pki.Option{pki.DNS("a.org")}, false},
-		{"a base of no known form", [][]byte{permitted(dnsBase("a.org"), context(9, false, []byte("x")))}, []pki.Option{pki.DNS("a.org")}, true},
 		{"a name of no known form below a base of its form", [][]byte{permitted(context(9, false, []byte("x")))}, []pki.Option{san(false, context(9, false, []byte("x")))}, false},
 	} {
 		for _, critical := range []bool{true, false} {
@@ -132,6 +131,17 @@ func TestNameConstraints(t *testing.T) {
 			case err == nil && !paths[0].Constrained():
 				t.Errorf("%s: the path is not constrained", test.name)
 			}
+		}
+	}
+}
+
+// TestBaseOfNoKnownForm: what is critical has to be understood as a whole (RFC
+// 5280, section 4.2).
+func TestBaseOfNoKnownForm(t *testing.T) {
+	for critical, want := range map[bool]string{true: "constraint", false: ""} {
+		_, err := constrainedBy(t, critical, [][]byte{permitted(dnsBase("a.org"), context(9, false, []byte("x")))}, pki.DNS("a.org"))
+		if (err == nil) != (want == "") || err != nil && kindOf(err) != want {
+			t.Errorf("critical %v: got %v, want %q", critical, err, want)
 		}
 	}
 }

@@ -58,8 +58,9 @@ func TestCostFromPEM(t *testing.T) {
 			var err error
 			took := cputime.Of(func() {
 				var leaf *certificate.Certificate
-				if leaf, err = parseLeaf([]byte(text)); err == nil {
-					_, err = trust.Validate(leaf, parseChain([]byte(test.chain), leaf), certpath.Options{Now: now})
+				if leaf, err = certificate.ParseLeaf([]byte(text)); err == nil {
+					chain, _ := certificate.ParseChain([]byte(test.chain), leaf)
+					_, err = trust.Validate(leaf, chain, certpath.Options{Now: now})
 				}
 			})
 			t.Logf("%s below %s: %v, %v", test.name, name, took, err)

@@ -101,7 +101,7 @@ var classes = []class{
 	acceptedBut("a configured trust anchor is its own client (contract)", func(d difference) bool {
 		return slices.ContainsFunc(d.configured, func(ca []byte) bool { return bytes.Equal(ca, d.leaf) })
 	}, invalidPurpose),
-	{"BER lengths and data after an element are not read (contract)", func(_ testing.TB, _ oracle, d difference) bool {
+	{"BER lengths, data after an element and empty name constraints are not read (contract; RFC 5280, section 4.2.1.10)", func(_ testing.TB, _ oracle, d difference) bool {
 		return d.ours.err != nil && (d.notRead("malformed extension", "malformed subject", "malformed issuer") ||
 			strings.HasSuffix(d.name, "long form of the length, critical false, client") || d.refused(certpath.Constraint, "malformed name constraints"))
 	}},

@@ -2,8 +2,6 @@ package certpath_test
 
 import (
 	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"sync"
 	"testing"
 
@@ -40,24 +38,4 @@ func mustX509(t testing.TB, der []byte) *x509.Certificate {
 		t.Fatal(err)
 	}
 	return cert
-}
-
-func parseLeaf(text []byte) (*certificate.Certificate, error) {
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, errors.New("no PEM")
-	}
-	return certificate.Parse(block.Bytes)
-}
-
-func parseChain(text []byte, leaf *certificate.Certificate) (out []*certificate.Certificate) {
-	for {
-		var block *pem.Block
-		if block, text = pem.Decode(text); block == nil {
-			return out
-		}
-		if cert, err := certificate.Parse(block.Bytes); err == nil && !cert.Equal(leaf) {
-			out = append(out, cert)
-		}
-	}
 }
