@@ -17,7 +17,7 @@ type instances struct {
 
 // instance is a configuration in one of Kong's workers.
 type instance struct {
-	*engine.Instance
+	*engine.Policy
 	guard *guard
 }
 
@@ -72,27 +72,24 @@ func (in instance) Handle(e *pluginserver.Event) error {
 // answer gives the decision's answer, and no other: only one that goes on ends
 // in a pass.
 func answer(e *pluginserver.Event, d *authn.Decision) error {
-	// Made once for all requests that share the decision.
-	switch p := d.FormBy(prepare).(type) {
-	case *noAnswer:
-		return p.err
-	case *preparedAnswer:
-		if p.verified {
-			e.Tell(tellVerified)
-		}
-		if d.GoesOn() {
-			e.Pass(p.calls)
-			return nil
-		}
-		grpc, err := isGRPC(e)
+	a := d.Answer()
+	if d.GoesOn() {
+		calls, err := passCalls(a)
 		if err != nil {
 			return err
 		}
-		if grpc && p.grpc != nil {
-			e.Exit(*p.grpc)
-		} else {
-			e.Exit(p.calls)
-		}
+		e.Tell(pluginserver.Call(setHeaders, headerArguments(a)))
+		e.Pass(calls)
+		return nil
 	}
-	return nil // without an answer the event is a fault
+	grpc, err := isGRPC(e)
+	if err != nil {
+		return err
+	}
+	calls, err := exitCalls(a, grpc)
+	if err != nil {
+		return err
+	}
+	e.Exit(calls)
+	return nil
 }

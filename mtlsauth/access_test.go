@@ -28,7 +28,7 @@ func (m made) Start([]byte) pluginserver.Instance { return m.Instance }
 func served(t *testing.T, make func(p *engine.Engine) instance, variables ...string) *rpc.Request {
 	t.Helper()
 	options := flags.Options{Name: "mtls-auth", Prefix: t.TempDir(), CADir: t.TempDir(), Refresh: time.Hour, MaxCRLSize: 1 << 20}
-	p, err := engine.Open(options, prepare, io.Discard)
+	p, err := engine.Open(options, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
 	"google.golang.org/protobuf/proto"
 
+	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/konglog"
@@ -70,19 +71,12 @@ func (d door) LoadConsumers(queries []consumer.Query) ([]*consumer.Consumer, err
 
 // fault is the answer to what went wrong in an event: its lines in Kong's log,
 // and the request's end.
-func fault(p *engine.Engine) func(error) pluginserver.Calls {
+func fault(engine *engine.Engine) func(error) pluginserver.Calls {
+	a := authn.Deny(authn.Internal, nil).Answer()
 	return func(err error) pluginserver.Calls {
-		lines := p.Fault(err)
-		calls, err := pluginserver.Record(func(kong *pdk.PDK) error {
-			for _, line := range lines {
-				if err := write(kong, line); err != nil {
-					return err
-				}
-			}
-			return carryOut(faultAnswer, kong, exit)
-		})
-		if err != nil {
-			return faultCalls
+		calls, err := exitCalls(a, false, engine.Fault(err)...)
+		if err != nil { // a line cannot be sent
+			calls, _ = exitCalls(a, false)
 		}
 		return calls
 	}

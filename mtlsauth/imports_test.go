@@ -35,7 +35,7 @@ var policy = map[string][]string{
 	"pluginserver": {"github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 
 	// The native door's engine.
-	"luaserver": {"authn", "config", "consumer", "engine", "kongdata", "konglog"},
+	"luaserver": {"authn", "config", "consumer", "engine", "kongdata", "konglog", "lru"},
 
 	// The door of go-pluginserver: a module of its own, with another go-pdk.
 	"mtlsauth/goplugin":       {"authn", "config", "consumer", "engine", "flags", "handshake", "konglog", "github.com/Kong/go-pdk"},
@@ -49,7 +49,7 @@ var policy = map[string][]string{
 	"flags":   {},
 
 	// The core: knows no door.
-	"authn": {"certificate", "certname", "clientcert", "certpath", "kongdata", "consumer", "revocation"},
+	"authn": {"certificate", "certname", "clientcert", "certpath", "consumer", "kongdata", "lru", "revocation"},
 
 	// The domain rooms never import each other.
 	"certname":    {"golang.org/x/crypto/cryptobyte"},

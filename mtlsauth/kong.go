@@ -11,6 +11,7 @@ import (
 
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/handshake"
+	"mtls-auth/mtlsauth/internal/konglog"
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
 
@@ -86,16 +87,6 @@ func stringField(message []byte, field protowire.Number) ([]byte, error) {
 	return value, nil
 }
 
-// exit ends the request as Kong's own plugins do.
-func exit(a *authn.Answer, kong *pdk.PDK) {
-	kong.Response.Exit(a.Status, a.Body(), map[string][]string{"Content-Type": {"application/json; charset=utf-8"}})
-}
-
-// exitGRPC ends a gRPC request so: Kong adds grpc-status.
-func exitGRPC(a *authn.Answer, kong *pdk.PDK) {
-	kong.Response.Exit(a.Status, nil, map[string][]string{"Content-Type": {"application/grpc"}, "grpc-message": {a.Message}})
-}
-
 // isGRPC asks Kong whether a request is of gRPC, as Kong tells it.
 func isGRPC(e *pluginserver.Event) (bool, error) {
 	replies, err := e.Ask(askGRPC)
@@ -110,43 +101,72 @@ func isGRPC(e *pluginserver.Event) (bool, error) {
 	return bytes.HasPrefix(contentType, []byte("application/grpc")) && string(protocol) == "HTTP/2.0", err
 }
 
-// carryOut makes the PDK calls that carry out an answer, but for tellVerified. exit makes
-// the one that ends the request.
-func carryOut(a *authn.Answer, kong *pdk.PDK, exit func(*authn.Answer, *pdk.PDK)) error {
-	if a.ClientVerify != "" && a.ClientVerify != verified {
-		if err := kong.Nginx.SetCtx("CLIENT_VERIFY_OVERRIDE", a.ClientVerify); err != nil {
-			return err
-		}
+const setHeaders = "kong.service.request.set_headers"
+
+// headerArguments are the arguments of setHeaders, a google.protobuf.Struct with the
+// headers of an answer. They are encoded here because go-pdk takes longer for them than for
+// all other calls of a pass.
+func headerArguments(a *authn.Answer) []byte {
+	const (
+		structFields protowire.Number = 1
+		mapKey       protowire.Number = 1
+		mapValue     protowire.Number = 2
+		valueList    protowire.Number = 6
+		listValues   protowire.Number = 1
+	)
+	field := func(to []byte, number protowire.Number, content []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(to, number, protowire.BytesType), content)
 	}
-	if a.Status != 0 {
-		exit(a, kong)
+	var arguments []byte
+	for _, h := range a.Headers {
+		var list []byte // an empty one clears the header
+		if h.Value != "" {
+			list = field(nil, listValues, field(nil, valueString, []byte(h.Value)))
+		}
+		entry := field(nil, mapKey, []byte(h.Name))
+		entry = field(entry, mapValue, field(nil, valueList, list))
+		arguments = field(arguments, structFields, entry)
+	}
+	return arguments
+}
+
+// tellVerify tells Kong's log serializer what came of the certificate.
+func tellVerify(a *authn.Answer, kong *pdk.PDK) error {
+	if a.ClientVerify == "" {
 		return nil
 	}
-	if err := kong.ServiceRequest.SetHeaders(a.HeaderValues()); err != nil {
-		return err
-	}
-	switch {
-	case a.Consumer != nil:
-		if err := authenticate(kong, a); err != nil {
+	return kong.Nginx.SetCtx("CLIENT_VERIFY_OVERRIDE", a.ClientVerify)
+}
+
+// passCalls are the calls that let a request go on as an answer says.
+func passCalls(a *authn.Answer) (pluginserver.Calls, error) {
+	return pluginserver.Record(func(kong *pdk.PDK) error {
+		if err := tellVerify(a, kong); err != nil {
 			return err
 		}
-	case a.CredentialID != "":
-		// Not kong.client.authenticate: over the plugin protocol it gives a
-		// credential without a consumer an empty consumer_id, on which
-		// Kong's acl answers 500 (seen with Kong 3.9.1).
-		credential := map[string]any{"id": a.CredentialID}
-		if err := kong.Nginx.SetCtx("authenticated_credential", credential); err != nil {
-			return err
+		switch {
+		case a.Consumer != nil:
+			if err := authenticate(kong, a); err != nil {
+				return err
+			}
+		case a.CredentialID != "":
+			// Not kong.client.authenticate: over the plugin protocol it gives a
+			// credential without a consumer an empty consumer_id, on which
+			// Kong's acl answers 500 (seen with Kong 3.9.1).
+			credential := map[string]any{"id": a.CredentialID}
+			if err := kong.Nginx.SetCtx("authenticated_credential", credential); err != nil {
+				return err
+			}
 		}
-	}
-	if len(a.Groups) == 0 {
-		return nil
-	}
-	groups := make([]any, len(a.Groups))
-	for i, g := range a.Groups {
-		groups[i] = g
-	}
-	return kong.Ctx.SetShared("authenticated_groups", groups)
+		if len(a.Groups) == 0 {
+			return nil
+		}
+		groups := make([]any, len(a.Groups))
+		for i, g := range a.Groups {
+			groups[i] = g
+		}
+		return kong.Ctx.SetShared("authenticated_groups", groups)
+	})
 }
 
 // authenticate sets the consumer and, but for the anonymous one, a credential.
@@ -161,64 +181,23 @@ func authenticate(kong *pdk.PDK, a *authn.Answer) error {
 	return kong.Client.Authenticate(c, &client.AuthenticatedCredential{Id: a.CredentialID, ConsumerId: c.Id})
 }
 
-// preparedAnswer is what a decision's answer becomes for Kong.
-type preparedAnswer struct {
-	calls    pluginserver.Calls
-	grpc     *pluginserver.Calls // in place of calls for a gRPC request; nil for a pass
-	verified bool                // tellVerified comes first
-}
-
-// noAnswer is what becomes of one that can not be put into calls.
-type noAnswer struct{ err error }
-
-var (
-	_ authn.Form = (*preparedAnswer)(nil)
-	_ authn.Form = (*noAnswer)(nil)
-)
-
-// Size implements authn.Form.
-func (p *preparedAnswer) Size() int {
-	size := 56 + p.calls.Size()
-	if p.grpc != nil {
-		size += p.grpc.Size()
-	}
-	return size
-}
-
-// Size implements authn.Form.
-func (p *noAnswer) Size() int { return 16 }
-
-// verified is the verdict for Kong's log serializer on all who pass by their
-// certificate. What tells it is the same for all of them, so that no remembered
-// decision holds it.
-const verified = "SUCCESS"
-
-var tellVerified = pluginserver.MustRecord(func(kong *pdk.PDK) error {
-	return kong.Nginx.SetCtx("CLIENT_VERIFY_OVERRIDE", verified)
-})
-
-// prepare makes the calls that carry out a decision.
-func prepare(d *authn.Decision) authn.Form {
-	if d.Answer == nil {
-		return &noAnswer{errors.New("a decision without an answer")}
-	}
-	calls, err := pluginserver.Record(func(kong *pdk.PDK) error { return carryOut(d.Answer, kong, exit) })
-	if err != nil {
-		return &noAnswer{err}
-	}
-	p := &preparedAnswer{calls: calls, verified: d.Answer.ClientVerify == verified}
-	if d.Answer.Status != 0 {
-		grpc, err := pluginserver.Record(func(kong *pdk.PDK) error { return carryOut(d.Answer, kong, exitGRPC) })
-		if err != nil {
-			return &noAnswer{err}
+// exitCalls are the calls that end a request as an answer says, after lines for Kong's
+// log.
+func exitCalls(a *authn.Answer, grpc bool, lines ...konglog.Line) (pluginserver.Calls, error) {
+	return pluginserver.Record(func(kong *pdk.PDK) error {
+		for _, line := range lines {
+			if err := write(kong, line); err != nil {
+				return err
+			}
 		}
-		p.grpc = &grpc
-	}
-	return p
+		if err := tellVerify(a, kong); err != nil {
+			return err
+		}
+		body, headers := a.Body(), map[string][]string{"Content-Type": {"application/json; charset=utf-8"}}
+		if grpc { // Kong adds grpc-status
+			body, headers = nil, map[string][]string{"Content-Type": {"application/grpc"}, "grpc-message": {a.Message}}
+		}
+		kong.Response.Exit(a.Status, body, headers)
+		return nil
+	})
 }
-
-// The answer to a request that has no other.
-var (
-	faultAnswer = authn.Deny(authn.Internal, nil).Answer
-	faultCalls  = pluginserver.MustRecord(func(kong *pdk.PDK) error { return carryOut(faultAnswer, kong, exit) })
-)

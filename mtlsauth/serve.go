@@ -44,7 +44,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	// printed then must not end the process before it has drained. And nobody
 	// who asks for a reload too early means the end.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
-	p, err := engine.Open(o, prepare, out)
+	p, err := engine.Open(o, out)
 	if err != nil {
 		return err
 	}

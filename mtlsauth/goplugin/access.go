@@ -39,13 +39,13 @@ func (c *Config) Access(kong *pdk.PDK) {
 		}
 		return nil
 	})
-	fault := authn.Deny(authn.Internal, nil).Answer
+	fault := authn.Deny(authn.Internal, nil).Answer()
 	e.exit(fault, false) // nothing is asked: Kong may have no answer
 }
 
 // decide asks Kong for the evidence and has it decided.
 func (in *instance) decide(e *event) (*authn.Decision, error) {
-	if in.Instance == nil {
+	if in.Policy == nil {
 		return nil, errors.New("the instance could not be started")
 	}
 	if err := in.isMeant(e); err != nil {

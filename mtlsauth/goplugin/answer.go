@@ -17,24 +17,21 @@ const (
 	noLeaf    = "none"
 )
 
-var errNoAnswer = errors.New("a decision without an answer")
+var errNoDecision = errors.New("no decision was made")
 
 // answer carries out the decision's answer, and no other: only one that goes on
 // ends in a pass. An error leaves the request to be ended.
 func (e *event) answer(d *authn.Decision) error {
-	if d == nil || d.Answer == nil {
-		return errNoAnswer
+	if d == nil {
+		return errNoDecision
 	}
-	a := d.Answer
+	a := d.Answer()
 	if a.ClientVerify != "" {
 		if err := e.tell("kong.nginx.set_ctx", "CLIENT_VERIFY_OVERRIDE", a.ClientVerify); err != nil {
 			return err
 		}
 	}
 	if !d.GoesOn() {
-		if a.Status == 0 {
-			return errNoAnswer
-		}
 		e.exit(a, e.isGRPC())
 		return nil
 	}

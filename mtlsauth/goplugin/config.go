@@ -12,7 +12,7 @@ import (
 
 // instance is a configuration in go-pluginserver.
 type instance struct {
-	*engine.Instance
+	*engine.Policy
 	// pluginID is the id of Kong's plugin entity; "" where Kong does not tell it.
 	pluginID string
 }
@@ -28,14 +28,14 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 		p := opened()
 		var kong ofKong
 		if err := kong.read(data); err != nil {
-			started.Instance = p.Refuse(err)
+			started.Policy = p.Refuse(err)
 		} else {
-			started.Instance, started.pluginID = p.Start(data), kong.PluginID
+			started.Policy, started.pluginID = p.Start(data), kong.PluginID
 		}
-		runtime.AddCleanup(c, func(in *engine.Instance) {
-			in.Close()
+		runtime.AddCleanup(c, func(p *engine.Policy) {
+			p.Close()
 			givenBack.Add(1)
-		}, started.Instance)
+		}, started.Policy)
 		return nil
 	})
 }

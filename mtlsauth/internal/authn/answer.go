@@ -2,6 +2,7 @@ package authn
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 
 	"mtls-auth/mtlsauth/internal/consumer"
@@ -14,7 +15,7 @@ const (
 	messageInternal = "An unexpected error occurred"
 )
 
-// Answer is what the gateway is to do with the request, in no gateway's words.
+// Answer is what the gateway is to do with the request.
 type Answer struct {
 	// Status ends the request with this HTTP status and Message; 0 lets it go on.
 	Status  int
@@ -23,7 +24,7 @@ type Answer struct {
 	// Headers are set on the request to the upstream. An empty value clears
 	// the header: nothing that a client sent under these names survives.
 	Headers []Header
-	// Consumer is who the request is authenticated as; nil for nobody.
+	// Consumer is whom the request is authenticated as; nil for no consumer.
 	Consumer *consumer.Consumer
 	// CredentialID is the id of the credential to leave for later plugins; ""
 	// for none. It belongs to Consumer, if there is one.
@@ -31,8 +32,67 @@ type Answer struct {
 	// Groups go into authenticated_groups for the ACL plugin; nil for none.
 	Groups []string
 	// ClientVerify is the verdict for Kong's log serializer: SUCCESS, NONE or
-	// FAILED:reason.
+	// FAILED:reason; "" leaves it as it is.
 	ClientVerify string
+}
+
+// Answer returns what to do with the request. It fails closed: only a decision that goes
+// on has an answer without a status.
+func (d *Decision) Answer() *Answer {
+	a := &Answer{Status: d.Status(), ClientVerify: d.clientVerify()}
+	switch {
+	case a.Status == 0:
+		d.pass(a)
+	case d.message != "":
+		a.Message = d.message
+	case a.Status >= 500:
+		a.Message = messageInternal
+	case d.Reason == NoneSent:
+		a.Message = messageNoneSent
+	default:
+		a.Message = messageFailed
+	}
+	return a
+}
+
+func (d *Decision) clientVerify() string {
+	switch {
+	case d.earlier:
+		return ""
+	case d.Reason == Passed:
+		return "SUCCESS"
+	case d.Reason == NoneSent:
+		return "NONE"
+	}
+	return "FAILED:" + d.Reason.String()
+}
+
+// pass tells the upstream and later plugins who it is.
+func (d *Decision) pass(a *Answer) {
+	if d.earlier { // the headers of the other plugin's consumer stay
+		a.Headers = []Header{{headerCertDN, ""}, {headerCertSAN, ""}}
+		return
+	}
+	var id, customID, username, anonymous string
+	a.Consumer, a.CredentialID, a.Groups = d.Consumer, d.CredentialID, d.groups
+	shown := a.CredentialID
+	if c := d.Consumer; c != nil {
+		id, customID, username = c.ID, c.CustomID, c.Username
+	} else {
+		a.CredentialID, shown = hex.EncodeToString(d.Subject.Fingerprint[:]), ""
+	}
+	if d.Anonymous {
+		anonymous = "true"
+	}
+	a.Headers = []Header{
+		{headerConsumerID, sendable(id)},
+		{headerConsumerCustomID, sendable(customID)},
+		{headerConsumerUsername, sendable(username)},
+		{headerCredential, sendable(shown)},
+		{headerAnonymous, anonymous},
+		{headerCertDN, d.certDN},
+		{headerCertSAN, d.certSAN},
+	}
 }
 
 // Body returns the message as Kong's own plugins send it, JSON; nil for none.
@@ -67,14 +127,10 @@ func (a *Answer) HeaderValues() map[string][]string {
 // Header is a request header.
 type Header struct{ Name, Value string }
 
-// Headers that tell an upstream about a certificate, and those that tell it
-// about a consumer.
+// The headers that tell an upstream about a consumer or a certificate.
 const (
-	HeaderCertDN  = "X-Client-Cert-Dn"
-	HeaderCertSAN = "X-Client-Cert-San"
-)
-
-const (
+	headerCertDN           = "X-Client-Cert-Dn"
+	headerCertSAN          = "X-Client-Cert-San"
 	headerConsumerID       = "X-Consumer-ID"
 	headerConsumerCustomID = "X-Consumer-Custom-ID"
 	headerConsumerUsername = "X-Consumer-Username"
@@ -86,40 +142,21 @@ const (
 func HeaderNames() []string {
 	return []string{
 		headerConsumerID, headerConsumerCustomID, headerConsumerUsername, headerCredential, headerAnonymous,
-		HeaderCertDN, HeaderCertSAN,
+		headerCertDN, headerCertSAN,
 	}
 }
 
-// Deny returns a decision that ends the request: with 401 for what a client
-// can mend and 500 for what is ours to mend.
+// Deny returns a decision that ends the request: with 401 for what a client can mend and
+// 500 for what is ours to mend. err is the cause, for the log; nil for none.
 func Deny(r Reason, err error) *Decision {
-	status, message := 401, messageFailed
-	verify := "FAILED:" + r.String()
-	switch r {
-	case NoneSent:
-		message, verify = messageNoneSent, "NONE"
-	case Internal, BadConfig, LookupFailed:
-		status, message = 500, messageInternal
-	case Passed: // a contradiction in terms
-		r, status, message, verify = Internal, 500, messageInternal, "FAILED:"+Internal.String()
+	if r == Passed { // a contradiction in terms
+		r = Internal
 	}
 	// Of an error only its words are kept: those of path validation hold the
 	// certificate, which a client can make thousands of times its size.
-	detail := ""
+	d := &Decision{Reason: r}
 	if err != nil {
-		detail = cut(err.Error())
+		d.Detail = cut(err.Error())
 	}
-	return &Decision{Reason: r, Detail: detail, Answer: &Answer{
-		Status:       status,
-		Message:      message,
-		ClientVerify: verify,
-	}}
-}
-
-// denyUnavailable is the denial of a request whose evidence could not be had
-// through no fault of the client.
-func denyUnavailable(r Reason, err error) *Decision {
-	d := Deny(r, err)
-	d.Answer.Status, d.Answer.Message = 500, messageInternal
 	return d
 }

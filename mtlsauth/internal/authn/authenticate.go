@@ -51,10 +51,10 @@ func (p *Policy) Authenticate(ctx context.Context, presented Presented, dir cons
 	if d := p.options.Cache.get(key, version, now); d != nil {
 		return d
 	}
-	if p.options.Fresh && p.looksUp() {
+	if p.looksUp() && !p.cachesLookups() {
 		return p.decide(ctx, key, presented, e, dir, now)
 	}
-	return p.options.Cold.share(flightKey{key, version}, func() *Decision {
+	return p.options.Limiter.share(flightKey{key, version}, func() *Decision {
 		return p.decide(ctx, key, presented, e, dir, now)
 	})
 }
@@ -92,8 +92,7 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 		looked = true
 		d = p.asAnonymous(ctx, d, dir, now)
 	}
-	d.settle(p.options.Form)
-	if d.Status() != 500 && !(looked && p.options.Fresh) {
+	if d.Status() != 500 && !(looked && !p.cachesLookups()) {
 		p.options.Cache.put(key, judged, d)
 	}
 	return d
@@ -105,7 +104,7 @@ var noneSent = Deny(NoneSent, nil)
 // which it is trusted.
 func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *kongdata.Snapshot, now time.Time) (*Decision, []validated) {
 	if len(snapshot.CAs) == 0 {
-		return denyUnavailable(CANotLoaded, errors.New("none of the configured CA certificates could be had")), nil
+		return &Decision{Reason: CANotLoaded, unavailable: true, Detail: "none of the configured CA certificates could be had"}, nil
 	}
 	trust := p.trustIn(snapshot)
 	paths, chain, denied := p.validate(ctx, presented, trust, snapshot, now)
@@ -125,7 +124,7 @@ func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *kongd
 // validate reads what was presented and finds the paths on which it is trusted,
 // when its turn has come. What it returns instead is a denial.
 func (p *Policy) validate(ctx context.Context, presented Presented, trust *certpath.Trust, snapshot *kongdata.Snapshot, now time.Time) ([]validated, []*x509.Certificate, *Decision) {
-	release, err := p.options.Cold.turn(ctx)
+	release, err := p.options.Limiter.acquire(ctx)
 	if err != nil {
 		return nil, nil, Deny(Internal, err)
 	}
@@ -159,7 +158,7 @@ func (p *Policy) complete(ctx context.Context, d *Decision, paths []validated, e
 		denied.Subject = d.Subject
 		return denied
 	}
-	d.Answer.Groups = p.groups(paths[0], d)
+	d.groups = p.groups(paths[0], d)
 	return d
 }
 

@@ -54,8 +54,8 @@ func TestTheZeroDecisionIsADenial(t *testing.T) {
 	if d := new(authn.Decision); d.Passed() || d.Reason != authn.Internal {
 		t.Errorf("the zero decision has reason %v and passed %v", d.Reason, d.Passed())
 	}
-	if d := authn.Deny(authn.Passed, nil); d.Passed() || d.Answer.Status != 500 {
-		t.Errorf("a denial for having passed: passed %v, status %d", d.Passed(), d.Answer.Status)
+	if d := authn.Deny(authn.Passed, nil); d.Passed() || d.Answer().Status != 500 {
+		t.Errorf("a denial for having passed: passed %v, status %d", d.Passed(), d.Answer().Status)
 	}
 }
 
@@ -103,9 +103,9 @@ func TestReasons(t *testing.T) {
 		case authn.NoneSent:
 			message, verify = `{"message":"No required TLS certificate was sent"}`, "NONE"
 		}
-		if d.Answer.Status != status || string(d.Answer.Body()) != message || d.Answer.ClientVerify != verify {
+		if d.Answer().Status != status || string(d.Answer().Body()) != message || d.Answer().ClientVerify != verify {
 			t.Errorf("%s: answered %d %s and %s, want %d %s and %s", name,
-				d.Answer.Status, d.Answer.Body(), d.Answer.ClientVerify, status, message, verify)
+				d.Answer().Status, d.Answer().Body(), d.Answer().ClientVerify, status, message, verify)
 		}
 	}
 }
@@ -115,11 +115,11 @@ func TestWhatCouldNotBeHad(t *testing.T) {
 	none := trusting()
 	none.set.Missing = []string{"a"}
 	p := policyOf(none)
-	if d := authenticate(p, sent(root.Client("a"))); d.Reason != authn.CANotLoaded || d.Answer.Status != 500 {
-		t.Errorf("with no CA certificate: got %v with %d, want ca_not_loaded with 500", d.Reason, d.Answer.Status)
+	if d := authenticate(p, sent(root.Client("a"))); d.Reason != authn.CANotLoaded || d.Answer().Status != 500 {
+		t.Errorf("with no CA certificate: got %v with %d, want ca_not_loaded with 500", d.Reason, d.Answer().Status)
 	}
-	if d := authenticate(p, authn.Presented{}); d.Answer.Status != 401 {
-		t.Errorf("with no CA certificate and none sent: got %d, want 401", d.Answer.Status)
+	if d := authenticate(p, authn.Presented{}); d.Answer().Status != 401 {
+		t.Errorf("with no CA certificate and none sent: got %d, want 401", d.Answer().Status)
 	}
 	some := trusting(root)
 	some.set.Missing = []string{"b"}
@@ -127,8 +127,8 @@ func TestWhatCouldNotBeHad(t *testing.T) {
 	if d := authenticate(p, sent(root.Client("a"))); !d.Passed() {
 		t.Errorf("a client of the CA that is known: %v", d.Reason)
 	}
-	if d := authenticate(p, sent(stranger.Client("a"))); d.Reason != authn.CANotLoaded || d.Answer.Status != 401 {
-		t.Errorf("a client of another: got %v with %d, want ca_not_loaded with 401", d.Reason, d.Answer.Status)
+	if d := authenticate(p, sent(stranger.Client("a"))); d.Reason != authn.CANotLoaded || d.Answer().Status != 401 {
+		t.Errorf("a client of another: got %v with %d, want ca_not_loaded with 401", d.Reason, d.Answer().Status)
 	}
 }
 

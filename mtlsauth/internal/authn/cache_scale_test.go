@@ -8,7 +8,7 @@ import (
 
 // However many other certificates of a trusted CA come, those in use stay: each
 // of these comes again within as many others as the cache has room for.
-func TestAFloodPushesOutNobodyInUse(t *testing.T) {
+func TestAFloodPushesOutNoneInUse(t *testing.T) {
 	const flood, inUse, every = 200_000, 1000, 50
 	c := NewCache()
 	var used []*Decision
@@ -21,12 +21,12 @@ func TestAFloodPushesOutNobodyInUse(t *testing.T) {
 		if n%every == 0 {
 			next := n / every % inUse
 			if c.get(keyOf(next), 1, midnight) != used[next] {
-				t.Fatalf("after %d others, client %d has to be judged again", n, next)
+				t.Fatalf("after %d others, client %d must be verified again", n, next)
 			}
 		}
 	}
-	if n := len(c.passed.byPrefix); n > maxPassed || c.passed.bytes > maxPassedBytes {
-		t.Errorf("%d decisions of %d bytes are kept", n, c.passed.bytes)
+	if n := c.passed.Len(); n > maxPassed || c.passed.Size() > maxPassedBytes {
+		t.Errorf("%d decisions of %d bytes are kept", n, c.passed.Size())
 	}
 }
 

@@ -5,8 +5,8 @@ import "context"
 // MaxWaiting is maxWaiting.
 const MaxWaiting = maxWaiting
 
-// Turn is turn.
-func (c *Cold) Turn(ctx context.Context) (func(), error) { return c.turn(ctx) }
+// Acquire is acquire.
+func (l *Limiter) Acquire(ctx context.Context) (func(), error) { return l.acquire(ctx) }
 
-// Turns is how many compute at once.
-func (c *Cold) Turns() int { return cap(c.turns) }
+// Running is how many may run at once.
+func (l *Limiter) Running() int { return cap(l.running) }

@@ -3,6 +3,7 @@ package authn
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -68,7 +69,7 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []validated, e
 		if c.Default.IsZero() {
 			return p.nobody(now, fetched, fmt.Errorf("none of its %d names is a consumer's", len(names.Values)))
 		}
-		match.CredentialID = d.Answer.CredentialID // the certificate's own
+		match.CredentialID = hex.EncodeToString(d.Subject.Fingerprint[:])
 		var asked time.Time
 		match.Consumer, asked, err = matcher.Resolve(ctx, c.Default, ask)
 		if err != nil {
@@ -103,7 +104,7 @@ func (p *Policy) nobody(now, fetched time.Time, why error) *Decision {
 
 func (p *Policy) ask(dir consumer.Directory, now time.Time) consumer.Ask {
 	ask := consumer.Ask{Directory: dir, Now: now, MaxAge: p.options.CacheTTL}
-	if p.options.Fresh {
+	if !p.cachesLookups() {
 		ask.MaxAge = 0
 	}
 	return ask
@@ -141,23 +142,6 @@ func casOn(paths []validated, e evidence) []consumer.CA {
 	return cas
 }
 
-// consumer tells the upstream and later plugins who it is.
-func (d *Decision) consumer(c *consumer.Consumer, credential string) {
-	d.Consumer = c
-	d.Answer.Consumer, d.Answer.CredentialID = c, credential
-	d.header(headerConsumerID, c.ID)
-	d.header(headerConsumerCustomID, c.CustomID)
-	d.header(headerConsumerUsername, c.Username)
-	d.header(headerCredential, credential)
-	anonymous := ""
-	if d.Anonymous {
-		anonymous = "true"
-	}
-	d.header(headerAnonymous, anonymous)
-	d.header(HeaderCertDN, "")
-	d.header(HeaderCertSAN, "")
-}
-
 // lastsFor ends the decision no later than so long after an instant; the zero
 // instant sets no end.
 func (d *Decision) lastsFor(since time.Time, age time.Duration) {
@@ -171,7 +155,7 @@ func (d *Decision) lastsFor(since time.Time, age time.Duration) {
 
 // authenticated is the decision about a request that an earlier plugin has
 // authenticated, where that is enough: it goes on as it is.
-var authenticated = &Decision{Reason: Passed, Answer: &Answer{Headers: []Header{{HeaderCertDN, ""}, {HeaderCertSAN, ""}}}}
+var authenticated = &Decision{Reason: Passed, earlier: true}
 
 // asAnonymous turns a denial of the client's making into going on as the
 // anonymous consumer. Only that consumer is set: no credential, and no group.
@@ -186,7 +170,7 @@ func (p *Policy) asAnonymous(ctx context.Context, denied *Decision, dir consumer
 		failed := Deny(LookupFailed, fmt.Errorf("anonymous: %w", err))
 		if _, missing := errors.AsType[*consumer.MissingError](err); missing {
 			// As Kong's own authentication plugins say it.
-			failed.Answer.Message = fmt.Sprintf("anonymous consumer %s is configured but doesn't exist", p.options.Anonymous)
+			failed.message = fmt.Sprintf("anonymous consumer %s is configured but doesn't exist", p.options.Anonymous)
 		}
 		failed.Subject, failed.CAIDs, failed.Missing = denied.Subject, denied.CAIDs, denied.Missing
 		return failed
@@ -194,7 +178,6 @@ func (p *Policy) asAnonymous(ctx context.Context, denied *Decision, dir consumer
 	d := deniedAt(now, &Decision{
 		Reason: denied.Reason, Detail: denied.Detail, Subject: denied.Subject,
 		CAIDs: denied.CAIDs, Missing: denied.Missing, Anonymous: true,
-		Answer: &Answer{ClientVerify: denied.Answer.ClientVerify},
 	})
 	d.basis = denied.basis
 	if !denied.expires.IsZero() && denied.expires.Before(d.expires) {

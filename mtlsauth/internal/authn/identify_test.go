@@ -71,16 +71,16 @@ func TestWhoeverIsNobodyIsRefused(t *testing.T) {
 	root := pki.NewCA("root")
 	p := policyOf(trusting(root), looking()...)
 	d := identify(p, sent(root.Client("alice")), knowing("alice"), time.Now())
-	if !d.Passed() || d.Answer.Consumer.Username != "alice" || d.Answer.CredentialID != "alice" {
-		t.Errorf("alice: got %v, %+v", d.Reason, d.Answer)
+	if !d.Passed() || d.Answer().Consumer.Username != "alice" || d.Answer().CredentialID != "alice" {
+		t.Errorf("alice: got %v, %+v", d.Reason, d.Answer())
 	}
-	for _, h := range d.Answer.Headers {
+	for _, h := range d.Answer().Headers {
 		if h.Name == "X-Consumer-Custom-ID" && h.Value != "" {
 			t.Errorf("a header with a control character is sent: %q", h.Value)
 		}
 	}
-	if d := identify(p, sent(root.Client("bob")), knowing("alice"), time.Now()); d.Reason != authn.NoConsumer || d.Answer.Status != 401 {
-		t.Errorf("bob: got %v with %d, want no_consumer with 401", d.Reason, d.Answer.Status)
+	if d := identify(p, sent(root.Client("bob")), knowing("alice"), time.Now()); d.Reason != authn.NoConsumer || d.Answer().Status != 401 {
+		t.Errorf("bob: got %v with %d, want no_consumer with 401", d.Reason, d.Answer().Status)
 	}
 }
 
@@ -105,7 +105,7 @@ func TestTooManyNamesAreNobodysByDefault(t *testing.T) {
 		d := identify(p, sent(root.Client("x", test.names)), dir, time.Now())
 		got := ""
 		if d.Passed() {
-			got = d.Answer.Consumer.Username
+			got = d.Answer().Consumer.Username
 		} else if d.Reason != authn.NoConsumer {
 			t.Errorf("got %v", d.Reason)
 		}
@@ -130,68 +130,68 @@ func TestNamesThatTheCACanNotVouchFor(t *testing.T) {
 		"CN": confined.Client("alice"), "e-mail": confined.Client("x", pki.Email("alice@anywhere")),
 	} {
 		if d := identify(p, sent(leaf), dir, time.Now()); d.Reason != authn.NoConsumer {
-			t.Errorf("%s: got %v as %+v, want no_consumer", name, d.Reason, d.Answer.Consumer)
+			t.Errorf("%s: got %v as %+v, want no_consumer", name, d.Reason, d.Answer().Consumer)
 		}
 	}
 }
 
 func TestALookupThatFailsIsNeverNobody(t *testing.T) {
 	root := pki.NewCA("root")
-	dir := knowing("everybody", "nobody")
+	dir := knowing("everybody", "guest")
 	dir.known["alice"] = nil
-	p := policyOf(trusting(root), looking(anonymous("nobody"), func(o *authn.Options) {
+	p := policyOf(trusting(root), looking(anonymous("guest"), func(o *authn.Options) {
 		o.Consumers.Default = consumer.ParseRef("everybody")
 	})...)
 	now := time.Now()
-	if d := identify(p, sent(root.Client("alice")), dir, now); d.Reason != authn.LookupFailed || d.Answer.Status != 500 || d.GoesOn() {
-		t.Errorf("got %v with %d, want lookup_failed with 500", d.Reason, d.Answer.Status)
+	if d := identify(p, sent(root.Client("alice")), dir, now); d.Reason != authn.LookupFailed || d.Answer().Status != 500 || d.GoesOn() {
+		t.Errorf("got %v with %d, want lookup_failed with 500", d.Reason, d.Answer().Status)
 	}
 	dir.known["alice"] = &consumer.Consumer{ID: "1", Username: "alice"}
-	if d := identify(p, sent(root.Client("alice")), dir, now); !d.Passed() || d.Answer.Consumer.Username != "alice" {
+	if d := identify(p, sent(root.Client("alice")), dir, now); !d.Passed() || d.Answer().Consumer.Username != "alice" {
 		t.Errorf("once the source is back: got %v, want alice at once", d.Reason)
 	}
-	if d := identify(p, sent(root.Client("bob")), dir, now); !d.Passed() || d.Answer.Consumer.Username != "everybody" {
+	if d := identify(p, sent(root.Client("bob")), dir, now); !d.Passed() || d.Answer().Consumer.Username != "everybody" {
 		t.Errorf("nobody's: got %v, want default_consumer", d.Reason)
 	}
 }
 
 func TestAnonymous(t *testing.T) {
 	root, stranger := pki.NewCA("root"), pki.NewCA("stranger")
-	p := policyOf(trusting(root), looking(anonymous("nobody"))...)
-	dir := knowing("nobody", "alice")
+	p := policyOf(trusting(root), looking(anonymous("guest"))...)
+	dir := knowing("guest", "alice")
 	for name, presented := range map[string]authn.Presented{
 		"none sent": {}, "untrusted": sent(stranger.Client("alice")), "expired": sent(root.Client("alice", pki.Expired())), "nobody's": sent(root.Client("x")),
 	} {
 		d := identify(p, presented, dir, time.Now())
-		if d.Passed() || !d.GoesOn() || !d.Anonymous || d.Answer.Consumer.Username != "nobody" || d.Answer.CredentialID != "" || len(d.Answer.Groups) > 0 {
-			t.Errorf("%s: got %v, goes on %v, %+v", name, d.Reason, d.GoesOn(), d.Answer)
+		if d.Passed() || !d.GoesOn() || !d.Anonymous || d.Answer().Consumer.Username != "guest" || d.Answer().CredentialID != "" || len(d.Answer().Groups) > 0 {
+			t.Errorf("%s: got %v, goes on %v, %+v", name, d.Reason, d.GoesOn(), d.Answer())
 		}
-		if !strings.HasPrefix(d.Answer.ClientVerify, "FAILED:") && d.Answer.ClientVerify != "NONE" {
-			t.Errorf("%s: verdict %q", name, d.Answer.ClientVerify)
+		if !strings.HasPrefix(d.Answer().ClientVerify, "FAILED:") && d.Answer().ClientVerify != "NONE" {
+			t.Errorf("%s: verdict %q", name, d.Answer().ClientVerify)
 		}
 	}
 	missing := policyOf(trusting(root), looking(anonymous(`who "is" it`))...)
 	d := identify(missing, authn.Presented{}, dir, time.Now())
-	if d.Answer.Status != 500 || string(d.Answer.Body()) != `{"message":"anonymous consumer who \"is\" it is configured but doesn't exist"}` {
-		t.Errorf("an anonymous consumer that is not there: got %d %s", d.Answer.Status, d.Answer.Body())
+	if d.Answer().Status != 500 || string(d.Answer().Body()) != `{"message":"anonymous consumer who \"is\" it is configured but doesn't exist"}` {
+		t.Errorf("an anonymous consumer that is not there: got %d %s", d.Answer().Status, d.Answer().Body())
 	}
 	// What is our fault is nobody's to pass on.
 	none := trusting()
 	none.set.Missing = []string{"a"}
-	if d := identify(policyOf(none, looking(anonymous("nobody"))...), sent(root.Client("alice")), dir, time.Now()); d.GoesOn() || d.Answer.Status != 500 {
+	if d := identify(policyOf(none, looking(anonymous("guest"))...), sent(root.Client("alice")), dir, time.Now()); d.GoesOn() || d.Answer().Status != 500 {
 		t.Errorf("no CA certificate: got %v, goes on %v", d.Reason, d.GoesOn())
 	}
 }
 
 func TestWhoeverIsAuthenticatedAlreadyGoesOn(t *testing.T) {
 	root := pki.NewCA("root")
-	dir := knowing("nobody")
-	or := policyOf(trusting(root), looking(anonymous("nobody"))...)
+	dir := knowing("guest")
+	or := policyOf(trusting(root), looking(anonymous("guest"))...)
 	d := identify(or, authn.Presented{Authenticated: true}, dir, time.Now())
-	if !d.GoesOn() || d.Anonymous || d.Answer.Consumer != nil || d.Answer.ClientVerify != "" || dir.asked != 0 {
+	if !d.GoesOn() || d.Anonymous || d.Answer().Consumer != nil || d.Answer().ClientVerify != "" || dir.asked != 0 {
 		t.Errorf("or: got %+v", d)
 	}
-	for _, h := range d.Answer.Headers {
+	for _, h := range d.Answer().Headers {
 		if h.Value != "" || !strings.HasPrefix(h.Name, "X-Client-Cert-") {
 			t.Errorf("or: header %s is set to %q; the earlier plugin's are its own", h.Name, h.Value)
 		}

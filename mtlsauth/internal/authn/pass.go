@@ -2,12 +2,12 @@ package authn
 
 import (
 	"crypto/x509"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/consumer"
 )
 
 // maxHeader is the longest header value that is sent upstream, in bytes: what
@@ -18,10 +18,7 @@ const maxHeader = 8 << 10
 // decided begins the decision for a leaf whose path validated. It has all that
 // is said of a certificate alone; see endsWith.
 func (p *Policy) decided(path []*x509.Certificate, now time.Time) *Decision {
-	d := &Decision{Reason: Passed, Subject: subjectOf(path[0]), Answer: new(Answer), made: now, expires: path[0].NotAfter}
-	d.Answer.CredentialID = hex.EncodeToString(d.Subject.Fingerprint[:])
-	d.Answer.ClientVerify = "SUCCESS"
-	return d
+	return &Decision{Reason: Passed, Subject: subjectOf(path[0]), made: now, expires: path[0].NotAfter}
 }
 
 // endsWith ends the decision with the first certificate of the paths that it
@@ -41,10 +38,6 @@ func (d *Decision) endsWith(paths []validated) {
 // that they confine: a CA that is confined to DNS names could otherwise tell it
 // any subject, and consumers and groups do not believe such names either.
 func (d *Decision) certificateHeaders(path validated) {
-	d.Answer.Headers = make([]Header, 0, 7)
-	for _, name := range [...]string{headerConsumerID, headerConsumerCustomID, headerConsumerUsername, headerCredential, headerAnonymous} {
-		d.header(name, "")
-	}
 	leaf, believes := path.Certificates[0], believed(path)
 	dn, err := certname.DistinguishedName(leaf.RawSubject)
 	if err != nil {
@@ -56,31 +49,44 @@ func (d *Decision) certificateHeaders(path validated) {
 	}
 	if believes != nil {
 		if dn != "" && !believes(certname.DirectoryName) {
-			d.note("%s left out: the name constraints of the path do not confine subjects", HeaderCertDN)
+			d.note("%s left out: the name constraints of the path do not confine subjects", headerCertDN)
 			dn = ""
 		}
 		all := len(san)
 		san = slices.DeleteFunc(san, func(n certname.Name) bool { return !believes(n.Kind) })
 		if left := all - len(san); left > 0 {
-			d.note("%d names left out of %s: the name constraints of the path do not confine their kind", left, HeaderCertSAN)
+			d.note("%d names left out of %s: the name constraints of the path do not confine their kind", left, headerCertSAN)
 		}
 	}
-	d.header(HeaderCertDN, dn)
-	d.header(HeaderCertSAN, certname.Join(san))
+	d.certDN, d.certSAN = d.checked(headerCertDN, dn), d.checked(headerCertSAN, certname.Join(san))
 }
 
-// header sets a header, or clears it when there is no value or none that a
-// header can hold.
-func (d *Decision) header(name, value string) {
+// consumer says whom the request goes on as, and by which credential.
+func (d *Decision) consumer(c *consumer.Consumer, credential string) {
+	d.Consumer, d.CredentialID = c, credential
+	d.checked(headerConsumerID, c.ID)
+	d.checked(headerConsumerCustomID, c.CustomID)
+	d.checked(headerConsumerUsername, c.Username)
+	d.checked(headerCredential, credential)
+}
+
+// checked returns a header's value as it is sent, and notes what is left out.
+func (d *Decision) checked(name, value string) string {
 	switch {
 	case len(value) > maxHeader:
 		d.note("%s left out: %d bytes, at most %d are sent", name, len(value), maxHeader)
-		value = ""
 	case hasControl(value):
 		d.note("%s left out: it has a control character", name)
-		value = ""
 	}
-	d.Answer.Headers = append(d.Answer.Headers, Header{name, value})
+	return sendable(value)
+}
+
+// sendable returns a header's value, "" for one that a header cannot hold.
+func sendable(value string) string {
+	if len(value) > maxHeader || hasControl(value) {
+		return ""
+	}
+	return value
 }
 
 func (d *Decision) note(format string, args ...any) {

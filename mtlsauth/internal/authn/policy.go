@@ -56,22 +56,16 @@ type Options struct {
 	CAs        CASet
 	MinRSABits int // 0 means 2048
 	Cache      *Cache
-	// Form makes of a decision that passes what the door answers with. Such a
-	// decision has that, and no Answer any more. With nil it keeps its Answer.
-	Form func(*Decision) Form
-	// Cold bounds what is not remembered, for all policies together; nil is the
-	// machine's default, for this one alone.
-	Cold *Cold
+	// Limiter bounds verification for all policies together; nil is the machine's
+	// default, for this one alone.
+	Limiter *Limiter
 	// Checker finds certificate status out. It is needed with Status.
 	Checker *revocation.Checker
-	// Lookups are how consumers are looked up. They are needed with Consumers or
-	// Anonymous.
+	// Lookups caches consumer lookups. With nil nothing that rests on one is cached
+	// here or shared between requests: for a caller that caches decisions itself, and
+	// asks again when a consumer or a credential has changed. CacheTTL is then how long
+	// the caller may cache them.
 	Lookups *consumer.Lookups
-	// Fresh says that the door keeps decisions, and ends them when a consumer or a
-	// credential changes: whoever asks anew wants to know what is so now. Nothing
-	// that rests on a lookup is then kept here or shared between requests, and
-	// CacheTTL is only how long the door may keep it.
-	Fresh bool
 }
 
 // Policy is one configuration, valid by construction, safe for use by many
@@ -87,8 +81,8 @@ var lastPolicy atomic.Uint64
 
 // NewPolicy returns a policy. Its CAs and Cache must be given.
 func NewPolicy(o Options) *Policy {
-	if o.Cold == nil {
-		o.Cold = NewCold(nil)
+	if o.Limiter == nil {
+		o.Limiter = NewLimiter(nil)
 	}
 	return &Policy{options: o, id: lastPolicy.Add(1)}
 }
@@ -104,6 +98,9 @@ func (p *Policy) Known() consumer.Ref {
 
 // looksUp tells whether consumers are looked up.
 func (p *Policy) looksUp() bool { return p.options.Consumers != nil || p.AsksCredential() }
+
+// cachesLookups tells whether what rests on a lookup may be cached here.
+func (p *Policy) cachesLookups() bool { return p.options.Lookups != nil }
 
 // trustIn returns what path validation makes of a snapshot.
 func (p *Policy) trustIn(snapshot *kongdata.Snapshot) *certpath.Trust {

@@ -20,36 +20,36 @@ func snapshotOf(ca *pki.Certificate, times int) *kongdata.Snapshot {
 
 func TestTrustIsMadeOnceForASnapshot(t *testing.T) {
 	root, other := pki.NewCA("root"), pki.NewCA("other")
-	held := newTrusts()
+	trusts := newTrusts()
 	snapshot := snapshotOf(root, 1)
-	strict := held.of(snapshot, certpath.TrustOptions{})
-	if held.of(snapshot, certpath.TrustOptions{}) != strict {
+	strict := trusts.of(snapshot, certpath.TrustOptions{})
+	if trusts.of(snapshot, certpath.TrustOptions{}) != strict {
 		t.Error("made anew for the same snapshot")
 	}
-	if held.of(snapshot, certpath.TrustOptions{AllowPartialChain: true}) == strict {
+	if trusts.of(snapshot, certpath.TrustOptions{AllowPartialChain: true}) == strict {
 		t.Error("shared by policies that trust differently")
 	}
-	if next := held.of(snapshotOf(other, 1), certpath.TrustOptions{}); next.Configured(readAgain([]*x509.Certificate{root.Certificate})[0]) || !next.Configured(readAgain([]*x509.Certificate{other.Certificate})[0]) {
+	if next := trusts.of(snapshotOf(other, 1), certpath.TrustOptions{}); next.Configured(readAgain([]*x509.Certificate{root.Certificate})[0]) || !next.Configured(readAgain([]*x509.Certificate{other.Certificate})[0]) {
 		t.Error("that of another snapshot trusts what the first one had")
 	}
 }
 
 func TestTrustsAreBounded(t *testing.T) {
 	root := pki.NewCA("root")
-	held := newTrusts()
+	trusts := newTrusts()
 	used := snapshotOf(root, 100)
-	first := held.of(used, certpath.TrustOptions{})
+	first := trusts.of(used, certpath.TrustOptions{})
 	for range 300 {
-		held.of(snapshotOf(root, 100), certpath.TrustOptions{})
-		if held.of(used, certpath.TrustOptions{}) != first {
+		trusts.of(snapshotOf(root, 100), certpath.TrustOptions{})
+		if trusts.of(used, certpath.TrustOptions{}) != first {
 			t.Fatal("the one that is used went before those that are not")
 		}
 	}
-	if n := held.order.Len(); n != maxTrusted/(100+trustOverhead) || n != len(held.byKey) {
-		t.Errorf("%d trusts of a hundred certificates are kept, under %d keys", n, len(held.byKey))
+	if n := trusts.cache.Len(); n != maxTrusted/(100+trustOverhead) {
+		t.Errorf("%d trusts of a hundred certificates are kept", n)
 	}
 	large := snapshotOf(root, maxTrusted+1)
-	if trust := held.of(large, certpath.TrustOptions{}); held.of(large, certpath.TrustOptions{}) != trust || held.order.Len() != 1 {
-		t.Errorf("one over the bound: %d trusts are kept, want it alone", held.order.Len())
+	if trust := trusts.of(large, certpath.TrustOptions{}); trusts.of(large, certpath.TrustOptions{}) != trust || trusts.cache.Len() != 1 {
+		t.Errorf("one over the bound: %d trusts are kept, want it alone", trusts.cache.Len())
 	}
 }

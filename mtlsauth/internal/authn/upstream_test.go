@@ -14,7 +14,7 @@ import (
 func TestHeaders(t *testing.T) {
 	root := pki.NewCA("root")
 	leaf := root.Client("a,b", pki.DNS("one.example", "two.example"), pki.Email("a@example"), pki.URI("spiffe://x/y,z"))
-	a := authenticate(policyOf(trusting(root)), sent(leaf)).Answer
+	a := authenticate(policyOf(trusting(root)), sent(leaf)).Answer()
 	got := map[string]string{}
 	for _, h := range a.Headers {
 		got[h.Name] = h.Value
@@ -53,7 +53,7 @@ func TestHeadersUnderNameConstraints(t *testing.T) {
 	if !d.Passed() || len(d.Notes) != 2 {
 		t.Fatalf("got %v (%v) with notes %q, want a pass with two notes", d.Reason, d.Detail, d.Notes)
 	}
-	for _, h := range d.Answer.Headers {
+	for _, h := range d.Answer().Headers {
 		if want := map[string]string{"X-Client-Cert-San": "a.tenant.example"}[h.Name]; h.Value != want {
 			t.Errorf("%s: got %q, want %q", h.Name, h.Value, want)
 		}
@@ -67,7 +67,7 @@ func TestAHeaderThatIsTooLongIsLeftOutWhole(t *testing.T) {
 		names = append(names, "0123456789.example")
 	}
 	d := authenticate(policyOf(trusting(root)), sent(root.Client("a", pki.DNS(names...))))
-	for _, h := range d.Answer.Headers {
+	for _, h := range d.Answer().Headers {
 		if h.Name == "X-Client-Cert-San" && h.Value != "" {
 			t.Errorf("a header of %d bytes is sent", len(h.Value))
 		}
@@ -111,7 +111,7 @@ func TestGroups(t *testing.T) {
 		if !d.Passed() {
 			t.Errorf("%s: %v (%v)", name, d.Reason, d.Detail)
 		}
-		if got := strings.Join(d.Answer.Groups, "|"); got != test.want {
+		if got := strings.Join(d.Answer().Groups, "|"); got != test.want {
 			t.Errorf("%s: got group %q, want %q", name, got, test.want)
 		}
 	}
@@ -121,7 +121,7 @@ func TestAGroupThatIsTooLong(t *testing.T) {
 	root := pki.NewCA("root")
 	p := policyOf(trusting(root), func(o *authn.Options) { o.GroupBy = authn.GroupByDN })
 	d := authenticate(p, sent(root.Client(strings.Repeat("g", 9000))))
-	if !d.Passed() || len(d.Answer.Groups) != 0 || len(d.Notes) == 0 {
-		t.Errorf("passed %v with %d groups and notes %q, want no group and a note", d.Passed(), len(d.Answer.Groups), d.Notes)
+	if !d.Passed() || len(d.Answer().Groups) != 0 || len(d.Notes) == 0 {
+		t.Errorf("passed %v with %d groups and notes %q, want no group and a note", d.Passed(), len(d.Answer().Groups), d.Notes)
 	}
 }

@@ -36,7 +36,7 @@ type Ask struct {
 
 // Lookups is a cache in front of directories, which must be ways to the same
 // consumers. Answers are kept, absence too; failures never. It is safe for use
-// by many requests at once.
+// by many requests at once. A nil *Lookups caches nothing; asks of it must have no MaxAge.
 type Lookups struct {
 	within     int64         // bytes, for the cache
 	generation atomic.Uint64 // counts Forget
@@ -78,7 +78,12 @@ func (l *Lookups) Forget() {
 
 // Generation counts Forget: what was concluded from answers of an earlier one
 // must be concluded again.
-func (l *Lookups) Generation() uint64 { return l.generation.Load() }
+func (l *Lookups) Generation() uint64 {
+	if l == nil {
+		return 0
+	}
+	return l.generation.Load()
+}
 
 // found is the first query that has a consumer.
 type found struct {
@@ -143,15 +148,21 @@ func (l *Lookups) ask(ctx context.Context, ask Ask, queries []Query, answers []a
 			break
 		}
 	}
-	generation := l.generation.Load()
+	generation := l.Generation()
 	results := find(ctx, ask.Directory, batch)
+	for i, r := range results {
+		answers[at[i]] = answer{Result: r, fetched: ask.Now, known: true}
+	}
+	if ask.MaxAge <= 0 {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	keep := ask.MaxAge > 0 && generation == l.generation.Load()
-	for i, r := range results {
-		a := answer{Result: r, fetched: ask.Now, known: true}
-		answers[at[i]] = a
-		if keep && a.Err == nil {
+	if generation != l.generation.Load() {
+		return
+	}
+	for i := range results {
+		if a := answers[at[i]]; a.Err == nil {
 			l.put(batch[i], a)
 		}
 	}

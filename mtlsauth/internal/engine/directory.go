@@ -15,7 +15,7 @@ import (
 // event.
 type directory struct {
 	engine *Engine
-	door   Loader
+	loader Loader
 	// known is a consumer that has to be there (default_consumer, anonymous);
 	// zero for none. See load.
 	known consumer.Ref
@@ -39,7 +39,7 @@ func (d directory) Find(ctx context.Context, queries []consumer.Query) []consume
 		case noSource:
 			results[i].Err = nil
 			if !d.engine.warnedID.Swap(true) {
-				d.engine.log.Sources.Warn("no consumer is found by custom_id: Kong tells plugin servers nothing of it, and there is no source of consumers (-admin-url, -declarative-config)")
+				d.engine.log.Sources.Warn("no consumer is found by custom_id: Kong does not tell it to plugin servers, and there is no source of consumers (-admin-url, -declarative-config)")
 			}
 		}
 	}
@@ -66,7 +66,7 @@ func (d directory) load(queries []consumer.Query, results []consumer.Result, lef
 	if alone && !d.known.IsZero() {
 		proof = d.known.Queries()
 	}
-	found, err := d.door.LoadConsumers(append(asked, proof...))
+	found, err := d.loader.LoadConsumers(append(asked, proof...))
 	knowing := len(proof) == 0 || slices.ContainsFunc(asked, func(q consumer.Query) bool { return slices.Contains(proof, q) })
 	if err == nil {
 		knowing = knowing || slices.ContainsFunc(found[len(left):], func(c *consumer.Consumer) bool { return c != nil })

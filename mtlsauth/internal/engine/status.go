@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 
 	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/flags"
@@ -30,13 +31,13 @@ const (
 	minCRLMemory = 256 << 20
 	// stateCRLs is how many of the largest CRLs the state folder holds.
 	stateCRLs = 8
-	// maxAnswers OCSP answers are kept at most, in an eighth of the memory.
+	// maxAnswers OCSP responses are kept at most, in an eighth of the memory.
 	maxAnswers, answersShare, answerSize = 100_000, 8, 1 << 10
-	// maxStateFiles is an answer for each client that the checker remembers.
+	// maxStateFiles is an OCSP response for each client that the checker remembers.
 	maxStateFiles = 100_000
 )
 
-// openStatus makes them; CRLs take at most half of the process's memory. Its error is a -state-dir that can not be used.
+// openStatus makes them; CRLs take at most half of the process's memory. Its error is a -state-dir that cannot be used.
 func openStatus(o flags.Options, limit int64, log *slog.Logger) (*statusServices, error) {
 	s := new(statusServices)
 	memory := revocation.NewMemory(min(max(crlMemory*o.MaxCRLSize, minCRLMemory), limit/2))
@@ -81,9 +82,15 @@ func (s *statusServices) run(ctx context.Context) {
 	}
 }
 
-// reload has the folder of CRLs read anew.
+// reload has the folder of CRLs read again.
 func (s *statusServices) reload() {
-	if s != nil && s.folder != nil {
+	if s.folder != nil {
 		s.folder.Reload()
 	}
 }
+
+// KongListens says where Kong listens, so that no URL in a certificate leads there.
+func (e *Engine) KongListens(listen []string) { e.status.listeners.Tell(listen) }
+
+// KongListeners returns where Kong is known to listen.
+func (e *Engine) KongListeners() []netip.AddrPort { return e.status.listeners.AddrPorts() }

@@ -9,11 +9,17 @@ import (
 	"time"
 )
 
-// faults is the log of what goes on in the background, where no request is at
+// Faults is a logger of what goes on in the background, where no request is at
 // hand to write to Kong's log with. Everything goes to the process's own
 // output; lines from warn on (from error on with -log-level error) are also
-// kept for the next event, each once a minute at most.
-type faults struct {
+// kept for the next event, each once a minute at most: see [Log.Due].
+type Faults struct {
+	*slog.Logger
+	kept *keptFaults
+}
+
+// handler handles the lines of Faults.
+type handler struct {
 	printed slog.Handler
 	level   slog.Level  // from which lines are kept
 	attrs   []slog.Attr // of a logger made by With
@@ -39,36 +45,37 @@ const (
 	// program are few, only their details vary.
 	maxFaults = 64
 	// furtherFaults stands for those beyond it.
-	furtherFaults = `fault="further faults, which only the plugin server's own output tells"`
+	furtherFaults = `fault="more errors; see the plugin server's own log"`
 )
 
-func newFaults(printed slog.Handler, level slog.Level) *faults {
-	return &faults{printed: printed, level: max(level, slog.LevelWarn), kept: &keptFaults{byLine: make(map[string]*keptFault)}}
+func newFaults(printed slog.Handler, level slog.Level) *Faults {
+	kept := &keptFaults{byLine: make(map[string]*keptFault)}
+	return &Faults{slog.New(&handler{printed: printed, level: max(level, slog.LevelWarn), kept: kept}), kept}
 }
 
 // Enabled implements slog.Handler.
-func (f *faults) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= f.level || f.printed.Enabled(ctx, level)
+func (h *handler) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= h.level || h.printed.Enabled(ctx, level)
 }
 
 // Handle implements slog.Handler.
-func (f *faults) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level >= f.level {
+func (h *handler) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level >= h.level {
 		text := new(pairs)
 		text.add("fault", r.Message)
-		for _, a := range f.attrs {
+		for _, a := range h.attrs {
 			text.add(faultKey(a.Key), a.Value.String())
 		}
 		r.Attrs(func(a slog.Attr) bool {
 			text.add(faultKey(a.Key), a.Value.String())
 			return true
 		})
-		f.kept.keep(text.String(), r.Level)
+		h.kept.keep(text.String(), r.Level)
 	}
-	if !f.printed.Enabled(ctx, r.Level) {
+	if !h.printed.Enabled(ctx, r.Level) {
 		return nil
 	}
-	return f.printed.Handle(ctx, r)
+	return h.printed.Handle(ctx, r)
 }
 
 // faultKey keeps the key of the reason codes to them: what else is called a
@@ -81,18 +88,18 @@ func faultKey(key string) string {
 }
 
 // WithAttrs implements slog.Handler.
-func (f *faults) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &faults{
-		printed: f.printed.WithAttrs(attrs),
-		level:   f.level,
-		attrs:   append(f.attrs[:len(f.attrs):len(f.attrs)], attrs...),
-		kept:    f.kept,
+func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &handler{
+		printed: h.printed.WithAttrs(attrs),
+		level:   h.level,
+		attrs:   append(h.attrs[:len(h.attrs):len(h.attrs)], attrs...),
+		kept:    h.kept,
 	}
 }
 
 // WithGroup implements slog.Handler. The kept lines are flat.
-func (f *faults) WithGroup(name string) slog.Handler {
-	return &faults{printed: f.printed.WithGroup(name), level: f.level, attrs: f.attrs, kept: f.kept}
+func (h *handler) WithGroup(name string) slog.Handler {
+	return &handler{printed: h.printed.WithGroup(name), level: h.level, attrs: h.attrs, kept: h.kept}
 }
 
 func (k *keptFaults) keep(text string, level slog.Level) {
@@ -113,7 +120,7 @@ func (k *keptFaults) keep(text string, level slog.Level) {
 	k.plan(kept.sent.Add(repeatFault))
 }
 
-// plan makes due look again at an instant, if not before.
+// plan has due look at an instant at the latest.
 func (k *keptFaults) plan(at time.Time) {
 	nanos := max(at.UnixNano(), 1)
 	if next := k.next.Load(); next == 0 || nanos < next {
@@ -122,7 +129,7 @@ func (k *keptFaults) plan(at time.Time) {
 }
 
 // due returns the lines to send now. With nothing to send it costs one load.
-func (f *faults) due(now time.Time) []Line {
+func (f *Faults) due(now time.Time) []Line {
 	k := f.kept
 	if next := k.next.Load(); next == 0 || now.UnixNano() < next {
 		return nil

@@ -43,15 +43,13 @@ func (l Line) Severity() string {
 // Log makes the lines for Kong's log, which go there through kong.log, where a
 // line carries the request's id and route. It is safe for concurrent use.
 type Log struct {
-	// Background is for what no request is to blame for, Sources for that of sources
-	// of CA certificates and consumers, which not every mode uses. What is written
-	// there is printed and, from warn on, kept for Kong's log: see Due.
-	Background, Sources *slog.Logger
+	// Background is for what no request is to blame for, Sources for what is wrong with
+	// sources of CA certificates and consumers, which not every mode uses.
+	Background, Sources *Faults
 
-	name                string
-	level               slog.Level
-	background, sources *faults
-	summed              summed
+	name   string
+	level  slog.Level
+	summed summed
 }
 
 // maxValue is where a value in the log is cut, in bytes.
@@ -60,20 +58,19 @@ const maxValue = 256
 // New returns a log for the plugin of this name, of lines from level on. printed is
 // for what the process prints.
 func New(name string, level slog.Level, printed slog.Handler) *Log {
-	l := &Log{name: name, level: level, background: newFaults(printed, level), sources: newFaults(printed, level)}
-	l.Background, l.Sources = slog.New(l.background), slog.New(l.sources)
-	return l
+	return &Log{name: name, level: level, Background: newFaults(printed, level), Sources: newFaults(printed, level)}
 }
 
-// Due returns the lines about faults of the background that are due at an instant,
-// with sources those of sources too.
-func (l *Log) Due(now time.Time, sources bool) []Line {
-	due := l.background.due(now)
-	if sources {
-		due = append(due, l.sources.due(now)...)
-	}
-	for i, fault := range due {
-		due[i] = l.line(fault.Level, fault.Text)
+// Faults are both.
+func (l *Log) Faults() []*Faults { return []*Faults{l.Background, l.Sources} }
+
+// Due returns the lines about faults that are due at an instant.
+func (l *Log) Due(now time.Time, faults ...*Faults) []Line {
+	var due []Line
+	for _, f := range faults {
+		for _, line := range f.due(now) {
+			due = append(due, l.line(line.Level, line.Text))
+		}
 	}
 	return due
 }

@@ -71,7 +71,7 @@ func TestEqualReasonsAreSummedUp(t *testing.T) {
 func TestFaultsReachKongOnceAMinute(t *testing.T) {
 	var printed bytes.Buffer
 	f := newFaults(slog.NewTextHandler(&printed, nil), slog.LevelInfo)
-	log := slog.New(f)
+	log := f
 	now := time.Now()
 	if got := f.due(now); got != nil {
 		t.Fatalf("with no fault: %v is due", got)

@@ -3,8 +3,6 @@
 // first.
 package lru
 
-import "container/list"
-
 // Cache is such a map. It has no lock: most users have one already, which
 // covers more than the map. The zero Cache must not be used; see [New].
 type Cache[K comparable, V any] struct {
@@ -12,15 +10,17 @@ type Cache[K comparable, V any] struct {
 	maxSize    int64
 	evicted    func(K, V)
 
-	byKey map[K]*list.Element
-	order *list.List // of *entry[K, V], the most recently used first
+	byKey map[K]*entry[K, V]
+	ends  entry[K, V] // of the list: next is the most recently used, prev the least
 	size  int64
 }
 
+// entry is its own element of the list: some caches have a hundred thousand.
 type entry[K comparable, V any] struct {
-	key   K
-	value V
-	size  int64
+	prev, next *entry[K, V]
+	key        K
+	value      V
+	size       int64
 }
 
 // New returns an empty cache of at most maxEntries entries, which together have
@@ -28,23 +28,20 @@ type entry[K comparable, V any] struct {
 // bound. evicted, which may be nil, is called with each entry that a bound
 // drops, after it has left the cache.
 func New[K comparable, V any](maxEntries int, maxSize int64, evicted func(K, V)) *Cache[K, V] {
-	return &Cache[K, V]{
-		maxEntries: maxEntries,
-		maxSize:    maxSize,
-		evicted:    evicted,
-		byKey:      make(map[K]*list.Element),
-		order:      list.New(),
-	}
+	c := &Cache[K, V]{maxEntries: maxEntries, maxSize: maxSize, evicted: evicted, byKey: make(map[K]*entry[K, V])}
+	c.ends.prev, c.ends.next = &c.ends, &c.ends
+	return c
 }
 
 // Get returns the value of a key, which is thereby the most recently used one.
 func (c *Cache[K, V]) Get(key K) (value V, ok bool) {
-	element, ok := c.byKey[key]
+	e, ok := c.byKey[key]
 	if !ok {
 		return value, false
 	}
-	c.order.MoveToFront(element)
-	return element.Value.(*entry[K, V]).value, true
+	e.unlink()
+	e.linkAfter(&c.ends)
+	return e.value, true
 }
 
 // Put adds a value, or replaces the one of an equal key without calling evicted,
@@ -52,36 +49,51 @@ func (c *Cache[K, V]) Get(key K) (value V, ok bool) {
 // alone is over them, so that Get finds what was put last.
 func (c *Cache[K, V]) Put(key K, value V, size int64) {
 	c.Remove(key)
-	c.byKey[key] = c.order.PushFront(&entry[K, V]{key, value, size})
+	e := &entry[K, V]{key: key, value: value, size: size}
+	e.linkAfter(&c.ends)
+	c.byKey[key] = e
 	c.size += size
-	for c.over() && c.order.Len() > 1 {
-		e := c.remove(c.order.Back())
+	for c.over() && c.Len() > 1 {
+		oldest := c.ends.prev
+		c.remove(oldest)
 		if c.evicted != nil {
-			c.evicted(e.key, e.value)
+			c.evicted(oldest.key, oldest.value)
 		}
 	}
 }
 
 func (c *Cache[K, V]) over() bool {
-	return c.maxEntries > 0 && c.order.Len() > c.maxEntries || c.maxSize > 0 && c.size > c.maxSize
+	return c.maxEntries > 0 && c.Len() > c.maxEntries || c.maxSize > 0 && c.size > c.maxSize
 }
 
 // Remove drops an entry, without calling evicted, and reports whether it was
 // there.
 func (c *Cache[K, V]) Remove(key K) bool {
-	element, ok := c.byKey[key]
+	e, ok := c.byKey[key]
 	if ok {
-		c.remove(element)
+		c.remove(e)
 	}
 	return ok
 }
 
-func (c *Cache[K, V]) remove(element *list.Element) *entry[K, V] {
-	e := c.order.Remove(element).(*entry[K, V])
+func (c *Cache[K, V]) remove(e *entry[K, V]) {
+	e.unlink()
 	delete(c.byKey, e.key)
 	c.size -= e.size
-	return e
 }
 
 // Len returns the number of entries.
-func (c *Cache[K, V]) Len() int { return c.order.Len() }
+func (c *Cache[K, V]) Len() int { return len(c.byKey) }
+
+// Size returns their size.
+func (c *Cache[K, V]) Size() int64 { return c.size }
+
+func (e *entry[K, V]) unlink() {
+	e.prev.next, e.next.prev = e.next, e.prev
+}
+
+func (e *entry[K, V]) linkAfter(at *entry[K, V]) {
+	e.prev, e.next = at, at.next
+	at.next.prev = e
+	at.next = e
+}

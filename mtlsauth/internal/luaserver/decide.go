@@ -50,11 +50,11 @@ func (s *Server) decide(e Exchange, q question) error {
 		return x.end(s.fault(x, fmt.Errorf("over %d questions at once", maxDeciding)))
 	}
 	defer s.deciding.Add(-1)
-	in := s.policies.get(q.Policy)
-	if in == nil {
+	p := s.policies.get(q.Policy)
+	if p == nil {
 		definition, err := x.definition()
 		if err == nil {
-			in, err = s.policies.add(q.Policy, definition)
+			p, err = s.policies.add(q.Policy, definition)
 		}
 		if err != nil {
 			return s.refuse(e, err)
@@ -62,7 +62,7 @@ func (s *Server) decide(e Exchange, q question) error {
 	}
 	s.decisions.Add(1)
 	stop := x.heartbeats()
-	v := s.judge(x, in)
+	v := s.judge(x, p)
 	stop()
 	return x.end(v)
 }
@@ -140,7 +140,7 @@ func (x *deciding) heartbeats() (stop func()) {
 }
 
 // judge makes the verdict. It fails closed: a panic is a fault.
-func (s *Server) judge(x *deciding, in *engine.Instance) (v verdict) {
+func (s *Server) judge(x *deciding, p *engine.Policy) (v verdict) {
 	defer func() {
 		if r := recover(); r != nil {
 			v = s.fault(x, fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
@@ -152,9 +152,9 @@ func (s *Server) judge(x *deciding, in *engine.Instance) (v verdict) {
 		completed = s.chains.of(leaf)
 	}
 	presented := authn.Presented{Leaf: []byte(x.Leaf), Chain: []byte(cmp.Or(x.Chain, completed))}
-	decision := in.Refused(x)
+	decision := p.Refused(x)
 	if decision == nil {
-		decision = in.DecideBy(context.Background(), x, &directory{exchange: x}, presented)
+		decision = p.DecideBy(context.Background(), x, &directory{exchange: x}, presented)
 	}
 	if trusted(decision) {
 		s.chains.add(leaf, x.Chain)
@@ -163,10 +163,7 @@ func (s *Server) judge(x *deciding, in *engine.Instance) (v verdict) {
 			return s.fault(x, errors.New("the chain of a resumed TLS session is not known: it came before the server was started"))
 		}
 	}
-	v, err := verdictOf(decision)
-	if err != nil {
-		return s.fault(x, err)
-	}
+	v = verdictOf(decision)
 	if v.Verdict == verdictFault {
 		return v
 	}
@@ -176,7 +173,7 @@ func (s *Server) judge(x *deciding, in *engine.Instance) (v verdict) {
 		ttl = noneSentFor
 	}
 	if v.TTL = ttl.Milliseconds(); v.TTL > 0 {
-		if line, ok := in.Again(x, decision, presented); ok {
+		if line, ok := p.Again(x, decision, presented); ok {
 			again := pair(line)
 			v.Again = &again
 		}
@@ -192,17 +189,12 @@ const noneSentFor = time.Minute
 // known then, and not what was sent above it.
 func (x *deciding) resumed() bool { return x.Resumed == "r" }
 
-// verdictOf puts a decision into a verdict. Only one that goes on, and has an
-// answer that says so too, is a pass.
-func verdictOf(d *authn.Decision) (verdict, error) {
-	a := d.Answer
-	if a == nil {
-		return verdict{}, errors.New("a decision without an answer")
-	}
-	v := verdict{Verify: a.ClientVerify, Reason: d.Reason.String()}
-	status := d.Status()
+// verdictOf puts a decision into a verdict. Only one that goes on is a pass.
+func verdictOf(d *authn.Decision) verdict {
+	a := d.Answer()
+	v := verdict{Verdict: verdictFault, Verify: a.ClientVerify, Reason: d.Reason.String(), Status: a.Status, Message: a.Message}
 	switch {
-	case d.GoesOn() && a.Status == 0:
+	case d.GoesOn():
 		v.Verdict = verdictPass
 		v.Headers = make([][2]string, len(a.Headers))
 		for i, h := range a.Headers {
@@ -212,16 +204,10 @@ func verdictOf(d *authn.Decision) (verdict, error) {
 			v.Consumer = a.Consumer.ID
 		}
 		v.Credential, v.Groups = a.CredentialID, a.Groups
-	case d.GoesOn():
-		return verdict{}, fmt.Errorf("a decision that goes on with an answer of status %d", a.Status)
-	case status == 401:
-		v.Verdict, v.Status, v.Message = verdictRefuse, status, a.Message
-	case status == 500:
-		v.Verdict, v.Status, v.Message = verdictFault, status, a.Message
-	default:
-		return verdict{}, fmt.Errorf("a decision that ends with status %d", status)
+	case a.Status == 401:
+		v.Verdict = verdictRefuse
 	}
-	return v, nil
+	return v
 }
 
 // fault logs an error and returns its verdict, 500.
@@ -229,6 +215,5 @@ func (s *Server) fault(x *deciding, err error) verdict {
 	for _, line := range s.Engine.Fault(err) {
 		x.Log(line)
 	}
-	v, _ := verdictOf(authn.Deny(authn.Internal, nil))
-	return v
+	return verdictOf(authn.Deny(authn.Internal, nil))
 }

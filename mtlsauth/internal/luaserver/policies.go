@@ -1,7 +1,6 @@
 package luaserver
 
 import (
-	"container/list"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,53 +10,43 @@ import (
 
 	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/kongdata"
+	"mtls-auth/mtlsauth/internal/lru"
 )
 
-// policies are the plugin's instances by the ids of their definitions, at most so many,
-// the most recently used. The worker is asked for the definition of any other.
+// policies are the engine's policies by the ids of their definitions, the most recently
+// used. The worker is asked for the definition of any other.
 type policies struct {
 	engine *engine.Engine
-	most   int
 
 	mu    sync.Mutex
-	byID  map[string]*list.Element
-	order *list.List // of *policy, the most recently used first
-}
-
-type policy struct {
-	id string
-	*engine.Instance
+	cache *lru.Cache[string, *engine.Policy]
 }
 
 // maxPolicies bounds them: as many as plugins with different configurations, and for a
 // while as many again after a change of all.
 const maxPolicies = 20_000
 
-func newPolicies(p *engine.Engine) *policies {
-	return &policies{engine: p, most: maxPolicies, byID: make(map[string]*list.Element), order: list.New()}
+func newPolicies(e *engine.Engine, most int) *policies {
+	return &policies{engine: e, cache: lru.New(most, 0, func(_ string, p *engine.Policy) { p.Close() })}
 }
 
 func (p *policies) len() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.order.Len()
+	return p.cache.Len()
 }
 
-// get returns the instance of an id, nil for an unknown one.
-func (p *policies) get(id string) *engine.Instance {
+// get returns the policy of an id, nil for an unknown one.
+func (p *policies) get(id string) *engine.Policy {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	element, ok := p.byID[id]
-	if !ok {
-		return nil
-	}
-	p.order.MoveToFront(element)
-	return element.Value.(*policy).Instance
+	policy, _ := p.cache.Get(id)
+	return policy
 }
 
-// add makes the instance of a definition, whose SHA-256 must be the id. A refused
-// configuration makes an instance that refuses every request.
-func (p *policies) add(id, text string) (*engine.Instance, error) {
+// add makes the policy of a definition, whose SHA-256 must be the id. A refused
+// configuration makes a policy that refuses every request.
+func (p *policies) add(id, text string) (*engine.Policy, error) {
 	sum := sha256.Sum256([]byte(text))
 	if hex.EncodeToString(sum[:]) != id {
 		return nil, errors.New("reading a definition: its SHA-256 is not the id of the policy")
@@ -71,18 +60,13 @@ func (p *policies) add(id, text string) (*engine.Instance, error) {
 		entities[i] = kongdata.Entity{ID: ca.ID, Cert: ca.Cert}
 	}
 	// Not under the lock: certificates take a while to read.
-	made := p.engine.StartHeld(def.Config, entities)
+	made := p.engine.StartWith(def.Config, entities)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if element, ok := p.byID[id]; ok { // another worker's question was faster
+	if other, ok := p.cache.Get(id); ok { // another worker's question was faster
 		made.Close()
-		return element.Value.(*policy).Instance, nil
+		return other, nil
 	}
-	p.byID[id] = p.order.PushFront(&policy{id, made})
-	for p.order.Len() > p.most {
-		old := p.order.Remove(p.order.Back()).(*policy)
-		delete(p.byID, old.id)
-		old.Close()
-	}
+	p.cache.Put(id, made, 0)
 	return made, nil
 }

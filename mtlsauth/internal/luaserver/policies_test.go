@@ -10,7 +10,7 @@ import (
 // The least recently used policy goes, and who needs it is asked for it.
 func TestPoliciesAreBounded(t *testing.T) {
 	w := newWorld(t)
-	w.policies.most = 2
+	w.policies = newPolicies(w.Engine, 2)
 	root := pki.NewCA("root")
 	shown := root.Client("alice")
 	var ids, texts [3]string

@@ -51,7 +51,7 @@ type person = consumerJSON
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	p, err := engine.Open(flags.Options{Name: "mtls-auth", Prefix: t.TempDir(), MinRSABits: 2048, MaxCRLSize: 1 << 20}, nil, io.Discard)
+	p, err := engine.Open(flags.Options{Name: "mtls-auth", Prefix: t.TempDir(), MinRSABits: 2048, MaxCRLSize: 1 << 20}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package pluginserver
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -32,7 +31,7 @@ func Record(fn func(kong *pdk.PDK) error) (Calls, error) {
 	if err := fn(pdk.Init(tape)); err != nil {
 		return Calls{}, fmt.Errorf("recording PDK calls: %w", err)
 	}
-	calls := Calls{frames: bytes.Clone(tape.written)} // kept for long: without the room to grow
+	calls := Calls{frames: tape.written}
 	for rest := tape.written; len(rest) > 0; {
 		if calls.exits {
 			return Calls{}, fmt.Errorf("recording PDK calls: %w", errAfterExit)
@@ -57,11 +56,18 @@ func MustRecord(fn func(kong *pdk.PDK) error) Calls {
 	return calls
 }
 
+// Call returns one PDK call whose arguments, a protobuf message, are encoded already.
+func Call(method string, arguments []byte) Calls {
+	frames := make([]byte, 0, 8+len(method)+len(arguments))
+	for _, frame := range [...][]byte{[]byte(method), arguments} {
+		frames = binary.LittleEndian.AppendUint32(frames, uint32(len(frame)))
+		frames = append(frames, frame...)
+	}
+	return Calls{frames: frames, count: 1}
+}
+
 // Exits tells whether the calls end the request with kong.response.exit.
 func (c Calls) Exits() bool { return c.exits }
-
-// Size is the memory that the calls hold besides their own structure, in bytes.
-func (c Calls) Size() int { return cap(c.frames) }
 
 // cutFrame splits a tape, whose frames are whole, behind its first frame.
 func cutFrame(frames []byte) (frame, rest []byte) {

@@ -68,8 +68,8 @@ func TestEqualRequestsShareADecision(t *testing.T) {
 func TestNoRoomForNewCertificates(t *testing.T) {
 	root := pki.NewCA("root")
 	full := false
-	cold := authn.NewCold(func() bool { return full })
-	p := policyOf(trusting(root), func(o *authn.Options) { o.Cold = cold })
+	limiter := authn.NewLimiter(func() bool { return full })
+	p := policyOf(trusting(root), func(o *authn.Options) { o.Limiter = limiter })
 	known, fresh := sent(root.Client("known")), sent(root.Client("new"))
 	if d := authenticate(p, known); !d.Passed() {
 		t.Fatal(d.Reason)
@@ -78,8 +78,8 @@ func TestNoRoomForNewCertificates(t *testing.T) {
 	if d := authenticate(p, known); !d.Passed() {
 		t.Errorf("what was decided before: %v", d.Reason)
 	}
-	if d := authenticate(p, fresh); d.Reason != authn.Internal || d.Answer.Status != 500 {
-		t.Errorf("a new certificate: got %v and %d, want 500", d.Reason, d.Answer.Status)
+	if d := authenticate(p, fresh); d.Reason != authn.Internal || d.Answer().Status != 500 {
+		t.Errorf("a new certificate: got %v and %d, want 500", d.Reason, d.Answer().Status)
 	}
 	full = false
 	if d := authenticate(p, fresh); !d.Passed() {
@@ -87,17 +87,17 @@ func TestNoRoomForNewCertificates(t *testing.T) {
 	}
 }
 
-// However many certificates are new, only so many are judged at once, and only
+// However many certificates are new, only so many are verified at once, and only
 // so many wait.
-func TestTurns(t *testing.T) {
+func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		cold := authn.NewCold(nil)
+		limiter := authn.NewLimiter(nil)
 		release := make(chan struct{})
 		var mu sync.Mutex
 		running, most, refused := 0, 0, 0
 		for range 2000 {
 			go func() {
-				leave, err := cold.Turn(t.Context())
+				leave, err := limiter.Acquire(t.Context())
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {
@@ -114,15 +114,15 @@ func TestTurns(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		if most != cold.Turns() {
-			t.Errorf("%d at once, want %d", most, cold.Turns())
+		if most != limiter.Running() {
+			t.Errorf("%d at once, want %d", most, limiter.Running())
 		}
-		if want := 2000 - cold.Turns() - authn.MaxWaiting; refused != want {
+		if want := 2000 - limiter.Running() - authn.MaxWaiting; refused != want {
 			t.Errorf("%d were refused, want %d", refused, want)
 		}
 		close(release)
 		synctest.Wait()
-		if running != 0 || most != cold.Turns() {
+		if running != 0 || most != limiter.Running() {
 			t.Errorf("%d are left, %d were there at once", running, most)
 		}
 	})

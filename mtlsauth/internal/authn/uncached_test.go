@@ -8,25 +8,25 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// Where a door keeps decisions, what rests on a lookup is made anew whenever it
-// asks, and what does not is remembered here.
-func TestFreshDecisions(t *testing.T) {
+// Without a cache of lookups what rests on one is decided again for each request, and
+// what does not is cached.
+func TestUncachedLookups(t *testing.T) {
 	root := pki.NewCA("root")
-	fresh := func(o *authn.Options) { o.Fresh = true }
+	uncached := func(o *authn.Options) { o.Lookups = nil }
 	now := time.Now()
-	p := policyOf(trusting(root), looking(fresh)...)
+	p := policyOf(trusting(root), looking(uncached)...)
 	alice := sent(root.Client("alice"))
 	people := knowing("alice")
 	first, second := identify(p, alice, people, now), identify(p, alice, people, now)
 	if !first.Passed() || first == second || people.asked != 2 {
-		t.Errorf("asked %d times, %v: want anew each time", people.asked, first.Reason)
+		t.Errorf("asked %d times, %v: want a lookup each time", people.asked, first.Reason)
 	}
 	if left := first.Left(now); left <= 59*time.Second || left > time.Minute {
-		t.Errorf("the door may keep it for %v, want cache_ttl", left)
+		t.Errorf("it may be cached for %v, want cache_ttl", left)
 	}
 	delete(people.known, "alice")
 	if d := identify(p, alice, people, now); d.Passed() {
-		t.Error("who is gone passes")
+		t.Error("a consumer that was deleted passes")
 	}
 	expired := sent(root.Client("alice", pki.Expired()))
 	twice := func(p *authn.Policy, presented authn.Presented) (first, second *authn.Decision) {
@@ -35,12 +35,12 @@ func TestFreshDecisions(t *testing.T) {
 	if first, second := twice(p, expired); first != second {
 		t.Error("a refusal without a lookup is made twice")
 	}
-	guests := policyOf(trusting(root), looking(fresh, anonymous("guest"))...)
+	guests := policyOf(trusting(root), looking(uncached, anonymous("guest"))...)
 	people = knowing("guest")
 	if first, second := twice(guests, expired); first == second || people.asked != 2 {
-		t.Errorf("anonymous: asked %d times, want anew each time", people.asked)
+		t.Errorf("anonymous: asked %d times, want a lookup each time", people.asked)
 	}
-	plain := policyOf(trusting(root), fresh)
+	plain := policyOf(trusting(root), uncached)
 	if first, second := twice(plain, alice); first != second {
 		t.Error("without consumers a decision is made twice")
 	}
