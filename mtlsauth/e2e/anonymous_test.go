@@ -10,6 +10,7 @@ import (
 )
 
 func TestDefaultAndAnonymous(t *testing.T) {
+	t.Parallel()
 	root, stranger := pki.NewCA("root"), pki.NewCA("stranger")
 	r := newRig(t, cas{idA: root}, routes{
 		"/default":   matching([]string{idA}, object{"default_consumer": "all"}),
@@ -64,6 +65,7 @@ func TestDefaultAndAnonymous(t *testing.T) {
 
 // Forged headers reach no upstream, in any outcome.
 func TestForgedHeaders(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{
 		"/consumer":  matching([]string{idA}),
@@ -104,6 +106,7 @@ func TestForgedHeaders(t *testing.T) {
 }
 
 func TestLogicalOrAndAnd(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	key := object{"keyauth_credentials": []object{{"key": "secret"}}}
 	r := newRig(t, cas{idA: root}, routes{
@@ -134,6 +137,7 @@ func TestLogicalOrAndAnd(t *testing.T) {
 }
 
 func TestGroupsAndACL(t *testing.T) {
+	t.Parallel()
 	root, stranger := pki.NewCA("root"), pki.NewCA("stranger")
 	acl := func(path string, config object) func(object) {
 		return also(path, object{"name": "acl", "config": config})

@@ -12,6 +12,7 @@ import (
 
 // TestAnswers has each row of the table of answers that needs no consumer.
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	root, stranger := pki.NewCA("root"), pki.NewCA("stranger")
 	inter := root.Intermediate("inter")
 	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})})
@@ -74,6 +75,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestWhatTheUpstreamSees(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})})
 	forged := []string{
@@ -109,6 +111,7 @@ func TestWhatTheUpstreamSees(t *testing.T) {
 
 // A root, an intermediate, and who sends or configures which.
 func TestIntermediates(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	inter := root.Intermediate("inter")
 	leaf := inter.Client("client")
@@ -128,6 +131,7 @@ func TestIntermediates(t *testing.T) {
 }
 
 func TestWhichCAsARouteTrusts(t *testing.T) {
+	t.Parallel()
 	a, b, c := pki.NewCA("a"), pki.NewCA("b"), pki.NewCA("c")
 	r := newRig(t, cas{idA: a, idB: b, idC: c}, routes{
 		"/a":  trusted([]string{idA}),
@@ -149,6 +153,7 @@ func TestWhichCAsARouteTrusts(t *testing.T) {
 }
 
 func TestMissingCACertificates(t *testing.T) {
+	t.Parallel()
 	a, b := pki.NewCA("a"), pki.NewCA("b")
 	r := newRig(t, cas{idA: a}, routes{
 		"/none": trusted([]string{idC}),
@@ -165,6 +170,7 @@ func TestMissingCACertificates(t *testing.T) {
 }
 
 func TestRefusedConfigurations(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	// What no schema of Kong's can check: one name that is two consumers'.
 	twice := object{"credentials": []object{{"subject_name": "a", "consumer": "one"}, {"subject_name": "a", "consumer": "two"}}}
@@ -194,6 +200,7 @@ func TestRefusedConfigurations(t *testing.T) {
 
 // With the nginx directive in place of the pre-function, no chain arrives.
 func TestWithTheNginxDirective(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	inter := root.Intermediate("inter")
 	r := newRig(t, cas{idA: root, idB: inter}, routes{

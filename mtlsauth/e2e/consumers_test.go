@@ -32,6 +32,7 @@ func (r *rig) expectConsumer(what string, got answer, username, id, customID, cr
 }
 
 func TestAConsumerIsMatched(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{
 		"/both":      matching([]string{idA}),
@@ -97,6 +98,7 @@ func TestAConsumerIsMatched(t *testing.T) {
 // Test 1 of the enterprise plugin's changelog, and what crypto/x509 does not
 // show: names in a directoryName and in an otherName.
 func TestDirectoryNamesAndUPN(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{
 		"/all":   matching([]string{idA}),
@@ -146,6 +148,7 @@ func san(t *testing.T, name asn1.RawValue) pkix.Extension {
 }
 
 func TestCredentials(t *testing.T) {
+	t.Parallel()
 	a, b := pki.NewCA("a"), pki.NewCA("b")
 	credential := func(subject, consumer, ca string) object {
 		c := object{"subject_name": subject, "consumer": consumer}
@@ -186,6 +189,7 @@ func TestCredentials(t *testing.T) {
 // Test 33 of the enterprise plugin's changelog: a mapping names a CA on the
 // path, whichever; the one nearest the certificate wins.
 func TestCredentialsOnALongPath(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	inter := root.Intermediate("inter")
 	mapped := func(subject, consumer, ca string) object {

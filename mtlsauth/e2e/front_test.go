@@ -20,6 +20,7 @@ import (
 )
 
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"lua", "plugin-server"} {
 		t.Run(mode, func(t *testing.T) {
 			cmd := exec.Command(program(t), "demo", "-mode", mode)
@@ -44,6 +45,7 @@ func TestDemo(t *testing.T) {
 
 // The curl lines of a demo that stays up work as they are printed.
 func TestDemoServe(t *testing.T) {
+	t.Parallel()
 	cmd := exec.Command(program(t), "demo", "-serve")
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	path := filepath.Join(t.TempDir(), "out")
@@ -110,6 +112,7 @@ func forMode(t *testing.T, m mode, text []byte) []byte {
 
 // kong.yaml is what users begin with: it must load, and its CA let nobody in.
 func TestKongYAML(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../kong.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +130,7 @@ func TestKongYAML(t *testing.T) {
 
 // The session with kong.yaml in the README, as far as it needs no Docker.
 func TestReadmeSession(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("openssl"); err != nil {
 		t.Skip("NO OPENSSL HERE: the README's session was not tried")
 	}
@@ -170,6 +174,7 @@ func TestReadmeSession(t *testing.T) {
 
 // What the README shows of the demo is what it prints.
 func TestReadmeDemo(t *testing.T) {
+	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ func transport(c *http.Client) *http.Transport { return c.Transport.(*http.Trans
 
 // Kong asks where the pre-function makes it, and names no CA.
 func TestWhoIsAsked(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	plugins := routes{"/echo": trusted([]string{idA})}
 	asking := newRig(t, cas{idA: root}, plugins)
@@ -53,6 +54,7 @@ func TestWhoIsAsked(t *testing.T) {
 // A connection that is kept stays who it was, also after a refusal on another
 // route, and so does one that carries requests side by side.
 func TestConnectionsThatAreKept(t *testing.T) {
+	t.Parallel()
 	root, other := pki.NewCA("root"), pki.NewCA("other")
 	inter := root.Intermediate("inter")
 	r := newRig(t, cas{idA: root, idB: other}, routes{"/echo": trusted([]string{idA}), "/other": trusted([]string{idB})},
@@ -93,6 +95,7 @@ func TestConnectionsThatAreKept(t *testing.T) {
 // every connection. With the directive one is: the certificate is the same, and
 // what issued it has to be configured.
 func TestSessions(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	inter := root.Intermediate("inter")
 	authorities := cas{idA: root, idB: inter}

@@ -22,6 +22,7 @@ import (
 // Rubbish, half frames and connections cut in the middle, beside a load that
 // must not notice.
 func TestRubbishOnTheSocket(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})})
 	l := r.startLoad(6, "/echo", root.Client("client"), pki.NewCA("stranger").Client("client"))
@@ -136,6 +137,7 @@ func TestCertificatesThatCostTooMuch(t *testing.T) {
 
 // nil arrives as an empty frame or as a Value with a null of any number.
 func TestAChainThatIsNil(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	for _, null := range []int32{0, 1, 7} {
 		r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *anykong.Options) {

@@ -124,6 +124,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 // A46: a CA certificate is replaced under its id, then removed, with no restart.
 func TestACACertificateIsReplacedAndRemoved(t *testing.T) {
+	t.Parallel()
 	before, after, other := pki.NewCA("before"), pki.NewCA("after"), pki.NewCA("other")
 	plugins := routes{"/echo": trusted([]string{idA, idB})}
 	r := newRig(t, cas{idA: before, idB: other}, plugins)
@@ -149,6 +150,7 @@ func TestACACertificateIsReplacedAndRemoved(t *testing.T) {
 
 // A source that is down is not one that has nothing: what was known stays.
 func TestAnAdminAPIThatGoesAway(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})})
 	r.expect("before", r.get("/echo", root.Client("client")), 200, "")
@@ -242,6 +244,7 @@ func TestTheServerIsKilled(t *testing.T) {
 }
 
 func TestTheServerEndsWhenItShould(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	for name, end := range map[string]func(r *rig){
 		"SIGTERM": func(r *rig) { r.Process().Terminate() },
@@ -269,6 +272,7 @@ func TestTheServerEndsWhenItShould(t *testing.T) {
 }
 
 func TestSIGHUPReadsTheSourcesAtOnce(t *testing.T) {
+	t.Parallel()
 	a, b := pki.NewCA("a"), pki.NewCA("b")
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, idA+".pem"), a.PEM())

@@ -11,6 +11,7 @@ import (
 // What an operator has to see is in Kong's log at its default level, and what
 // the process itself prints is not.
 func TestKongsLogAtItsDefaultLevel(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA}), "/gone": trusted([]string{idC})},
 		func(o *anykong.Options) { o.LogLevel = "" })

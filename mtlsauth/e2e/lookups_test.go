@@ -14,6 +14,7 @@ import (
 
 // A49: a consumer that is renamed or deleted is matched no longer than cache_ttl.
 func TestAConsumerGoes(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	plugins := routes{
 		"/second": matching([]string{idA}, object{"cache_ttl": 1}),
@@ -37,6 +38,7 @@ func TestAConsumerGoes(t *testing.T) {
 // A source that is down is never "nobody", with default_consumer and anonymous
 // neither.
 func TestConsumersThatCanNotBeLookedUp(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, idA+".pem"), root.PEM())
@@ -54,6 +56,7 @@ func TestConsumersThatCanNotBeLookedUp(t *testing.T) {
 // A data plane has no Admin API: usernames and ids are known to Kong itself,
 // custom ids to nobody.
 func TestConsumersFromKongItself(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, idA+".pem"), root.PEM())
@@ -80,6 +83,7 @@ func TestConsumersFromKongItself(t *testing.T) {
 
 // The file of -credentials is decK's own, and followed while the server runs.
 func TestCredentialsFile(t *testing.T) {
+	t.Parallel()
 	a, b := pki.NewCA("a"), pki.NewCA("b")
 	file := filepath.Join(t.TempDir(), "deck.yaml")
 	write := func(text string) {
@@ -116,6 +120,7 @@ func TestCredentialsFile(t *testing.T) {
 // A consumer that is deleted is forgotten at SIGHUP, whatever cache_ttl says:
 // with the lookup goes what was decided by it.
 func TestSIGHUPForgetsConsumers(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	plugins := routes{"/echo": matching([]string{idA}, object{"cache_ttl": 3600})}
 	r := newRig(t, cas{idA: root}, plugins, with(t, consumers(consumer(idAlice, "alice"))))
@@ -137,6 +142,7 @@ func TestSIGHUPForgetsConsumers(t *testing.T) {
 // Of Kong's declarative format the credentials count as well, which open-source
 // Kong does not know.
 func TestCredentialsInADeclarativeFile(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	file := filepath.Join(t.TempDir(), "kong.json")
 	text, err := json.Marshal(object{

@@ -84,6 +84,7 @@ func (r *rig) make(c bothCase) seenAnswer {
 // Whatever the case, both modes give the same answer: the table of the contract,
 // row by row.
 func TestBothDoorsAnswerAlike(t *testing.T) {
+	t.Parallel()
 	needsKong(t)
 	root, stranger := newAuthority(t, pki.NewCA("root")), pki.NewCA("stranger")
 	inter := root.Intermediate("inter")

@@ -12,6 +12,7 @@ import (
 // What is in Kong's database counts from when it changes, whatever cache_ttl says
 // and however often it was used before: DB-less, by POST /config.
 func TestLuaConfigurationChanges(t *testing.T) {
+	t.Parallel()
 	root, other := pki.NewCA("root"), pki.NewCA("other")
 	plugins := routes{
 		"/echo":    matching([]string{idA}, object{"cache_ttl": 3600}),
@@ -118,6 +119,7 @@ func TestLuaConfigurationChanges(t *testing.T) {
 // A name in a certificate that spells a consumer's id is nobody's, whatever was
 // looked up by that id before.
 func TestLuaAnIDIsNoName(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	r := newLuaRig(t, cas{idA: root}, routes{
 		"/match":   matching([]string{idA}),

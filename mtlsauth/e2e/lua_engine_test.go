@@ -48,6 +48,7 @@ func TestLuaEngineIsKilled(t *testing.T) {
 // Whatever a server does that is not the protocol is 500, anonymous or not, and
 // touches no other route.
 func TestLuaFaultyServer(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	r := newLuaRig(t, cas{idA: root}, routes{
 		"/echo": trusted([]string{idA}), "/anonymous": trusted([]string{idA}, object{"anonymous": "nobody"}),
@@ -142,6 +143,7 @@ func TestLuaFaultyServer(t *testing.T) {
 // A server that ends while a connection is kept is not noticed: the question is
 // asked once more, on a fresh one.
 func TestLuaKeptConnectionsThatDie(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	r := newLuaRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *realkong.Options) { o.StartCommand = "" })
 	e := newFakeServer(t, r.prefix+"/mtls-auth.socket")
@@ -166,6 +168,7 @@ func TestLuaKeptConnectionsThatDie(t *testing.T) {
 // A hundred requests at once with a certificate that nobody knows are one question
 // of each worker.
 func TestLuaAsksOnce(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	r := newLuaRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, twoWorkers)
 	r.settled("/echo", root.Client("first"))

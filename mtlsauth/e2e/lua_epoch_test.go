@@ -16,6 +16,7 @@ import (
 // A revocation that arrives counts on connections that are kept and in use: nothing
 // that was decided before outlives what the server knows.
 func TestLuaRevocationArrives(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	dir := t.TempDir()
 	number := int64(0)
@@ -93,6 +94,7 @@ func TestLuaRevocationArrives(t *testing.T) {
 
 // Where .kong_env can not be read the worker says where Kong listens.
 func TestLuaKnowsWhereKongListens(t *testing.T) {
+	t.Parallel()
 	needsKong(t)
 	root := newAuthority(t, pki.NewCA("root"))
 	r := newLuaRig(t, cas{idA: root.Certificate}, bothModes(), func(o *realkong.Options) { noKongEnv(&o.Options) })

@@ -100,6 +100,7 @@ func asking(routes map[string]askingRoute, more ...func(object)) func(object) {
 // Clients are asked where a route wants it and nowhere else, and told the CAs that
 // it has; a change counts without a reload.
 func TestLuaAsks(t *testing.T) {
+	t.Parallel()
 	a, b := pki.NewCA("a"), pki.NewCA("b")
 	authorities := cas{idA: a, idB: b}
 	named := func(ids ...string) object { return trusted(ids, object{"send_ca_dn": true}) }
@@ -217,6 +218,7 @@ func (r *rig) reconnect(c *http.Client, host string) answer {
 // Sessions with a certificate are resumed, with the chain that came with it. Without the
 // hook none is.
 func TestLuaSessions(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	inter := root.Intermediate("inter")
 	r := newLuaRig(t, cas{idA: root}, nil, twoWorkers, func(o *realkong.Options) {
@@ -256,6 +258,7 @@ func TestLuaSessions(t *testing.T) {
 // A client that holds a session from before the plugin was there is asked, and so is one
 // with a session for other CAs or from another name.
 func TestLuaSessionsFromBefore(t *testing.T) {
+	t.Parallel()
 	root, other := pki.NewCA("root"), pki.NewCA("other")
 	inter := root.Intermediate("inter")
 	authorities := cas{idA: root, idB: other}

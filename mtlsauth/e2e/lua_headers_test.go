@@ -27,6 +27,7 @@ func spellings(name string) []string {
 // What a client sends under the plugin's names reaches no upstream, in whatever
 // spelling, case, number and protocol, whether the worker asked the server or not.
 func TestLuaForgedHeaders(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	r := newLuaRig(t, cas{idA: root}, routes{
 		"/consumer":  matching([]string{idA}),

@@ -37,6 +37,7 @@ func (r *rig) engines() []int {
 // Kong is reloaded, and its workers are killed: a server each time, which takes
 // over and does not stay.
 func TestLuaReloadsAndWorkersThatDie(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	r := newLuaRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, twoWorkers)
 	l := r.startLoad(6, "/echo", root.Client("client"), pki.NewCA("stranger").Client("client"))

@@ -13,6 +13,7 @@ import (
 // Kong says the same of a configuration in both modes: the schema of the
 // Lua files is the query command's.
 func TestLuaSchema(t *testing.T) {
+	t.Parallel()
 	needsKong(t)
 	change := func(o *realkong.Options) { o.Workers = 1 }
 	server, lua := newRigIn(t, pluginServerMode, nil, nil, change), newRigIn(t, luaMode, nil, nil, change)

@@ -130,6 +130,7 @@ func TestLuaTwoLines(t *testing.T) {
 
 // A server that answers already is used, and not replaced.
 func TestLuaUsesAServerThatRuns(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	needsKong(t)
 	r := newLuaRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, twoLines, func(o *realkong.Options) {

@@ -17,6 +17,10 @@ import (
 func TestMain(m *testing.M) {
 	serveGoPDK()
 	flag.Parse()
+	// Tests mostly wait for processes: more run at once than there are processors.
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		_ = parallel.Value.Set("8")
+	}
 	var other chan error
 	if os.Getenv(modeVariable) == "" && flag.Lookup("test.bench").Value.String() == "" && flag.Lookup("test.list").Value.String() == "" {
 		other = make(chan error, 1)

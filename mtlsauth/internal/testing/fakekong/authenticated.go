@@ -25,10 +25,11 @@ const (
 // the upstream, as Kong's authentication plugins do. No credential means that
 // the consumer is the anonymous one.
 func (x *exchange) authenticate(consumer, credential map[string]any) {
-	x.req.Ctx[ctxConsumer] = consumer
-	delete(x.req.Ctx, ctxCredential)
-	if credential != nil {
-		x.req.Ctx[ctxCredential] = credential
+	for key, entity := range map[string]map[string]any{ctxConsumer: consumer, ctxCredential: credential} {
+		delete(x.req.Ctx, key)
+		if entity != nil {
+			x.req.Ctx[key] = entity
+		}
 	}
 	for _, h := range []struct {
 		name string
