@@ -1,0 +1,77 @@
+package certificate
+
+import (
+	"testing"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// value is an attribute of a name for a test: commonName where oid is empty.
+type value struct {
+	oid  string
+	tag  asn1.Tag
+	text string
+}
+
+// nameOf returns the DER of a name of these RDNs.
+func nameOf(rdns ...[]value) []byte {
+	b := cryptobyte.NewBuilder(nil)
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		for _, rdn := range rdns {
+			b.AddASN1(asn1.SET, func(b *cryptobyte.Builder) {
+				for _, v := range rdn {
+					if v.oid == "" {
+						v.oid = "\x55\x04\x03"
+					}
+					b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+						b.AddASN1(asn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes([]byte(v.oid)) })
+						b.AddASN1(v.tag, func(b *cryptobyte.Builder) { b.AddBytes([]byte(v.text)) })
+					})
+				}
+			})
+		}
+	})
+	return b.BytesOrPanic()
+}
+
+func TestCompare(t *testing.T) {
+	const (
+		printable, utf8, t61, octets = asn1.PrintableString, asn1.UTF8String, asn1.T61String, asn1.OCTET_STRING
+		org                          = "\x55\x04\x0a"
+	)
+	cn := func(tag asn1.Tag, text string) []byte { return nameOf([]value{{"", tag, text}}) }
+	for _, test := range []struct {
+		name string
+		a, b []byte
+		want Match
+	}{
+		{"the same bytes", cn(printable, "CA"), cn(printable, "CA"), Certain},
+		{"another string type", cn(printable, "Issuing CA"), cn(utf8, "Issuing CA"), Certain},
+		{"other capitals", cn(printable, "Issuing CA"), cn(printable, "ISSUING ca"), Certain},
+		{"other spaces", cn(printable, "Issuing CA"), cn(utf8, " Issuing  CA "), Certain},
+		{"capitals beyond ASCII", cn(utf8, "MÜLLER"), cn(utf8, "Müller"), Possible},
+		{"a type of unclear encoding", cn(t61, "M\xfcller"), cn(utf8, "Müller"), Possible},
+		{"a value that is not text", cn(octets, "x"), cn(utf8, "Müller"), Possible},
+		{"another text", cn(utf8, "CA 1"), cn(utf8, "CA 2"), Different},
+		{"another attribute", cn(utf8, "CA"), nameOf([]value{{org, utf8, "CA"}}), Different},
+		{"one RDN more", cn(utf8, "CA"), nameOf([]value{{"", utf8, "CA"}}, []value{{org, utf8, "O"}}), Different},
+		{"a set in another order", nameOf([]value{{"", utf8, "a"}, {org, utf8, "b"}}), nameOf([]value{{org, utf8, "b"}, {"", utf8, "a"}}), Certain},
+		{"a value twice for two values", nameOf([]value{{"", utf8, "a"}, {"", utf8, "a"}}), nameOf([]value{{"", utf8, "a"}, {"", utf8, "b"}}), Different},
+		{"one that cannot be parsed", []byte("\x30\x01\x05"), cn(utf8, "CA"), Possible},
+		{"both empty", nameOf(), nameOf(), Certain},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got, back := Compare(test.a, test.b), Compare(test.b, test.a); got != test.want || back != got {
+				t.Errorf("got %d and %d, want %d", got, back, test.want)
+			}
+			var x Index[int]
+			x.Add(test.b, 7)
+			found := Different
+			x.Find(test.a, func(_ int, match Match) { found = match })
+			if found != test.want {
+				t.Errorf("Index: got %d, want %d", found, test.want)
+			}
+		})
+	}
+}
