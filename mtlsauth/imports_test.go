@@ -69,10 +69,13 @@ var policy = map[string][]string{
 	// Certificate status: what judges it (ocsp, crl) knows no network and no
 	// clock.
 	"revocation":          {"revocation/...", "signature"},
-	"revocation/fetch":    {},
+	"revocation/address":  {},
+	"revocation/der":      {"golang.org/x/crypto/cryptobyte"},
+	"revocation/fetch":    {"revocation/address"},
 	"revocation/statedir": {},
-	"revocation/crldir":   {"revocation/crl"},
-	"revocation/...":      {"signature", "golang.org/x/crypto/cryptobyte"},
+	"revocation/crldir":   {"certificate", "filewatch", "revocation/crl"},
+	"revocation/crl":      {"certificate", "revocation/address", "revocation/der", "signature", "golang.org/x/crypto/cryptobyte"},
+	"revocation/ocsp":     {"certificate", "revocation/der", "signature", "golang.org/x/crypto/cryptobyte"},
 
 	// Kong's side, for the demo and the tests.
 	"testing/fakekong":     {"testing/anykong", "testing/errlog", "testing/fakekong/...", "github.com/yuin/gopher-lua", "github.com/Kong/go-pdk", "google.golang.org/protobuf", "go.yaml.in/yaml/v3"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certificate"
@@ -70,8 +71,11 @@ func (t statusTrust) Configured(cert *x509.Certificate) bool {
 }
 
 // CRLSigners implements revocation.Trust.
-func (t statusTrust) CRLSigners(name []byte, anchor *x509.Certificate) [][]*x509.Certificate {
-	paths := t.trust.CRLSigners(name, &certificate.Certificate{Raw: anchor.Raw}, readAgain(t.chain), t.now)
+func (t statusTrust) CRLSigners(name []byte, anchor *x509.Certificate, signed func(*x509.Certificate) bool) [][]*x509.Certificate {
+	paths := t.trust.CRLSigners(name, &certificate.Certificate{Raw: anchor.Raw}, readAgain(t.chain), t.now, func(cert *certificate.Certificate) bool {
+		list, err := asX509([]*certificate.Certificate{cert}, nil, t.chain, t.configured)
+		return err == nil && signed(list[0])
+	})
 	var lists [][]*x509.Certificate
 	for _, path := range paths {
 		if list, err := asX509(path.Certificates, nil, t.chain, t.configured); err == nil {
@@ -79,4 +83,16 @@ func (t statusTrust) CRLSigners(name []byte, anchor *x509.Certificate) [][]*x509
 		}
 	}
 	return lists
+}
+
+// OCSPResponders implements revocation.Trust: a configured certificate that has
+// id-kp-OCSPSigning among its extended key usages signs about all certificates of
+// the configuration.
+func (t statusTrust) OCSPResponders() (responders []*x509.Certificate) {
+	for _, cert := range t.configured {
+		if slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) {
+			responders = append(responders, cert)
+		}
+	}
+	return responders
 }

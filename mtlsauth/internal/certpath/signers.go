@@ -8,19 +8,19 @@ import (
 	"mtls-auth/mtlsauth/internal/certificate"
 )
 
-// maxSigners bounds the certificates of one name that are looked at as signers
-// of CRLs. There is one beside the issuer's where a CA signs its CRLs with a
-// key of their own, and another one or two while that is replaced.
+// maxSigners bounds the certificates whose paths are built for one CRL, among
+// those whose key signed it: certificates of one key, such as a cross-certificate.
 const maxSigners = 4
 
 // CRLSigners finds the certificates with this subject name, configured or
 // presented, that may sign CRLs (section 4.2.1.3, or any use without the
-// extension) and whose paths lead to the given trust anchor, as section
-// 6.3.3(f) asks for. There is one path for each, the signer first; what is
-// presented is bounded as in Validate. Whatever cannot be judged is left out.
+// extension), for which signed is true and whose paths lead to the given trust
+// anchor, as section 6.3.3(f) asks for. There is one path for each, the signer
+// first; what is presented is bounded as in Validate. Whatever cannot be judged is
+// left out.
 //
 // A signer need not be a CA, and its extended key usages are not asked for.
-func (t *Trust) CRLSigners(name []byte, anchor *certificate.Certificate, presented []*certificate.Certificate, now time.Time) []Path {
+func (t *Trust) CRLSigners(name []byte, anchor *certificate.Certificate, presented []*certificate.Certificate, now time.Time, signed func(*certificate.Certificate) bool) []Path {
 	if t == nil || now.IsZero() || anchor == nil || len(name) == 0 {
 		return nil
 	}
@@ -37,7 +37,7 @@ func (t *Trust) CRLSigners(name []byte, anchor *certificate.Certificate, present
 	}
 	signers = slices.DeleteFunc(signers, func(cert *certificate.Certificate) bool {
 		return !mayUse(cert, certificate.KeyUsageCRLSign) || checkDates(cert, now) != nil ||
-			checkIssuerKey(cert, t.minRSABits) != nil || checkExtensions(cert) != nil
+			checkIssuerKey(cert, t.minRSABits) != nil || checkExtensions(cert) != nil || !signed(cert)
 	})
 	var paths []Path
 	left := budget / 2

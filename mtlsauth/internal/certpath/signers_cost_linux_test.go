@@ -57,7 +57,7 @@ func TestCostOfCRLSigners(t *testing.T) {
 	} {
 		var n int
 		took := cputime.Of(func() {
-			n = len(trust.CRLSigners(self.RawSubject, read(root), test.presented, now))
+			n = len(trust.CRLSigners(self.RawSubject, read(root), test.presented, now, anyKey))
 		})
 		t.Logf("%s: %v", test.name, took)
 		if n != 0 {
@@ -70,7 +70,7 @@ func TestCostOfCRLSigners(t *testing.T) {
 	// The budget is one for all: a good signer among others is found while
 	// there is something left of it.
 	good := read(root.Intermediate("ca"))
-	if n := len(trust.CRLSigners(self.RawSubject, read(root), append(bogus(self, 2048, 65537)[:2], good), now)); n != 1 {
+	if n := len(trust.CRLSigners(self.RawSubject, read(root), append(bogus(self, 2048, 65537)[:2], good), now, anyKey)); n != 1 {
 		t.Errorf("a good signer beside two others: got %d", n)
 	}
 }

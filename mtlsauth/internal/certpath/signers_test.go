@@ -72,7 +72,7 @@ func TestCRLSigners(t *testing.T) {
 	} {
 		g := newGraph(t, test.edges+" name name>ca", test.options)
 		trust := certpath.NewTrust(g.list(t, test.configured), certpath.TrustOptions{})
-		paths := trust.CRLSigners(g.certs["name>ca"].RawSubject, g.certs[test.anchor], g.list(t, test.presented), now)
+		paths := trust.CRLSigners(g.certs["name>ca"].RawSubject, g.certs[test.anchor], g.list(t, test.presented), now, anyKey)
 		if got := g.describe(paths); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
 		}
@@ -83,16 +83,16 @@ func TestCRLSigners(t *testing.T) {
 func TestCRLSignersOfNothing(t *testing.T) {
 	ca := pki.NewCA("ca")
 	trust := certpath.NewTrust([]*certificate.Certificate{read(ca)}, certpath.TrustOptions{})
-	if n := len(trust.CRLSigners(ca.RawSubject, read(ca), []*certificate.Certificate{nil, {}}, now)); n != 1 {
+	if n := len(trust.CRLSigners(ca.RawSubject, read(ca), []*certificate.Certificate{nil, {}}, now, anyKey)); n != 1 {
 		t.Fatalf("%d signers, want the CA: the test is void", n)
 	}
 	var none *certpath.Trust
 	for name, paths := range map[string][]certpath.Path{
-		"no trust":   none.CRLSigners(ca.RawSubject, read(ca), nil, now),
-		"zero trust": new(certpath.Trust).CRLSigners(ca.RawSubject, read(ca), []*certificate.Certificate{read(ca)}, now),
-		"no anchor":  trust.CRLSigners(ca.RawSubject, nil, nil, now),
-		"no time":    trust.CRLSigners(ca.RawSubject, read(ca), nil, time.Time{}),
-		"no name":    trust.CRLSigners(nil, read(ca), []*certificate.Certificate{nil, {}}, now),
+		"no trust":   none.CRLSigners(ca.RawSubject, read(ca), nil, now, anyKey),
+		"zero trust": new(certpath.Trust).CRLSigners(ca.RawSubject, read(ca), []*certificate.Certificate{read(ca)}, now, anyKey),
+		"no anchor":  trust.CRLSigners(ca.RawSubject, nil, nil, now, anyKey),
+		"no time":    trust.CRLSigners(ca.RawSubject, read(ca), nil, time.Time{}, anyKey),
+		"no name":    trust.CRLSigners(nil, read(ca), []*certificate.Certificate{nil, {}}, now, anyKey),
 	} {
 		if len(paths) != 0 {
 			t.Errorf("%s: got %d signers", name, len(paths))
@@ -121,7 +121,7 @@ func TestCRLSignerOfVersionTwo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := len(trust.CRLSigners(cert.RawSubject, read(root), []*certificate.Certificate{cert}, now)); got != want {
+		if got := len(trust.CRLSigners(cert.RawSubject, read(root), []*certificate.Certificate{cert}, now, anyKey)); got != want {
 			t.Errorf("version %d: got %d signers, want %d", cert.Version, got, want)
 		}
 	}
@@ -138,7 +138,7 @@ func TestCRLSignersAreBounded(t *testing.T) {
 		others = append(others, read(root.Intermediate("another")))
 	}
 	find := func(presented ...*certificate.Certificate) int {
-		return len(trust.CRLSigners(signers[0].RawSubject, read(root), presented, now))
+		return len(trust.CRLSigners(signers[0].RawSubject, read(root), presented, now, anyKey))
 	}
 	if got := find(signers...); got != 4 {
 		t.Errorf("of 12 signers %d were looked at, want 4", got)
@@ -180,5 +180,24 @@ func TestConfigured(t *testing.T) {
 		if got := test.trust.Configured(test.cert); got != test.want {
 			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
 		}
+	}
+}
+
+// anyKey is for tests in which it does not matter who signed.
+func anyKey(*certificate.Certificate) bool { return true }
+
+// TestSignersBehindOthersOfTheirName: certificates of the signer's name do not hide
+// it, however many are configured before it.
+func TestSignersBehindOthersOfTheirName(t *testing.T) {
+	root := pki.NewCA("root")
+	cas := []*certificate.Certificate{read(root)}
+	signer := root.Client("inter", pki.With(func(c *x509.Certificate) { c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageCRLSign, nil }))
+	for before := range 12 {
+		trust := certpath.NewTrust(append(cas[:len(cas):len(cas)], read(signer)), certpath.TrustOptions{})
+		signed := func(cert *certificate.Certificate) bool { return bytes.Equal(cert.Raw, signer.Raw) }
+		if paths := trust.CRLSigners(signer.RawSubject, read(root), nil, time.Now(), signed); len(paths) != 1 {
+			t.Errorf("behind %d certificates of its name: %d paths, want 1", before, len(paths))
+		}
+		cas = append(cas, read(root.Intermediate("inter")))
 	}
 }

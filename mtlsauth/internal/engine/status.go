@@ -42,7 +42,7 @@ func openStatus(o flags.Options, limit int64, log *slog.Logger) (*statusServices
 	s := new(statusServices)
 	memory := revocation.NewMemory(min(max(crlMemory*o.MaxCRLSize, minCRLMemory), limit/2))
 	if o.CRLDir != "" {
-		s.folder = crldir.Open(o.CRLDir, crldir.Options{MaxBytes: o.MaxCRLSize, Reserve: memory.Reserve, Log: log})
+		s.folder = crldir.Open(o.CRLDir, crldir.Options{MaxBytes: o.MaxCRLSize, Reserve: memory.Reserve, Release: memory.Release, Log: log})
 	}
 	if o.StateDir != "" {
 		var err error

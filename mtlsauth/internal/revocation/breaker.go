@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/revocation/address"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 )
 
@@ -14,7 +15,7 @@ const maxBroken = 1000
 // origin is where a connection goes: what an address says for one issuer does
 // not count against another's, but a host that cannot be reached is so for all.
 type origin struct {
-	address fetch.Address
+	address address.Address
 	proxy   string
 	// verified says that a connection needs a certificate that verifies: it
 	// fails for those who ask for that, and for nobody else.

@@ -20,7 +20,8 @@ import (
 func (c *Checker) Check(ctx context.Context, paths [][]*x509.Certificate, trust Trust, s Settings, now time.Time) Result {
 	ctx, cancel := context.WithTimeout(ctx, s.budget())
 	defer cancel()
-	i := &inquiry{checker: c, ctx: ctx, settings: s, trust: trust, memo: &trustMemo{Trust: trust}, began: now, clock: c.now()}
+	i := &inquiry{checker: c, ctx: ctx, settings: s, trust: trust, began: now, clock: c.now()}
+	i.own, i.ownID = ownResponders(trust)
 	if err := i.folderRead(); err != nil {
 		return Result{Err: err}
 	}
@@ -34,9 +35,21 @@ type inquiry struct {
 	ctx      context.Context
 	settings Settings
 	trust    Trust
-	memo     *trustMemo
 	began    time.Time // the request's instant
 	clock    time.Time // what the clock said then
+	// own are the operator's own OCSP responders. What they sign counts where they
+	// are configured alone, so that their digest is part of the keys.
+	own   []*x509.Certificate
+	ownID []byte
+}
+
+func ownResponders(trust Trust) (own []*x509.Certificate, id []byte) {
+	own = trust.OCSPResponders()
+	for _, cert := range own {
+		sum := digest(id, cert.Raw)
+		id = sum[:]
+	}
+	return own, id
 }
 
 // now is the request's instant and what has passed since.

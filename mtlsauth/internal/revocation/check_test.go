@@ -110,7 +110,7 @@ func TestOrder(t *testing.T) {
 			w.list("crl1", pki.CRL{Issuer: w.root})
 			w.list("crl2", pki.CRL{Issuer: w.root})
 			for _, host := range test.down {
-				w.fails(host, int(fetch.Protocol))
+				w.fails(host, int(fetch.Refused))
 			}
 			w.expect("first", test.want, leaf, w.root)
 			var who []string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/revocation/address"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 )
 
@@ -28,11 +29,11 @@ type visit struct {
 // work for anybody is not tried again at once. An error is ErrLimit where that
 // was in the way.
 func (c *Checker) connect(f *flight, v visit, do func(ctx context.Context) error) error {
-	at, err := fetch.Origin(v.address)
+	at, err := address.Parse(v.address)
 	if err != nil {
 		return err
 	}
-	host := origin{at, v.how.Proxy(at), at.Scheme == "https" && v.how.SSLVerify}
+	host := origin{at.Address, v.how.Proxy(at.Address), at.Scheme == "https" && v.how.SSLVerify}
 	quiet := silence{v.issuer, v.address, v.how}
 	// Not to wait for a permit that will not be used.
 	if err := join(c.unreachable.check(host, v.timeout, c.now()), c.silent.check(quiet, v.timeout, c.now())); err != nil {
@@ -59,9 +60,6 @@ func (c *Checker) connect(f *flight, v visit, do func(ctx context.Context) error
 	defer end()
 	err = do(ctx)
 	c.learn(host, quiet, v.timeout, err, began)
-	if ours, ok := errors.AsType[*fetch.Error](err); ok && ours.Kind == fetch.Busy {
-		return join(limitError("exchanges with one host", maxPerAnchor), err)
-	}
 	return err
 }
 

@@ -10,8 +10,9 @@ import (
 type crlValue struct {
 	// verified is a list whose signer was found.
 	verified *crl.List
-	// candidate is one that is later and whose signer was not among what the
-	// asking client had sent or the configuration names: others may have it.
+	// candidate is another that cannot clear a certificate now: one with a flaw, or
+	// one whose signer was not among what the asking client had sent or the
+	// configuration names. Others may have it.
 	candidate *crl.List
 	// What the server calls each of them (RFC 9110, section 8.8).
 	etag, lastModified         string
@@ -26,19 +27,24 @@ func promoted(list *crl.List, now time.Time) func(crlValue) (value crlValue, kno
 	}
 }
 
-func (v crlValue) both() []*crl.List {
-	var lists []*crl.List
-	for _, l := range []*crl.List{v.candidate, v.verified} {
-		if l != nil {
-			lists = append(lists, l)
-		}
+// newestFirst returns the lists by their time, of equals the candidate first.
+func (v crlValue) newestFirst() []*crl.List {
+	switch {
+	case v.candidate == nil && v.verified == nil:
+		return nil
+	case v.candidate == nil:
+		return []*crl.List{v.verified}
+	case v.verified == nil:
+		return []*crl.List{v.candidate}
+	case v.verified.ThisUpdate.After(v.candidate.ThisUpdate):
+		return []*crl.List{v.verified, v.candidate}
 	}
-	return lists
+	return []*crl.List{v.candidate, v.verified}
 }
 
 // releaseLists gives back the memory of lists that are not kept.
 func (c *Checker) releaseLists(old, kept crlValue) {
-	for _, l := range old.both() {
+	for _, l := range old.newestFirst() {
 		if l != kept.verified && l != kept.candidate {
 			c.options.Memory.release(listSize(l))
 		}

@@ -11,7 +11,6 @@ import (
 
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
-	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -133,7 +132,7 @@ func TestFolderAndLimits(t *testing.T) {
 		w.trust = known{configured: []*pki.Certificate{inter}, signers: [][]*x509.Certificate{path(signer, root)}}
 		r := w.responder("busy", root)
 		r.Good(signer)
-		w.fails("busy", int(fetch.Busy))
+		w.fails("busy", busy)
 		leaf := inter.Client("leaf")
 		w.expect(name+": a limit", "unjudged", leaf, inter, root)
 		w.fails("busy", -1)
@@ -141,20 +140,23 @@ func TestFolderAndLimits(t *testing.T) {
 	}
 }
 
-// A list whose time has not come is not forgotten: what is decided by the one
-// before lasts a minute.
+// A list whose time has not come revokes what it lists, and clears nothing before
+// it has: what is decided by the one before lasts a minute.
 func TestAListOfTheFolderThatIsAhead(t *testing.T) {
 	root := pki.NewCA("root")
-	bad := root.Client("bad")
-	w, _ := withFolder(t, pki.CRL{Issuer: root, NextUpdate: time.Now().Add(24 * time.Hour)},
+	bad, held := root.Client("bad"), root.Client("held")
+	onHold := []pki.CRLEntry{{Serial: held.SerialNumber, Reason: 6}}
+	w, _ := withFolder(t, pki.CRL{Issuer: root, NextUpdate: time.Now().Add(24 * time.Hour), Entries: onHold},
 		pki.CRL{Issuer: root, Number: 2, ThisUpdate: time.Now().Add(6 * time.Minute), NextUpdate: time.Now().Add(48 * time.Hour), Entries: pki.Revoked(bad)})
-	r := w.expect("now", "passed", bad, root)
+	w.expect("it lists it", "revoked", bad, root)
+	r := w.expect("it does not", "passed", root.Client("good"), root)
 	if r.Until.IsZero() || time.Until(r.Until) > time.Minute {
 		t.Errorf("the pass is to last until %v, in %v", r.Until, time.Until(r.Until))
 	}
-	later := w.checker.Check(t.Context(), [][]*x509.Certificate{path(bad, root)}, w.trust, w.settings, time.Now().Add(2*time.Minute))
-	if later.Verdict != revocation.Revoked {
-		t.Errorf("in two minutes: got %s (%v), want revoked", verdicts[later.Verdict], later.Err)
+	w.expect("it does not, the one before does", "revoked", held, root)
+	later := w.checker.Check(t.Context(), [][]*x509.Certificate{path(held, root)}, w.trust, w.settings, time.Now().Add(2*time.Minute))
+	if later.Verdict != revocation.Passed {
+		t.Errorf("in two minutes: got %s (%v), want a pass", verdicts[later.Verdict], later.Err)
 	}
 }
 

@@ -51,6 +51,9 @@ func (n *network) Do(ctx context.Context, r fetch.Request, how fetch.How, maxByt
 		kind, down = fetch.Connect, true
 	}
 	n.mu.Unlock()
+	if down && kind == busy {
+		return nil, revocation.ErrLimit
+	}
 	if down {
 		return nil, &fetch.Error{Kind: kind, Err: errors.New("down")}
 	}
@@ -89,6 +92,9 @@ func (n *network) count() int {
 	return len(n.seen)
 }
 
+// busy has fails stand for a limit of our own.
+const busy = 100
+
 // fails has exchanges with a host fail, none with -1.
 func (n *network) fails(host string, kind int) {
 	n.mu.Lock()
@@ -103,19 +109,27 @@ func (n *network) fails(host string, kind int) {
 type known struct {
 	configured []*pki.Certificate
 	signers    [][]*x509.Certificate
+	responders []*pki.Certificate
 }
 
 func (k known) Configured(cert *x509.Certificate) bool {
 	return slices.ContainsFunc(k.configured, func(c *pki.Certificate) bool { return c.Equal(cert) })
 }
 
-func (k known) CRLSigners(name []byte, anchor *x509.Certificate) (paths [][]*x509.Certificate) {
+func (k known) CRLSigners(name []byte, anchor *x509.Certificate, signed func(*x509.Certificate) bool) (paths [][]*x509.Certificate) {
 	for _, path := range k.signers {
-		if bytes.Equal(path[0].RawSubject, name) && path[len(path)-1].Equal(anchor) {
+		if bytes.Equal(path[0].RawSubject, name) && signed(path[0]) && path[len(path)-1].Equal(anchor) {
 			paths = append(paths, path)
 		}
 	}
 	return paths
+}
+
+func (k known) OCSPResponders() (own []*x509.Certificate) {
+	for _, c := range k.responders {
+		own = append(own, c.Certificate)
+	}
+	return own
 }
 
 // world is what most tests start from: a checker, the root CA and the network.

@@ -164,14 +164,11 @@ type Memory struct {
 // NewMemory returns so many bytes of it.
 func NewMemory(bytes int64) *Memory { return &Memory{limit: bytes} }
 
-// Reserve takes bytes, or refuses with ErrLimit. What it returns gives them
-// back.
-func (m *Memory) Reserve(bytes int) (release func(), err error) {
-	if err := m.reserve(int64(bytes)); err != nil {
-		return nil, err
-	}
-	return func() { m.release(int64(bytes)) }, nil
-}
+// Reserve takes bytes, or refuses with ErrLimit; Release gives them back.
+func (m *Memory) Reserve(bytes int) error { return m.reserve(int64(bytes)) }
+
+// Release is described at Reserve.
+func (m *Memory) Release(bytes int) { m.release(int64(bytes)) }
 
 func (m *Memory) reserve(n int64) error {
 	if m.used.Add(n) > m.limit {

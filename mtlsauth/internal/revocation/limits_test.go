@@ -69,18 +69,17 @@ func TestPermitsOfAnAnchor(t *testing.T) {
 
 func TestMemory(t *testing.T) {
 	m := NewMemory(100)
-	release, err := m.Reserve(60)
-	if err != nil {
+	if err := m.Reserve(60); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Reserve(41); !errors.Is(err, ErrLimit) {
+	if err := m.Reserve(41); !errors.Is(err, ErrLimit) {
 		t.Errorf("over the limit: got %v, want ErrLimit", err)
 	}
-	if _, err := m.Reserve(40); err != nil {
+	if err := m.Reserve(40); err != nil {
 		t.Errorf("up to the limit: %v", err)
 	}
-	release()
-	if _, err := m.Reserve(60); err != nil {
+	m.Release(60)
+	if err := m.Reserve(60); err != nil {
 		t.Errorf("after some was given back: %v", err)
 	}
 }

@@ -68,7 +68,7 @@ func (a *listQuestion) fetch(f *flight, before crlValue) (outcome[crlValue], err
 	var out outcome[crlValue]
 	err := c.connect(f, a.visit, func(ctx context.Context) error {
 		r := fetch.Request{Method: http.MethodGet, URL: a.address, Accept: "application/pkix-crl"}
-		if before.verified != nil && a.covers(before.verified) {
+		if before.verified != nil && a.target.Covers(before.verified) {
 			r.IfNoneMatch, r.IfModifiedSince = before.etag, before.lastModified
 		}
 		response, err := c.options.Fetcher.Do(ctx, r, a.how, c.options.MaxCRLSize)
@@ -136,28 +136,59 @@ func (a *listQuestion) received(f *flight, response *fetch.Response, before crlV
 	}
 	value := crlValue{verified: list, etag: response.ETag, lastModified: response.LastModified}
 	now := c.now()
-	err = a.verify(list)
-	if err == nil && !a.covers(list) && before.verified != nil && now.Before(before.verified.NextUpdate) && a.covers(before.verified) {
-		// What somebody put in the place of the right list.
-		err = &crl.Error{Kind: crl.WrongScope, Err: errors.New("it says nothing of the certificate, as the one that is known does")}
+	signed, unfit := a.signed(list), list.Unfit(now)
+	if signed == nil && unfit == nil && !a.target.Covers(list) && before.verified != nil && now.Before(before.verified.NextUpdate) && a.target.Covers(before.verified) {
+		// It was put in the place of the right list.
+		signed = &crl.Error{Kind: crl.WrongScope, Err: errors.New("it says nothing of the certificate, as the one that is known does")}
 	}
 	if disk != nil {
-		if (err == nil || isKind(err, crl.Stale)) && c.committed.later(a.stored, list.ThisUpdate) {
+		if signed == nil && (unfit == nil || isKind(unfit, crl.Stale) || before.verified == nil) && c.committed.later(a.stored, list.ThisUpdate) {
 			disk.Commit(statedir.Meta{Fetched: now, ETag: response.ETag, LastModified: response.LastModified})
 		} else {
 			disk.Abort()
 		}
 	}
 	switch {
-	case err == nil, isKind(err, crl.Stale): // which may say who is revoked
-		return outcome[crlValue]{value: value, got: true, known: now, until: list.NextUpdate}, err
-	case isKind(err, crl.BadSignature, crl.WrongIssuer, crl.Unauthorized):
+	case signed == nil && (unfit == nil || isKind(unfit, crl.Stale)):
+		if known := before.candidate; known != nil && known.ThisUpdate.After(list.ThisUpdate) {
+			value.candidate = known
+		}
+		return outcome[crlValue]{value: value, got: true, known: now, until: list.NextUpdate}, flawed(unfit)
+	case signed == nil, isKind(signed, crl.BadSignature, crl.WrongIssuer, crl.Unauthorized):
 		value = before
 		value.candidate, value.candidateETag, value.candidateAt = list, response.ETag, response.LastModified
-		return outcome[crlValue]{value: value, got: true}, err
+		return outcome[crlValue]{value: value, got: true}, join(signed, flawed(unfit))
 	}
 	c.options.Memory.release(listSize(list))
-	return outcome[crlValue]{}, err
+	return outcome[crlValue]{}, signed
+}
+
+// flawed is the error of a list that clears no certificate; nil for none.
+func flawed(unfit error) error {
+	if unfit == nil {
+		return nil
+	}
+	return fmt.Errorf("the CRL clears no certificate: %w", unfit)
+}
+
+// signed reports by its error whether the list is signed by a key that may: that of
+// the issuer, or of a certificate that validates to the same trust anchor.
+func (a *listQuestion) signed(list *crl.List) error {
+	minRSABits := a.checker.options.MinRSABits
+	err := list.Verify(a.issuerCert, minRSABits)
+	if err == nil {
+		return nil
+	}
+	signed := func(cert *x509.Certificate) bool { return list.Verify(cert, minRSABits) == nil }
+	if len(a.trust.CRLSigners(list.RawIssuer, a.anchorCert, signed)) > 0 {
+		return nil
+	}
+	return fmt.Errorf("judging the CRL: %w", err)
+}
+
+func isKind(err error, kinds ...crl.Kind) bool {
+	refused, ok := errors.AsType[*crl.Error](err)
+	return ok && slices.Contains(kinds, refused.Kind)
 }
 
 // tolerant is a writer whose failure fails nothing: Commit tells.
@@ -177,14 +208,14 @@ func (t tolerant) Write(b []byte) (int, error) {
 func (a *listQuestion) read(body io.Reader, before crlValue) (*crl.List, error) {
 	memory := a.checker.options.Memory
 	known := before.verified
-	if known != nil && !a.covers(known) {
+	if known != nil && !a.target.Covers(known) {
 		known = nil // it is another list, whose time says nothing
 	}
 	var reserved int64
 	list, err := crl.Read(body, crl.ReadOptions{
 		MaxBytes: a.checker.options.MaxCRLSize,
 		Expect: func(h crl.Header) error {
-			if !slices.ContainsFunc(a.target.Issuers(), func(name []byte) bool { return string(name) == string(h.RawIssuer) }) {
+			if !a.target.MayIssue(h.RawIssuer) {
 				return errors.New("it is another issuer's")
 			}
 			if !newer(h.ThisUpdate, known) {
@@ -230,12 +261,15 @@ func (a *listQuestion) fromDisk() outcome[crlValue] {
 	if err != nil {
 		return outcome[crlValue]{}
 	}
-	err = a.verify(list)
-	if err != nil && !isKind(err, crl.Stale) {
+	if a.signed(list) != nil {
 		c.options.Memory.release(listSize(list))
 		return outcome[crlValue]{}
 	}
 	c.committed.later(a.stored, list.ThisUpdate)
+	unfit := list.Unfit(c.now())
+	if unfit != nil && !isKind(unfit, crl.Stale) {
+		return outcome[crlValue]{value: crlValue{candidate: list, candidateETag: entry.ETag, candidateAt: entry.LastModified}, got: true, err: flawed(unfit)}
+	}
 	value := crlValue{verified: list, etag: entry.ETag, lastModified: entry.LastModified}
-	return outcome[crlValue]{value: value, got: true, known: knownSince(entry, minCRLAge, c.now()), until: list.NextUpdate, err: err}
+	return outcome[crlValue]{value: value, got: true, known: knownSince(entry, minCRLAge, c.now()), until: list.NextUpdate, err: flawed(unfit)}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"mtls-auth/mtlsauth/internal/revocation/crl"
-	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
 )
 
@@ -31,39 +30,38 @@ func (v *coverage) add(out crl.Outcome, f finding) bool {
 	return v.state == good
 }
 
-// folder asks the lists of -crl-dir, newest first. done says that they have
-// answered.
+// folder asks the lists of -crl-dir, newest first, whoever of those that may has
+// issued them: what one says counts until a later one says otherwise. done says
+// that they have answered.
 func (i *inquiry) folder(p pair, target *crl.Target, key certKey, above []pair, v *coverage) (f finding, done bool) {
 	folder := i.checker.options.Folder
 	if folder == nil {
 		return finding{}, false
 	}
+	lists, deltas := folder.Lists(target.Issuers())
 	// Of lists that are about the same the latest counts.
 	answered := make(map[string]bool)
 	var err error
-	for _, name := range target.Issuers() {
-		deltas := folder.Deltas(name)
-		for _, list := range folder.Complete(name) {
-			scope := string(name) + string(scopeOf(list))
-			if answered[scope] {
-				continue
-			}
-			f := finding{}
-			out, refused := i.judge(p, target, list, deltas, above, &f)
-			if refused != nil {
-				err = join(err, refused)
-				// Its time may come, though the folder does not change.
-				v.until = earliest(v.until, earliest(f.until, i.now().Add(folderAgain)))
-				v.basis = append(v.basis, f.basis...)
-				continue
-			}
-			answered[scope] = true
-			if out.Revoked {
-				return i.listed(p, key, out, f, "-crl-dir"), true
-			}
-			if v.add(out, f) {
-				return v.finding, true
-			}
+	for _, list := range lists {
+		scope := string(list.RawIssuer) + string(scopeOf(list))
+		if answered[scope] {
+			continue
+		}
+		f := finding{}
+		out, refused := i.judge(p, target, list, deltas, above, &f)
+		if refused != nil {
+			err = join(err, refused)
+			// Its time may come, though the folder does not change.
+			v.until = earliest(v.until, earliest(f.until, i.now().Add(folderAgain)))
+			v.basis = append(v.basis, f.basis...)
+			continue
+		}
+		answered[scope] = true
+		if out.Revoked {
+			return i.listed(p, key, out, f, "-crl-dir"), true
+		}
+		if v.add(out, f) {
+			return v.finding, true
 		}
 	}
 	v.err = join(err, folder.Err())
@@ -130,12 +128,15 @@ func (i *inquiry) listed(p pair, key certKey, out crl.Outcome, f finding, where 
 	}
 	f.state = revoked
 	f.err = fmt.Errorf("revoked (%s), says the CRL of %s from %s", out.Reason, stamp(out.ThisUpdate), where)
+	if out.Flaw != nil {
+		f.err = fmt.Errorf("%w, which clears no certificate: %w", f.err, out.Flaw)
+	}
 	return f
 }
 
-// judge judges the certificate by a list, and whoever signed it.
+// judge judges the certificate by a list, and the certificate that signed it.
 func (i *inquiry) judge(p pair, target *crl.Target, list *crl.List, deltas []*crl.List, above []pair, f *finding) (crl.Outcome, error) {
-	signers := signersOf{i.memo, p.anchor, nil}
+	signers := signersOf{i.trust, p.anchor, nil}
 	out, err := target.Judge(list, crl.JudgeOptions{
 		Now: i.now(), MinRSABits: i.checker.options.MinRSABits, Deltas: deltas, Signers: signers.named,
 	})
@@ -165,9 +166,9 @@ type signersOf struct {
 	paths  [][]*x509.Certificate
 }
 
-func (s *signersOf) named(name []byte) []*x509.Certificate {
+func (s *signersOf) named(name []byte, signed func(*x509.Certificate) bool) []*x509.Certificate {
 	var signers []*x509.Certificate
-	for _, path := range s.trust.CRLSigners(name, s.anchor) {
+	for _, path := range s.trust.CRLSigners(name, s.anchor, signed) {
 		s.paths = append(s.paths, path)
 		signers = append(signers, path[0])
 	}
@@ -185,17 +186,13 @@ func (s *signersOf) path(signer *x509.Certificate) []pair {
 
 // list judges the certificate by the list at an address.
 func (i *inquiry) list(p pair, target *crl.Target, address string, above []pair, f *finding) (crl.Outcome, error) {
-	if _, err := fetch.Origin(address); err != nil {
-		return crl.Outcome{}, err
-	}
 	c := i.checker
 	_, issuerID := c.issuers.of(p.issuer)
 	a := &listQuestion{
 		checker: c, visit: i.visit(p, issuerID, address),
 		target: target, trust: i.trust, issuerCert: p.issuer, anchorCert: p.anchor,
 		key: slotKey(digest([]byte("crl"), issuerID[:], []byte(address))),
-		// Whoever holds the key of the issuer is the one who signs, whichever of
-		// its certificates leads there.
+		// The key of the issuer signs, whichever of its certificates leads there.
 		stored: statedir.Key(digest([]byte("crl"), p.issuer.RawSubject, p.issuer.RawSubjectPublicKeyInfo, []byte(address))),
 	}
 	slot := c.lists.get(a.key)
@@ -205,11 +202,11 @@ func (i *inquiry) list(p pair, target *crl.Target, address string, above []pair,
 	})
 	f.until, f.basis = r.until, Basis{r.mark}
 	err := r.err
-	for _, list := range r.value.both() {
+	for _, list := range r.value.newestFirst() {
 		out, refused := i.judge(p, target, list, nil, above, f)
 		// A list whose time is over still says who is revoked.
 		if refused == nil && (r.usable || out.Revoked || list == r.value.candidate) {
-			if list == r.value.candidate {
+			if list == r.value.candidate && out.Flaw == nil {
 				slot.amend(promoted(list, i.now()))
 			}
 			return out, nil

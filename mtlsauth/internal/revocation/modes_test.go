@@ -168,7 +168,7 @@ func TestModes(t *testing.T) {
 		{"the leaf is the trust anchor", func(w *world) []*pki.Certificate { return []*pki.Certificate{w.root} }, "passed", "passed"},
 
 		{"a limit of our own", func(w *world) []*pki.Certificate {
-			w.fails("ocsp", int(fetch.Busy))
+			w.fails("ocsp", busy)
 			path := leaf(w, ocsp("ocsp"))
 			w.responder("ocsp", w.root).Good(path[0])
 			return path
@@ -176,17 +176,17 @@ func TestModes(t *testing.T) {
 		{"a limit of our own for the intermediate", func(w *world) []*pki.Certificate {
 			path := belowInter(w, ocsp("inter"))
 			w.responder("inter", w.root).Good(path[1])
-			w.fails("inter", int(fetch.Busy))
+			w.fails("inter", busy)
 			return path
 		}, "unjudged", "unjudged"},
 		{"a limit of our own, and a CRL is good", func(w *world) []*pki.Certificate {
-			w.fails("ocsp", int(fetch.Busy))
+			w.fails("ocsp", busy)
 			w.responder("ocsp", w.root)
 			w.list("crl", pki.CRL{Issuer: w.root})
 			return leaf(w, ocsp("ocsp"), crl("crl"))
 		}, "passed", "passed"},
 		{"a limit of our own, and the responder does not know it", func(w *world) []*pki.Certificate {
-			w.fails("ocsp", int(fetch.Busy))
+			w.fails("ocsp", busy)
 			w.responder("ocsp", w.root)
 			w.responder("other", w.root)
 			return leaf(w, ocsp("ocsp"), ocsp("other"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -13,36 +14,41 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
 )
 
-// fetch gets the response: by GET where that is short enough for caches on the
-// way (RFC 5019, section 5), else by POST.
-func (a *statusQuestion) fetch(f *flight) ([]byte, error) {
+// fetch asks by GET where that is short enough for caches on the way (RFC 5019,
+// section 5), and by POST unless that gave good or revoked: there are responders
+// that do not know GET, and say so in any way.
+func (a *statusQuestion) fetch(f *flight, before ocsp.Answer, has bool) (answer ocsp.Answer, response []byte, err error) {
 	c := a.checker
-	request := ocsp.Request(a.issuerCert, a.serial)
-	var response []byte
-	err := c.connect(f, a.visit, func(ctx context.Context) error {
+	request := ocsp.Request(a.issuerCert, a.serial, a.rawIssuer)
+	err = c.connect(f, a.visit, func(ctx context.Context) error {
 		asked := postKey{a.issuer, a.address}
 		_, posts := c.postOnly.Load(asked)
-		address, short := getAddress(a.address, request)
+		url, short := getAddress(a.address, request)
+		byGET := error(nil)
 		if short && !posts {
-			var err error
-			response, err = a.send(ctx, fetch.Request{Method: http.MethodGet, URL: address, Accept: ocspResponse})
-			if !mayNotKnowGET(err) {
-				return err
+			answer, response, byGET = a.send(ctx, fetch.Request{Method: http.MethodGet, URL: url, Accept: ocspResponse}, before, has)
+			if byGET == nil && answer.Status != ocsp.Unknown || !mayKnowPOST(byGET) {
+				return byGET
 			}
 		}
-		var err error
-		response, err = a.send(ctx, fetch.Request{
+		byPOST, posted, err := a.send(ctx, fetch.Request{
 			Method: http.MethodPost, URL: a.address, Body: request, ContentType: "application/ocsp-request", Accept: ocspResponse,
-		})
+		}, before, has)
 		switch {
-		case err == nil && short && !posts:
-			c.rememberPost(asked)
-		case mayNotKnowGET(err): // nor POST: next time it is GET again
+		case err == nil:
+			answer, response = byPOST, posted
+			if short && !posts && answer.Status != ocsp.Unknown {
+				c.rememberPost(asked)
+			}
+			return nil
+		case posts: // next time it is GET again
 			c.postOnly.Delete(asked)
+		case short && byGET == nil: // by GET it does not know the certificate
+			return nil
 		}
-		return err
+		return join(byGET, err)
 	})
-	return response, err
+	return answer, response, err
 }
 
 // postKey is an address that takes POST alone, for the certificates of one issuer.
@@ -66,17 +72,14 @@ func getAddress(address string, request []byte) (string, bool) {
 	return full, len(full) <= maxGET
 }
 
-// mayNotKnowGET reports the answers of a server that may not take the method.
-func mayNotKnowGET(err error) bool {
+// mayKnowPOST reports an error of a GET after which a POST may do better: the host
+// was connected to and gave an answer, or none, in time.
+func mayKnowPOST(err error) bool {
 	failed, ok := errors.AsType[*fetch.Error](err)
-	if !ok || failed.Kind != fetch.Status {
-		return false
+	if !ok {
+		return true // what was answered cannot be used
 	}
-	switch failed.Status {
-	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusRequestURITooLong, http.StatusNotImplemented:
-		return true
-	}
-	return false
+	return failed.Kind == fetch.Status || failed.Kind == fetch.Protocol || failed.Kind == fetch.Redirect || failed.Kind == fetch.TooLarge
 }
 
 // maxPostOnly bounds the addresses that are remembered.
@@ -90,11 +93,20 @@ func (c *Checker) rememberPost(asked postKey) {
 	c.postOnly.Store(asked, true)
 }
 
-func (a *statusQuestion) send(ctx context.Context, r fetch.Request) ([]byte, error) {
-	response, err := a.checker.options.Fetcher.Do(ctx, r, a.how, ocsp.MaxSize)
+// send asks, and judges the answer.
+func (a *statusQuestion) send(ctx context.Context, r fetch.Request, before ocsp.Answer, has bool) (ocsp.Answer, []byte, error) {
+	got, err := a.checker.options.Fetcher.Do(ctx, r, a.how, ocsp.MaxSize)
 	if err != nil {
-		return nil, err
+		return ocsp.Answer{}, nil, err
 	}
-	defer response.Body.Close()
-	return io.ReadAll(response.Body)
+	defer got.Body.Close()
+	response, err := io.ReadAll(got.Body)
+	if err != nil {
+		return ocsp.Answer{}, nil, err
+	}
+	answer, err := a.judge(response, before, has)
+	if err != nil {
+		return ocsp.Answer{}, nil, fmt.Errorf("judging the response: %w", err)
+	}
+	return answer, response, nil
 }

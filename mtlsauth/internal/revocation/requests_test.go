@@ -28,8 +28,12 @@ func TestMethods(t *testing.T) {
 		{"GET is not found", "http://ocsp", 404, "GET POST"},
 		{"GET is a bad request", "http://ocsp", 400, "GET POST"},
 		{"GET is not implemented", "http://ocsp", 501, "GET POST"},
-		{"GET is forbidden", "http://ocsp", 403, "GET"},
-		{"GET is an error", "http://ocsp", 500, "GET"},
+		{"GET is forbidden", "http://ocsp", 403, "GET POST"},
+		{"GET is an error", "http://ocsp", 500, "GET POST"},
+		{"GET is malformedRequest", "http://ocsp", malformedRequest, "GET POST"},
+		{"GET is unauthorized", "http://ocsp", unauthorized, "GET POST"},
+		{"GET is HTML", "http://ocsp", html, "GET POST"},
+		{"GET is empty", "http://ocsp", 200, "GET POST"},
 	} {
 		bubble(t, test.name, func(t *testing.T) {
 			w := inBubble(t)
@@ -38,22 +42,25 @@ func TestMethods(t *testing.T) {
 			r.Good(leaf, another)
 			w.put("ocsp", http.HandlerFunc(func(rw http.ResponseWriter, request *http.Request) {
 				if test.status != 0 && request.Method == http.MethodGet {
-					rw.WriteHeader(test.status)
+					switch test.status {
+					case malformedRequest, unauthorized:
+						rw.Write([]byte{0x30, 3, 10, 1, byte(-test.status)})
+					case html:
+						rw.Write([]byte("<html>This is an OCSP responder</html>"))
+					default:
+						rw.WriteHeader(test.status)
+					}
 					return
 				}
 				r.ServeHTTP(rw, request)
 			}))
-			want := "passed"
-			if test.want == "GET" && test.status != 0 {
-				want = "unknown"
-			}
-			w.expect("first", want, leaf, w.root)
+			w.expect("first", "passed", leaf, w.root)
 			if got := w.methods(); got != test.want {
 				t.Errorf("asked by %s, want %s", got, test.want)
 			}
 			// That a server takes POST alone is remembered.
 			w.seen = nil
-			w.expect("of another certificate", want, another, w.root)
+			w.expect("of another certificate", "passed", another, w.root)
 			_, last, found := strings.Cut(test.want, " ")
 			if !found {
 				last = test.want
@@ -64,6 +71,13 @@ func TestMethods(t *testing.T) {
 		})
 	}
 }
+
+// Answers to GET beside a status: an OCSPResponseStatus, negative, and a page.
+const (
+	malformedRequest = -1
+	unauthorized     = -6
+	html             = -100
+)
 
 func (n *network) methods() string {
 	var list []string
@@ -86,7 +100,7 @@ func TestBreakersAreUsed(t *testing.T) {
 	}{
 		{"unreachable", fetch.Connect, 1, false},
 		{"silent", fetch.Timeout, 3, true},
-		{"with rubbish", fetch.Protocol, 8, true},
+		{"with rubbish", fetch.Protocol, 16, true},
 	} {
 		bubble(t, test.name, func(t *testing.T) {
 			w := inBubble(t)

@@ -1,38 +1,42 @@
 package revocation
 
 import (
+	"bytes"
 	"crypto/x509"
 	"fmt"
 	"slices"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/revocation/address"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
 )
 
-// responders are the addresses of OCSP responders that a certificate names
-// (RFC 5280, section 4.2.2.1), each once.
-func responders(cert *x509.Certificate) []string {
-	var list []string
-	for _, address := range cert.OCSPServer {
-		if !slices.Contains(list, address) {
-			list = append(list, address)
+// responders are the URLs of OCSP responders that a certificate names (RFC 5280,
+// section 4.2.2.1) in their normal form, each once, and what is wrong with others.
+func responders(cert *x509.Certificate) (urls []string, others error) {
+	for _, raw := range cert.OCSPServer {
+		u, err := address.Parse(raw)
+		if err != nil {
+			others = join(others, fmt.Errorf("OCSP %s: %w", shown(raw), err))
+		} else if !slices.Contains(urls, u.String()) {
+			urls = append(urls, u.String())
 		}
 	}
-	return list
+	return urls, others
 }
 
 // ocsp asks one responder.
 func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) finding {
-	if _, err := fetch.Origin(address); err != nil {
-		return failed(err)
-	}
 	c := i.checker
 	issuer, issuerID := c.issuers.of(p.issuer)
 	a := &statusQuestion{
 		checker: c, visit: i.visit(p, issuerID, address), ttl: i.settings.CertCacheTTL,
 		issuerCert: issuer, serial: p.cert.SerialNumber, notAfter: p.cert.NotAfter, cert: key,
-		key: slotKey(digest([]byte("ocsp"), issuerID[:], []byte(address), p.cert.SerialNumber.Bytes())),
+		rawIssuer: p.cert.RawIssuer, own: i.own,
+		key: slotKey(digest([]byte("ocsp"), issuerID[:], []byte(address), p.cert.SerialNumber.Bytes(), i.ownID)),
+	}
+	if bytes.Equal(a.rawIssuer, issuer.RawSubject) {
+		a.rawIssuer = issuer.RawSubject // of what is kept anyway
 	}
 	r := await(i, c.answers.get(a.key), question[ocsp.Answer]{
 		asked: a.asked, anchor: a.anchor, ttl: a.ttl, patient: i.settings.Mode == Strict, current: true, exchange: a.exchange,

@@ -12,10 +12,11 @@ import (
 // certKey tells certificates apart by who issued them, name and key, and by
 // their serial number: a certificate that is revoked is so under every
 // certificate of its issuer (RFC 5280, section 4.1.2.2, and cross-certificates).
+// Besides, by the operator's own OCSP responders.
 type certKey [sha256.Size]byte
 
-func certKeyOf(cert, issuer *x509.Certificate) certKey {
-	return digest(issuer.RawSubject, issuer.RawSubjectPublicKeyInfo, cert.SerialNumber.Bytes())
+func certKeyOf(cert, issuer *x509.Certificate, own []byte) certKey {
+	return digest(issuer.RawSubject, issuer.RawSubjectPublicKeyInfo, cert.SerialNumber.Bytes(), own)
 }
 
 // digest hashes parts so that none can be moved into its neighbour.
@@ -56,7 +57,7 @@ type revocationSeen struct {
 // newRevocationSeen is a revocation that an answer tells, which ends at an
 // instant itself: one for good lasts as long as the certificate.
 func newRevocationSeen(thisUpdate time.Time, final bool, ends, notAfter time.Time) revocationSeen {
-	if final {
+	if final || ends.IsZero() {
 		ends = notAfter
 	}
 	return revocationSeen{thisUpdate: thisUpdate, until: ends}

@@ -45,10 +45,14 @@ func (s Settings) budget() time.Duration { return min(2*s.HTTPTimeout, maxBudget
 type Trust interface {
 	// Configured reports a certificate that the configuration itself names.
 	Configured(*x509.Certificate) bool
-	// CRLSigners returns a validated path to the trust anchor for each
-	// certificate with this subject (a DER Name) that may sign CRLs, the signer
-	// first (RFC 5280, section 6.3.3(f)).
-	CRLSigners(name []byte, anchor *x509.Certificate) [][]*x509.Certificate
+	// CRLSigners returns a validated path to the trust anchor, the signer first, for
+	// each certificate with this subject (a DER Name, in any spelling) that may sign
+	// CRLs and for which signed is true (RFC 5280, section 6.3.3(f)).
+	CRLSigners(name []byte, anchor *x509.Certificate, signed func(*x509.Certificate) bool) [][]*x509.Certificate
+	// OCSPResponders are those of the configured certificates that may sign OCSP
+	// responses about any certificate (RFC 6960, section 4.2.2.2, "matches a local
+	// configuration").
+	OCSPResponders() []*x509.Certificate
 }
 
 // Verdict is what came of a check. The zero value refuses. Of several paths that

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/revocation"
-	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -57,7 +56,7 @@ func TestCRLSigner(t *testing.T) {
 		{"it names no address, and is configured", nil, func(p *parties) { p.trust.configured = append(p.trust.configured, p.signer) }, "passed", "passed"},
 		{"a limit of our own for its status", []pki.Option{ocsp("busy")}, func(p *parties) {
 			p.responder("busy", p.root)
-			p.fails("busy", int(fetch.Busy))
+			p.fails("busy", busy)
 		}, "unjudged", "unjudged"},
 		{"its status is on a list of its own", []pki.Option{crl("own")}, func(p *parties) {
 			p.list("own", pki.CRL{Issuer: p.root, Signer: p.signer})
@@ -145,7 +144,7 @@ func TestDelegatedResponder(t *testing.T) {
 				test.tell(w.responder("ca", w.root), delegate)
 				w.list("crl", pki.CRL{Issuer: w.root, Entries: pki.Revoked(delegate)})
 				w.responder("busy", w.root)
-				w.fails("busy", int(fetch.Busy))
+				w.fails("busy", busy)
 				for range 2 {
 					w.expect("good, it says", want, leaf, w.root)
 				}

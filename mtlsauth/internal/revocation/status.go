@@ -25,7 +25,7 @@ const (
 // it: who signed an answer is asked about as well.
 func (i *inquiry) status(p pair, above []pair) finding {
 	c := i.checker
-	key := certKeyOf(p.cert, p.issuer)
+	key := certKeyOf(p.cert, p.issuer, i.ownID)
 	mark := markOf(c.revoked.groups.of(key))
 	f := i.ask(p, key, append(slices.Clip(above), p))
 	f.basis = append(f.basis, mark)
@@ -66,7 +66,8 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 	f := failed(found.err)
 	f.until, f.basis = found.until, found.basis
 	m.add("-crl-dir", f)
-	responders := responders(p.cert)
+	responders, others := responders(p.cert)
+	m.err = join(m.err, others)
 	unheard := false
 	for n, address := range responders {
 		if n == maxURLs {
@@ -82,7 +83,7 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 		}
 		m.add("OCSP "+shown(address), f)
 	}
-	named := len(responders) > 0 || target == nil
+	named := len(responders) > 0 || others != nil || target == nil
 	if target != nil {
 		if f, done := i.points(p, target, key, above, &found, &m); done {
 			return f

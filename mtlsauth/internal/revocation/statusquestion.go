@@ -18,14 +18,16 @@ type statusQuestion struct {
 	visit
 	ttl        time.Duration
 	issuerCert *x509.Certificate
+	rawIssuer  []byte // as the certificate spells it
 	serial     *big.Int
+	own        []*x509.Certificate // the operator's own responders
 	notAfter   time.Time
 	cert       certKey
 	key        slotKey
 }
 
 func (a *statusQuestion) options(now time.Time) ocsp.Options {
-	return ocsp.Options{Now: now, MinRSABits: a.checker.options.MinRSABits}
+	return ocsp.Options{Now: now, MinRSABits: a.checker.options.MinRSABits, RawIssuer: a.rawIssuer, Responders: a.own}
 }
 
 // exchange asks, and judges the answer. What the disk knows comes first.
@@ -42,21 +44,9 @@ func (a *statusQuestion) exchange(f *flight, before ocsp.Answer, has bool) outco
 			}
 		}
 	}
-	response, err := a.fetch(f)
+	answer, response, err := a.fetch(f, before, has)
 	if err != nil {
-		c.failed("certificate status can not be had from an OCSP responder", a.address, err)
-		kept.err = err
-		return kept
-	}
-	answer, err := ocsp.Judge(response, a.issuerCert, a.serial, a.options(c.now()))
-	if err == nil {
-		err = supersedes(answer, before, has)
-	} else {
-		a.remember(response, before, has)
-	}
-	if err != nil {
-		err = fmt.Errorf("judging the answer: %w", err)
-		c.failed("the answer of an OCSP responder can not be used", a.address, err)
+		c.failed("certificate status cannot be had from an OCSP responder", a.address, err)
 		kept.err = err
 		return kept
 	}
@@ -74,6 +64,18 @@ func (a *statusQuestion) exchange(f *flight, before ocsp.Answer, has bool) outco
 		value: answer, got: true, same: renewed && equal(answer, before), agrees: renewed && agrees(answer, before),
 		known: now, until: answer.Until,
 	}
+}
+
+// judge judges a response. What is wrong with it does not keep a revocation in it
+// from counting.
+func (a *statusQuestion) judge(response []byte, before ocsp.Answer, has bool) (ocsp.Answer, error) {
+	answer, err := ocsp.Judge(response, a.issuerCert, a.serial, a.options(a.checker.now()))
+	if err == nil {
+		err = supersedes(answer, before, has)
+	} else {
+		a.remember(response, before, has)
+	}
+	return answer, err
 }
 
 // supersedes refuses an answer that is older than the one that is known, or
@@ -106,8 +108,8 @@ func agrees(answer, before ocsp.Answer) bool {
 		(answer.Responder == nil) == (before.Responder == nil) && (answer.Responder == nil || answer.Responder.Equal(before.Responder))
 }
 
-// remember keeps what a response whose time is over proves nevertheless: that
-// the certificate was revoked for good.
+// remember keeps what a response that cannot be used proves nevertheless: that the
+// certificate was revoked.
 func (a *statusQuestion) remember(response []byte, before ocsp.Answer, has bool) {
 	now := a.checker.now()
 	answer, err := ocsp.JudgeLasting(response, a.issuerCert, a.serial, a.options(now))

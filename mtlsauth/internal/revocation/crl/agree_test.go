@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"testing"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 )
 
@@ -93,6 +94,10 @@ func certificateIssuer(x pkix.Extension) []byte {
 func sameEntries(t testing.TB, list *x509.RevocationList, l *crl.List) {
 	t.Helper()
 	want := entriesOf(list)
+	odd := false // an issuer whose name cannot be told from another's
+	for key := range want {
+		odd = odd || certificate.Compare(named("another").RawSubject, []byte(key.issuer)) != certificate.Different
+	}
 	for key, reason := range want {
 		serial, _ := new(big.Int).SetString(key.serial, 10)
 		if got, found := l.Lookup([]byte(key.issuer), contentOf(serial)); !found || got != reason {
@@ -105,7 +110,7 @@ func sameEntries(t testing.TB, list *x509.RevocationList, l *crl.List) {
 				t.Errorf("serial %v: found is %v, want %v", other, found, listed)
 			}
 		}
-		if _, found := l.Lookup([]byte("another"), contentOf(serial)); found {
+		if _, found := l.Lookup(named("another").RawSubject, contentOf(serial)); found && !odd {
 			t.Errorf("serial %v is found for another issuer", serial)
 		}
 	}

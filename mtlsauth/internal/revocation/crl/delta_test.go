@@ -1,6 +1,8 @@
 package crl_test
 
 import (
+	"crypto/x509"
+	"fmt"
 	"testing"
 	"time"
 
@@ -57,21 +59,22 @@ func TestDeltas(t *testing.T) {
 		{"removed from a complete list that says so too", removed, "good", "good", nil, []pki.CRL{delta(removed)}},
 
 		{"on an earlier list", nothing, "revoked", "revoked", nil, []pki.CRL{delta(revoked, number(9, 11))}},
-		{"on a later list", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, number(11, 12))}},
+		{"continues from a later list", nothing, "revoked, wrong_scope", "revoked, wrong_scope", nil, []pki.CRL{delta(revoked, number(11, 12))}},
 		{"as old as the list", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, number(9, 10))}},
 		{"older than the list", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, number(8, 9))}},
-		{"without a number", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.NoNumber = true })}},
+		{"without a number", nothing, "revoked, incomplete", "revoked, incomplete", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.NoNumber, d.ThisUpdate = true, now().Add(-time.Minute) })}},
+		{"without a number, older", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.NoNumber, d.ThisUpdate = true, now().Add(-24*time.Hour) })}},
 		{"a complete list as delta", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, number(0, 11))}},
 
 		{"of another issuer", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.Issuer = stranger })}},
 		{"signed by another", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.Signer, d.KeyID = stranger, ca.SubjectKeyId })}},
-		{"signed by a namesake that may", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.Signer = namesake })}},
-		{"of another key identifier", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.NoKeyID = true })}},
+		{"signed by a namesake that may", nothing, "revoked", "revoked", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.Signer = namesake })}},
+		{"of another key identifier", nothing, "revoked", "revoked", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.NoKeyID = true })}},
 		{"of another scope", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, idp(&pki.IDP{OnlyUserCerts: true}))}},
 		{"of less scope", nothing, "stale", "good", idp(&pki.IDP{OnlyUserCerts: true}), []pki.CRL{delta(revoked)}},
 		{"of the same scope", nothing, "revoked", "revoked", idp(&pki.IDP{OnlyUserCerts: true}), []pki.CRL{delta(revoked, idp(&pki.IDP{OnlyUserCerts: true}))}},
 
-		{"from the future", nothing, "stale", "good", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.ThisUpdate = now().Add(time.Hour) })}},
+		{"from the future", nothing, "revoked, not_yet_valid", "revoked, not_yet_valid", nil, []pki.CRL{delta(revoked, func(d *pki.CRL) { d.ThisUpdate = now().Add(time.Hour) })}},
 		{"without nextUpdate", nothing, "stale", "good", nil, []pki.CRL{delta(nothing, func(d *pki.CRL) { d.NoNextUpdate = true })}},
 		{"stale", nothing, "stale", "good", nil, []pki.CRL{delta(nothing, stale)}},
 		{"stale, revokes", nothing, "revoked, stale", "revoked, stale", nil, []pki.CRL{delta(revoked, stale)}},
@@ -84,7 +87,7 @@ func TestDeltas(t *testing.T) {
 		{"stale before a current one", nothing, "good", "good", nil, []pki.CRL{delta(revoked, number(10, 11), stale), delta(removed, number(10, 12))}},
 		{"stale after a current one", nothing, "revoked, stale", "revoked, stale", nil, []pki.CRL{delta(revoked, number(10, 12), stale), delta(removed, number(10, 11))}},
 		{"stale ones before and after a current one", nothing, "revoked, stale", "revoked, stale", nil, []pki.CRL{delta(revoked, number(10, 11), stale), delta(revoked, number(10, 13), stale), delta(removed, number(10, 12))}},
-		{"beside one that does not apply", hold, "good", "good", nil, []pki.CRL{delta(revoked, number(11, 12)), delta(removed)}},
+		{"beside one that continues from a later list", hold, "revoked, wrong_scope", "revoked, wrong_scope", nil, []pki.CRL{delta(revoked, number(11, 12)), delta(removed)}},
 	} {
 		for _, isStale := range []bool{false, true} {
 			list := pki.CRL{Issuer: ca, Number: 10, Entries: entries(c.base)}
@@ -132,17 +135,74 @@ func TestDeltaTimes(t *testing.T) {
 	}
 }
 
-// TestDeltaOfSigner: where another certificate signed the complete list, it is
-// its key that a delta CRL has to be signed with.
+// TestDeltaOfSigner: where another certificate signed the complete list, a delta
+// CRL that clears has to be signed with its key. One that revokes may be signed by
+// any that may.
 func TestDeltaOfSigner(t *testing.T) {
 	ca, next := pki.NewCA("ca"), pki.NewCA("ca")
 	client := ca.Client("client")
 	list := read(t, pki.CRL{Issuer: ca, Signer: next, Number: 1, NoKeyID: true}.DER())
-	for signer, want := range map[*pki.Certificate]string{next: "revoked", ca: "good"} {
-		d := read(t, pki.CRL{Issuer: ca, Signer: signer, Number: 2, BaseNumber: 1, NoKeyID: true, Entries: pki.Revoked(client)}.DER())
-		out, err := target(t, client, ca).Judge(list, crl.JudgeOptions{Now: now(), Deltas: []*crl.List{d}, Signers: signers(next)})
-		if got := verdict(out, err); got != want || out.Signer != next.Certificate {
-			t.Errorf("signed by %x: got %s (%v), want %s", signer.SubjectKeyId[:4], got, err, want)
-		}
+	held := read(t, pki.CRL{Issuer: ca, Signer: next, Number: 1, NoKeyID: true, Entries: []pki.CRLEntry{{Serial: client.SerialNumber, Reason: 6}}}.DER())
+	for _, test := range []struct {
+		name   string
+		list   *crl.List
+		signer *pki.Certificate
+		reason int
+		want   string
+		by     *x509.Certificate
+	}{
+		{"revoked by the same key", list, next, 1, "revoked", next.Certificate},
+		{"revoked by the issuer's key", list, ca, 1, "revoked", nil},
+		{"off hold by the same key", held, next, 8, "good", next.Certificate},
+		{"off hold by the issuer's key", held, ca, 8, "hold", next.Certificate},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := read(t, pki.CRL{Issuer: ca, Signer: test.signer, Number: 2, BaseNumber: 1, NoKeyID: true, Entries: []pki.CRLEntry{{Serial: client.SerialNumber, Reason: test.reason}}}.DER())
+			out, err := target(t, client, ca).Judge(test.list, crl.JudgeOptions{Now: now(), Deltas: []*crl.List{d}, Signers: signers(next)})
+			if got := verdict(out, err); got != test.want || out.Signer != test.by {
+				t.Errorf("got %s (%v), want %s", got, err, test.want)
+			}
+		})
+	}
+}
+
+// TestManyDeltas: those of other scopes are not counted, and over the bound of
+// those that matter nothing is known.
+func TestManyDeltas(t *testing.T) {
+	ca := pki.NewCA("ca")
+	uri := func(n int) string { return fmt.Sprintf("http://crl/%d.crl", n) }
+	client := ca.Client("client", pki.DistributionPoints(pki.DistributionPoint{URIs: []string{uri(0)}}))
+	list := read(t, pki.CRL{Issuer: ca, Number: 1, IDP: &pki.IDP{URIs: []string{uri(0)}}}.DER())
+	delta := func(shard int, number int64, signer *pki.Certificate) *crl.List {
+		return read(t, pki.CRL{
+			Issuer: ca, Signer: signer, Number: number, BaseNumber: 1, NoKeyID: true,
+			IDP: &pki.IDP{URIs: []string{uri(shard)}}, Entries: pki.Revoked(client),
+		}.DER())
+	}
+	stranger := pki.NewCA("stranger")
+	for _, test := range []struct {
+		name                   string
+		otherShards, strangers int
+		want                   string
+	}{
+		{"alone", 0, 0, "revoked"},
+		{"beside 40 of other shards", 40, 0, "revoked"},
+		{"behind 15 that a stranger signed", 0, 15, "revoked"},
+		{"behind 16", 0, 16, "too_large"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var deltas []*crl.List
+			for n := range test.otherShards {
+				deltas = append(deltas, delta(n+1, 9, ca))
+			}
+			for n := range test.strangers {
+				deltas = append(deltas, delta(0, int64(100+n), stranger))
+			}
+			deltas = append(deltas, delta(0, 2, ca))
+			out, err := target(t, client, ca).Judge(list, crl.JudgeOptions{Now: now(), Deltas: deltas})
+			if got := verdict(out, err); got != test.want {
+				t.Errorf("got %s (%v), want %s", got, err, test.want)
+			}
+		})
 	}
 }

@@ -8,16 +8,17 @@ import (
 // Kind says why a list is of no use for a certificate.
 type Kind uint8
 
-// The kinds of refusal. None of them says anything about the certificate.
+// The kinds of refusal, and of flaws. None of them says anything about the certificate.
 const (
 	Unspecified   Kind = iota
-	Malformed          // no CRL of version 2 in DER or PEM, or cut off; a certificate's distribution points that are not
+	Malformed          // not a CRL in DER or PEM, or cut off; a certificate's distribution points that are not
+	Version            // not of version 2
 	TooLarge           // over a limit of ours
 	Critical           // a critical extension that is not understood
 	WeakAlgorithm      // a signature algorithm or key that is too weak, or not known
-	WrongIssuer        // neither from the certificate's issuer nor from a CRL issuer that it names, or nobody of that name is known
+	WrongIssuer        // neither from the certificate's issuer nor from a CRL issuer that it names, or no certificate of that name is known
 	WrongScope         // for other certificates, other distribution points, or no complete list
-	BadSignature       // signed by nobody who may
+	BadSignature       // not signed by a key that may
 	Unauthorized       // the signer's key usage is without cRLSign
 	Incomplete         // without CRL number or nextUpdate
 	NotYetValid        // thisUpdate has not come
@@ -25,7 +26,7 @@ const (
 )
 
 var kindNames = [...]string{
-	Unspecified: "unspecified", Malformed: "malformed", TooLarge: "too_large", Critical: "critical_extension",
+	Unspecified: "unspecified", Malformed: "malformed", Version: "version", TooLarge: "too_large", Critical: "critical_extension",
 	WeakAlgorithm: "weak_algorithm", WrongIssuer: "wrong_issuer", WrongScope: "wrong_scope", BadSignature: "bad_signature",
 	Unauthorized: "unauthorized", Incomplete: "incomplete", NotYetValid: "not_yet_valid", Stale: "stale",
 }

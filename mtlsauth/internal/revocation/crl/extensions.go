@@ -2,11 +2,13 @@ package crl
 
 import (
 	"bytes"
-	encoding_asn1 "encoding/asn1"
 	"math/big"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"mtls-auth/mtlsauth/internal/revocation/der"
 )
 
 // Object identifiers of extensions, by their content: id-ce is 2.5.29.
@@ -27,91 +29,64 @@ const (
 // compared with those before it. The RFC knows seven.
 const maxExtensions = 32
 
-// extension is one Extension (RFC 5280, section 4.1): oid is the content of
-// its object identifier.
-type extension struct {
-	oid      []byte
-	critical bool
-	value    cryptobyte.String
-}
-
-func readExtension(s *cryptobyte.String) (extension, bool) {
-	var e extension
-	var content, oid, value cryptobyte.String
-	if !s.ReadASN1(&content, asn1.SEQUENCE) {
-		return extension{}, false
-	}
-	whole := content
-	// critical is DEFAULT FALSE, and a FALSE that is written out is no DER. It
-	// is harmless, and crypto/x509 takes it.
-	if !content.ReadASN1(&oid, asn1.OBJECT_IDENTIFIER) ||
-		content.PeekASN1Tag(asn1.BOOLEAN) && !content.ReadASN1Boolean(&e.critical) ||
-		!content.ReadASN1(&value, asn1.OCTET_STRING) || !content.Empty() {
-		return extension{}, false
-	}
-	// Those of the RFC have three bytes; of others the form is checked too.
-	if len(oid) != 3 || oid[0] != 0x55 || oid[1] >= 0x80 || oid[2] >= 0x80 {
-		var id encoding_asn1.ObjectIdentifier
-		if !whole.ReadASN1ObjectIdentifier(&id) {
-			return extension{}, false
-		}
-	}
-	e.oid, e.value = oid, value
-	return e, true
-}
-
-// readExtensions reads the crlExtensions, the content of their [0], into l.
+// readExtensions reads the crlExtensions, the content of their [0], into l. An
+// error is a limit; whatever else is wrong is a flaw.
 func (l *List) readExtensions(explicit cryptobyte.String) *Error {
 	malformed := refuse(Malformed, "parsing CRL: malformed extensions")
 	var content cryptobyte.String
 	if !explicit.ReadASN1(&content, asn1.SEQUENCE) || !explicit.Empty() {
-		return malformed
+		l.flawed(malformed)
+		return nil
 	}
 	var seen [][]byte
 	for !content.Empty() {
-		e, ok := readExtension(&content)
+		e, ok := der.ReadExtension(&content)
 		if !ok {
-			return malformed
+			l.flawed(malformed)
+			return nil
 		}
-		// RFC 5280, section 4.2: no more than one instance of an extension.
-		for _, oid := range seen {
-			if bytes.Equal(oid, e.oid) {
-				return refuse(Malformed, "parsing CRL: an extension is there twice")
-			}
+		// RFC 5280, section 4.2: no more than one instance of an extension. With
+		// two, the first counts.
+		if slices.ContainsFunc(seen, func(oid []byte) bool { return bytes.Equal(oid, e.OID) }) {
+			l.flawed(refuse(Malformed, "parsing CRL: an extension is there twice"))
+			continue
 		}
-		if seen = append(seen, e.oid); len(seen) > maxExtensions {
+		if seen = append(seen, e.OID); len(seen) > maxExtensions {
 			return refusef(TooLarge, "parsing CRL: more than %d extensions", maxExtensions)
 		}
 		if err := l.readListExtension(e); err != nil {
-			return err
+			if err.Kind == TooLarge {
+				return err
+			}
+			l.flawed(err)
 		}
 	}
 	return nil
 }
 
-func (l *List) readListExtension(e extension) *Error {
+func (l *List) readListExtension(e der.Extension) *Error {
 	var err *Error
-	switch string(e.oid) {
+	switch string(e.OID) {
 	case oidAuthorityKeyID:
-		// Section 4.2.1.1: not critical. crypto/x509 refuses it as well.
-		if e.critical {
-			return refuse(Malformed, "parsing CRL: authority key identifier is critical")
+		var ok bool
+		// Section 4.2.1.1: not critical.
+		if l.AuthorityKeyID, ok = readAuthorityKeyID(e.Value); !ok || e.Critical {
+			err = refuse(Malformed, "parsing CRL: malformed authority key identifier")
 		}
-		l.RawAuthorityKeyID = bytes.Clone(e.value)
-		l.AuthorityKeyID, err = readAuthorityKeyID(l.RawAuthorityKeyID)
 	case oidCRLNumber:
-		l.Number, err = readNumber(e.value)
+		l.Number, err = readNumber(e.Value)
 	case oidDeltaCRLIndicator:
-		l.BaseNumber, err = readNumber(e.value)
+		if l.BaseNumber, err = readNumber(e.Value); err != nil {
+			l.BaseNumber = new(big.Int) // it is not complete, whatever it builds on
+		}
 	case oidIDP:
-		l.IssuingDistributionPoint, err = readIDP(e.value, l.RawIssuer)
+		l.IssuingDistributionPoint, err = readIDP(e.Value, l.RawIssuer)
 	case oidIssuerAltName:
-		// Other names of who issued the list; it is known by the first.
+		// Other names of the list's issuer; it is known by the first.
 	default:
-		if e.critical {
-			// Section 5.2: the list must not be used. A critical freshest CRL is
-			// among these: see the package's comment.
-			err = refusef(Critical, "parsing CRL: critical extension % x is not supported", e.oid[:min(len(e.oid), 20)])
+		if e.Critical {
+			// A critical freshest CRL is among these: see the package's comment.
+			err = refusef(Critical, "parsing CRL: critical extension % x is not supported", e.OID[:min(len(e.OID), 20)])
 		}
 	}
 	return err
@@ -129,17 +104,13 @@ func readNumber(value cryptobyte.String) (*big.Int, *Error) {
 
 // readAuthorityKeyID returns the keyIdentifier of an AuthorityKeyIdentifier
 // (section 4.2.1.1), nil where there is none. What follows it, the issuer and
-// serial number of a certificate of the key, is not looked at: they are often
-// wrong, and to do without the list for that would help nobody.
-func readAuthorityKeyID(value []byte) ([]byte, *Error) {
-	input := cryptobyte.String(value)
+// serial number of a certificate of the key, is not looked at.
+func readAuthorityKeyID(value cryptobyte.String) ([]byte, bool) {
 	var content, id cryptobyte.String
 	var present bool
-	if !input.ReadASN1(&content, asn1.SEQUENCE) || !input.Empty() || !content.ReadOptionalASN1(&id, &present, context(0)) {
-		return nil, refuse(Malformed, "parsing CRL: malformed authority key identifier")
-	}
+	ok := value.ReadASN1(&content, asn1.SEQUENCE) && value.Empty() && content.ReadOptionalASN1(&id, &present, context(0))
 	if !present {
-		return nil, nil
+		return nil, ok
 	}
-	return id, nil
+	return bytes.Clone(id), ok
 }

@@ -34,7 +34,15 @@ func target(t testing.TB, cert, issuer *pki.Certificate) *crl.Target {
 	return out
 }
 
-// kindOf returns "" for no error, and the text of one that is no *crl.Error.
+// flawOf returns the kind of what kept a list from being read, or of its flaw.
+func flawOf(l *crl.List, err error) string {
+	if err == nil && l.Flaw != nil {
+		err = l.Flaw
+	}
+	return kindOf(err)
+}
+
+// kindOf returns "" for no error, and the text of one that is not a *crl.Error.
 func kindOf(err error) string {
 	if err == nil {
 		return ""
@@ -52,14 +60,17 @@ func verdict(out crl.Outcome, err error) string {
 		return "an outcome with an error"
 	case err != nil:
 		return kindOf(err)
-	case out.Hold && out.Revoked:
-		return "hold"
-	case out.Revoked && out.Stale:
-		return "revoked, stale"
 	case out.Revoked:
-		return "revoked"
-	case out.Hold || out.Stale || out.Reason != 0:
-		return "not revoked, but hold, stale or for a reason"
+		text := "revoked"
+		if out.Hold {
+			text = "hold"
+		}
+		if out.Flaw != nil {
+			text += ", " + out.Flaw.Kind.String()
+		}
+		return text
+	case out.Hold || out.Flaw != nil || out.Reason != 0:
+		return "not revoked, but hold, flawed or for a reason"
 	case out.Reasons == crl.AllReasons:
 		return "good"
 	}
@@ -67,11 +78,11 @@ func verdict(out crl.Outcome, err error) string {
 }
 
 // signers offers certificates by their name.
-func signers(certs ...*pki.Certificate) func([]byte) []*x509.Certificate {
-	return func(name []byte) []*x509.Certificate {
+func signers(certs ...*pki.Certificate) func([]byte, func(*x509.Certificate) bool) []*x509.Certificate {
+	return func(name []byte, signed func(*x509.Certificate) bool) []*x509.Certificate {
 		var out []*x509.Certificate
 		for _, c := range certs {
-			if bytes.Equal(c.RawSubject, name) {
+			if bytes.Equal(c.RawSubject, name) && signed(c.Certificate) {
 				out = append(out, c.Certificate)
 			}
 		}

@@ -3,15 +3,19 @@ package crl
 import (
 	"bytes"
 	"crypto/x509"
+	"slices"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
-// skew is how far the clock of who issues a list may be ahead of ours. There is
+// skew is how far the clock of a list's issuer may be ahead of ours. There is
 // none for nextUpdate: lists overlap.
 const skew = 5 * time.Minute
 
 // maxSigners bounds the certificates beside the issuer's that are tried for one
-// list. CAs have two or three of one name, while they change keys.
+// list, those with its key identifier first. CAs have two or three of one name,
+// while they change keys.
 const maxSigners = 32
 
 // JudgeOptions is what Judge goes by beside certificate and list.
@@ -20,13 +24,13 @@ type JudgeOptions struct {
 	Now time.Time
 	// MinRSABits is as for signature.CheckIssuerKey.
 	MinRSABits int
-	// Deltas are delta CRLs that may apply; of those that do the one with the
-	// highest number counts.
+	// Deltas are delta CRLs that may apply.
 	Deltas []*List
-	// Signers returns certificates of this name (DER) that validated to the
-	// same trust anchor as the certificate. It is asked only where the issuer's
-	// own certificate did not sign the list; nil is none.
-	Signers func(rawName []byte) []*x509.Certificate
+	// Signers returns those of the certificates with this name (DER) for which
+	// signed is true and which validated to the same trust anchor as the
+	// certificate. It is asked only where the issuer's own certificate did not
+	// sign the list; nil is none.
+	Signers func(rawName []byte, signed func(*x509.Certificate) bool) []*x509.Certificate
 }
 
 // Outcome is what a list says about a certificate. The zero value says nothing.
@@ -35,20 +39,23 @@ type Outcome struct {
 	Revoked bool
 	// Hold: it is for a reason that may pass, certificateHold.
 	Hold bool
-	// Stale: what revokes it is past its nextUpdate. Never with Hold.
-	Stale bool
 	// Reason is why.
 	Reason Reason
+	// Flaw is why what revokes the certificate would clear none; nil for nothing.
+	// Where Revoked is false it is always nil.
+	Flaw *Error
 	// Reasons are those that the list has spoken about. Where Revoked is false
 	// the certificate is good for these alone; the union over several lists has
 	// to be AllReasons.
 	Reasons ReasonMask
-	// ThisUpdate is that of the list, or of the delta CRL that was used with it.
+	// ThisUpdate is that of the list, or of the delta CRL that was used with it,
+	// at most the time to judge at.
 	ThisUpdate time.Time
-	// Until is when the outcome ends: the first nextUpdate of what it rests on.
+	// Until is when the outcome ends: the first nextUpdate of what it rests on;
+	// zero where there is none.
 	Until time.Time
-	// Signer is who signed the list where it was not the certificate's issuer:
-	// its own status is the caller's to check. nil otherwise.
+	// Signer is the certificate that signed the list where it was not the
+	// certificate's issuer: its own status is the caller's to check. nil otherwise.
 	Signer *x509.Certificate
 }
 
@@ -56,10 +63,12 @@ type Outcome struct {
 // *Error and means that the list is of no use here, never that the certificate
 // is good or revoked.
 //
-// The list has to be current: thisUpdate at most five minutes ahead of Now, Now
-// not after nextUpdate. There are two exceptions. A list past its nextUpdate
-// still revokes what is on it for good, and so does a delta CRL. And it is
-// still of use with a current delta CRL that applies to it.
+// To clear a certificate a list has to be without flaw: of version 2, complete,
+// with a CRL number, understood in all that is critical, about the certificate
+// without doubt, and current: thisUpdate at most five minutes ahead of Now, Now
+// not after nextUpdate, or a current delta CRL that applies to it. Whatever its
+// flaws, a list revokes what it lists, but for a certificateHold past nextUpdate;
+// and so does a delta CRL that is later than the list.
 func (t *Target) Judge(l *List, o JudgeOptions) (Outcome, error) {
 	out, err := t.judge(l, o)
 	if err != nil {
@@ -72,13 +81,7 @@ func (t *Target) judge(l *List, o JudgeOptions) (Outcome, *Error) {
 	if o.Now.IsZero() {
 		return Outcome{}, refuse(Unspecified, "no time to judge at")
 	}
-	if l.BaseNumber != nil {
-		return Outcome{}, refuse(WrongScope, "a delta CRL without the complete one")
-	}
-	if err := l.usable(o.Now); err != nil {
-		return Outcome{}, err
-	}
-	reasons, err := t.scope(l)
+	reasons, match, err := t.scope(l)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -86,48 +89,87 @@ func (t *Target) judge(l *List, o JudgeOptions) (Outcome, *Error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	out := Outcome{Reasons: reasons}
-	if signer != t.issuer {
-		out.Signer = signer
+	out := Outcome{Reasons: reasons, Signer: t.other(signer)}
+	flaw := l.flaw(o.Now)
+	if match != certificate.Certain && flaw == nil {
+		flaw = refuse(WrongScope, "CRL has a name of which it is not certain that the certificate has it too")
 	}
-	current, late := t.deltas(l, signer, o)
-	if late != nil {
-		reason, _ := late.Lookup(t.rawIssuer, t.serial)
-		return out.revoked(reason, late, true), nil
+	deltas, err := t.deltas(l, signer, o)
+	if err != nil {
+		return Outcome{}, err
+	}
+	current := deltas.current
+	if d := deltas.revoking; d != nil {
+		reason, _ := d.Lookup(t.rawIssuer, t.serial)
+		out.Signer = t.other(deltas.signer)
+		return out.revoked(reason, d, deltas.flaw, o.Now), nil
 	}
 	if current != nil {
-		if reason, listed := current.Lookup(t.rawIssuer, t.serial); listed {
+		if flaw != nil && flaw.Kind == Stale {
+			flaw = nil
+		}
+		if reason, listed := current.Lookup(t.rawIssuer, t.serial); listed && reason == ReasonRemoveFromCRL && flaw == nil {
 			out.spansWith(l, current, o.Now)
-			return out.listed(reason), nil
+			return out, nil
 		}
 	}
 	reason, listed := l.Lookup(t.rawIssuer, t.serial)
-	if stale := o.Now.After(l.NextUpdate); stale && current == nil {
-		if listed && isFinal(reason) {
-			return out.revoked(reason, l, true), nil
-		}
-		return Outcome{}, refuse(Stale, "CRL is past its nextUpdate, "+l.NextUpdate.Format(time.RFC3339))
-	}
-	if listed && reason == ReasonRemoveFromCRL {
+	switch {
+	case listed && reason == ReasonRemoveFromCRL && flaw == nil:
 		return Outcome{}, refuse(Malformed, "complete CRL says removeFromCRL of the certificate")
+	case listed && reason != ReasonRemoveFromCRL && (reason != ReasonHold || current != nil || !l.over(o.Now)):
+		out = out.revoked(reason, l, flaw, o.Now)
+		if current != nil {
+			out.spansWith(l, current, o.Now)
+		}
+		return out, nil
+	case flaw != nil:
+		return Outcome{}, flaw
 	}
 	out.spansWith(l, current, o.Now)
-	if listed {
-		return out.listed(reason), nil
-	}
 	return out, nil
 }
 
-// usable refuses a list for what it lacks (RFC 5280, sections 5.1.2.5 and
-// 5.2.3), or whose time has not come.
-func (l *List) usable(now time.Time) *Error {
+// other is a signer that is not the certificate's issuer.
+func (t *Target) other(signer *x509.Certificate) *x509.Certificate {
+	if signer == t.issuer {
+		return nil
+	}
+	return signer
+}
+
+func (l *List) over(now time.Time) bool { return !l.NextUpdate.IsZero() && now.After(l.NextUpdate) }
+
+// Unfit is why the list clears no certificate at an instant, whatever it is about;
+// nil where it does.
+func (l *List) Unfit(now time.Time) error {
+	if err := l.flaw(now); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (l *List) flaw(now time.Time) *Error {
+	if l.Flaw == nil && l.BaseNumber != nil {
+		return refuse(WrongScope, "a delta CRL without the complete one")
+	}
+	return l.own(now)
+}
+
+// own is flaw of a complete list or a delta CRL by itself (RFC 5280, sections
+// 5.1.2.5, 5.2.3 and others). That it is over comes last.
+func (l *List) own(now time.Time) *Error {
 	switch {
+	case l.Flaw != nil:
+		return l.Flaw
 	case l.Number == nil:
 		return refuse(Incomplete, "CRL is without CRL number")
 	case l.NextUpdate.IsZero():
 		return refuse(Incomplete, "CRL is without nextUpdate")
 	case l.ThisUpdate.After(now.Add(skew)):
 		return refuse(NotYetValid, "CRL is from the future: thisUpdate is "+l.ThisUpdate.Format(time.RFC3339))
+	case l.over(now):
+		return refuse(Stale, "CRL is past its nextUpdate, "+l.NextUpdate.Format(time.RFC3339))
 	}
 	return nil
 }
@@ -136,25 +178,29 @@ func (l *List) usable(now time.Time) *Error {
 // (f) and (g).
 func (t *Target) signer(l *List, o JudgeOptions) (*x509.Certificate, *Error) {
 	var first *Error
-	if bytes.Equal(l.RawIssuer, t.issuer.RawSubject) {
+	if certificate.Compare(l.RawIssuer, t.issuer.RawSubject) != certificate.Different {
 		if first = l.verify(t.issuer, o.MinRSABits); first == nil {
 			return t.issuer, nil
 		}
 	}
 	if o.Signers != nil {
-		candidates := o.Signers(l.RawIssuer)
-		for _, candidate := range candidates[:min(len(candidates), maxSigners)] {
-			err := mayIssueCRLs(candidate)
+		signed := func(cert *x509.Certificate) bool {
+			err := mayIssueCRLs(cert)
 			if err == nil {
-				err = l.verify(candidate, o.MinRSABits)
+				err = l.verify(cert, o.MinRSABits)
 			}
-			if err == nil {
-				return candidate, nil
-			}
-			// That a signature is not the issuer's says less than what is
-			// wrong with who made it.
-			if first == nil || first.Kind == BadSignature {
+			// That a signature is not the issuer's says less than what is wrong
+			// with who made it.
+			if err != nil && (first == nil || first.Kind == BadSignature) {
 				first = err
+			}
+			return err == nil
+		}
+		candidates := o.Signers(l.RawIssuer, signed)
+		slices.SortStableFunc(candidates, func(a, b *x509.Certificate) int { return l.fits(b) - l.fits(a) })
+		for _, candidate := range candidates[:min(len(candidates), maxSigners)] {
+			if signed(candidate) {
+				return candidate, nil
 			}
 		}
 	}
@@ -164,33 +210,32 @@ func (t *Target) signer(l *List, o JudgeOptions) (*x509.Certificate, *Error) {
 	return nil, first
 }
 
-// mayIssueCRLs refuses what nobody has made to sign CRLs. RFC 5280 does without
-// cRLSign where there is no key usage; from a certificate that is no CA's, and
+// fits is 1 where a certificate has the list's key identifier.
+func (l *List) fits(cert *x509.Certificate) int {
+	if l.AuthorityKeyID != nil && bytes.Equal(l.AuthorityKeyID, cert.SubjectKeyId) {
+		return 1
+	}
+	return 0
+}
+
+// mayIssueCRLs refuses what was not made to sign CRLs. RFC 5280 does without
+// cRLSign where there is no key usage; from a certificate that is not a CA's, and
 // not the issuer's, that is not enough.
 func mayIssueCRLs(cert *x509.Certificate) *Error {
 	if !hasKeyUsage(cert) && !(cert.BasicConstraintsValid && cert.IsCA) {
-		return refuse(Unauthorized, "the CRL's signer is no CA and has no key usage")
+		return refuse(Unauthorized, "the CRL's signer is not a CA and has no key usage")
 	}
 	return nil
 }
 
-// isFinal reports a reason that no later list takes back.
-func isFinal(r Reason) bool { return r != ReasonHold && r != ReasonRemoveFromCRL }
-
-// listed returns the outcome for an entry: removeFromCRL, in a delta CRL, is
-// the status before there was one (section 6.3.3 (k)).
-func (out Outcome) listed(reason Reason) Outcome {
-	if reason == ReasonRemoveFromCRL {
-		return out
-	}
-	out.Revoked, out.Hold, out.Reason = true, reason == ReasonHold, reason
-	return out
-}
-
 // revoked returns the outcome for an entry of one list alone.
-func (out Outcome) revoked(reason Reason, by *List, stale bool) Outcome {
-	out = out.listed(reason)
-	out.Stale, out.ThisUpdate, out.Until = stale, by.ThisUpdate, by.NextUpdate
+func (out Outcome) revoked(reason Reason, by *List, flaw *Error, now time.Time) Outcome {
+	out.Revoked, out.Hold, out.Reason, out.Flaw = true, reason == ReasonHold, reason, flaw
+	out.ThisUpdate, out.Until = by.ThisUpdate, by.NextUpdate
+	if out.ThisUpdate.After(now.Add(skew)) {
+		// Else nothing would take it back before that time has come.
+		out.ThisUpdate = now
+	}
 	return out
 }
 

@@ -2,10 +2,12 @@ package crl
 
 import (
 	"bytes"
-	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/revocation/address"
 )
 
 const (
@@ -26,8 +28,7 @@ var (
 	tagURI           = context(6)
 )
 
-// generalNames are GeneralName elements in DER, tags and all, so that names of
-// any form are compared byte for byte.
+// generalNames are GeneralName elements in DER, tags and all.
 type generalNames [][]byte
 
 // readGeneralNames reads the content of a GeneralNames SEQUENCE, which holds at
@@ -78,10 +79,42 @@ func (n generalNames) directoryNames() [][]byte {
 	return names
 }
 
-func (n generalNames) overlap(other generalNames) bool {
-	return slices.ContainsFunc(n, func(a []byte) bool {
-		return slices.ContainsFunc(other, func(b []byte) bool { return bytes.Equal(a, b) })
-	})
+// overlap says whether a name is in both.
+func (n generalNames) overlap(other generalNames) certificate.Match {
+	match := certificate.Different
+	for _, a := range n {
+		for _, b := range other {
+			if match = max(match, compare(a, b)); match == certificate.Certain {
+				return match
+			}
+		}
+	}
+	return match
+}
+
+// compare compares general names: directory names by RFC 5280, section 7.1, URIs
+// by their normal form, others byte for byte.
+func compare(a, b []byte) certificate.Match {
+	if bytes.Equal(a, b) {
+		return certificate.Certain
+	}
+	x, isName := directoryName(a)
+	y, bothNames := directoryName(b)
+	if isName && bothNames {
+		return certificate.Compare(x, y)
+	}
+	u, isURI := uri(a)
+	v, bothURIs := uri(b)
+	if isURI && bothURIs && address.Equal(u, v) {
+		return certificate.Certain
+	}
+	return certificate.Different
+}
+
+func uri(element cryptobyte.String) (string, bool) {
+	var uri cryptobyte.String
+	ok := element.ReadASN1(&uri, tagURI)
+	return string(uri), ok
 }
 
 func (n generalNames) size() int {
@@ -93,8 +126,6 @@ func (n generalNames) size() int {
 }
 
 // isName reports whether a whole element is a Name (RFC 5280, section 4.1.2.4).
-// What its attributes say is not looked at: a name is only ever compared with
-// those of certificates.
 func isName(element cryptobyte.String) bool {
 	var rdns cryptobyte.String
 	if !element.ReadASN1(&rdns, asn1.SEQUENCE) || !element.Empty() {
@@ -183,10 +214,8 @@ func (p *pointName) resolve(issuer []byte) (generalNames, *Error) {
 func (n generalNames) uris() []string {
 	var uris []string
 	for _, element := range n {
-		input := cryptobyte.String(element)
-		var uri cryptobyte.String
-		if input.ReadASN1(&uri, tagURI) {
-			uris = append(uris, string(uri))
+		if uri, ok := uri(element); ok {
+			uris = append(uris, uri)
 		}
 	}
 	return uris

@@ -7,21 +7,30 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
+	"mtls-auth/mtlsauth/internal/revocation/der"
 	"mtls-auth/mtlsauth/internal/signature"
 )
 
 var errMalformed = refuse(Malformed, "parsing CRL: malformed DER")
 
 // readAlgorithm reads version and signature algorithm, and begins to digest.
-// Without version 2 there are no extensions (RFC 5280, section 5.1.2.1), and
-// thus no CRL number.
+// Version 1, which has no version, has no extensions and thus no CRL number (RFC
+// 5280, section 5.1.2.1).
 func (r *reader) readAlgorithm(limit int64) (sum, []byte, error) {
-	version, err := r.element(asn1.INTEGER, limit)
+	tag, _, err := r.next(limit)
 	if err != nil {
 		return nil, nil, err
 	}
-	if string(version) != "\x02\x01\x01" {
-		return nil, nil, refuse(Malformed, "parsing CRL: not of version 2")
+	if tag == asn1.INTEGER {
+		version, err := r.element(asn1.INTEGER, limit)
+		if err != nil {
+			return nil, nil, err
+		}
+		if string(version) != "\x02\x01\x01" {
+			r.list.flawed(refuse(Version, "CRL is not of version 2"))
+		}
+	} else {
+		r.list.flawed(refuse(Version, "CRL is of version 1"))
 	}
 	element, err := r.element(asn1.SEQUENCE, limit)
 	if err != nil {
@@ -31,9 +40,6 @@ func (r *reader) readAlgorithm(limit int64) (sum, []byte, error) {
 	algorithm, err := signature.Parse(inner)
 	if err != nil {
 		return nil, nil, refusef(WeakAlgorithm, "parsing CRL: %w", err)
-	}
-	if algorithm.Insecure() && !r.o.AllowSHA1 {
-		return nil, nil, refusef(WeakAlgorithm, "CRL is signed with %v", algorithm)
 	}
 	r.list.Algorithm = algorithm
 	sum := newSum(algorithm, r.reserve)
@@ -46,8 +52,8 @@ func (r *reader) readHeader(limit int64) error {
 	if err != nil {
 		return err
 	}
-	// Section 5.1.2.3: the name is not empty.
-	if len(issuer) == 2 || !isName(issuer) {
+	// Section 5.1.2.3: the name is not empty. That of a CA may be.
+	if !isName(issuer) {
 		return refuse(Malformed, "parsing CRL: malformed issuer")
 	}
 	r.list.RawIssuer = bytes.Clone(issuer)
@@ -56,7 +62,7 @@ func (r *reader) readHeader(limit int64) error {
 		return err
 	}
 	if !present {
-		return refuse(Malformed, "parsing CRL: no thisUpdate")
+		r.list.flawed(refuse(Malformed, "CRL is without thisUpdate"))
 	}
 	r.list.ThisUpdate = thisUpdate
 	r.list.NextUpdate, _, err = r.readTime(limit)
@@ -72,11 +78,11 @@ func (r *reader) readTime(limit int64) (at time.Time, present bool, err error) {
 	if err != nil {
 		return time.Time{}, false, err
 	}
-	c, ok := readTime(&element)
+	at, ok := der.ReadTime(&element)
 	if !ok {
-		return time.Time{}, false, refuse(Malformed, "parsing CRL: malformed time")
+		r.list.flawed(refuse(Malformed, "parsing CRL: malformed time"))
 	}
-	return c.time(), true, nil
+	return at, true, nil
 }
 
 func (r *reader) readEntries(entries *collector, limit int64) error {
@@ -130,16 +136,23 @@ func (r *reader) readSignature(inner []byte, limit int64) error {
 		return err
 	}
 	if !bytes.Equal(outer, inner) {
-		return refuse(Malformed, "parsing CRL: signature algorithms inside and outside differ")
+		r.list.flawed(refuse(Malformed, "parsing CRL: signature algorithms inside and outside differ"))
 	}
 	element, err := r.element(asn1.BIT_STRING, limit)
 	if err != nil {
 		return err
 	}
 	var content []byte
-	if !element.ReadASN1BitStringAsBytes(&content) || r.pos != limit {
+	if !element.ReadASN1BitStringAsBytes(&content) {
 		return refuse(Malformed, "parsing CRL: malformed signature")
 	}
+	if r.pos != limit {
+		r.list.flawed(errMalformed)
+	}
 	r.list.signature = bytes.Clone(content)
-	return r.ended()
+	ended, err := r.ended()
+	if err == nil && !ended {
+		r.list.flawed(refuse(Malformed, "parsing CRL: data after its end"))
+	}
+	return err
 }

@@ -30,13 +30,13 @@ var pkitsDeviations = map[string]string{
 // refused for: a refusal for another reason would be right by chance. Vectors
 // of the suite that are not at hand have no entry here.
 var pkitsWhy = map[string]string{
-	"4.4.1":   "unknown: wrong_issuer",       // there is no list
-	"4.4.2":   "revoked",                     // the intermediate
-	"4.4.3":   "revoked",                     // the leaf
-	"4.4.5":   "unknown: wrong_issuer",       // of another name
-	"4.4.6":   "unknown: wrong_issuer",       // the list of another CA
-	"4.4.8":   "unknown: critical_extension", // of an entry
-	"4.4.9":   "unknown: critical_extension", // of the list
+	"4.4.1":   "unknown: wrong_issuer", // there is no list
+	"4.4.2":   "revoked",               // the intermediate
+	"4.4.3":   "revoked",               // the leaf
+	"4.4.5":   "unknown: wrong_issuer", // of another name
+	"4.4.6":   "unknown: wrong_issuer", // the list of another CA
+	"4.4.8":   "revoked",               // in spite of a critical extension of the entry
+	"4.4.9":   "revoked",               // in spite of a critical extension of the list
 	"4.4.11":  "unknown: stale",
 	"4.4.12":  "unknown: stale", // since 1999, by UTCTime
 	"4.4.21":  "unknown: " + errSigner.Error(),

@@ -27,30 +27,33 @@ type ReadOptions struct {
 	// Expect sees what comes before the entries, and may end the reading of a
 	// list that is of no use: its error is returned, wrapped. nil reads all.
 	Expect func(Header) error
-
-	// AllowSHA1 reads lists that are signed with SHA-1, to look at. Verify
-	// refuses them all the same.
-	AllowSHA1 bool
 }
 
-// Read reads one CRL to the end of r: DER, or where it begins with a dash one
-// PEM block of type X509 CRL (RFC 5280, section 5.1; RFC 7468, section 9). It
-// holds 64 KiB of it at a time, and the packed serial numbers; of a list signed
-// with Ed25519, whose signature is not over a digest, it keeps all that is
-// signed.
+// Read reads one CRL: DER, or the first block of type X509 CRL in PEM (RFC 5280,
+// section 5.1; RFC 7468, section 9). It holds 64 KiB of it at a time, and the
+// packed serial numbers; of a list signed with Ed25519, whose signature is not
+// over a digest, it keeps all that is signed.
 //
-// What it returns is well-formed and has no critical extension that is unknown
-// here, but its signature, scope and times have not been looked at. The error is
-// an *Error, or wraps that of r, Reserve or Expect; it comes without a list.
+// What can be read of a list that is wrong is returned, with List.Flaw. Nothing
+// of a list has been verified. The error is an *Error, or wraps that of r, Reserve
+// or Expect; it comes without a list.
 func Read(r io.Reader, o ReadOptions) (*List, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
 	}
-	der, err := unwrap(&limited{r: r, left: o.MaxBytes})
+	input, err := NewInput(&limited{r: r, left: o.MaxBytes})
 	if err != nil {
 		return nil, err
 	}
-	rd := reader{source: newSource(der), o: o, list: &List{}}
+	return input.Next(o)
+}
+
+// read reads a list in DER.
+func read(r io.Reader, o ReadOptions) (*List, error) {
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	rd := reader{source: newSource(r), o: o, list: &List{}}
 	if err := rd.read(); err != nil {
 		return nil, err
 	}
@@ -68,8 +71,12 @@ func (l *limited) Read(to []byte) (int, error) {
 	if int64(len(to)) > l.left+1 {
 		to = to[:l.left+1]
 	}
-	n, err := l.r.Read(to)
+	n, err := 0, error(nil)
+	if l.left >= 0 {
+		n, err = l.r.Read(to)
+	}
 	if int64(n) > l.left {
+		l.left = -1
 		return 0, refuse(TooLarge, "reading CRL: it is too large")
 	}
 	l.left -= int64(n)
@@ -108,7 +115,7 @@ func (r *reader) read() error {
 			return fmt.Errorf("reading CRL: %w", err)
 		}
 	}
-	entries := newCollector(r.list.RawIssuer, r.reserve)
+	entries := newCollector(r.list.RawIssuer, r.reserve, r.list.flawed)
 	if err := r.readEntries(entries, tbsEnd); err != nil {
 		return err
 	}
@@ -116,7 +123,7 @@ func (r *reader) read() error {
 		return err
 	}
 	if entries.indirect && !r.list.IssuingDistributionPoint.indirect() {
-		return refuse(Malformed, "parsing CRL: entries name certificate issuers, but the list is not indirect")
+		r.list.flawed(refuse(Malformed, "parsing CRL: entries name certificate issuers, but the list is not indirect"))
 	}
 	if err := r.endSigned(); err != nil {
 		return err

@@ -54,9 +54,9 @@ func TestSignersAreAskedOnlyWhenNeeded(t *testing.T) {
 	next := pki.NewCA("ca")
 	of := target(t, ca.Client("client"), ca)
 	asked := 0
-	ask := func(name []byte) []*x509.Certificate {
+	ask := func(name []byte, signed func(*x509.Certificate) bool) []*x509.Certificate {
 		asked++
-		return signers(next)(name)
+		return signers(next)(name, signed)
 	}
 	if got := verdict(of.Judge(read(t, pki.CRL{Issuer: ca}.DER()), crl.JudgeOptions{Now: now(), Signers: ask})); got != "good" || asked != 0 {
 		t.Errorf("own list: got %s, asked %d times", got, asked)
@@ -81,7 +81,7 @@ func TestSignersAreBounded(t *testing.T) {
 			all[i] = wrong
 		}
 		all = append(all, next.Certificate)
-		if got := verdict(of.Judge(l, crl.JudgeOptions{Now: now(), Signers: func([]byte) []*x509.Certificate { return all }})); got != want {
+		if got := verdict(of.Judge(l, crl.JudgeOptions{Now: now(), Signers: func([]byte, func(*x509.Certificate) bool) []*x509.Certificate { return all }})); got != want {
 			t.Errorf("%d before it: got %s, want %s", before, got, want)
 		}
 	}

@@ -215,14 +215,14 @@ func (s *source) take(n int) cryptobyte.String {
 	return taken
 }
 
-// ended checks that the stream ends here.
-func (s *source) ended() error {
+// ended reports whether the stream ends here.
+func (s *source) ended() (bool, error) {
 	err := s.fill(1)
 	if err == nil {
-		return refuse(Malformed, "parsing CRL: data after its end")
+		return false, nil
 	}
 	if s.atEOF {
-		return nil
+		return true, nil
 	}
-	return err
+	return false, err
 }

@@ -95,10 +95,10 @@ func (w *told) add(err error) {
 }
 
 // signers are the certificates of a name that validate to the anchor.
-func (w *world) signers(name []byte) []*x509.Certificate {
+func (w *world) signers(name []byte, signed func(*x509.Certificate) bool) []*x509.Certificate {
 	var found []*x509.Certificate
 	for _, c := range w.certs {
-		if bytes.Equal(c.RawSubject, name) && len(w.paths(c)) > 0 {
+		if bytes.Equal(c.RawSubject, name) && signed(c) && len(w.paths(c)) > 0 {
 			found = append(found, c)
 		}
 	}

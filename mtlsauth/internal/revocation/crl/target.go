@@ -3,11 +3,13 @@ package crl
 import (
 	"bytes"
 	"crypto/x509"
-	"net/url"
-	"strings"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/revocation/address"
 )
 
 // maxPoints bounds the distribution points of a certificate, which comes from
@@ -29,8 +31,8 @@ type Target struct {
 
 // Point is one distribution point.
 type Point struct {
-	// URLs are its http and https addresses, in the order of the certificate.
-	// A point may have none.
+	// URLs are its http and https addresses in their normal form, in the order of
+	// the certificate. A point may have none.
 	URLs []string
 
 	names     generalNames // of the distribution point, in full; nil where absent
@@ -56,10 +58,10 @@ func NewTarget(cert, issuer *x509.Certificate) (*Target, error) {
 }
 
 // NewTargetWithoutPoints is NewTarget as if the certificate named no distribution
-// points. Where they cannot be read, a list still says who is revoked; that
-// somebody is not on it then means nothing.
+// points. Where they cannot be read, a list still revokes what it lists; that a
+// certificate is not on it then means nothing.
 func NewTargetWithoutPoints(cert, issuer *x509.Certificate) (*Target, error) {
-	if len(cert.RawIssuer) == 0 || !bytes.Equal(cert.RawIssuer, issuer.RawSubject) || cert.SerialNumber == nil {
+	if len(cert.RawIssuer) == 0 || cert.SerialNumber == nil || certificate.Compare(cert.RawIssuer, issuer.RawSubject) == certificate.Different {
 		return nil, refuse(WrongIssuer, "certificate is of another issuer")
 	}
 	serial := cryptobyte.NewBuilder(nil)
@@ -170,17 +172,35 @@ func (p *Point) readName(content cryptobyte.String, base []byte) *Error {
 		return err
 	}
 	for _, uri := range p.names.uris() {
-		if isWebAddress(uri) {
-			p.URLs = append(p.URLs, uri)
+		if u, err := address.Parse(uri); err == nil {
+			p.URLs = append(p.URLs, u.String())
 		}
 	}
 	return nil
 }
 
-func isWebAddress(uri string) bool {
-	u, err := url.Parse(uri)
-	if err != nil || u.Host == "" {
-		return false
+// MayIssue reports whether a list of this issuer (a DER Name) may be about the
+// certificate: its own issuer, and the CRL issuers that its distribution points
+// name.
+func (t *Target) MayIssue(rawIssuer []byte) bool {
+	for _, name := range t.Issuers() {
+		if certificate.Compare(name, rawIssuer) != certificate.Different {
+			return true
+		}
 	}
-	return strings.EqualFold(u.Scheme, "http") || strings.EqualFold(u.Scheme, "https")
+	return false
+}
+
+// Issuers returns the names of which MayIssue is true, as the certificate spells
+// them.
+func (t *Target) Issuers() [][]byte {
+	names := [][]byte{t.rawIssuer}
+	for _, point := range t.Points {
+		for _, name := range point.crlIssuer.directoryNames() {
+			if !slices.ContainsFunc(names, func(known []byte) bool { return bytes.Equal(known, name) }) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }

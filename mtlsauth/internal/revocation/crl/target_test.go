@@ -25,7 +25,7 @@ func TestPoints(t *testing.T) {
 	}{
 		{"none", nil, "", ""},
 		{"one", []pki.DistributionPoint{{URIs: []string{a}}}, a, ""},
-		{"in their order", []pki.DistributionPoint{{URIs: []string{b, a}}, {URIs: []string{"HTTPS://c/"}}}, b + " " + a + ";HTTPS://c/", ""},
+		{"in their order", []pki.DistributionPoint{{URIs: []string{b, a}}, {URIs: []string{"https://c/"}}}, b + " " + a + ";https://c/", ""},
 		{"ldap, no host, no address", []pki.DistributionPoint{{URIs: []string{"ldap://a/cn=x", "http:///a", "http://[::1", "a.crl", "file:///etc/passwd", a}}}, a, ""},
 		{"of other form", []pki.DistributionPoint{{Names: [][]byte{pki.DirectoryName(ca.RawSubject)}}}, "", ""},
 		{"CRL issuer alone", []pki.DistributionPoint{{CRLIssuer: []*pki.Certificate{lister}}}, "", ""},

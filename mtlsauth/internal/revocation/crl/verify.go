@@ -1,11 +1,11 @@
 package crl
 
 import (
-	"bytes"
 	"crypto/x509"
 	"encoding/asn1"
 	"sync"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/signature"
 )
 
@@ -20,12 +20,12 @@ type verified struct {
 	known map[string]bool
 }
 
-// Verify reports by its error whether signer may sign this list and has:
-// its subject is the list's issuer, its key usage, where it has any, includes
-// cRLSign (RFC 5280, section 6.3.3(f)), its key identifier is not another than
-// the list asks for, its key is strong enough (minRSABits as for
-// signature.CheckIssuerKey), the algorithm is not SHA-1, and the signature is
-// its key's. Whether signer itself can be trusted is the caller's to know.
+// Verify reports by its error whether signer may sign this list and has: its
+// subject is possibly the list's issuer, its key usage, where it has any, includes
+// cRLSign (RFC 5280, section 6.3.3(f)), its key is strong enough (minRSABits as
+// for signature.CheckIssuerKey), the algorithm is not SHA-1, and the signature is
+// its key's. Key identifiers are not compared: they are there to choose among
+// keys. Whether signer itself can be trusted is the caller's to know.
 //
 // The signature is checked once for each key; the error is an *Error.
 func (l *List) Verify(signer *x509.Certificate, minRSABits int) error {
@@ -36,14 +36,11 @@ func (l *List) Verify(signer *x509.Certificate, minRSABits int) error {
 }
 
 func (l *List) verify(signer *x509.Certificate, minRSABits int) *Error {
-	if !bytes.Equal(signer.RawSubject, l.RawIssuer) {
+	if certificate.Compare(signer.RawSubject, l.RawIssuer) == certificate.Different {
 		return refuse(WrongIssuer, "CRL is of another issuer")
 	}
 	if hasKeyUsage(signer) && signer.KeyUsage&x509.KeyUsageCRLSign == 0 {
 		return refuse(Unauthorized, "key usage of the CRL's signer is without cRLSign")
-	}
-	if l.AuthorityKeyID != nil && len(signer.SubjectKeyId) > 0 && !bytes.Equal(l.AuthorityKeyID, signer.SubjectKeyId) {
-		return refuse(BadSignature, "CRL is signed with another key of its issuer's")
 	}
 	if l.Algorithm.Insecure() {
 		return refusef(WeakAlgorithm, "CRL is signed with %v", l.Algorithm)

@@ -73,7 +73,7 @@ func TestBrokenVersion(t *testing.T) {
 		r.next()
 		r.want("cut off", ca, "1", "")
 		r.wantChange("cut off", before, false)
-		r.log.want(t, "cut off", 1, "stays in force")
+		r.log.want(t, "cut off", 1, "stay in force")
 		r.log.want(t, "cut off", 1, "next_update="+time.Now().Add(lifetime-time.Hour-2*time.Second).UTC().Format(time.RFC3339))
 
 		remove(t, r.path("a"))

@@ -1,32 +1,39 @@
 // Package crldir keeps the CRLs of a folder at hand (RFC 5280, section 5): DER
 // or PEM, complete and delta, whatever the files are called.
 //
-// The lists are well-formed and nothing more. Whoever uses one judges its
-// signature, scope and times; here they only make warnings.
+// The lists could be read and nothing more. Their signature, scope and times are
+// for the caller to judge; here they only make warnings.
 //
 // # Files
 //
 // A file is what lies in the folder itself, after symbolic links: sub-folders
 // are passed over, and so are names that begin with a dot, such as the ..data
-// through which a mounted ConfigMap or Secret is replaced. A file is read again
-// when it has become another one by its inode, size or times. What is broken,
-// too large or no CRL is a warning in the log; what the same file held before
-// stays in force until its nextUpdate, or until the file is removed.
+// through which a mounted ConfigMap or Secret is replaced. A PEM file may hold
+// any number of lists, between certificates and text, as nginx's ssl_crl and
+// openssl crl -text have it; what is left aside is a warning in the log. A file is
+// read again when it has changed. What is broken, too large or not a CRL is a
+// warning, too; what the same file held before stays in force until its nextUpdate,
+// or until the file is removed.
 //
 // # Time
 //
 // All reading is done in [Folder.Run]. Lookups are one atomic load, and wait for
-// nothing, also while a file system hangs; [Folder.Err] then says so. Only
-// [Folder.Ready] waits, for the first reading.
+// nothing, also while a file system hangs. Only [Folder.Ready] waits, for the
+// first reading.
 package crldir
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 )
 
@@ -34,17 +41,20 @@ import (
 // the times of a few files costs microseconds.
 const defaultEvery = 2 * time.Second
 
+var errUnread = errors.New("the folder of CRLs has not been read yet")
+
 // Options are how a folder is read. The zero value is usable.
 type Options struct {
 	// MaxBytes bounds each file; 0 is crl.DefaultMaxBytes.
 	MaxBytes int64
-	// Reserve is asked for memory before a list takes it, and may refuse. The
-	// function that it returns gives it back. nil is no limit.
-	Reserve func(bytes int) (release func(), err error)
+	// Reserve is asked for memory before a list takes it, and may refuse; Release
+	// gives it back. nil is no limit.
+	Reserve func(bytes int) error
+	Release func(bytes int)
 	// Every is the time between looks at the folder; 0 is two seconds.
 	Every time.Duration
-	// Log is told of files that are of no use and of lists that run out; nil for
-	// nobody.
+	// Log is told of files that cannot be used and of lists that run out; nil for
+	// nowhere.
 	Log *slog.Logger
 }
 
@@ -59,11 +69,9 @@ type Folder struct {
 	ready chan struct{}
 	once  sync.Once
 
-	looking progress
-
-	// Only the look uses what follows; there is one at a time.
+	// Only Run uses what follows.
 	files  map[string]*file
-	warned map[fingerprint]state
+	warned map[[sha256.Size]byte]life
 	absent string // why the log was told that the folder cannot be read
 
 	testingOnlyRead func()
@@ -72,19 +80,25 @@ type Folder struct {
 // snapshot is what the folder held when it was last read. It is not changed.
 type snapshot struct {
 	generation uint64
-	lists      []*loaded // in order of their files' names
-	complete   map[string][]*crl.List
-	deltas     map[string][]*crl.List
+	lists      []loaded
+	byIssuer   certificate.Index[*crl.List]
 	err        error
 }
 
-// Open returns the folder at path, which nobody reads before Run.
+// loaded is a list and the path of its file.
+type loaded struct {
+	*crl.List
+	id   [sha256.Size]byte
+	path string
+}
+
+// Open returns the folder at path, which is not read before Run.
 func Open(path string, o Options) *Folder {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = crl.DefaultMaxBytes
 	}
 	if o.Reserve == nil {
-		o.Reserve = func(int) (func(), error) { return func() {}, nil }
+		o.Reserve, o.Release = func(int) error { return nil }, func(int) {}
 	}
 	if o.Every <= 0 {
 		o.Every = defaultEvery
@@ -99,30 +113,26 @@ func Open(path string, o Options) *Folder {
 		reload: make(chan struct{}, 1),
 		ready:  make(chan struct{}),
 		files:  make(map[string]*file),
-		warned: make(map[fingerprint]state),
 	}
 	f.current.Store(&snapshot{err: errUnread})
 	return f
 }
 
 // Run reads the folder, at once and whenever it has changed, until ctx ends. It
-// is called once. A look that hangs then goes on by itself until the file system
-// answers.
+// is called once.
 func (f *Folder) Run(ctx context.Context) {
 	ticker := time.NewTicker(f.o.Every)
 	defer ticker.Stop()
 	anew := false
 	for {
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			f.look(ctx, anew)
-		}()
-		select {
-		case <-done:
-		case <-ctx.Done():
+		err := f.readAll(ctx, anew)
+		if ctx.Err() != nil {
 			return
 		}
+		f.tellAbsent(err)
+		f.publish(err)
+		f.warn(time.Now())
+		f.once.Do(func() { close(f.ready) })
 		anew = false
 		select {
 		case <-ticker.C:
@@ -146,28 +156,63 @@ func (f *Folder) Reload() {
 	}
 }
 
-// Complete returns the complete CRLs of an issuer (a DER Name), the one with the
-// latest thisUpdate first. The slice is not to be changed.
-func (f *Folder) Complete(rawIssuer []byte) []*crl.List {
-	return f.current.Load().complete[string(rawIssuer)]
-}
-
-// Deltas returns the delta CRLs of an issuer (a DER Name), the one with the
-// latest thisUpdate first. The slice is not to be changed.
-func (f *Folder) Deltas(rawIssuer []byte) []*crl.List {
-	return f.current.Load().deltas[string(rawIssuer)]
+// Lists returns the complete and the delta CRLs whose issuers may have one of
+// these names (DER Names), the one with the latest thisUpdate first.
+func (f *Folder) Lists(issuers [][]byte) (complete, deltas []*crl.List) {
+	current := f.current.Load()
+	seen := make(map[*crl.List]bool)
+	for _, name := range issuers {
+		current.byIssuer.Find(name, func(l *crl.List, _ certificate.Match) {
+			if seen[l] {
+				return
+			}
+			seen[l] = true
+			if l.BaseNumber != nil {
+				deltas = append(deltas, l)
+			} else {
+				complete = append(complete, l)
+			}
+		})
+	}
+	for _, lists := range [][]*crl.List{complete, deltas} {
+		slices.SortStableFunc(lists, func(a, b *crl.List) int { return b.ThisUpdate.Compare(a.ThisUpdate) })
+	}
+	return complete, deltas
 }
 
 // Generation changes whenever a list has come, gone or been replaced.
 func (f *Folder) Generation() uint64 { return f.current.Load().generation }
 
-// Err returns why nobody knows at present what the folder holds, or nil: it has
-// not been read yet, is absent (fs.ErrNotExist), cannot be read, or looking at
-// it hangs. What it held before is still answered with, but that there is no
-// list of an issuer then says nothing.
-func (f *Folder) Err() error {
-	if err := f.looking.hangs(); err != nil {
-		return err
+// Err returns why it is not known what the folder holds, or nil: it has not been
+// read yet, is absent (fs.ErrNotExist) or cannot be read. What it held before is
+// still answered with, but that there is no list of an issuer then says nothing.
+func (f *Folder) Err() error { return f.current.Load().err }
+
+// publish makes what is in force what lookups see, if it is not already. A list
+// that several files hold is there once.
+func (f *Folder) publish(err error) {
+	old := f.current.Load()
+	next := &snapshot{generation: old.generation, err: err}
+	for _, file := range f.files {
+		for _, l := range file.lists {
+			next.lists = append(next.lists, loaded{l, l.Digest(), file.path})
+		}
 	}
-	return f.current.Load().err
+	slices.SortStableFunc(next.lists, func(a, b loaded) int { return strings.Compare(a.path, b.path) })
+	known := make(map[[sha256.Size]byte]bool)
+	next.lists = slices.DeleteFunc(next.lists, func(l loaded) bool {
+		again := known[l.id]
+		known[l.id] = true
+		return again
+	})
+	if slices.EqualFunc(next.lists, old.lists, func(a, b loaded) bool { return a.id == b.id }) {
+		next.lists, next.byIssuer = old.lists, old.byIssuer
+		f.current.Store(next)
+		return
+	}
+	next.generation++
+	for _, l := range next.lists {
+		next.byIssuer.Add(l.RawIssuer, l.List)
+	}
+	f.current.Store(next)
 }

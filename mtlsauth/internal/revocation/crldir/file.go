@@ -7,18 +7,23 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime/debug"
-	"syscall"
+	"slices"
+	"strings"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/filewatch"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 )
 
 const (
-	// settleTime is how old a file's times must be before "nothing has changed"
-	// is believed of it: two writes within one tick of a file system's clock (up
-	// to 2 s) look the same from outside.
-	settleTime = 2 * time.Second
+	// maxEntries bounds what a wrong -crl-dir, such as /, can cost. No folder has
+	// that many CRLs.
+	maxEntries = 20_000
+
+	// maxLists bounds the lists of one file.
+	maxLists = 10_000
 
 	// retryEvery is how often a file is read again that could not be: a refusal
 	// of memory comes after a hundred megabytes have been read.
@@ -29,139 +34,231 @@ var errPanic = errors.New("a fault in this program, see the log")
 
 // file is a file of the folder, as far as it is known.
 type file struct {
-	path string
-
-	seen    fs.FileInfo // as of the last reading; nil if there was none
-	settled bool
+	path    string
+	version filewatch.Version
 	retry   time.Time // when to read it again, though it has not changed; or zero
 	told    bool      // and the log, of what is wrong with it
-
-	loaded *loaded // what is in force; nil for nothing
-	failed error   // what came of the last reading
+	lists   []*crl.List
+	failed  error  // what came of the last reading
+	aside   string // what of it was left aside
 }
 
-// loaded is a list and what it came from.
-type loaded struct {
-	list    *crl.List
-	sum     fingerprint
-	path    string
-	release func()
+// readAll looks at every file. Where the folder itself cannot be listed, all
+// stays as it is: no file was removed.
+func (f *Folder) readAll(ctx context.Context, anew bool) error {
+	entries, err := filewatch.ReadDir(f.path, maxEntries)
+	if err != nil {
+		return fmt.Errorf("reading the folder of CRLs: %w", err)
+	}
+	there := make(map[string]*file, len(entries))
+	for _, entry := range entries {
+		name := entry.Name()
+		if strings.HasPrefix(name, ".") {
+			continue
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		this := f.files[name]
+		if this == nil {
+			this = &file{path: filepath.Join(f.path, name)}
+		}
+		if f.refresh(ctx, this, anew) {
+			there[name] = this
+		}
+	}
+	for name, old := range f.files {
+		if there[name] == nil {
+			f.drop(old.lists)
+		}
+	}
+	f.files = there
+	return nil
 }
 
-// unchanged reports whether a file looks as it did when it was last read, and
-// will be believed to.
-func (f *file) unchanged(info fs.FileInfo, now time.Time) bool {
-	return f.seen != nil && f.settled && sameVersion(f.seen, info) &&
-		(f.retry.IsZero() || now.Before(f.retry))
+// drop gives back the memory of lists. Requests may still be using them; their
+// memory is then the requests' until they end.
+func (f *Folder) drop(lists []*crl.List) {
+	for _, l := range lists {
+		f.o.Release(l.Size())
+	}
 }
 
-func sameVersion(a, b fs.FileInfo) bool {
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && changeTime(a).Equal(changeTime(b))
-}
-
-// isSettled reports whether both times are old enough. One in the future is not
-// the file's last tick.
-func isSettled(info fs.FileInfo, now time.Time) bool {
-	return now.Sub(info.ModTime()).Abs() > settleTime && now.Sub(changeTime(info)).Abs() > settleTime
-}
-
-// refresh reads the file if it has changed. What was in force stays if the file
-// is of no use now.
-func (f *file) refresh(ctx context.Context, d *Folder, info fs.FileInfo, anew bool) {
+// refresh reads a file if it has changed, and reports whether it is one. What was
+// in force stays where the file cannot be used now, until nextUpdate.
+func (f *Folder) refresh(ctx context.Context, this *file, anew bool) bool {
 	now := time.Now()
-	if !anew && f.unchanged(info, now) {
-		return
-	}
-	next, info, err := f.read(ctx, d, info)
-	if ctx.Err() != nil {
-		if next != nil {
-			next.release()
+	info, err := os.Stat(this.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && info.IsDir():
+		return false // removed, or a link to what was, or a sub-folder
+	case err == nil && !anew && this.version.Is(info) && this.version.Settled() && (this.retry.IsZero() || now.Before(this.retry)):
+	default:
+		before := this.version
+		lists, info, err := f.read(ctx, this)
+		if ctx.Err() != nil {
+			f.drop(lists)
+			return true
 		}
-		return
-	}
-	if f.seen == nil || !sameVersion(f.seen, info) {
-		f.told = false
-	}
-	f.seen, f.settled, f.retry, f.failed = info, isSettled(info, now), time.Time{}, err
-	if err != nil {
-		// Only what the list itself is to blame for is there to stay.
-		if _, ok := errors.AsType[*crl.Error](err); !ok {
-			f.retry = now.Add(retryEvery)
+		if info == nil || !before.Is(info) {
+			this.told = this.told && info == nil && this.failed != nil
 		}
-		f.tell(d)
-		return
+		this.version, this.failed, this.retry = filewatch.Version{}, err, time.Time{}
+		if info != nil {
+			this.version = filewatch.VersionOf(info, now)
+		}
+		// Only what the lists themselves are to blame for is there to stay.
+		if _, ok := errors.AsType[*crl.Error](err); err != nil && !ok && info != nil {
+			this.retry = now.Add(retryEvery)
+		}
+		f.replace(this, lists)
+		f.tell(this, info == nil)
 	}
-	if f.loaded != nil && f.loaded.sum == next.sum {
-		next.release() // those who use the old one need not change
-		return
+	if this.failed != nil {
+		over := func(l *crl.List) bool { return !l.NextUpdate.IsZero() && !now.Before(l.NextUpdate) }
+		if slices.ContainsFunc(this.lists, over) {
+			kept := slices.DeleteFunc(slices.Clone(this.lists), over)
+			f.drop(slices.DeleteFunc(slices.Clone(this.lists), func(l *crl.List) bool { return !over(l) }))
+			this.lists = kept
+		}
 	}
-	d.drop(f)
-	f.loaded = next
+	return true
 }
 
-// tell logs what is wrong with the file, once for each version of it, and not of
+// replace puts lists in force. Those that were before stay where one could not be
+// read, and a list that has not changed is the same value.
+func (f *Folder) replace(this *file, lists []*crl.List) {
+	same := func(a *crl.List) func(*crl.List) bool {
+		return func(b *crl.List) bool { return a.Digest() == b.Digest() }
+	}
+	for i, l := range lists {
+		if known := slices.IndexFunc(this.lists, same(l)); known >= 0 {
+			f.o.Release(l.Size())
+			lists[i] = this.lists[known]
+		}
+	}
+	for _, old := range this.lists {
+		switch {
+		case slices.Contains(lists, old):
+		case this.failed != nil:
+			lists = append(lists, old)
+		default:
+			f.o.Release(old.Size())
+		}
+	}
+	this.lists = lists
+}
+
+// tell logs what is wrong with a file, once for each version of it, and not of
 // one that may be only half written.
-func (f *file) tell(d *Folder) {
-	if f.told || !f.settled {
+func (f *Folder) tell(this *file, unread bool) {
+	if this.told || this.failed == nil && this.aside == "" || !unread && !this.version.Settled() {
 		return
 	}
-	f.told = true
-	if f.loaded != nil {
-		d.log.Warn("a file in -crl-dir is of no use: its earlier CRL stays in force until nextUpdate",
-			"file", f.path, "err", f.failed, "next_update", stamp(f.loaded.list.NextUpdate))
+	this.told = true
+	if this.failed == nil {
+		f.log.Warn("a file in -crl-dir holds more than CRLs, which is left aside", "file", this.path, "aside", this.aside)
 		return
 	}
-	d.log.Warn("a file in -crl-dir is of no use", "file", f.path, "err", f.failed)
+	log := f.log.With("file", this.path, "error", this.failed)
+	if this.aside != "" {
+		log = log.With("aside", this.aside)
+	}
+	if len(this.lists) > 0 {
+		log.Warn("skipping an invalid CRL file in -crl-dir: the CRLs that it held before, or those of it that are valid, stay in force",
+			"next_update", stamp(this.lists[0].NextUpdate))
+		return
+	}
+	log.Warn("skipping an invalid CRL file in -crl-dir")
 }
 
-// read reads the file and returns what it looked like before. Opening waits for
-// nobody who might write to a pipe, and what is no regular file is not read.
-func (f *file) read(ctx context.Context, d *Folder, info fs.FileInfo) (*loaded, fs.FileInfo, error) {
-	r, err := os.OpenFile(f.path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+// read reads the lists of a file, and returns what it looked like before; nil where
+// it could not be opened.
+func (f *Folder) read(ctx context.Context, this *file) ([]*crl.List, fs.FileInfo, error) {
+	this.aside = ""
+	r, info, err := filewatch.Open(this.path)
 	if err != nil {
-		return nil, info, err
+		return nil, nil, err
 	}
 	defer r.Close()
-	opened, err := r.Stat()
-	switch {
-	case err != nil:
-		return nil, info, err
-	case !opened.Mode().IsRegular():
-		return nil, opened, errors.New("it is no regular file")
-	case opened.Size() > d.o.MaxBytes:
-		return nil, opened, &crl.Error{Kind: crl.TooLarge, Err: fmt.Errorf("its %d bytes are more than %d", opened.Size(), d.o.MaxBytes)}
+	if info.Size() > f.o.MaxBytes {
+		return nil, info, &crl.Error{Kind: crl.TooLarge, Err: fmt.Errorf("its %d bytes are more than %d", info.Size(), f.o.MaxBytes)}
 	}
-	if d.testingOnlyRead != nil {
-		d.testingOnlyRead()
+	if f.testingOnlyRead != nil {
+		f.testingOnlyRead()
 	}
-	next, err := d.parse(&steps{ctx, r, &d.looking})
+	input, err := crl.NewInput(&bounded{ctx, r, f.o.MaxBytes})
 	if err != nil {
-		return nil, opened, err
+		return nil, info, err
 	}
-	next.path = f.path
-	return next, opened, nil
+	var lists []*crl.List
+	for range maxLists {
+		list, wrong := f.next(input)
+		if wrong == io.EOF {
+			this.aside = input.Aside()
+			return lists, info, err
+		}
+		if wrong != nil {
+			if err == nil {
+				err = wrong
+			}
+			if _, ofList := errors.AsType[*crl.Error](wrong); !ofList || len(lists) == 0 && input.Aside() != "" {
+				this.aside = input.Aside()
+				return lists, info, err
+			}
+			continue
+		}
+		lists = append(lists, list)
+	}
+	return lists, info, &crl.Error{Kind: crl.TooLarge, Err: fmt.Errorf("more than %d CRLs", maxLists)}
 }
 
-// parse reads a list and reserves what it takes. A panic is an error: one in
-// this goroutine would end the process, and Kong's requests with it.
-func (d *Folder) parse(r io.Reader) (next *loaded, err error) {
-	held := reservation{reserve: d.o.Reserve}
+// bounded ends the reading of a file with ctx, and of one that grows.
+type bounded struct {
+	ctx  context.Context
+	r    io.Reader
+	left int64
+}
+
+func (b *bounded) Read(to []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := b.r.Read(to)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, &crl.Error{Kind: crl.TooLarge, Err: errors.New("it grows while it is read")}
+	}
+	return n, err
+}
+
+// next reads a list and reserves what it takes. A panic is an error: one in this
+// goroutine would end the process, and Kong's requests with it.
+func (f *Folder) next(input *crl.Input) (list *crl.List, err error) {
+	held := 0
 	defer func() {
 		if p := recover(); p != nil {
-			d.log.Error("panic while a CRL was read", "err", fmt.Sprint(p), "stack", string(debug.Stack()))
-			next, err = nil, errPanic
+			f.log.Error("panic while a CRL was read", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
+			list, err = nil, errPanic
 		}
 		if err != nil {
-			held.release()
+			f.o.Release(held)
 		}
 	}()
-	sum := newFingerprinter()
-	list, err := crl.Read(io.TeeReader(r, sum), crl.ReadOptions{MaxBytes: d.o.MaxBytes, Reserve: held.more})
-	if err != nil {
+	reserve := func(n int) error {
+		if err := f.o.Reserve(n); err != nil {
+			return err
+		}
+		held += n
+		return nil
+	}
+	if list, err = input.Next(crl.ReadOptions{MaxBytes: f.o.MaxBytes, Reserve: reserve}); err != nil {
 		return nil, err
 	}
-	if err := held.shrink(list.Size()); err != nil {
-		return nil, err
+	if size := list.Size(); size > held {
+		err = reserve(size - held)
+	} else {
+		f.o.Release(held - size)
+		held = size
 	}
-	return &loaded{list: list, sum: sum.sum(), release: held.release}, nil
+	return list, err
 }

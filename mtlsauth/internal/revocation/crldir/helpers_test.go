@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"log/slog"
@@ -183,7 +182,7 @@ type budget struct {
 	hook  func()
 }
 
-func (b *budget) reserve(n int) (func(), error) {
+func (b *budget) reserve(n int) error {
 	b.mu.Lock()
 	hook := b.hook
 	b.mu.Unlock()
@@ -193,15 +192,17 @@ func (b *budget) reserve(n int) (func(), error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.limit != 0 && b.used+n > b.limit {
-		return nil, fmt.Errorf("%d bytes are too much", n)
+		return fmt.Errorf("%d bytes are too much", n)
 	}
 	b.used += n
 	b.most = max(b.most, b.used)
-	return sync.OnceFunc(func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.used -= n
-	}), nil
+	return nil
+}
+
+func (b *budget) release(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used -= n
 }
 
 // set has every reservation begin with hook, and limits their sum.
@@ -215,18 +216,4 @@ func (b *budget) usedNow() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.used
-}
-
-// derOf returns the DER in a PEM file that crl.Read accepts.
-func derOf(t *testing.T, data []byte) []byte {
-	t.Helper()
-	_, rest, _ := bytes.Cut(data, []byte("-----BEGIN X509 CRL-----"))
-	text, _, _ := bytes.Cut(rest, []byte("-----END X509 CRL-----"))
-	text = bytes.Join(bytes.Fields(text), nil)
-	der := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Decode(der, text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der[:n]
 }

@@ -12,7 +12,7 @@ import (
 
 func TestNoMemory(t *testing.T) {
 	b := &budget{limit: 200_000}
-	bubble(t, crldir.Options{Reserve: b.reserve}, func(t *testing.T, r *rig) {
+	bubble(t, crldir.Options{Reserve: b.reserve, Release: b.release}, func(t *testing.T, r *rig) {
 		ca := pki.NewCA("one")
 		write(t, r.path("a"), bigList(t, ca, 50_000, time.Now().Add(lifetime)))
 		reads := crldir.CountReads(r.Folder)
@@ -41,7 +41,7 @@ func TestNoMemory(t *testing.T) {
 
 func TestMemoryIsGivenBack(t *testing.T) {
 	b := new(budget)
-	bubble(t, crldir.Options{Reserve: b.reserve}, func(t *testing.T, r *rig) {
+	bubble(t, crldir.Options{Reserve: b.reserve, Release: b.release}, func(t *testing.T, r *rig) {
 		ca := pki.NewCA("one")
 		held := func(what string) {
 			t.Helper()
@@ -84,25 +84,4 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		r.next()
 		held("removed")
 	})
-}
-
-func TestReservationShrinks(t *testing.T) {
-	for _, test := range []struct {
-		parts       []int
-		bytes       int
-		kept, added int
-	}{
-		{nil, 10, 10, 10},
-		{[]int{10}, 10, 10, 0},
-		{[]int{4, 4}, 10, 10, 2},
-		{[]int{4, 4, 4, 10}, 10, 10, 0},
-		{[]int{10, 4, 4}, 10, 10, 0},
-		{[]int{10, 3}, 11, 13, 0}, // parts go as a whole
-		{[]int{4, 4, 4}, 6, 8, 0},
-		{[]int{4, 4}, 0, 0, 0},
-	} {
-		if kept, added := crldir.Shrink(test.parts, test.bytes); kept != test.kept || added != test.added {
-			t.Errorf("%v for %d bytes: %d kept, %d asked for; want %d and %d", test.parts, test.bytes, kept, added, test.kept, test.added)
-		}
-	}
 }

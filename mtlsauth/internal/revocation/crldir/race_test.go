@@ -76,7 +76,7 @@ func TestMillionEntries(t *testing.T) {
 	var lookups atomic.Int64
 	var reading atomic.Bool
 	during := int64(0)
-	f := crldir.Open(dir, crldir.Options{Every: 10 * time.Millisecond, Reserve: func(int) (func(), error) {
+	f := crldir.Open(dir, crldir.Options{Every: 10 * time.Millisecond, Release: func(int) {}, Reserve: func(int) error {
 		if reading.CompareAndSwap(true, false) {
 			// The look is in the middle of the list. If a lookup waited for it, this
 			// would never end.
@@ -85,7 +85,7 @@ func TestMillionEntries(t *testing.T) {
 			}
 			during++
 		}
-		return func() {}, nil
+		return nil
 	}})
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup

@@ -1,6 +1,7 @@
 package crldir
 
 import (
+	"crypto/sha256"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
@@ -10,11 +11,11 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 )
 
-// state is where a list is in its life, from thisUpdate to nextUpdate.
-type state uint8
+// life is where a list is in its life, from thisUpdate to nextUpdate.
+type life uint8
 
 const (
-	fresh state = iota
+	fresh life = iota
 	ending
 	over
 	endless // has no nextUpdate
@@ -24,39 +25,42 @@ const (
 // whoever fetches it does so before it is over, and late enough here to be late.
 const lastPart = 4
 
-func stateOf(list *crl.List, now time.Time) state {
-	life := list.NextUpdate.Sub(list.ThisUpdate)
+func lifeOf(list *crl.List, now time.Time) life {
+	whole := list.NextUpdate.Sub(list.ThisUpdate)
 	switch {
 	case list.NextUpdate.IsZero():
 		return endless
 	case !now.Before(list.NextUpdate):
 		return over
-	case !now.Before(list.NextUpdate.Add(-life / lastPart)):
+	case !now.Before(list.NextUpdate.Add(-whole / lastPart)):
 		return ending
 	}
 	return fresh
 }
 
-// warn tells the log of lists that run out, once for each list and state.
+// warn tells the log of lists that run out or clear no certificate, once for each
+// list and part of its life.
 func (f *Folder) warn(now time.Time) {
-	states := make(map[fingerprint]state)
+	warned := make(map[[sha256.Size]byte]life)
 	for _, l := range f.current.Load().lists {
-		state := stateOf(l.list, now)
-		states[l.sum] = state
-		if state == f.warned[l.sum] {
+		now := lifeOf(l.List, now)
+		warned[l.id] = now
+		if before, known := f.warned[l.id]; known && before == now {
 			continue
 		}
-		log := f.log.With("file", l.path, "issuer", issuer(l.list), "this_update", stamp(l.list.ThisUpdate), "next_update", stamp(l.list.NextUpdate))
-		switch state {
-		case ending:
+		log := f.log.With("file", l.path, "issuer", issuer(l.List), "this_update", stamp(l.ThisUpdate), "next_update", stamp(l.NextUpdate))
+		switch {
+		case l.Flaw != nil:
+			log.Warn("a CRL in -crl-dir clears no certificate: replace it", "error", l.Flaw)
+		case now == ending:
 			log.Warn("a CRL in -crl-dir is in the last quarter of its life: replace it before its nextUpdate")
-		case over:
-			log.Warn("a CRL in -crl-dir is past its nextUpdate and clears nobody any more: replace it")
-		case endless:
-			log.Warn("a CRL in -crl-dir has no nextUpdate and clears nobody: replace it")
+		case now == over:
+			log.Warn("a CRL in -crl-dir is past its nextUpdate and clears no certificate any more: replace it")
+		case now == endless:
+			log.Warn("a CRL in -crl-dir has no nextUpdate and clears no certificate: replace it")
 		}
 	}
-	f.warned = states
+	f.warned = warned
 }
 
 // tellAbsent tells the log why the folder cannot be read, once for each reason,
@@ -74,9 +78,9 @@ func (f *Folder) tellAbsent(err error) {
 	case err == nil:
 		f.log.Info("-crl-dir can be read")
 	case errors.Is(err, fs.ErrNotExist):
-		f.log.Warn("-crl-dir is absent: no CRL is read from it before it appears", "err", err)
+		f.log.Warn("-crl-dir is absent: no CRL is read from it before it appears", "error", err)
 	default:
-		f.log.Warn("-crl-dir cannot be read: what it held before stays in force", "err", err)
+		f.log.Warn("-crl-dir cannot be read: what it held before stays in force", "error", err)
 	}
 }
 

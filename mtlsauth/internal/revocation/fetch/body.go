@@ -7,14 +7,13 @@ import (
 )
 
 // body is what an answer brings: no more than left bytes, and only while the
-// context lasts. Its end gives the place at the host's gate back.
+// context lasts.
 type body struct {
-	ctx     context.Context // Do's, which ends reading as it ends waiting
-	from    io.ReadCloser
-	release func()
-	left    int64
-	limit   int64
-	err     error // of the end, returned again
+	ctx   context.Context // Do's, which ends reading as it ends waiting
+	from  io.ReadCloser
+	left  int64
+	limit int64
+	err   error // of the end, returned again
 }
 
 // Read returns io.EOF at the end of the body, else an *Error.
@@ -23,7 +22,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	if b.ctx.Err() != nil {
-		return 0, b.end(failed(b.ctx, "reading the answer", Timeout, b.ctx.Err()))
+		return 0, b.end(failed(b.ctx, "reading the answer", Timeout, Protocol, b.ctx.Err()))
 	}
 	if len(p) == 0 {
 		return 0, nil
@@ -41,7 +40,7 @@ func (b *body) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if err != io.EOF {
-		err = failed(b.ctx, "reading the answer", Timeout, err)
+		err = failed(b.ctx, "reading the answer", Timeout, Protocol, err)
 	}
 	return n, b.end(err)
 }
@@ -60,6 +59,5 @@ var errClosed = &Error{Kind: Protocol, Err: fmt.Errorf("reading the answer: %w",
 func (b *body) end(err error) error {
 	b.err = err
 	b.from.Close()
-	b.release()
 	return err
 }

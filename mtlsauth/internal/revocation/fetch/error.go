@@ -17,7 +17,6 @@ const (
 	Protocol   Kind = iota // what came was not the HTTP that is accepted here
 	BadAddress             // no http or https URL, or one with a user name or the like
 	Refused                // the address is of a class that is not connected to
-	Busy                   // our own bound on exchanges with one host was in the way until the deadline
 	Connect                // no connection: DNS, dialing, TLS handshake or the proxy's CONNECT failed, or took until the deadline
 	Timeout                // the deadline came after the connection was made, or before anything was tried
 	Canceled               // the caller gave up, which says nothing about the host
@@ -27,7 +26,7 @@ const (
 )
 
 var kindNames = [...]string{
-	Protocol: "protocol", BadAddress: "bad_address", Refused: "refused", Busy: "busy", Connect: "connect",
+	Protocol: "protocol", BadAddress: "bad_address", Refused: "refused", Connect: "connect",
 	Timeout: "timeout", Canceled: "canceled", Status: "status", TooLarge: "too_large", Redirect: "redirect",
 }
 
@@ -71,20 +70,17 @@ func statusOf(err error) int {
 	return 0
 }
 
-func badAddress(format string, args ...any) *Error {
-	return &Error{Kind: BadAddress, Err: fmt.Errorf(format, args...)}
-}
-
 // failed gives an error its kind. The context is looked at first: once it has
 // ended, what fails does so because of it, with whatever error. doing says what
-// was tried, and late is the kind where the deadline came before it was done.
-func failed(ctx context.Context, doing string, late Kind, err error) *Error {
+// was tried, late is the kind where the deadline came before it was done, and
+// other that of any other error.
+func failed(ctx context.Context, doing string, late, other Kind, err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	switch ended := endOf(ctx); {
 	case ended == nil:
-		return &Error{Kind: Protocol, Err: fmt.Errorf("%s: %w", doing, err)}
+		return &Error{Kind: other, Err: fmt.Errorf("%s: %w", doing, err)}
 	case errors.Is(ended, context.Canceled):
 		return &Error{Kind: Canceled, Err: fmt.Errorf("%s: %w", doing, ended)}
 	default:

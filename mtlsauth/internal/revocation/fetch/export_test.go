@@ -10,9 +10,7 @@ import (
 )
 
 const (
-	MaxURL        = maxURL
 	MaxHeader     = maxHeader
-	MaxPerHost    = maxPerHost
 	MaxIdle       = maxIdle
 	MaxTransports = maxTransports
 )
@@ -45,19 +43,23 @@ func (c *Client) UseResolver(r *net.Resolver) { c.direct.Resolver, c.toProxy.Res
 // UseInterfaceAddrs replaces what the machine says of its addresses.
 func (c *Client) UseInterfaceAddrs(f func() ([]net.Addr, error)) { c.interfaceAddrs = f }
 
-// Gates counts the hosts with an exchange under way.
-func (c *Client) Gates() int {
-	c.gates.mu.Lock()
-	defer c.gates.mu.Unlock()
-	return len(c.gates.gates)
-}
-
 // Transport returns that of a way of asking, as an exchange gets it.
-func (c *Client) Transport(how How) http.RoundTripper { return c.transports.get(how) }
+func (c *Client) Transport(how How) *http.Transport {
+	return c.transport(way{how.HTTPProxy, how.SSLVerify})
+}
 
 // Transports counts the ways of asking whose connections are kept.
 func (c *Client) Transports() int {
-	c.transports.mu.Lock()
-	defer c.transports.mu.Unlock()
-	return len(c.transports.kept)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.transports)
+}
+
+// CloseIdleConnections closes the connections that are kept for later.
+func (c *Client) CloseIdleConnections() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.transports {
+		t.CloseIdleConnections()
+	}
 }

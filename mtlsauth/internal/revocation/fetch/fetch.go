@@ -6,9 +6,8 @@
 //   - what is judged is the address that a connection is really made to, after
 //     the name is resolved, at each connection, redirect and retry: an answer
 //     of the DNS that changes gains nothing;
-//   - header, body and redirects are bounded, connections to one host too, and
-//     the caller's context ends everything, from the first packet to the last
-//     byte of the body;
+//   - header, body and redirects are bounded, and the caller's context ends
+//     everything, from the first packet to the last byte of the body;
 //   - nothing is sent that the caller did not hand over: no cookies,
 //     credentials, Referer or client certificate, and no proxy but the
 //     configured one. Nothing is decompressed.
@@ -26,6 +25,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+
+	"mtls-auth/mtlsauth/internal/revocation/address"
 )
 
 // Options is what all exchanges of a Client have in common.
@@ -60,7 +64,7 @@ type How struct {
 }
 
 // Proxy returns the proxy that an address is visited by, empty for none.
-func (h How) Proxy(a Address) string {
+func (h How) Proxy(a address.Address) string {
 	if a.Scheme == "https" {
 		return h.HTTPSProxy
 	}
@@ -89,7 +93,6 @@ type Request struct {
 type Response struct {
 	Status             int
 	ETag, LastModified string // for the next conditional GET; empty: none
-	ContentLength      int64  // as announced, -1 when it was not
 
 	// Body is what a 200 brought, empty for a 304; it is never nil, and has to
 	// be closed. It ends with an Error of kind TooLarge when there is more of
@@ -112,13 +115,19 @@ const (
 	maxValidator = 512
 )
 
+var (
+	errRedirects     = fmt.Errorf("more than %d redirects", maxRedirects)
+	errMethodChanged = errors.New("a redirect of a POST that would lose what was asked")
+)
+
 // Client exchanges HTTP requests. It may be used by several goroutines.
 type Client struct {
-	options    Options
-	direct     net.Dialer // judges each address before it connects
-	toProxy    net.Dialer
-	transports transports
-	gates      gates
+	options Options
+	direct  net.Dialer // judges each address before it connects
+	toProxy net.Dialer
+
+	mu         sync.Mutex
+	transports map[way]*http.Transport
 
 	// interfaceAddrs lists the addresses of this machine.
 	interfaceAddrs func() ([]net.Addr, error)
@@ -126,15 +135,10 @@ type Client struct {
 
 // New returns a Client. It connects to nothing.
 func New(o Options) *Client {
-	c := &Client{options: o, interfaceAddrs: net.InterfaceAddrs}
+	c := &Client{options: o, transports: make(map[way]*http.Transport), interfaceAddrs: net.InterfaceAddrs}
 	c.direct.ControlContext = c.control
-	c.transports.make = c.newTransport
 	return c
 }
-
-// CloseIdleConnections closes the connections that are kept for later and not
-// in use now.
-func (c *Client) CloseIdleConnections() { c.transports.closeIdle() }
 
 // Do makes one exchange, redirects included, and fails closed: an answer is
 // returned only when the whole header is there and nothing about it is out of
@@ -158,38 +162,61 @@ func (c *Client) Do(ctx context.Context, r Request, how How, maxBytes int64) (*R
 	if err := how.check(); err != nil {
 		return nil, err
 	}
-	t, err := parse(r.URL)
+	u, err := address.Parse(r.URL)
 	if err != nil {
-		return nil, err
+		return nil, &Error{Kind: BadAddress, Err: err}
+	}
+	request, err := c.request(ctx, r, u)
+	if err != nil {
+		return nil, failed(ctx, "making a request", Timeout, Protocol, err)
 	}
 	maxBytes = max(maxBytes, 0)
-	for followed := 0; ; followed++ {
-		response, location, err := c.exchange(ctx, r, t, how, maxBytes)
-		if err != nil {
-			return nil, astray(followed, err)
-		}
-		if response != nil {
-			return response, nil
-		}
-		if followed == maxRedirects {
-			return nil, &Error{Kind: Redirect, Err: fmt.Errorf("more than %d redirects", maxRedirects)}
-		}
-		if t, err = t.follow(location); err != nil {
-			return nil, astray(followed+1, err)
-		}
+	if err := endOf(ctx); err != nil {
+		return nil, failed(ctx, "making a request", Timeout, Timeout, err)
 	}
+	x := &exchange{client: c, how: how, failing: Protocol, late: Timeout}
+	answer, err := (&http.Client{Transport: x, CheckRedirect: x.redirect}).Do(request)
+	if err != nil {
+		if outer, ok := errors.AsType[*url.Error](err); ok {
+			err = outer.Err // which repeats the address
+		}
+		return nil, x.astray(failed(ctx, "waiting for an answer", x.late, x.failing, err))
+	}
+	from := &body{ctx: ctx, from: answer.Body, left: maxBytes, limit: maxBytes}
+	response, err := judgeHeader(answer, r, maxBytes)
+	if err != nil {
+		from.Close()
+		return nil, x.astray(err)
+	}
+	response.Body = from
+	if response.Status == http.StatusNotModified {
+		from.Close()
+		response.Body = http.NoBody
+	}
+	return response, nil
 }
 
-// check refuses a proxy that is no host:port; that host is resolved when
+// check refuses a proxy that is not host:port; that host is resolved when
 // connecting.
 func (h How) check() error {
 	for _, proxy := range []string{h.HTTPProxy, h.HTTPSProxy} {
 		if proxy == "" {
 			continue
 		}
-		if host, port, err := net.SplitHostPort(proxy); err != nil || host == "" || port == "" {
-			return &Error{Kind: BadAddress, Err: errors.New("the proxy's address is no host:port")}
+		host, port, err := net.SplitHostPort(proxy)
+		if err != nil || port == "" || CheckProxyHost(host) != nil {
+			return &Error{Kind: BadAddress, Err: errors.New("the proxy's address must be host:port")}
 		}
+	}
+	return nil
+}
+
+// CheckProxyHost refuses what is not the host name or IP address of a proxy, such
+// as a URL, credentials or a name with a space.
+func CheckProxyHost(host string) error {
+	u, err := address.Parse("http://" + net.JoinHostPort(host, "80"))
+	if err != nil || strings.TrimSpace(host) != host || u.String() != "http://"+strings.TrimSuffix(u.HostPort(), ":80")+"/" {
+		return errors.New("must be a host name or an IP address, without scheme, port or credentials")
 	}
 	return nil
 }
@@ -197,8 +224,8 @@ func (h How) check() error {
 // astray gives an error after redirects its kind: where they lead is not the
 // address that was asked for, and what is wrong with it says nothing about that
 // one.
-func astray(followed int, err error) error {
-	if followed == 0 {
+func (x *exchange) astray(err error) error {
+	if x.followed == 0 {
 		return err
 	}
 	kind := KindOf(err)

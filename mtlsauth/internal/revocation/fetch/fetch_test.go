@@ -21,7 +21,7 @@ func TestGet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if content != "a list" || response.Status != 200 || response.ETag != `"one"` || response.LastModified != "Tue, 02 Jan 2024 03:04:05 GMT" || response.ContentLength != 6 {
+	if content != "a list" || response.Status != 200 || response.ETag != `"one"` || response.LastModified != "Tue, 02 Jan 2024 03:04:05 GMT" {
 		t.Errorf("got %q, %+v", content, response)
 	}
 }

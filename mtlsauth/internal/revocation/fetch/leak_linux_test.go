@@ -100,9 +100,6 @@ func TestNothingLeft(t *testing.T) {
 		if bound := files + 2*(40+3*fetch.MaxIdle) + 100; most > bound {
 			t.Errorf("got %d descriptors, want at most %d", most, bound)
 		}
-		if n := c.Gates(); n != 0 {
-			t.Errorf("%d hosts are still counted", n)
-		}
 		c.CloseIdleConnections()
 		eventually(t, "no descriptor is left", func() bool { return descriptors(t) <= files })
 	})

@@ -40,7 +40,7 @@ func TestAlgorithms(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := world{ca: pki.NewCA("ca", c.key)}
 			w.client = w.ca.Client("client")
-			w.responderOptions = ocsp.Options{Now: now, AllowSHA1: c.allowSHA1, MinRSABits: c.minBits}
+			w.responderOptions, w.allowSHA1 = ocsp.Options{Now: now, MinRSABits: c.minBits}, c.allowSHA1
 			r := w.response(pki.OCSPGood)
 			r.Hash, r.PSS = c.hash, c.pss
 			answer, err := w.judge(t, r)
@@ -76,7 +76,7 @@ func TestDelegateSignedWithSHA1(t *testing.T) {
 	w.client = w.ca.Client("client")
 	sha1 := w.ca.OCSPSigner("delegate", pki.With(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA }))
 	for allowed, want := range map[bool]string{false: "weak_algorithm", true: "good"} {
-		w.responderOptions = ocsp.Options{Now: now, AllowSHA1: allowed}
+		w.responderOptions, w.allowSHA1 = ocsp.Options{Now: now}, allowed
 		answer, err := w.judge(t, w.delegated(sha1))
 		wantVerdict(t, answer, err, want)
 	}

@@ -1,28 +1,22 @@
 package ocsp
 
-import "time"
+import (
+	"time"
 
-// about returns the entries about the certificate in question, one at least. It
-// judges what does not depend on which of them counts; the signature has to be
-// verified before.
-func (r *response) about(q question, now time.Time) ([]entry, error) {
-	if r.critical {
-		return nil, refuse(Critical, "unknown critical extension in the response")
-	}
-	if r.producedAt.After(now.Add(Skew)) {
-		return nil, refuse(NotYetValid, "producedAt is in the future: "+r.producedAt.Format(time.RFC3339))
-	}
+	"mtls-auth/mtlsauth/internal/certificate"
+)
+
+// about returns the entries about the certificate in question, one at least. The
+// signature has to be verified before. Of entries with the key and serial number
+// of the question, and a name that may be the issuer's in another spelling, those
+// that revoke count.
+func (r *response) about(q question) ([]entry, error) {
 	var entries []entry
 	for _, e := range r.entries {
-		if !q.asks(e.id) {
-			continue
+		match := q.asks(e.id)
+		if match == certificate.Certain || match == certificate.Possible && e.status == Revoked {
+			entries = append(entries, e)
 		}
-		// What the extension changes is not known, so neither is which entry
-		// would count.
-		if e.critical {
-			return nil, refuse(Critical, "unknown critical extension in the entry for the certificate")
-		}
-		entries = append(entries, e)
 	}
 	if len(entries) == 0 {
 		return nil, refuse(OtherCertificate, "it is not about the certificate")
@@ -32,27 +26,40 @@ func (r *response) about(q question, now time.Time) ([]entry, error) {
 
 // current returns the entry that counts now. Judge says which.
 func current(entries []entry, now time.Time) (entry, error) {
-	come := func(e *entry) bool { return !e.thisUpdate.After(now.Add(Skew)) }
-	over := func(e *entry) bool { return now.After(e.until()) }
-	best, found := newest(entries, func(e *entry) bool { return come(e) && !over(e) })
-	stale, staleFound := newest(entries, func(e *entry) bool { return come(e) && over(e) })
-	switch {
-	case !found && !staleFound:
-		return entry{}, refuse(NotYetValid, "thisUpdate is in the future")
-	case !found:
-		return entry{}, refuse(Stale, "its time was over at "+stale.until().Format(time.RFC3339))
-	case staleFound && stale.rank() == final && stale.supersedes(&best):
-		return entry{}, refuse(Stale, "the time of the latest entry, a revocation, was over at "+stale.until().Format(time.RFC3339))
+	usable := func(e *entry) bool { return e.unusable(now) == nil }
+	best, found := newest(entries, usable)
+	other, otherFound := newest(entries, func(e *entry) bool { return !usable(e) && (!found || e.lasts(now)) })
+	if !found || otherFound && other.supersedes(&best) {
+		return entry{}, other.unusable(now)
 	}
 	return best, nil
 }
 
+// unusable is why an entry clears no certificate at an instant.
+func (e *entry) unusable(now time.Time) error {
+	switch {
+	case e.flaw != nil:
+		return e.flaw
+	case e.thisUpdate.After(now.Add(Skew)):
+		return refuse(NotYetValid, "thisUpdate is in the future: "+e.thisUpdate.Format(time.RFC3339))
+	case now.After(e.until()):
+		return refuse(Stale, "its time was over at "+e.until().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// lasts reports a revocation that counts whatever else is wrong with it: one that
+// is final, or a certificateHold whose time is not over.
+func (e *entry) lasts(now time.Time) bool {
+	return e.rank() == final || e.status == Revoked && !now.After(e.until())
+}
+
 // newest returns the entry that supersedes the others among those for which
-// usable is true, the first of equals.
-func newest(entries []entry, usable func(*entry) bool) (entry, bool) {
+// counts is true, the first of equals.
+func newest(entries []entry, counts func(*entry) bool) (entry, bool) {
 	var best *entry
 	for i := range entries {
-		if e := &entries[i]; usable(e) && (best == nil || e.supersedes(best)) {
+		if e := &entries[i]; counts(e) && (best == nil || e.supersedes(best)) {
 			best = e
 		}
 	}

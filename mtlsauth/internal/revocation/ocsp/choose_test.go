@@ -67,8 +67,8 @@ func TestSeveralEntries(t *testing.T) {
 		{"good -1 60, unknown -1 60", "unknown", "stale"},
 		{"unknown -1 60, revoked -1 60", "revoked", "revoked"},
 		{"hold -1 60, revoked -1 60", "revoked", "revoked"},
-		{"good -1 60, hold -1 60", "revoked", "stale"},
-		{"good -1 60, unknown -1 60, hold -1 60", "revoked", "stale"},
+		{"good -1 60, hold -1 60", "revoked", "revoked"},
+		{"good -1 60, unknown -1 60, hold -1 60", "revoked", "revoked"},
 
 		// Stale ones are passed over, and those that have not come.
 		{"good -100 -50, good -1 60", "good", "stale"},
@@ -79,8 +79,9 @@ func TestSeveralEntries(t *testing.T) {
 		{"unknown -10 -5, good -60 60", "good", "stale"},
 		{"hold -10 -5, good -60 60", "good", "stale"},
 		{"good 10 60, good -1 60", "good", "stale"},
-		{"good 10 60, revoked -1 60", "revoked", "revoked"},
-		{"revoked 10 60, good -1 60", "good", "stale"},
+		{"good 10 60, revoked -1 60", "revoked", "stale"},
+		{"revoked 10 60, good -1 60", "not_yet_valid", "revoked"},
+		{"hold 10 60, good -1 60", "not_yet_valid", "revoked"},
 
 		// A final revocation is not taken back by what is older.
 		{"revoked -10 -5, good -60 60", "stale", "revoked"},
@@ -92,9 +93,9 @@ func TestSeveralEntries(t *testing.T) {
 		// None is usable.
 		{"good -100 -50", "stale", "stale"},
 		{"revoked -100 -50", "stale", "revoked"},
-		{"good 10 60", "not_yet_valid", "not_yet_valid"},
-		{"revoked 10 60", "not_yet_valid", "not_yet_valid"},
-		{"good 10 60, good -100 -50", "stale", "stale"},
+		{"good 10 60", "not_yet_valid", "stale"},
+		{"revoked 10 60", "not_yet_valid", "revoked"},
+		{"good 10 60, good -100 -50", "not_yet_valid", "stale"},
 		{"good -61 -, good -100 -50", "stale", "stale"},
 		{"good -59 -, revoked -100 -50", "good", "stale"},
 	} {

@@ -3,6 +3,7 @@ package ocsp_test
 import (
 	"bytes"
 	"crypto/x509/pkix"
+	"strings"
 	"testing"
 
 	"golang.org/x/crypto/cryptobyte/asn1"
@@ -49,6 +50,9 @@ func TestNothingTrails(t *testing.T) {
 			t.Fatalf("only %d elements", len(paths))
 		}
 		for _, at := range paths {
+			if byName && strings.HasPrefix(at, "0.0.0") {
+				continue // responderID only chooses the key
+			}
 			r := plain
 			r.Edit = edit(func(data *node) {
 				visit(data, "0", func(path string, n *node) {
@@ -90,7 +94,9 @@ func TestNothingTrailsOutside(t *testing.T) {
 		}
 	})
 	visit(parseNodes(basic)[0], "0", func(at string, _ *node) {
-		count++
+		if count++; at == "0.1" {
+			return // NULL as the parameters of ECDSA, which package signature reads
+		}
 		changed := rewrap(t, der, func(*node) {}, func(root *node) {
 			visit(root, "0", func(path string, n *node) {
 				if path == at {

@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"mtls-auth/mtlsauth/internal/revocation/der"
 )
 
 // entry is a SingleResponse (RFC 6960, section 4.2.1).
@@ -14,10 +16,10 @@ type entry struct {
 	id                     certID
 	status                 Status
 	reason                 int
-	revokedAt              time.Time
 	thisUpdate, nextUpdate time.Time
-	// critical reports an unknown critical extension.
-	critical bool
+	// flaw is why the entry clears no certificate: an unknown critical extension,
+	// or one that is malformed; nil for nothing.
+	flaw error
 }
 
 func parseEntry(single cryptobyte.String) (entry, bool) {
@@ -35,15 +37,19 @@ func parseEntry(single cryptobyte.String) (entry, bool) {
 	}
 	if present {
 		if e.nextUpdate, ok = readTime(&wrapped); !ok || !wrapped.Empty() || e.nextUpdate.Before(e.thisUpdate) {
-			return entry{}, false
+			e.flaw = malformed("nextUpdate")
 		}
 	}
 	if !single.ReadOptionalASN1(&wrapped, &present, explicit1) || !single.Empty() {
 		return entry{}, false
 	}
 	if present {
-		if e.critical, ok = parseExtensions(wrapped); !ok {
-			return entry{}, false
+		critical, ok := parseExtensions(wrapped)
+		switch {
+		case !ok:
+			e.flaw = malformed("singleExtensions")
+		case critical:
+			e.flaw = refuse(Critical, "unknown critical extension in the entry for the certificate")
 		}
 	}
 	return e, true
@@ -80,8 +86,9 @@ func (e *entry) parseStatus(single *cryptobyte.String) bool {
 		return content.Empty()
 	case explicit1:
 		e.status = Revoked
-		var present, ok bool
-		if e.revokedAt, ok = readTime(&content); !ok || !content.ReadOptionalASN1(&wrapped, &present, explicit0) || !content.Empty() {
+		var present bool
+		// When it was revoked decides nothing.
+		if !content.SkipASN1(asn1.GeneralizedTime) || !content.ReadOptionalASN1(&wrapped, &present, explicit0) || !content.Empty() {
 			return false
 		}
 		// A reason that RFC 5280 does not know is no less a revocation.
@@ -90,16 +97,40 @@ func (e *entry) parseStatus(single *cryptobyte.String) bool {
 	return false
 }
 
-// readTime reads a GeneralizedTime in the one form of RFC 5280, section
-// 4.1.2.5.2: YYYYMMDDHHMMSSZ, no fraction of a second.
+// readTime reads a GeneralizedTime (RFC 6960, section 4.2.2.1).
 func readTime(input *cryptobyte.String) (time.Time, bool) {
-	const form = "20060102150405Z"
-	var text cryptobyte.String
-	if !input.ReadASN1(&text, asn1.GeneralizedTime) || len(text) != len(form) {
+	if !input.PeekASN1Tag(asn1.GeneralizedTime) {
 		return time.Time{}, false
 	}
-	t, err := time.Parse(form, string(text))
-	return t, err == nil
+	return der.ReadTime(input)
+}
+
+// maxExtensions bounds the extensions of a response and of an entry. RFC 6960
+// and RFC 6962 define seven, and a response may have each of them once.
+const maxExtensions = 32
+
+// oidNonce is id-pkix-ocsp-nonce (RFC 9654).
+const oidNonce = "\x2b\x06\x01\x05\x05\x07\x30\x01\x02"
+
+// parseExtensions reads Extensions and reports whether one that is critical is
+// not known (RFC 6960, section 4.4). None has to be understood but the nonce,
+// which means nothing where none was sent. ok is false where they are
+// malformed: also when one comes twice (RFC 5280, section 4.2).
+func parseExtensions(input cryptobyte.String) (critical, ok bool) {
+	var extensions cryptobyte.String
+	if !input.ReadASN1(&extensions, asn1.SEQUENCE) || !input.Empty() || extensions.Empty() {
+		return false, false
+	}
+	seen := map[string]bool{}
+	for !extensions.Empty() {
+		e, ok := der.ReadExtension(&extensions)
+		if !ok || seen[string(e.OID)] || len(seen) == maxExtensions {
+			return false, false
+		}
+		seen[string(e.OID)] = true
+		critical = critical || e.Critical && string(e.OID) != oidNonce
+	}
+	return critical, true
 }
 
 // until is the last instant at which the entry may be used.
@@ -112,10 +143,7 @@ func (e *entry) until() time.Time {
 
 // answer is the entry as signed by the issuer, or by delegate.
 func (e *entry) answer(delegate *x509.Certificate) Answer {
-	a := Answer{
-		Status: e.status, Reason: e.reason, RevokedAt: e.revokedAt,
-		ThisUpdate: e.thisUpdate, NextUpdate: e.nextUpdate, Until: e.until(),
-	}
+	a := Answer{Status: e.status, Reason: e.reason, ThisUpdate: e.thisUpdate, Until: e.until()}
 	if delegate != nil {
 		if delegate.NotAfter.Before(a.Until) {
 			a.Until = delegate.NotAfter

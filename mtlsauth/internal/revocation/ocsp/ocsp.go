@@ -2,9 +2,11 @@
 // with the profile of RFC 5019): it knows no network, no clock and no store.
 //
 // An Answer is returned only where everything holds: strict DER; the signature
-// of the issuer, or of a responder that the issuer itself authorized (RFC 6960,
-// section 4.2.2.2); an entry for this serial number of this issuer, by name and
-// key; times that fit. Everything else is an *Error, so it fails closed.
+// of the issuer, of a responder that the issuer itself authorized, or of one that
+// the operator trusts (RFC 6960, section 4.2.2.2); an entry for this serial number
+// of this issuer, by name and key; times that fit. Everything else is an *Error,
+// so it fails closed. What is wrong with a response does not keep it from counting
+// against a certificate: see JudgeLasting.
 //
 // Requests carry no nonce, and one in a response is passed over: most
 // responders serve answers made in advance (RFC 5019, section 4), which cannot
@@ -21,6 +23,8 @@ import (
 	"crypto/x509"
 	"math/big"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 const (
@@ -75,12 +79,9 @@ type Answer struct {
 	Status Status
 	// Reason is the CRLReason of a revocation, NoReason where there is none.
 	Reason int
-	// RevokedAt is zero unless Status is Revoked.
-	RevokedAt time.Time
-	// ThisUpdate is when the status was known to be so, NextUpdate when newer
-	// information will be available at the latest: zero where absent.
-	ThisUpdate, NextUpdate time.Time
-	// Until is the last instant at which the answer may be used: NextUpdate, or
+	// ThisUpdate is when the status was known to be so.
+	ThisUpdate time.Time
+	// Until is the last instant at which the answer may be used: nextUpdate, or
 	// MaxAge after ThisUpdate where that is absent, but not after the notAfter
 	// of a delegated responder's certificate. JudgeLasting returns answers
 	// whose Until is over.
@@ -102,9 +103,13 @@ type Options struct {
 	Now time.Time
 	// MinRSABits is the least size of RSA keys; 0 means 2048.
 	MinRSABits int
-	// AllowSHA1 accepts signatures with SHA-1, which prove nothing any more. It
-	// is there for test vectors of another age.
-	AllowSHA1 bool
+	// RawIssuer is the issuer in the certificate in question, a DER Name, where
+	// that may be spelled otherwise than the subject of its issuer's certificate;
+	// nil for the same.
+	RawIssuer []byte
+	// Responders are the operator's own: they may sign responses about any
+	// certificate (RFC 6960, section 4.2.2.2, "matches a local configuration").
+	Responders []*x509.Certificate
 }
 
 // Judge returns what response, a DER OCSPResponse, says at o.Now about the
@@ -114,12 +119,22 @@ type Options struct {
 //
 // Where several entries are about the certificate (RFC 6960 leaves that open),
 // the one with the latest thisUpdate counts; of several at the same time the
-// worst: revoked for good, on hold, unknown, good. Entries whose time is over
-// or has not come are passed over, except for one: a final revocation whose
-// time is over but that is later than all that could be used makes the response
-// Stale, because what is older does not take it back. JudgeLasting returns it.
+// worst: revoked for good, on hold, unknown, good. Entries whose time is over or
+// has not come, or that have a flaw, are passed over, except for one: a revocation
+// that is later than all that could be used is an error, because what is older
+// does not take it back. JudgeLasting returns it.
 func Judge(response []byte, issuer *x509.Certificate, serial *big.Int, o Options) (Answer, error) {
-	r, q, err := read(response, issuer, serial)
+	return judge(response, issuer, serial, limits{Options: o})
+}
+
+// limits are Options, and what only tests change.
+type limits struct {
+	Options
+	allowSHA1 bool // for vectors of another age
+}
+
+func judge(response []byte, issuer *x509.Certificate, serial *big.Int, o limits) (Answer, error) {
+	r, q, err := read(response, issuer, serial, o.RawIssuer)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -127,7 +142,13 @@ func Judge(response []byte, issuer *x509.Certificate, serial *big.Int, o Options
 	if err != nil {
 		return Answer{}, err
 	}
-	entries, err := r.about(q, o.Now)
+	if r.flaw != nil {
+		return Answer{}, r.flaw
+	}
+	if r.producedAt.After(o.Now.Add(Skew)) {
+		return Answer{}, refuse(NotYetValid, "producedAt is in the future: "+r.producedAt.Format(time.RFC3339))
+	}
+	entries, err := r.about(q)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -138,37 +159,42 @@ func Judge(response []byte, issuer *x509.Certificate, serial *big.Int, o Options
 	return chosen.answer(delegate), nil
 }
 
-// JudgeLasting returns what a response whose time may be over still proves: a
-// final revocation (Answer.Final). It is for answers that were kept. Everything
-// else is an error, also a revocation that a later entry in the response
-// contradicts.
+// JudgeLasting returns what a response that Judge refuses still proves: a
+// revocation that is final, or a certificateHold whose nextUpdate has not passed.
+// What the issuer has signed counts against a certificate though the time of the
+// response is over or has not come, or the response has a critical extension that
+// is not known. Everything else is an error, also a revocation that a later entry
+// in the response contradicts.
 //
-// The signer has to have been valid when the answer was given, at the later of
-// thisUpdate and producedAt (one of a pre-produced answer may be long before
-// the other); neither may be in the future of o.Now.
+// The signer has to have been valid when the response was given, at the later of
+// thisUpdate and producedAt (one of a pre-produced response may be long before
+// the other), but not after o.Now. The answer's ThisUpdate is not after o.Now, or
+// nothing would take it back before that time has come.
 func JudgeLasting(response []byte, issuer *x509.Certificate, serial *big.Int, o Options) (Answer, error) {
-	r, q, err := read(response, issuer, serial)
+	r, q, err := read(response, issuer, serial, o.RawIssuer)
 	if err != nil {
 		return Answer{}, err
 	}
 	given := r.producedAt
-	latest, found := newest(r.entries, func(e *entry) bool { return q.asks(e.id) && !e.thisUpdate.After(o.Now.Add(Skew)) })
+	latest, found := newest(r.entries, func(e *entry) bool { return q.asks(e.id) != certificate.Different })
 	if found && latest.thisUpdate.After(given) {
 		given = latest.thisUpdate
 	}
-	delegate, err := r.authenticate(q, given, o)
+	if given.After(o.Now) {
+		given = o.Now
+	}
+	delegate, err := r.authenticate(q, given, limits{Options: o})
 	if err != nil {
 		return Answer{}, err
 	}
-	if _, err := r.about(q, o.Now); err != nil {
-		return Answer{}, err
-	}
 	if !found {
-		return Answer{}, refuse(NotYetValid, "thisUpdate is in the future")
+		return Answer{}, refuse(OtherCertificate, "it is not about the certificate")
 	}
-	answer := latest.answer(delegate)
-	if !answer.Final() {
-		return Answer{}, refuse(Stale, "only a final revocation outlasts its time, and the status is "+answer.Status.String())
+	if !latest.lasts(o.Now) {
+		return Answer{}, refuse(Stale, "only a revocation counts whatever is wrong with the response, and the status is "+latest.status.String())
 	}
-	return answer, nil
+	if latest.thisUpdate.After(o.Now.Add(Skew)) {
+		latest.thisUpdate = o.Now
+	}
+	return latest.answer(delegate), nil
 }

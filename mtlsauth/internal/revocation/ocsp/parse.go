@@ -32,24 +32,23 @@ var statusTexts = map[int]string{
 
 // response is a parsed BasicOCSPResponse of which nothing is verified.
 type response struct {
-	tbs       []byte // what is signed: the element of ResponseData
-	algorithm signature.Algorithm
-	signature []byte
-	// certificates holds the first maxCertificates of those embedded.
-	certificates [][]byte
+	tbs          []byte // what is signed: the element of ResponseData
+	algorithm    signature.Algorithm
+	signature    []byte
+	certificates [][]byte // those embedded
 
 	// One of these two says who signed: an element of Name, or a SHA-1.
 	responderName, responderKeyHash []byte
 
 	producedAt time.Time
 	entries    []entry
-	// critical reports an unknown critical extension of the response.
-	critical bool
+	// flaw is why the response clears no certificate; nil for nothing.
+	flaw error
 }
 
 // read parses response and makes the question that it has to answer.
-func read(der []byte, issuer *x509.Certificate, serial *big.Int) (*response, question, error) {
-	q, ok := newQuestion(issuer, serial)
+func read(der []byte, issuer *x509.Certificate, serial *big.Int, rawIssuer []byte) (*response, question, error) {
+	q, ok := newQuestion(issuer, serial, rawIssuer)
 	if !ok {
 		return nil, question{}, refuse(Unauthorized, "the issuer has no public key")
 	}
@@ -122,8 +121,8 @@ func parseBasic(input cryptobyte.String) (*response, error) {
 	return r, nil
 }
 
-// parseCertificates keeps the first maxCertificates. Whether they can be parsed
-// matters only when the signer is sought among them.
+// parseCertificates tells the embedded certificates apart. Whether they can be
+// parsed matters only when the signer is sought among them.
 func (r *response) parseCertificates(wrapped cryptobyte.String) bool {
 	var certs, cert cryptobyte.String
 	if !wrapped.ReadASN1(&certs, asn1.SEQUENCE) || !wrapped.Empty() {
@@ -133,9 +132,7 @@ func (r *response) parseCertificates(wrapped cryptobyte.String) bool {
 		if !certs.ReadASN1Element(&cert, asn1.SEQUENCE) {
 			return false
 		}
-		if len(r.certificates) < maxCertificates {
-			r.certificates = append(r.certificates, cert)
-		}
+		r.certificates = append(r.certificates, cert)
 	}
 	return true
 }
@@ -153,7 +150,7 @@ func (r *response) parseData(input cryptobyte.String) error {
 		return malformed("version")
 	}
 	if version != 0 {
-		return refuse(Malformed, "version is not v1")
+		r.flaw = refuse(Malformed, "version is not v1")
 	}
 	if !r.parseResponderID(&data) {
 		return malformed("responderID")
@@ -175,8 +172,12 @@ func (r *response) parseData(input cryptobyte.String) error {
 		r.entries = append(r.entries, e)
 	}
 	if present {
-		if r.critical, good = parseExtensions(wrapped); !good {
-			return malformed("responseExtensions")
+		critical, good := parseExtensions(wrapped)
+		switch {
+		case !good:
+			r.flaw = malformed("responseExtensions")
+		case critical:
+			r.flaw = refuse(Critical, "unknown critical extension in the response")
 		}
 	}
 	return nil

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 const oidSHA1 = "\x2b\x0e\x03\x02\x1a"
@@ -26,10 +28,12 @@ var certIDHashes = map[string]crypto.Hash{
 
 // Request returns the DER of an unsigned OCSPRequest without extensions for the
 // certificate with this serial number from issuer. Its CertID is made with
-// SHA-1, the one that every responder knows (RFC 5019, section 2.1.1). It is
-// nil where issuer holds no public key, which a parsed certificate does.
-func Request(issuer *x509.Certificate, serial *big.Int) []byte {
-	q, ok := newQuestion(issuer, serial)
+// SHA-1, the one that every responder knows (RFC 5019, section 2.1.1), and with
+// the issuer's name as the certificate in question spells it: rawIssuer, nil for
+// the subject of issuer. It is nil where issuer holds no public key, which a parsed
+// certificate does.
+func Request(issuer *x509.Certificate, serial *big.Int, rawIssuer []byte) []byte {
+	q, ok := newQuestion(issuer, serial, rawIssuer)
 	if !ok {
 		return nil
 	}
@@ -48,7 +52,7 @@ func Request(issuer *x509.Certificate, serial *big.Int) []byte {
 							b.AddASN1(asn1.OBJECT_IDENTIFIER, func(b *cryptobyte.Builder) { b.AddBytes([]byte(oidSHA1)) })
 							b.AddASN1NULL()
 						})
-						b.AddASN1OctetString(digest(crypto.SHA1, issuer.RawSubject))
+						b.AddASN1OctetString(digest(crypto.SHA1, q.names[0]))
 						b.AddASN1OctetString(digest(crypto.SHA1, q.keyBits))
 						b.AddASN1BigInt(serial)
 					})
@@ -62,13 +66,18 @@ func Request(issuer *x509.Certificate, serial *big.Int) []byte {
 // question is what a response has to be about.
 type question struct {
 	issuer  *x509.Certificate
-	keyBits []byte // content of the BIT STRING of the issuer's public key
+	names   [][]byte // of the issuer, as the certificate and its issuer's spell it
+	keyBits []byte   // content of the BIT STRING of the issuer's public key
 	serial  *big.Int
 }
 
-func newQuestion(issuer *x509.Certificate, serial *big.Int) (question, bool) {
+func newQuestion(issuer *x509.Certificate, serial *big.Int, rawIssuer []byte) (question, bool) {
 	bits, ok := keyBits(issuer)
-	return question{issuer, bits, serial}, ok
+	names := [][]byte{issuer.RawSubject}
+	if rawIssuer != nil && !bytes.Equal(rawIssuer, issuer.RawSubject) {
+		names = [][]byte{rawIssuer, issuer.RawSubject}
+	}
+	return question{issuer, names, bits, serial}, ok
 }
 
 // keyBits returns what issuerKeyHash and byKey are hashes of: the subject's
@@ -90,12 +99,19 @@ type certID struct {
 	serial            *big.Int
 }
 
-// asks reports whether id is that of the certificate in question. Name and key
-// of the issuer both have to fit: a serial number alone names nothing.
-func (q question) asks(id certID) bool {
-	return id.hash != 0 && id.serial.Cmp(q.serial) == 0 &&
-		bytes.Equal(id.nameHash, digest(id.hash, q.issuer.RawSubject)) &&
-		bytes.Equal(id.keyHash, digest(id.hash, q.keyBits))
+// asks says whether id is that of the certificate in question. Name and key of
+// the issuer both have to fit: a serial number alone names nothing. Where only the
+// key does, the name may have been hashed in another spelling.
+func (q question) asks(id certID) certificate.Match {
+	if id.hash == 0 || id.serial.Cmp(q.serial) != 0 || !bytes.Equal(id.keyHash, digest(id.hash, q.keyBits)) {
+		return certificate.Different
+	}
+	for _, name := range q.names {
+		if bytes.Equal(id.nameHash, digest(id.hash, name)) {
+			return certificate.Certain
+		}
+	}
+	return certificate.Possible
 }
 
 func digest(hash crypto.Hash, data []byte) []byte {

@@ -6,17 +6,19 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyteasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/signature"
 )
 
-// maxCertificates bounds the embedded certificates that are looked at, and so
-// the signatures that are verified: two for each of them and one more. A
-// responder sends its own, at most with the few of its path.
+// maxCertificates bounds those of the embedded certificates that responderID
+// names, and so the signatures that are verified: two for each of them. A
+// responder that got a new certificate may send both.
 const maxCertificates = 8
 
 var (
@@ -31,8 +33,8 @@ var (
 //
 // The signer has to be the one that the response names, by name or by key.
 // Where several certificates fit, the error is about the first.
-func (r *response) authenticate(q question, at time.Time, o Options) (*x509.Certificate, error) {
-	if r.algorithm.Insecure() && !o.AllowSHA1 {
+func (r *response) authenticate(q question, at time.Time, o limits) (*x509.Certificate, error) {
+	if r.algorithm.Insecure() && !o.allowSHA1 {
 		return nil, refuse(WeakAlgorithm, "the response is signed by "+r.algorithm.String())
 	}
 	if err := signature.CheckIssuerKey(q.issuer.PublicKey, o.MinRSABits); err != nil {
@@ -44,10 +46,19 @@ func (r *response) authenticate(q question, at time.Time, o Options) (*x509.Cert
 			return nil, nil
 		}
 	}
+	for _, cert := range o.Responders {
+		if r.names(cert) && checkResponder(cert, at, o) == nil && r.signedBy(cert.PublicKey) == nil {
+			return nil, nil
+		}
+	}
+	named := 0
 	for _, der := range r.certificates {
 		cert, err := x509.ParseCertificate(der)
 		if err != nil || !r.names(cert) {
 			continue
+		}
+		if named++; named > maxCertificates {
+			return nil, refuse(Unauthorized, "responderID names more than "+strconv.Itoa(maxCertificates)+" embedded certificates")
 		}
 		err = checkDelegate(cert, q, at, o)
 		if err == nil {
@@ -66,11 +77,11 @@ func (r *response) authenticate(q question, at time.Time, o Options) (*x509.Cert
 	return nil, refusal
 }
 
-// names reports whether responderID is that of cert. Names are compared byte
-// for byte, as everywhere.
+// names reports whether responderID may be that of cert: it chooses among keys,
+// and the signature decides.
 func (r *response) names(cert *x509.Certificate) bool {
 	if r.responderName != nil {
-		return bytes.Equal(r.responderName, cert.RawSubject)
+		return certificate.Compare(r.responderName, cert.RawSubject) != certificate.Different
 	}
 	bits, ok := keyBits(cert)
 	return ok && bytes.Equal(r.responderKeyHash, digest(crypto.SHA1, bits))
@@ -86,16 +97,27 @@ func (r *response) signedBy(key crypto.PublicKey) error {
 // checkDelegate refuses a certificate that the issuer did not authorize to sign
 // responses (RFC 6960, section 4.2.2.2). Its key is used for nothing before
 // this has passed.
-func checkDelegate(cert *x509.Certificate, q question, at time.Time, o Options) error {
+func checkDelegate(cert *x509.Certificate, q question, at time.Time, o limits) error {
 	switch {
-	case !bytes.Equal(cert.RawIssuer, q.issuer.RawSubject):
+	case certificate.Compare(cert.RawIssuer, q.issuer.RawSubject) == certificate.Different:
 		return refuse(Unauthorized, "the responder's certificate is not from the issuer")
+	case cert.SerialNumber.Cmp(q.serial) == 0:
+		return refuse(Unauthorized, "a responder cannot vouch for its own certificate")
+	}
+	if err := checkResponder(cert, at, o); err != nil {
+		return err
+	}
+	return checkIssued(cert, q.issuer, o)
+}
+
+// checkResponder refuses a certificate that may not sign responses, whoever
+// issued it.
+func checkResponder(cert *x509.Certificate, at time.Time, o limits) error {
+	switch {
 	case !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
 		// anyExtendedKeyUsage is no designation: the section asks for
 		// id-kp-OCSPSigning itself.
 		return refuse(Unauthorized, "the responder's certificate has no id-kp-OCSPSigning")
-	case cert.SerialNumber.Cmp(q.serial) == 0:
-		return refuse(Unauthorized, "a responder cannot vouch for its own certificate")
 	case at.Before(cert.NotBefore):
 		return refuse(Unauthorized, "the responder's certificate is not valid before "+cert.NotBefore.UTC().Format(time.RFC3339))
 	case at.After(cert.NotAfter):
@@ -108,12 +130,12 @@ func checkDelegate(cert *x509.Certificate, q question, at time.Time, o Options) 
 	if err := signature.CheckIssuerKey(cert.PublicKey, o.MinRSABits); err != nil {
 		return refuseFor(WeakAlgorithm, "checking the responder's key", err)
 	}
-	return checkIssued(cert, q.issuer, o)
+	return nil
 }
 
 // checkIssued verifies that cert is signed with the issuer's key. crypto/x509
 // would do it, but has other words on algorithms than package signature.
-func checkIssued(cert, issuer *x509.Certificate, o Options) error {
+func checkIssued(cert, issuer *x509.Certificate, o limits) error {
 	input := cryptobyte.String(cert.Raw)
 	var outer, identifier cryptobyte.String
 	var bits []byte
@@ -125,7 +147,7 @@ func checkIssued(cert, issuer *x509.Certificate, o Options) error {
 	if err != nil {
 		return refuseFor(WeakAlgorithm, "parsing the responder's certificate", err)
 	}
-	if algorithm.Insecure() && !o.AllowSHA1 {
+	if algorithm.Insecure() && !o.allowSHA1 {
 		return refuse(WeakAlgorithm, "the responder's certificate is signed by "+algorithm.String())
 	}
 	if err := algorithm.VerifyMessage(issuer.PublicKey, cert.RawTBSCertificate, bits); err != nil {

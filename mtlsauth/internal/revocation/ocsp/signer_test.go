@@ -1,6 +1,7 @@
 package ocsp_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/revocation/ocsp"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -91,6 +93,73 @@ func TestDelegates(t *testing.T) {
 	}
 }
 
+// TestOwnResponders: a responder that the operator trusts signs about certificates
+// of any issuer, as long as its certificate lasts and has id-kp-OCSPSigning.
+func TestOwnResponders(t *testing.T) {
+	w := newWorld()
+	own := pki.NewCA("own", pki.ExtKeyUsage(x509.ExtKeyUsageOCSPSigning), usage(x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign))
+	for _, test := range []struct {
+		name   string
+		own    []*pki.Certificate
+		signer *pki.Certificate
+		want   string
+	}{
+		{"trusted", []*pki.Certificate{w.otherCA, own}, own, "good"},
+		{"not trusted", nil, own, "unauthorized"},
+		{"trusted without the usage", []*pki.Certificate{w.otherCA}, w.otherCA, "unauthorized"},
+		{"issued by one that is trusted", []*pki.Certificate{own}, own.OCSPSigner("delegate"), "unauthorized"},
+		{"expired", []*pki.Certificate{w.delegateExpired}, w.delegateExpired, "unauthorized"},
+		{"of another key", []*pki.Certificate{own}, pki.NewCA("own", pki.ExtKeyUsage(x509.ExtKeyUsageOCSPSigning)), "unauthorized"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, byName := range []bool{false, true} {
+				r := w.delegated(test.signer)
+				r.ByName = byName
+				o := w.responderOptions
+				for _, c := range test.own {
+					o.Responders = append(o.Responders, c.Certificate)
+				}
+				answer, err := judge(t, r.DER(), w.ca.Certificate, w.client.SerialNumber, o)
+				wantVerdict(t, answer, err, test.want)
+			}
+		})
+	}
+}
+
+// TestSpellings: the issuer's name in another spelling, in the certificate that is
+// asked about and in responderID.
+func TestSpellings(t *testing.T) {
+	w := newWorld()
+	spelled := *w.ca.Certificate
+	spelled.RawSubject = bytes.Replace(bytes.Clone(w.ca.RawSubject), []byte("\x13\x02"), []byte("\x0c\x02"), 1)
+	as := &pki.Certificate{Certificate: &spelled, Key: w.ca.Key}
+	for _, test := range []struct {
+		name      string
+		rawIssuer []byte
+		status    pki.CertStatus
+		change    func(*pki.OCSPResponse)
+		want      string
+	}{
+		{"as the certificate spells it", spelled.RawSubject, pki.OCSPGood, func(r *pki.OCSPResponse) { r.Singles[0].NameOf = as }, "good"},
+		{"as its issuer's certificate does", spelled.RawSubject, pki.OCSPGood, func(*pki.OCSPResponse) {}, "good"},
+		{"in a spelling of its own, good", nil, pki.OCSPGood, func(r *pki.OCSPResponse) { r.Singles[0].NameOf = as }, "other_certificate"},
+		{"in a spelling of its own, revoked", nil, pki.OCSPRevoked, func(r *pki.OCSPResponse) { r.Singles[0].NameOf = as }, "revoked"},
+		{"responderID", nil, pki.OCSPGood, func(r *pki.OCSPResponse) { r.ResponderID, r.ByName = as, true }, "good"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := w.response(test.status)
+			test.change(&r)
+			o := w.responderOptions
+			o.RawIssuer = test.rawIssuer
+			answer, err := judge(t, r.DER(), w.ca.Certificate, w.client.SerialNumber, o)
+			wantVerdict(t, answer, err, test.want)
+		})
+	}
+	if got := ocsp.Request(w.ca.Certificate, w.client.SerialNumber, spelled.RawSubject); bytes.Equal(got, ocsp.Request(w.ca.Certificate, w.client.SerialNumber, nil)) {
+		t.Error("a request has the name of the issuer's certificate, not that of the certificate")
+	}
+}
+
 // TestSelfVouching: even a client that may sign responses does not say what its
 // own certificate is worth.
 func TestSelfVouching(t *testing.T) {
@@ -116,8 +185,10 @@ func TestEmbeddedCertificates(t *testing.T) {
 		return out
 	}
 	var eight []*pki.Certificate
+	var namesakes []*pki.Certificate
 	for range 8 {
 		eight = append(eight, w.another)
+		namesakes = append(namesakes, w.ca.Client("delegate"))
 	}
 	// A responder that got a new certificate has both, by one name.
 	renewed := w.ca.OCSPSigner("delegate")
@@ -133,8 +204,9 @@ func TestEmbeddedCertificates(t *testing.T) {
 		{"direct, unreadable one embedded", w.ca, [][]byte{{0x30, 0}}, false, "good"},
 		{"delegate after others", w.delegate, raws(w.otherCA, w.another, w.ca, w.delegate), false, "good"},
 		{"delegate after an unreadable one", w.delegate, [][]byte{{0x30, 0}, w.delegate.Raw}, false, "good"},
-		{"delegate in the eighth place", w.delegate, raws(append(eight[:7:7], w.delegate)...), false, "good"},
-		{"delegate in the ninth place", w.delegate, raws(append(eight, w.delegate)...), false, "unauthorized"},
+		{"delegate in the ninth place", w.delegate, raws(append(eight, w.delegate)...), false, "good"},
+		{"delegate behind seven of its name", w.delegate, raws(append(namesakes[:7:7], w.delegate)...), true, "good"},
+		{"delegate behind eight of its name", w.delegate, raws(append(namesakes, w.delegate)...), true, "unauthorized"},
 		{"delegate not embedded", w.delegate, raws(), false, "unauthorized"},
 		{"only the issuer embedded", w.delegate, raws(w.ca), false, "unauthorized"},
 		{"two of one name", renewed, raws(w.delegate, renewed), true, "good"},
