@@ -39,8 +39,8 @@ func (in instance) Handle(e *pluginserver.Event) error {
 	if e.Phase() != "access" {
 		return fmt.Errorf("phase %q: the plugin has no other than access", e.Phase())
 	}
-	door := door{e}
-	if d := in.Refused(door); d != nil {
+	r := request{e}
+	if d := in.Refused(r); d != nil {
 		return answer(e, d)
 	}
 	questions := askEvidence
@@ -59,7 +59,7 @@ func (in instance) Handle(e *pluginserver.Event) error {
 	if guarded {
 		leaf = string(evidence.Leaf) // the bytes are Kong's next reply's, if there is one
 	}
-	d := in.Decide(context.Background(), door, evidence)
+	d := in.Decide(context.Background(), r, evidence)
 	if d.GoesOn() && guarded {
 		// Not earlier: the request goes on where this process ends in between.
 		if err := markPassed(e, leaf); err != nil {

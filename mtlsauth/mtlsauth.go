@@ -1,62 +1,85 @@
-// Package mtlsauth is client-certificate authentication for Kong Gateway: the
-// plugin mtls-auth as an external plugin server, compatible in configuration
-// and answers with the plugin of that name in Kong Enterprise.
+// Package mtlsauth is client-certificate authentication for Kong Gateway: the server of
+// the plugin mtls-auth, compatible in configuration and answers with the plugin of that
+// name in Kong Enterprise. This page is the architecture; the package itself starts the
+// server ([Serve]), answers Kong's query command ([Dump]) and is plugin-server mode.
 //
-// # How a request walks through it
+// # How a request is decided
 //
-//	Kong's plugin protocol ─▶ pluginserver ─▶ mtlsauth (Access) ┐
-//	a Lua plugin in Kong   ─▶ pluginserver ─▶ luaserver        ├▶ engine ─▶ authn.Policy ─▶ clientcert ▸ certpath ▸ revocation ▸ consumer ─▶ Decision
-//	go-pluginserver        ─▶ goplugin                          ┘
-//	  ◀─ answer in one write ─ the door that it came by (Answer to PDK calls, or a verdict) ◀───────────────────────────────────────────────────┘
-//	kongdata, in the background: -ca-dir ▸ declarative file ▸ Admin API ─▶ the current set of CA certificates (not for luaserver)
-//	revocation, in the background: renewals, -crl-dir, -state-dir ─▶ answers about certificates
+//	Lua mode            Kong's Lua ─▶ pluginserver ─▶ luaserver ┐
+//	plugin-server mode  go-pdk     ─▶ pluginserver ─▶ mtlsauth  ├▶ engine ─▶ authn.Policy ─▶ clientcert ▸ certpath ▸ revocation ▸ consumer
+//	go-pluginserver     MessagePack ───────────────▶ goplugin   ┘                │
+//	      ◀─ a verdict, or PDK calls in one write ◀─ the Answer of a ◀─ Decision ┘
 //
-// Authentication is a function: what was presented, a policy, the CA
-// certificates of the moment and an instant go in, a Decision comes out, and
-// its zero value is a denial. What knows Kong's protocol stays at the rim.
+// Authentication is a function: what was presented, a policy, the CA certificates of the
+// moment and an instant go in, a Decision comes out, and its zero value denies. What knows
+// Kong's protocols stays at the rim; what reads files and URLs runs in the background.
 //
 // # The rooms
 //
-//   - mtlsauth: the plugin server's door: evidence and answers as PDK calls.
-//   - kong (beside this folder): the Lua plugin that asks the engine in Kong's own
-//     process, keeps what it decided, and asks clients for their certificates.
-//   - internal/luaserver: what it asks: decisions, as frames of JSON.
-//   - goplugin: the door of go-pluginserver, a module of its own.
-//   - cli: the program's sub-commands.
-//   - internal/engine: configurations to policies, decisions, what runs in the
-//     background, in every mode.
-//   - internal/config: the configuration in Kong's words: schema and parser.
-//   - internal/konglog: lines for Kong's log.
-//   - internal/flags: flags and environment variables.
-//   - internal/pluginserver: the socket and Kong's plugin protocol; knows no
-//     certificates.
-//   - internal/authn: Policy, Decision, Reason, Answer; the decision cache.
-//   - internal/clientcert: what the client presented.
-//   - internal/certpath: certification path validation (RFC 5280 §6).
-//   - internal/revocation: whether certificates are revoked: the checker. Below
-//     it ocsp and crl judge what was answered (RFC 6960; RFC 5280 §5, §6.3),
-//     fetch visits addresses, statedir and crldir are -state-dir and -crl-dir.
-//   - internal/signature: which algorithms and keys prove something.
-//   - internal/certname: names in certificates (RFC 4514; RFC 5280 §4.2.1.6).
-//   - internal/consumer: whose certificate it is: subject names, credentials,
-//     consumers and their lookup.
-//   - internal/uuid: what Kong takes for an id.
-//   - internal/kongdata: Kong's CA Certificates and consumers, from their sources.
-//   - internal/handshake: the Lua code by which Kong asks for a certificate.
-//   - internal/testing/fakekong: Kong's side of all this, for the demo and the tests;
-//     internal/testing/realkong: a Kong that is installed, in its place.
-//   - e2e: the whole, through the program, in tests; bench: what it costs, beside
-//     servers that do less (go run ./mtlsauth/bench).
-//   - internal/testing/pki: certificates in memory, for the demo and the tests.
-//   - internal/testing/suites: where third-party test vectors lie, for the tests.
-//   - internal/testing/cputime: what code costs, for the tests.
+// The rim, one for each way in which Kong reaches us:
 //
-// imports_test.go holds who may import whom.
+//   - kong (beside this folder): the Lua plugin, which asks the server, caches its
+//     decisions in Kong's workers, and asks clients for certificates.
+//   - internal/luaserver: the server's side of Lua mode, frames of JSON.
+//   - mtlsauth: plugin-server mode, evidence and answers as PDK calls.
+//   - goplugin: go-pluginserver mode, a module of its own.
+//   - internal/pluginserver: the socket and the frames of Kong's plugin protocol.
+//   - internal/handshake: Lua code by which Kong asks for a certificate without the Lua
+//     plugin.
+//   - cli: the program's commands.
+//
+// The engine:
+//
+//   - internal/engine: a policy for each configuration, where its parts come from, and
+//     what runs in the background.
+//   - internal/config: the table of the configuration's fields: schema, parser, defaults.
+//   - internal/konglog: the lines for Kong's log.
+//   - internal/flags: flags and environment variables.
+//
+// The decision:
+//
+//   - internal/authn: Policy, Decision, Reason, Answer; the cache of decisions.
+//   - internal/certificate: reading certificates (RFC 5280 §4) and comparing names.
+//   - internal/clientcert: what the client presented, within its bounds.
+//   - internal/certpath: certification path validation (RFC 5280 §6).
+//   - internal/revocation: certificate status in three modes, and its caches. ocsp and crl
+//     below it judge responses and CRLs (RFC 6960; RFC 5280 §5, §6.3).
+//   - internal/consumer: the consumer of a certificate: names, credentials, lookups.
+//   - internal/certname: names in certificates (RFC 4514; RFC 5280 §4.2.1.6).
+//   - internal/signature: which algorithms and keys are accepted.
+//
+// Files and the network:
+//
+//   - internal/kongdata: CA certificates, consumers and credentials, from files and the
+//     Admin API.
+//   - internal/kongenv: Kong's .kong_env: where Kong listens.
+//   - internal/revocation/fetch fetches URLs; statedir and crldir are -state-dir and
+//     -crl-dir.
+//
+// Leaves: internal/lru, internal/filewatch, internal/uuid.
+//
+// Tests and measurements: e2e (the whole program, in both modes), bench (on a real Kong),
+// internal/testing (a fake Kong that runs the real Lua files, a real one, certificates,
+// third-party suites).
+//
+// imports_test.go says who may import whom.
+//
+// # Where is decided …
+//
+//   - which answer a request gets: authn.Policy.Authenticate, and authn.Decision.Answer
+//   - that a configuration is refused: config.Parse
+//   - how Kong is told: luaserver (decide.go), mtlsauth (calls.go), goplugin (answer.go)
+//   - how long a decision counts: authn.Decision.Left, and luaserver's epochs for what
+//     Kong's workers cache
+//   - what status a certificate has: the table in revocation (finding.go)
+//
+// To add a field of the configuration: its entry in internal/config (fields.go), its use
+// in the room that it concerns, its test; then go generate ./mtlsauth/internal/config.
 //
 // # Failing closed
 //
-// A request passes by a Decision that says Passed and in no other way. What
-// goes wrong in an event (a panic, an unreadable reply, a refused
+// A request passes by a Decision that says Passed or names the anonymous consumer, and in
+// no other way. What goes wrong in an event (a panic, an unreadable reply, a refused
 // configuration) is answered with 500. Time is read once per request.
 package mtlsauth
 

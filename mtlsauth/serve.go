@@ -41,10 +41,10 @@ type UsageError = flags.UsageError
 // returns when it was asked to end, see [pluginserver.Server.Run].
 func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	// Kong's worker that dies takes the ends of our pipes with it: what is
-	// printed then must not end the process before it has drained. And nobody
-	// who asks for a reload too early means the end.
+	// printed then must not end the process before it has drained. Nor may a
+	// reload that is asked for too early.
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGHUP)
-	p, err := engine.Open(o, out)
+	e, err := engine.Open(o, out)
 	if err != nil {
 		return err
 	}
@@ -60,17 +60,17 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	lua := luaserver.New(luaserver.Options{
-		Engine: p,
+		Engine: e,
 		// A group- or world-accessible socket is an explicit choice: no check of the peer.
 		AnyPeer: o.SocketMode&0o077 != 0,
 	})
 	server := pluginserver.New(pluginserver.Options{
-		Plugin: instances{p, &guard{prefix: o.Prefix, log: p.Background()}},
-		Info:   info,
-		Fault:  fault(p),
-		IDs:    ids,
-		Other:  func(e *pluginserver.Exchange) error { return lua.Serve(e) },
-		Log:    p.Background(),
+		Plugin:     instances{e, &guard{prefix: o.Prefix, log: e.Background()}},
+		Info:       info,
+		Fault:      fault(e),
+		IDs:        ids,
+		HandleJSON: func(x *pluginserver.Exchange) error { return lua.Serve(x) },
+		Log:        e.Background(),
 	})
 	other := pluginserver.Answering(path)
 	if other != 0 && o.KeepOther {
@@ -81,22 +81,22 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 		return err
 	}
 	if other != 0 {
-		p.Background().Info("took the socket over from a running server", "socket", path, "pid", other)
+		e.Background().Info("took the socket over from a running server", "socket", path, "pid", other)
 	}
-	p.Background().Info("listening", "socket", path, "version", Version)
+	e.Background().Info("listening", "socket", path, "version", Version)
 
-	refreshed := p.Run(ctx)
+	refreshed := e.Run(ctx)
 	go lua.Run(ctx)
 	err = server.Run(listener, stdin, func() {
 		go func() {
-			p.Reload()
+			e.Reload()
 			lua.Drop()
 		}()
 	})
 	cancel()
 	select {
 	case <-refreshed:
-	case <-time.After(time.Second): // a source that hangs holds up nobody's end
+	case <-time.After(time.Second): // a source that hangs does not delay the end
 	}
 	return err
 }

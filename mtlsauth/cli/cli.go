@@ -23,7 +23,7 @@ const usage = `usage:
   mtls-auth [-kong-prefix DIR] [flags]        the plugin server, as Kong starts it
   mtls-auth -dump [-kong-prefix DIR]          Kong's query command: one JSON object
   mtls-auth demo [-serve]                     the whole how-to on this machine, with no Kong
-  mtls-auth lua -out DIR                      writes the Lua files of the native door, for Kong's lua_package_path
+  mtls-auth lua -out DIR                      writes the Lua plugin's files, for Kong's lua_package_path
   mtls-auth version                           version, go-pdk version, Go version
   mtls-auth -help                             this, and the flags of the plugin server
 `

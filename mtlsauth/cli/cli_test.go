@@ -26,22 +26,22 @@ func TestWrongUseSaysWhatIsAllowed(t *testing.T) {
 	}{
 		{[]string{"-admin-ulr", "x"}, "unknown flag -admin-ulr; did you mean -admin-url?"},
 		{[]string{"-zzzzzzzzzzzzzz"}, "unknown flag -zzzzzzzzzzzzzz\n"},
-		{[]string{"-max-crl-size", "1"}, "1KiB to 1GiB are allowed"},
-		{[]string{"-max-crl-size", "2GiB"}, "1KiB to 1GiB are allowed"},
-		{[]string{"-max-crl-size", "128MB"}, "1KiB to 1GiB are allowed"},
-		{[]string{"-deny-private=maybe"}, "true and false are allowed"},
+		{[]string{"-max-crl-size", "1"}, "must be 1KiB to 1GiB"},
+		{[]string{"-max-crl-size", "2GiB"}, "must be 1KiB to 1GiB"},
+		{[]string{"-max-crl-size", "128MB"}, "must be 1KiB to 1GiB"},
+		{[]string{"-deny-private=maybe"}, "must be true or false"},
 		{[]string{"demoo"}, `unknown command "demoo"; did you mean demo?`},
 		{[]string{"verify"}, "unknown command \"verify\"\n"},
-		{[]string{"-admin-allow-http=yes"}, "true and false are allowed"},
+		{[]string{"-admin-allow-http=yes"}, "must be true or false"},
 		{[]string{"-kong-prefix", ""}, "-kong-prefix: invalid value"},
 		{[]string{"-dump", "extra"}, `unexpected argument "extra"`},
-		{[]string{"-refresh", "1ms"}, `a duration from 1s to 24h is allowed`},
-		{[]string{"-refresh", "10"}, `a duration from 1s to 24h is allowed`},
-		{[]string{"-min-rsa-bits", "512"}, "1024 to 8192 are allowed"},
-		{[]string{"-socket-mode", "0999"}, "an octal mode such as 0600 or 0660 is allowed"},
-		{[]string{"-socket-mode", "0400"}, "an octal mode such as 0600 or 0660 is allowed"},
-		{[]string{"-log-level", "notice"}, "debug, info, warn and error are allowed"},
-		{[]string{"-log-format", "xml"}, "text and json are allowed"},
+		{[]string{"-refresh", "1ms"}, `must be a duration from 1s to 24h`},
+		{[]string{"-refresh", "10"}, `must be a duration from 1s to 24h`},
+		{[]string{"-min-rsa-bits", "512"}, "must be 1024 to 8192"},
+		{[]string{"-socket-mode", "0999"}, "must be an octal mode such as 0600 or 0660"},
+		{[]string{"-socket-mode", "0400"}, "must be an octal mode such as 0600 or 0660"},
+		{[]string{"-log-level", "notice"}, "must be debug, info, warn or error"},
+		{[]string{"-log-format", "xml"}, "must be text or json"},
 		{[]string{"-admin-url", "ftp://x"}, "admin-url"},
 		{[]string{"-admin-url", "http://admin.example:8001"}, "admin-allow-http"},
 		{[]string{"-admin-cert-file", "x"}, "admin-key-file"},
@@ -87,7 +87,7 @@ func TestFlagsFromTheEnvironment(t *testing.T) {
 		t.Errorf("exit %d, %q, want the prefix of the environment", code, stderr)
 	}
 	t.Setenv("MTLS_AUTH_MAX_CRL_SIZE", "much")
-	if code, _, stderr := run(t, "mtls-auth"); code != 2 || !strings.Contains(stderr, `MTLS_AUTH_MAX_CRL_SIZE: invalid value "much": 1KiB to 1GiB are allowed`) {
+	if code, _, stderr := run(t, "mtls-auth"); code != 2 || !strings.Contains(stderr, `MTLS_AUTH_MAX_CRL_SIZE: invalid value "much": must be 1KiB to 1GiB`) {
 		t.Errorf("exit %d, %q, want the variable refused", code, stderr)
 	}
 }

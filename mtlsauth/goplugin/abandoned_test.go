@@ -8,7 +8,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// An event that Kong's worker abandons in the middle holds up nobody else with
+// An event that Kong's worker abandons in the middle delays no other with
 // the same certificate.
 func TestAnEventThatIsAbandoned(t *testing.T) {
 	root := pki.NewCA("root")

@@ -64,14 +64,14 @@ func (in *instance) decide(e *event) (*authn.Decision, error) {
 // isMeant refuses an event that is for another instance. go-pluginserver counts
 // its instances from 0 in each process, and Kong learns of a new process only
 // with the answer to an event, which it sent with an id of the old one. Where
-// Kong does not tell the plugin's id (before 3.1), that can not be found out.
+// Kong does not tell the plugin's id (before 3.1), that cannot be found out.
 func (in *instance) isMeant(e *event) error {
 	if in.pluginID == "" {
 		return nil
 	}
 	id, err := e.text("kong.plugin.get_id")
 	if err == nil && id != "" && id != in.pluginID {
-		err = fmt.Errorf("the event is for plugin %s, the instance of plugin %s: go-pluginserver has been started anew", id, in.pluginID)
+		err = fmt.Errorf("the event is for plugin %s, the instance of plugin %s: go-pluginserver has been restarted", id, in.pluginID)
 	}
 	return err
 }

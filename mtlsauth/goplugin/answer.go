@@ -10,7 +10,7 @@ import (
 // passedKey is the key in kong.ctx.shared of the mark of a request that may go
 // on: the certificate that was judged, as nginx's variable has it, or noLeaf. The
 // guard in Kong refuses a request whose certificate is another, see the package's
-// doc: event ids begin anew in each process of go-pluginserver, so an answer of
+// doc: event ids begin again in each process of go-pluginserver, so an answer of
 // Kong's to an event of the process before may come to be this one's evidence.
 const (
 	passedKey = "mtls_auth_passed"

@@ -18,9 +18,9 @@ type instance struct {
 }
 
 // UnmarshalJSON starts an instance of what Kong sent. It refuses nothing: a
-// configuration that can not be carried out makes an instance that answers every
-// request with 500. What it holds is given back when go-pluginserver has
-// forgotten the instance, of which it tells nobody.
+// configuration that cannot be carried out makes an instance that answers every
+// request with 500. What it uses is given back when go-pluginserver has
+// dropped the instance, of which it sends no word.
 func (c *Config) UnmarshalJSON(data []byte) error {
 	started := new(instance)
 	c.instance = started
@@ -53,14 +53,14 @@ type ofKong struct {
 	ConsumerBy      json.RawMessage `json:"consumer_by"`
 }
 
-// read refuses what is right in itself but would be something else at this door.
+// read refuses what is right in itself but would mean something else in this mode.
 func (k *ofKong) read(data []byte) error {
 	if err := json.Unmarshal(data, k); err != nil {
 		return fmt.Errorf("config: reading the JSON object that Kong sends: %w", err)
 	}
 	var wrong []error
 	if k.ConsumerID != "" || k.ConsumerGroupID != "" {
-		wrong = append(wrong, errors.New("consumer, consumer_group: value must be null: the plugin finds out who the consumer is, it can not be set up for one"))
+		wrong = append(wrong, errors.New("consumer, consumer_group: value must be null: the plugin finds out who the consumer is, it cannot be set up for one"))
 	}
 	if k.Skip != true && (len(k.ConsumerBy) == 0 || string(k.ConsumerBy) == "null") {
 		wrong = append(wrong, errors.New("config.consumer_by: must be given here, as go-pluginserver's schema has no defaults: username, custom_id or both, or [] for none"))

@@ -25,7 +25,7 @@ type event struct {
 	leaf string // what Kong says the client's certificate is, once it was asked
 
 	turn chan struct{} // holds one while Kong is asked
-	over bool          // nobody asks any more; written and read in turn
+	over bool          // no call is made any more; written and read in turn
 }
 
 func newEvent(kong *pdk.PDK) *event {
@@ -91,7 +91,7 @@ func (e *event) text(method string, args ...any) (string, error) {
 	return text, nil
 }
 
-// end has nobody ask any more. It waits for what Kong is being asked, for good
+// end ends all calls. It waits for one that is being made, for good
 // where Kong has abandoned the event.
 func (e *event) end() {
 	e.turn <- struct{}{}
@@ -147,7 +147,7 @@ func (e *event) LoadConsumers(queries []consumer.Query) ([]*consumer.Consumer, e
 		if !ok {
 			return nil, fmt.Errorf("reading a consumer: got %T", reply)
 		}
-		if c.Id != "" { // else nobody: a nil arrives as an empty one
+		if c.Id != "" { // else no consumer: a nil arrives as an empty one
 			found[i] = &consumer.Consumer{ID: c.Id, Username: c.Username, CustomID: c.CustomId, Tags: c.Tags, CreatedAt: int64(c.CreatedAt)}
 		}
 	}

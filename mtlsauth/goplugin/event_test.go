@@ -56,7 +56,7 @@ func TestAnswersThatCanNotBeUsed(t *testing.T) {
 }
 
 // A decision that does not come ends the request before Kong lets it pass, and
-// whoever still decides asks Kong nothing more.
+// a decision that is still being made asks Kong nothing more.
 func TestADecisionHasABound(t *testing.T) {
 	if maxDecision >= time.Minute {
 		t.Errorf("Kong waits a minute, a decision may take %v", maxDecision)
@@ -91,7 +91,7 @@ func TestNoDecisionIsAnError(t *testing.T) {
 	}
 }
 
-// go-pluginserver tells nobody that it has forgotten an instance.
+// go-pluginserver drops an instance without a word.
 func TestInstancesAreGivenBack(t *testing.T) {
 	if err := new(Config).UnmarshalJSON([]byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1b"],"skip_consumer_lookup":true}`)); err != nil {
 		t.Fatal(err)

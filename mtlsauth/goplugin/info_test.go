@@ -96,14 +96,14 @@ func TestQuery(t *testing.T) {
 	}
 }
 
-// Settings that can not be used refuse every configuration, and say why.
-func TestSettingsThatCanNotBeUsed(t *testing.T) {
+// Flags that cannot be used refuse every configuration, and say why.
+func TestFlagsThatCannotBeUsed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ env, want string }{
-		{"MTLS_AUTH_REFRESH=never", `environment variable MTLS_AUTH_REFRESH: invalid value \"never\": a duration from 1s to 24h is allowed`},
+		{"MTLS_AUTH_REFRESH=never", `environment variable MTLS_AUTH_REFRESH: invalid value \"never\": must be a duration from 1s to 24h`},
 		{"MTLS_AUTH_ADMIN_URL=ftp://x", "admin-url"},
 		{"MTLS_AUTH_STATE_DIR=" + file, "-state-dir"},
 	} {

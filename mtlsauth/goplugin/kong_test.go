@@ -113,7 +113,7 @@ func (r *request) run(t *testing.T, c *client, instance int) {
 		args, _ := data["Args"].([]any)
 		answer := map[string]any{"EventId": step["EventId"]}
 		if v := r.do(t, method, args); v != nil {
-			answer["Data"] = v // nil is no key of a Lua table
+			answer["Data"] = v // a Lua table has no key for nil
 		}
 		if r.exit != nil {
 			return // Kong's coroutine ends here

@@ -1,7 +1,7 @@
 // Command goplugin is the plugin mtls-auth as a Go plugin, a shared object that
 // Kong's go-pluginserver loads (github.com/Kong/go-pluginserver v0.6.1, Kong
-// 2.x; Kong 3.x still speaks its MessagePack). It is a door like that of package
-// mtlsauth, to the same plugin: what Kong asks and is told goes through go-pdk
+// 2.x; Kong 3.x still speaks its MessagePack). It is another way to the
+// same engine as package mtlsauth: what Kong asks and is told goes through go-pdk
 // v0.6.1, one call after another.
 //
 //	CGO_ENABLED=1 go build -buildmode=plugin -o mtls-auth.so .

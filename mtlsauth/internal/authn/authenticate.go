@@ -14,13 +14,13 @@ import (
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
-// Presented is what a client presented, as a door got it. The bytes are only
+// Presented is what a client presented, as Kong has it. The bytes are only
 // read before Authenticate returns.
 type Presented struct {
 	Leaf  []byte // PEM; empty when the client sent no certificate
 	Chain []byte // PEM of what was sent above it; empty when nothing was
-	// Authenticated says that an earlier plugin has left a credential. A door
-	// needs to know it only where AsksCredential says so.
+	// Authenticated says that an earlier plugin has left a credential. It needs to
+	// be known only where AsksCredential says so.
 	Authenticated bool
 }
 
@@ -28,14 +28,13 @@ type Presented struct {
 // authenticated the request (Kong's logical OR, which anonymous stands for).
 func (p *Policy) AsksCredential() bool { return !p.options.Anonymous.IsZero() }
 
-// How long a denial is remembered: long enough to take the load of a client
-// that knocks in a loop, short enough that whoever mends something is not kept
-// waiting.
+// How long a denial is cached: long enough to take the load of a client that tries
+// in a loop, short enough that a mistake that was corrected counts soon.
 const deniedFor = 2 * time.Second
 
 // Authenticate decides about what a client presented at an instant, looking up
-// consumers in dir. It fails closed: whatever can not be judged is denied. It
-// waits for the first answer to which CA certificates the policy trusts, and
+// consumers in dir. It fails closed: whatever cannot be verified is denied. It
+// waits until it is first known which CA certificates the policy trusts, and
 // for consumers that are not known yet, at most consumer.MaxWait in all.
 func (p *Policy) Authenticate(ctx context.Context, presented Presented, dir consumer.Directory, now time.Time) *Decision {
 	if presented.Authenticated && p.AsksCredential() {
@@ -59,7 +58,7 @@ func (p *Policy) Authenticate(ctx context.Context, presented Presented, dir cons
 	})
 }
 
-// decide decides about what is not remembered.
+// decide decides about what is not cached.
 func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, e evidence, dir consumer.Directory, now time.Time) *Decision {
 	sent := len(presented.Leaf) > 0
 	if sent {
@@ -79,9 +78,9 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 		ctx, cancel = context.WithTimeout(ctx, consumer.MaxWait)
 		defer cancel()
 	}
-	looked := false
+	looksUp := false
 	if len(paths) > 0 {
-		looked = p.options.Consumers != nil
+		looksUp = p.options.Consumers != nil
 		d = p.complete(ctx, d, paths, e, dir, now)
 	}
 	d.CAIDs = p.options.CAIDs
@@ -89,10 +88,10 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 		d.Missing = e.cas.Missing
 	}
 	if d.Status() == 401 && p.AsksCredential() {
-		looked = true
+		looksUp = true
 		d = p.asAnonymous(ctx, d, dir, now)
 	}
-	if d.Status() != 500 && !(looked && !p.cachesLookups()) {
+	if d.Status() != 500 && !(looksUp && !p.cachesLookups()) {
 		p.options.Cache.put(key, judged, d)
 	}
 	return d
@@ -100,7 +99,7 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 
 var noneSent = Deny(NoneSent, nil)
 
-// judge judges the certificate. The decision is a denial, or there are paths on
+// judge verifies the certificate and its status. The decision is a denial, or there are paths on
 // which it is trusted.
 func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *kongdata.Snapshot, now time.Time) (*Decision, []validated) {
 	if len(snapshot.CAs) == 0 {
@@ -122,7 +121,7 @@ func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *kongd
 }
 
 // validate reads what was presented and finds the paths on which it is trusted,
-// when its turn has come. What it returns instead is a denial.
+// when the limiter lets it. What it returns instead is a denial.
 func (p *Policy) validate(ctx context.Context, presented Presented, trust *certpath.Trust, snapshot *kongdata.Snapshot, now time.Time) ([]validated, []*x509.Certificate, *Decision) {
 	release, err := p.options.Limiter.acquire(ctx)
 	if err != nil {

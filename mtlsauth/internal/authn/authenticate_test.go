@@ -87,7 +87,7 @@ func TestReasons(t *testing.T) {
 			}
 		}))), authn.TooCostly},
 		"a weak key": {sent(root.Client("a", pki.RSA(1024))), authn.WeakAlgorithm},
-		"a critical extension that nobody knows": {sent(root.Client("a", pki.Extension(pkix.Extension{
+		"an unknown critical extension": {sent(root.Client("a", pki.Extension(pkix.Extension{
 			Id: asn1.ObjectIdentifier{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}))), authn.Constraint},
 	}
 	for name, test := range tests {
@@ -144,7 +144,7 @@ func FuzzAMutatedLeafNeverPasses(f *testing.F) {
 			return
 		}
 		if !bytes.Equal(d.Subject.Fingerprint[:], fingerprint(leaf)) && !bytes.Equal(d.Subject.Fingerprint[:], fingerprint(root)) {
-			t.Errorf("a certificate that nobody issued passed: %s", text)
+			t.Errorf("a certificate that no CA issued passed: %s", text)
 		}
 	})
 }

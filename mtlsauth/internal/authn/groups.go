@@ -9,7 +9,7 @@ import (
 
 // groups returns what of the leaf becomes an authenticated group: its only
 // common name, or its whole distinguished name. It fails closed, to no group:
-// a group lets somebody in, so a name must be one that the path's authorities
+// a group authorizes requests, so a name must be one that the path's authorities
 // could vouch for. Where a path has name constraints, a subject counts only
 // when directoryName was among what they constrain (RFC 5280, section
 // 4.2.1.10): an authority confined to DNS names says nothing about subjects.
@@ -19,7 +19,7 @@ func (p *Policy) groups(path validated, d *Decision) []string {
 		return nil
 	}
 	if len(group) > maxHeader { // acl makes a header of it
-		d.note("authenticated group left out: %d bytes, at most %d are allowed", len(group), maxHeader)
+		d.note("authenticated group left out: %d bytes, at most %d are sent", len(group), maxHeader)
 		return nil
 	}
 	return []string{group}
@@ -48,7 +48,7 @@ func (p *Policy) group(path validated) string {
 			continue
 		}
 		if name != nil {
-			return "" // two common names: nobody can say which is meant
+			return "" // two common names: it is unknown which is meant
 		}
 		name = &attributes[i]
 	}

@@ -21,12 +21,12 @@ type Consumers struct {
 	// nil, are asked after them.
 	Credentials *consumer.Credentials
 	Source      CredentialSource
-	// Default is the consumer of certificates that are trusted and nobody's;
-	// zero for none.
+	// Default is the consumer of trusted certificates that no consumer matches; zero
+	// for none.
 	Default consumer.Ref
 }
 
-// CredentialSource holds credentials that are kept up to date.
+// CredentialSource has credentials that are kept up to date.
 type CredentialSource interface {
 	// Credentials returns those that are in force now, in the order in which
 	// they are asked; nil among them stands for some that could not be read yet.
@@ -43,8 +43,8 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []validated, e
 
 	names, err := consumer.SubjectNames(paths[0].Certificates[0], consumer.NameOptions{DirNames: c.DirNames, Believed: believed(paths[0])})
 	if err != nil {
-		// It may be anybody's.
-		return p.nobody(now, now, err)
+		// Any consumer's name may be among those that could not be read.
+		return p.noConsumer(now, now, err)
 	}
 	subject := consumer.Subject{
 		Names: names, CAs: casOn(paths, e),
@@ -64,10 +64,10 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []validated, e
 	fetched := match.Fetched
 	if match.Consumer == nil {
 		if match.Incomplete {
-			return p.nobody(now, fetched, fmt.Errorf("none of the first %d names is a consumer's, and there are more", consumer.MaxNames))
+			return p.noConsumer(now, fetched, fmt.Errorf("no consumer matches any of the first %d names, and there are more", consumer.MaxNames))
 		}
 		if c.Default.IsZero() {
-			return p.nobody(now, fetched, fmt.Errorf("none of its %d names is a consumer's", len(names.Values)))
+			return p.noConsumer(now, fetched, fmt.Errorf("no consumer matches any of its %d names", len(names.Values)))
 		}
 		match.CredentialID = hex.EncodeToString(d.Subject.Fingerprint[:])
 		var asked time.Time
@@ -94,9 +94,9 @@ func (p *Policy) prefetch(ctx context.Context, dir consumer.Prefetcher, matcher 
 	return dir.Prefetch(ctx, questions)
 }
 
-// nobody is the denial of a trusted certificate that is nobody's. Absence is
-// kept no longer than consumers are.
-func (p *Policy) nobody(now, fetched time.Time, why error) *Decision {
+// noConsumer is the denial of a trusted certificate that no consumer matches. Absence is
+// cached no longer than consumers are.
+func (p *Policy) noConsumer(now, fetched time.Time, why error) *Decision {
 	d := deniedAt(now, Deny(NoConsumer, why))
 	d.lastsFor(fetched, p.options.CacheTTL)
 	return d
@@ -162,7 +162,7 @@ var authenticated = &Decision{Reason: Passed, earlier: true}
 func (p *Policy) asAnonymous(ctx context.Context, denied *Decision, dir consumer.Directory, now time.Time) *Decision {
 	matcher := consumer.Matcher{Lookups: p.options.Lookups}
 	if batch, ok := dir.(consumer.Prefetcher); ok {
-		// What failed Resolve says.
+		// Resolve returns what failed.
 		batch.Prefetch(ctx, consumer.Questions{Consumers: p.options.Anonymous.Queries()})
 	}
 	c, asked, err := matcher.Resolve(ctx, p.options.Anonymous, p.ask(dir, now))

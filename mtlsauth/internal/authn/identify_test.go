@@ -14,7 +14,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// people is a directory of usernames; a name whose consumer is nil can not be
+// people is a directory of usernames; a name whose consumer is nil cannot be
 // looked up.
 type people struct {
 	known map[string]*consumer.Consumer
@@ -84,7 +84,7 @@ func TestWhoeverIsNobodyIsRefused(t *testing.T) {
 	}
 }
 
-// Of more names than are looked at nobody can say that none is somebody's.
+// Of more names than are looked up it is unknown whether a consumer matches one.
 func TestTooManyNamesAreNobodysByDefault(t *testing.T) {
 	root := pki.NewCA("root")
 	p := policyOf(trusting(root), looking(func(o *authn.Options) { o.Consumers.Default = consumer.ParseRef("everybody") })...)
@@ -151,7 +151,7 @@ func TestALookupThatFailsIsNeverNobody(t *testing.T) {
 		t.Errorf("once the source is back: got %v, want alice at once", d.Reason)
 	}
 	if d := identify(p, sent(root.Client("bob")), dir, now); !d.Passed() || d.Answer().Consumer.Username != "everybody" {
-		t.Errorf("nobody's: got %v, want default_consumer", d.Reason)
+		t.Errorf("no consumer: got %v, want default_consumer", d.Reason)
 	}
 }
 
@@ -160,7 +160,7 @@ func TestAnonymous(t *testing.T) {
 	p := policyOf(trusting(root), looking(anonymous("guest"))...)
 	dir := knowing("guest", "alice")
 	for name, presented := range map[string]authn.Presented{
-		"none sent": {}, "untrusted": sent(stranger.Client("alice")), "expired": sent(root.Client("alice", pki.Expired())), "nobody's": sent(root.Client("x")),
+		"none sent": {}, "untrusted": sent(stranger.Client("alice")), "expired": sent(root.Client("alice", pki.Expired())), "no consumer": sent(root.Client("x")),
 	} {
 		d := identify(p, presented, dir, time.Now())
 		if d.Passed() || !d.GoesOn() || !d.Anonymous || d.Answer().Consumer.Username != "guest" || d.Answer().CredentialID != "" || len(d.Answer().Groups) > 0 {
@@ -175,7 +175,7 @@ func TestAnonymous(t *testing.T) {
 	if d.Answer().Status != 500 || string(d.Answer().Body()) != `{"message":"anonymous consumer who \"is\" it is configured but doesn't exist"}` {
 		t.Errorf("an anonymous consumer that is not there: got %d %s", d.Answer().Status, d.Answer().Body())
 	}
-	// What is our fault is nobody's to pass on.
+	// A server-side failure does not pass as anonymous.
 	none := trusting()
 	none.set.Missing = []string{"a"}
 	if d := identify(policyOf(none, looking(anonymous("guest"))...), sent(root.Client("alice")), dir, time.Now()); d.GoesOn() || d.Answer().Status != 500 {

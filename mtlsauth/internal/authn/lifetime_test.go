@@ -101,7 +101,7 @@ func TestADenialHoldsNoCertificate(t *testing.T) {
 	leaf := stranger.Client(strings.Repeat("long ", 2000), pki.DNS(names...))
 	p := policyOf(trusting(pki.NewCA("root")))
 	const denials = 200
-	held := make([]*authn.Decision, 0, denials)
+	denied := make([]*authn.Decision, 0, denials)
 	heap := func() uint64 {
 		runtime.GC()
 		var m runtime.MemStats
@@ -114,12 +114,12 @@ func TestADenialHoldsNoCertificate(t *testing.T) {
 		if d.Passed() {
 			t.Fatal("passed")
 		}
-		held = append(held, d)
+		denied = append(denied, d)
 	}
 	if each := (int64(heap()) - int64(before)) / denials; each > 8<<10 {
-		t.Errorf("each denial holds %d bytes", each)
+		t.Errorf("each denial takes %d bytes", each)
 	}
-	runtime.KeepAlive(held)
+	runtime.KeepAlive(denied)
 }
 
 func TestADecisionEndsWithThePath(t *testing.T) {
@@ -134,7 +134,7 @@ func TestADecisionEndsWithThePath(t *testing.T) {
 	if d := p.Authenticate(context.Background(), presented, nil, now.Add(2*time.Hour)); d.Reason != authn.Expired {
 		t.Errorf("after the intermediate's notAfter: %v, want expired", d.Reason)
 	}
-	// A denial is kept for seconds only: whoever comes too early is let in in time.
+	// A denial is cached for seconds only: a certificate that is shown too early passes once it is valid.
 	early := sent(root.Client("b", pki.Valid(now.Add(time.Minute), now.Add(time.Hour))))
 	if d := p.Authenticate(context.Background(), early, nil, now); d.Reason != authn.NotYetValid {
 		t.Fatal(d.Reason)

@@ -30,7 +30,7 @@ func (s *slow) Wait(context.Context) *kongdata.Snapshot {
 }
 
 // Requests that present the same at the same time are decided once; what the
-// memory has no room for is not decided, and not remembered either.
+// memory has no room for is not decided, and not cached either.
 func TestEqualRequestsShareADecision(t *testing.T) {
 	root := pki.NewCA("root")
 	presented, other := sent(root.Client("a")), sent(root.Client("b"))

@@ -12,7 +12,7 @@ import (
 
 // maxHeader is the longest header value that is sent upstream, in bytes: what
 // upstream servers take by default for one header (nginx: 8k). A longer one is
-// left out whole, since a shortened name is somebody else's.
+// left out whole, since a shortened name is another's.
 const maxHeader = 8 << 10
 
 // decided begins the decision for a leaf whose path validated. It has all that

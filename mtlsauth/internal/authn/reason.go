@@ -13,7 +13,7 @@ const (
 	Passed
 	// NoneSent: no client certificate, plain HTTP included.
 	NoneSent
-	// Unreadable: what was sent is no certificate.
+	// Unreadable: what was sent cannot be read as a certificate.
 	Unreadable
 	// IssuerNotFound: no path to a trust anchor.
 	IssuerNotFound
@@ -41,7 +41,7 @@ const (
 	// StatusUnknown: whether it is revoked cannot be found out, or its CA does
 	// not know it.
 	StatusUnknown
-	// NoConsumer: a trusted certificate, and nobody's.
+	// NoConsumer: no consumer matches a trusted certificate.
 	NoConsumer
 	// LookupFailed: whose it is could not be found out, or a consumer that is
 	// configured does not exist.

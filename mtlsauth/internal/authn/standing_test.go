@@ -17,7 +17,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// A pass ends with the path that stands, not with one on which somebody is
+// A pass ends with the path that remains, not with one on which a certificate is
 // revoked.
 func TestAPassEndsWithThePathThatStands(t *testing.T) {
 	root := pki.NewCA("root")
@@ -58,7 +58,7 @@ func (hanging) Do(ctx context.Context, r fetch.Request, how fetch.How, n int64) 
 }
 
 // Who waits for another's decision that comes to a limit does not begin to wait
-// anew: Kong gives up after a minute.
+// again: Kong gives up after a minute.
 func TestALimitIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root := pki.NewCA("root")

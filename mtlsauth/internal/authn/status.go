@@ -12,7 +12,7 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation"
 )
 
-// checkStatus keeps of the validated paths those on which nobody is revoked, and
+// checkStatus keeps of the validated paths those on which no certificate is revoked, and
 // ends the decision with what that rests on. What it returns instead is a
 // denial.
 func (p *Policy) checkStatus(ctx context.Context, d *Decision, paths []validated, trust statusTrust, now time.Time) ([]validated, *Decision) {

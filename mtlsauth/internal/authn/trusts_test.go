@@ -24,7 +24,7 @@ func TestTrustIsMadeOnceForASnapshot(t *testing.T) {
 	snapshot := snapshotOf(root, 1)
 	strict := trusts.of(snapshot, certpath.TrustOptions{})
 	if trusts.of(snapshot, certpath.TrustOptions{}) != strict {
-		t.Error("made anew for the same snapshot")
+		t.Error("made again for the same snapshot")
 	}
 	if trusts.of(snapshot, certpath.TrustOptions{AllowPartialChain: true}) == strict {
 		t.Error("shared by policies that trust differently")

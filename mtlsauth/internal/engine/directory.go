@@ -50,8 +50,8 @@ func (d directory) Find(ctx context.Context, queries []consumer.Query) []consume
 // load asks Kong for consumers, all at once.
 //
 // Kong answers a load_consumer that failed (its database is away) as one that
-// found nobody. What only Kong can know and is somebody's by default or as
-// anonymous would then be given away. So a consumer that has to be there is
+// found no consumer. A consumer that only Kong knows would then be taken for absent, and the
+// request would go on as default_consumer or as anonymous. So a consumer that has to be there is
 // asked for along with the others: where Kong does not know that one either,
 // it knows nothing.
 func (d directory) load(queries []consumer.Query, results []consumer.Result, left []int, alone bool) {

@@ -22,10 +22,10 @@ const (
 	minMemory, maxMemory = 128 << 20, 4 << 30
 )
 
-// What is remembered takes at most a part of the limit each, so that a small
-// machine remembers less and no cache fills the memory for good: CRLs a half (see
+// Each cache takes at most a part of the limit, so that a small
+// machine caches less and no cache fills the memory for good: CRLs a half (see
 // openStatus), decisions an eighth, consumers a sixteenth. The guard's three
-// fourths leave room for what can not be bounded so, configurations above all.
+// fourths leave room for what cannot be bounded so, configurations above all.
 const (
 	decisionShare = 8
 	lookupShare   = 16
@@ -35,7 +35,7 @@ const (
 //
 // GOMAXPROCS needs no such thing: the runtime goes by the processors and by the
 // control group's limit (cpu.max), and looks again as they change. Neither does
-// GOGC: of the processor time of 25,000 new and 100,000 remembered requests the
+// GOGC: of the processor time of 25,000 new and 100,000 cached requests the
 // collector took 2.3 % with 100, 1.3 % with 200 and 0.8 % with 400, and the
 // process was 60, 75 and 98 MiB large. Both can be set in the environment.
 func limitMemory() int64 {
@@ -51,7 +51,7 @@ func limitMemory() int64 {
 }
 
 // availableMemory is the memory of the machine, or of the control group (version
-// 2 or 1) where that has less, in bytes; 0 where nobody tells.
+// 2 or 1) where that has less, in bytes; 0 where it is unknown.
 func availableMemory(root fs.FS) int64 {
 	total := int64(0)
 	less := func(n int64) {
@@ -87,7 +87,7 @@ func availableMemory(root fs.FS) int64 {
 		// What a group may use is bounded by those around it.
 		for at := path.Clean("/" + parts[2]); ; at = path.Dir(at) {
 			if text, err := fs.ReadFile(root, path.Join(folder, at, file)); err == nil {
-				n, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // "max" is none
+				n, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // "max" is not a number: no limit
 				less(n)
 			}
 			if at == "/" {
@@ -101,7 +101,7 @@ func availableMemory(root fs.FS) int64 {
 // memoryGuard tells when the memory that is in use comes near the limit.
 type memoryGuard struct {
 	limit int64
-	next  atomic.Int64 // Unix nanoseconds from which on it is measured anew
+	next  atomic.Int64 // Unix nanoseconds from which on it is measured again
 	full  atomic.Bool
 }
 

@@ -29,7 +29,7 @@ const (
 	crlMemory = 4
 	// minCRLMemory is for small bounds on many CRLs.
 	minCRLMemory = 256 << 20
-	// stateCRLs is how many of the largest CRLs the state folder holds.
+	// stateCRLs is how many of the largest CRLs the state folder has room for.
 	stateCRLs = 8
 	// maxAnswers OCSP responses are kept at most, in an eighth of the memory.
 	maxAnswers, answersShare, answerSize = 100_000, 8, 1 << 10

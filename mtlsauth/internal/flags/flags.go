@@ -32,12 +32,12 @@ func (o *Options) Flags(set *flag.FlagSet) {
 	set.StringVar(&o.AdminCAFile, "admin-ca-file", "", "PEM `FILE` of the CAs that the Admin API's certificate is verified with")
 	set.StringVar(&o.AdminCertFile, "admin-cert-file", "", "PEM `FILE` of the client certificate for the Admin API")
 	set.StringVar(&o.AdminKeyFile, "admin-key-file", "", "PEM `FILE` of its private key")
-	set.StringVar(&o.CRLDir, "crl-dir", "", "`DIR` with CRLs, DER or PEM, complete and delta, which answer before any address is visited")
-	set.StringVar(&o.StateDir, "state-dir", "", "`DIR` in which OCSP answers and CRLs outlive a restart")
+	set.StringVar(&o.CRLDir, "crl-dir", "", "`DIR` with CRLs, DER or PEM, complete and delta, which are asked before any URL is fetched")
+	set.StringVar(&o.StateDir, "state-dir", "", "`DIR` in which OCSP responses and CRLs outlive a restart")
 	set.Func("max-crl-size", "the largest CRL, as `SIZE` in bytes or with KiB, MiB or GiB, 1KiB to 1GiB (default 128MiB)", o.maxCRLSize)
-	Boolean(set, &o.DenyPrivate, "deny-private", "visit no OCSP responder and no CRL at a private or loopback address")
+	Boolean(set, &o.DenyPrivate, "deny-private", "fetch no OCSP response and no CRL from a private or loopback address")
 	o.Refresh, o.MinRSABits, o.SocketMode, o.MaxCRLSize = 10*time.Second, 2048, 0o600, 128<<20
-	set.Func("refresh", "`DURATION` after which CA certificates are asked for anew, 1s to 24h (default 10s)", o.refresh)
+	set.Func("refresh", "`DURATION` after which CA certificates are read again, 1s to 24h (default 10s)", o.refresh)
 	set.Func("min-rsa-bits", "RSA keys below so many `BITS` are refused, 1024 to 8192 (default 2048)", o.minRSABits)
 	set.Func("socket-mode", "`MODE` of the socket's file, octal (default 0600)", o.socketMode)
 	set.Func("log-level", "what is logged, to Kong and to the output: the `LEVEL` debug, info, warn or error (default info)", o.logLevel)
@@ -47,7 +47,7 @@ func (o *Options) Flags(set *flag.FlagSet) {
 func (o *Options) socketMode(value string) error {
 	mode, err := strconv.ParseUint(value, 8, 32)
 	if err != nil || mode > 0o777 || mode&0o600 != 0o600 {
-		return errors.New("an octal mode such as 0600 or 0660 is allowed")
+		return errors.New("must be an octal mode such as 0600 or 0660")
 	}
 	o.SocketMode = fs.FileMode(mode)
 	return nil
@@ -59,7 +59,7 @@ func (o *Options) logLevel(value string) error {
 	}
 	level, ok := levels[value]
 	if !ok {
-		return errors.New("debug, info, warn and error are allowed")
+		return errors.New("must be debug, info, warn or error")
 	}
 	o.LogLevel = level
 	return nil
@@ -67,7 +67,7 @@ func (o *Options) logLevel(value string) error {
 
 func (o *Options) logFormat(value string) error {
 	if value != "text" && value != "json" {
-		return errors.New("text and json are allowed")
+		return errors.New("must be text or json")
 	}
 	o.LogJSON = value == "json"
 	return nil
@@ -76,7 +76,7 @@ func (o *Options) logFormat(value string) error {
 func (o *Options) refresh(value string) error {
 	d, err := time.ParseDuration(value)
 	if err != nil || d < time.Second || d > 24*time.Hour {
-		return errors.New("a duration from 1s to 24h is allowed, such as 30s")
+		return errors.New("must be a duration from 1s to 24h, such as 30s")
 	}
 	o.Refresh = d
 	return nil
@@ -91,7 +91,7 @@ func (o *Options) maxCRLSize(value string) error {
 	}
 	n, err := strconv.ParseInt(number, 10, 32)
 	if err != nil || n < 1 || n*unit < 1<<10 || n*unit > 1<<30 {
-		return errors.New("1KiB to 1GiB are allowed, as a number of bytes or with KiB, MiB or GiB")
+		return errors.New("must be 1KiB to 1GiB, as a number of bytes or with KiB, MiB or GiB")
 	}
 	o.MaxCRLSize = n * unit
 	return nil
@@ -101,26 +101,26 @@ func (o *Options) maxCRLSize(value string) error {
 func (o *Options) minRSABits(value string) error {
 	bits, err := strconv.Atoi(value)
 	if err != nil || bits < 1024 || bits > 8192 {
-		return errors.New("1024 to 8192 are allowed")
+		return errors.New("must be 1024 to 8192")
 	}
 	o.MinRSABits = bits
 	return nil
 }
 
-// Boolean defines a flag whose error says what is allowed.
+// Boolean defines a flag whose error says what it must be.
 func Boolean(set *flag.FlagSet, p *bool, name, usage string) {
 	set.BoolFunc(name, usage, func(value string) error {
 		b, err := strconv.ParseBool(value)
 		if err != nil {
-			return errors.New("true and false are allowed")
+			return errors.New("must be true or false")
 		}
 		*p = b
 		return nil
 	})
 }
 
-// FromEnvironment sets the defaults, and what the environment variables say. A
-// variable that is empty is as one that is not there.
+// FromEnvironment sets the defaults, and what the environment variables say. An
+// empty variable is like an absent one.
 func (o *Options) FromEnvironment() error {
 	set := flag.NewFlagSet("environment", flag.ContinueOnError)
 	o.Flags(set)

@@ -1,7 +1,7 @@
-// Package flags holds what is set outside Kong's configuration of the
-// plugin: where CA certificates and consumers come from, where certificate
-// status is kept, how much is logged. Flags and environment variables set it,
-// the same ones whichever way Kong reaches the plugin.
+// Package flags has the options that are set outside Kong's configuration of the
+// plugin, by flags and environment variables: where CA certificates and consumers come from, where certificate
+// status is kept, how much is logged. They are the same in every
+// mode.
 package flags
 
 import (
@@ -36,7 +36,7 @@ type Options struct {
 
 	Credentials string // file of manual mappings
 
-	// Where certificate status is read from and kept, and what may be visited
+	// Where certificate status is read from and kept, and which URLs may be fetched
 	// for it; see the flags of these names.
 	CRLDir      string
 	StateDir    string

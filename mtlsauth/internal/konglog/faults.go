@@ -41,7 +41,7 @@ type keptFault struct {
 
 const (
 	repeatFault = time.Minute
-	// maxFaults bounds the lines that are remembered: the faults of this
+	// maxFaults bounds the lines that are kept: the faults of this
 	// program are few, only their details vary.
 	maxFaults = 64
 	// furtherFaults stands for those beyond it.
@@ -78,8 +78,8 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.printed.Handle(ctx, r)
 }
 
-// faultKey keeps the key of the reason codes to them: what else is called a
-// reason is told under another.
+// faultKey keeps the key of the reason codes to them: another
+// reason is logged under `why`.
 func faultKey(key string) string {
 	if key == "reason" {
 		return "why"

@@ -10,8 +10,8 @@ import (
 )
 
 // linesPerSecond is how many lines of one reason a second are written; what
-// is beyond is counted and told as one line, so that whoever can make requests
-// can not fill a disk.
+// is beyond is counted and logged as one line, so that a client that makes requests cannot
+// fill a disk.
 const linesPerSecond = 100
 
 // summed counts lines by reason.

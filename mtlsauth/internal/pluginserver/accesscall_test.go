@@ -48,7 +48,7 @@ func FuzzAccessCallIsWhatProtobufReads(f *testing.F) {
 	f.Add(slices.Concat(good, good))                      // protobuf takes the last
 	f.Add(slices.Concat([]byte{8, 1}, good))              // two sequences
 	f.Add(slices.Concat(good, []byte{0x8a, 2, 0}))        // and another command
-	f.Add(slices.Concat(good[:3], []byte{0x80, 0x3e, 1})) // a field that nobody knows
+	f.Add(slices.Concat(good[:3], []byte{0x80, 0x3e, 1})) // an unknown field
 	f.Add(good[:len(good)-1])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, frame []byte) {
@@ -61,7 +61,7 @@ func FuzzAccessCallIsWhatProtobufReads(f *testing.F) {
 		}
 		var call kong_plugin_protocol.RpcCall
 		if err := proto.Unmarshal(frame, &call); err != nil {
-			t.Fatalf("read what is no call: %v", err)
+			t.Fatalf("read bytes that are not a call: %v", err)
 		}
 		event := call.GetCmdHandleEvent()
 		if event == nil || event.EventName != "access" || event.InstanceId != id || call.Sequence != sequence {

@@ -11,7 +11,7 @@ import (
 )
 
 // Calls are PDK calls as bytes, ready to be sent any number of times. The zero
-// value is no call. Calls are immutable.
+// value has no call. Calls are immutable.
 type Calls struct {
 	frames []byte
 	count  int32 // calls in frames, an exit not counted: it is not answered

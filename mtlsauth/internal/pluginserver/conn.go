@@ -54,7 +54,7 @@ func (c *conn) hangUp() {
 	c.SetReadDeadline(time.Now().Add(linger))
 }
 
-// serve answers calls until Kong closes the connection, sends what is no call,
+// serve answers calls until Kong closes the connection, sends bytes that cannot be read as a call,
 // names an unknown instance, or the server drains.
 func (c *conn) serve() {
 	defer c.Close()
@@ -95,7 +95,7 @@ func (c *conn) serve() {
 }
 
 // errUnknownInstance says that Kong named an instance of another process, or
-// one that was given up. Closing the connection makes it start its own anew.
+// one that was given up. Closing the connection makes it start its own again.
 var errUnknownInstance = errors.New("unknown instance")
 
 // errExited says that Kong will close the connection, having its response.
@@ -113,8 +113,8 @@ func (c *conn) discardRest(most time.Duration) {
 
 // call carries out the call in c.frame. An error closes the connection.
 func (c *conn) call() error {
-	if c.server.options.Other != nil && isOther(c.frame) {
-		return c.other()
+	if c.server.options.HandleJSON != nil && isJSON(c.frame) {
+		return c.handleJSON()
 	}
 	if sequence, id, ok := accessCall(c.frame); ok {
 		return c.handle(sequence, id, access)

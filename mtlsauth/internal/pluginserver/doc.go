@@ -14,18 +14,18 @@
 // # Writes
 //
 // PDK calls are prepared with go-pdk itself ([Record]) and sent as bytes.
-// Questions of one [Event.Ask] go out in one write. Statements, whose reply is
+// The calls of one [Event.Ask] go out in one write. Those of [Event.Tell], whose reply is
 // empty, are not waited for: they leave together with the end of the event and
 // their replies are read off before anything that follows counts. So an event
-// with questions is two turnarounds on the socket, whatever it states.
+// that asks is two round trips on the socket, whatever it tells.
 //
 // # Faults
 //
 // Kong repeats an event without limit and without delay when its connection
 // closes in the middle (seen with Kong 3.9.1). So a connection is closed only
-// for bytes that are no call, for a call that can not be served (another
-// plugin's name, no instance ids to be had), and for an instance that this
-// process does not know, which makes Kong start its instances anew. A handler that
+// for bytes that cannot be read as a call, for a call that cannot be served (another
+// plugin's name, no instance id left), and for an instance that this
+// process does not know, which makes Kong start its instances again. A handler that
 // panics, that gives no answer or that cannot read a reply is answered with
 // [Options].Fault, which exits the request: nothing passes by mistake.
 package pluginserver

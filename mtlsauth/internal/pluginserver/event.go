@@ -23,7 +23,7 @@ type Event struct {
 	owed     int // replies that are still to be read off
 	answered bool
 	exits    bool
-	broken   bool // the connection can not be used any more
+	broken   bool // the connection cannot be used any more
 }
 
 // Phase returns the name of the phase, such as "access".

@@ -17,7 +17,7 @@ const maxFrame = 1 << 20
 type tooLarge int64
 
 func (l tooLarge) Error() string {
-	return fmt.Sprintf("a frame of %d bytes, at most %d are allowed", int64(l), maxFrame)
+	return fmt.Sprintf("a frame of %d bytes, must be at most %d", int64(l), maxFrame)
 }
 
 // readLength reads a frame's length.

@@ -18,7 +18,7 @@ import (
 // and one that came to mean another configuration would judge requests by the
 // wrong policy. Ids are reserved in blocks in a file beside the socket, under
 // its lock, before the first of a block is used. After 2³¹ ids they begin
-// anew.
+// again.
 //
 // The file is not synced: it outlives the process, which is all it must, since
 // workers that know an id do not outlive the machine.
@@ -38,7 +38,7 @@ const (
 )
 
 // OpenIDs returns the ids of the socket that path belongs to, and reserves the
-// first of them. It fails when the file can not be read, locked or written.
+// first of them. It fails when the file cannot be read, locked or written.
 func OpenIDs(path string) (*IDs, error) {
 	ids := &IDs{path: path, block: firstBlock}
 	ids.mu.Lock()
@@ -47,7 +47,7 @@ func OpenIDs(path string) (*IDs, error) {
 }
 
 // Next returns an id that was never returned before. It fails only when a new
-// block can not be reserved.
+// block cannot be reserved.
 func (ids *IDs) Next() (int32, error) {
 	ids.mu.Lock()
 	defer ids.mu.Unlock()
@@ -82,8 +82,8 @@ func (ids *IDs) reserveBlock() (int64, error) {
 	n, _ := f.ReadAt(text, 0)
 	first, err := strconv.ParseInt(strings.TrimSpace(string(text[:n])), 10, 64)
 	if err != nil || first < 1 || first > math.MaxInt32 {
-		// A new file, or one that somebody spoilt. What was given out before is
-		// not known, so begin at a place that was hardly ever near.
+		// A new file, or one with other content. What was given out before is
+		// unknown, so begin at a place that was hardly ever near.
 		first = 1 + rand.Int64N(math.MaxInt32/2)
 	}
 	if first+ids.block > math.MaxInt32 {
@@ -95,10 +95,10 @@ func (ids *IDs) reserveBlock() (int64, error) {
 	if _, err := f.WriteAt(text, 0); err != nil {
 		return 0, err
 	}
-	return first, f.Truncate(int64(len(text))) // of what somebody spoilt
+	return first, f.Truncate(int64(len(text))) // of other content
 }
 
-// open opens and locks the file. One that belongs to somebody else, left by a
+// open opens and locks the file. One of another user, left by a
 // server that was once started by hand as root, is replaced.
 func (ids *IDs) open() (*os.File, error) {
 	const flags = os.O_RDWR | os.O_CREATE | syscall.O_NOFOLLOW

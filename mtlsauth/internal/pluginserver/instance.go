@@ -22,7 +22,7 @@ type instance struct {
 type instances struct {
 	ids   *IDs
 	log   *slog.Logger
-	epoch time.Time // ages are measured from it: a clock that is set ages nobody
+	epoch time.Time // ages are measured from it: setting the clock ages none
 
 	mu   sync.RWMutex
 	byID map[int32]*instance
@@ -76,7 +76,7 @@ func (t *instances) sweep(now time.Time) {
 	t.close(gone)
 }
 
-// keep is how long an instance is remembered unused: less than unusedFor where
+// keep is how long an unused instance is kept: less than unusedFor where
 // there are over maxInstances. The lock is held.
 func (t *instances) keep(age time.Duration) time.Duration {
 	if len(t.byID) <= maxInstances {
@@ -102,7 +102,7 @@ func (t *instances) closeAll() {
 	t.close(gone)
 }
 
-// close closes instances. The panic of one is logged: it happens where nobody
+// close closes instances. The panic of one is logged: it happens where nothing
 // else would catch it.
 func (t *instances) close(gone []*instance) {
 	for _, in := range gone {

@@ -14,7 +14,7 @@ func (p *fakePlugin) Start([]byte) Instance { return p }
 func (p *fakePlugin) Handle(*Event) error   { return nil }
 func (p *fakePlugin) Close() {
 	p.closed.Add(1)
-	panic("boom") // nobody's business but the log's
+	panic("boom") // for the log alone
 }
 
 func TestInstancesAreGivenUpLate(t *testing.T) {
@@ -82,7 +82,7 @@ func TestInstancesAreBounded(t *testing.T) {
 	if table.byID[0] != nil || table.byID[1000] == nil || table.byID[maxInstances] == nil {
 		t.Error("want those gone that were not used for the longest time, and no other")
 	}
-	// Kong would start anew whatever it is in the midst of using.
+	// Kong would start again whatever it is in the midst of using.
 	table.byID = map[int32]*instance{}
 	add(1000, 40*time.Second)
 	add(maxInstances, 10*time.Second)

@@ -198,7 +198,7 @@ func start(t *testing.T, plugin pluginserver.Plugin, change ...func(*pluginserve
 	return r
 }
 
-// newServer returns a server that serves nobody yet.
+// newServer returns a server without a listener.
 func newServer(t *testing.T, plugin pluginserver.Plugin) *pluginserver.Server {
 	t.Helper()
 	ids, err := pluginserver.OpenIDs(filepath.Join(t.TempDir(), "ids"))

@@ -31,7 +31,7 @@ type Instance interface {
 	Close()
 }
 
-// Options are what a server needs to know. All fields but Other and Log are required.
+// Options are what a server needs to know. All fields but HandleJSON and Log are required.
 type Options struct {
 	Plugin Plugin
 	// Info answers GetPluginNames and GetPluginInfo, which Kong 3.9 never asks.
@@ -41,15 +41,14 @@ type Options struct {
 	// stack below the first line.
 	Fault func(err error) Calls
 	IDs   *IDs
-	// Other, if given, serves frames that are of another protocol on the same
-	// socket: those that begin with OtherBegins, as no call of Kong's does. An
-	// error closes the connection, as does a panic.
-	Other func(*Exchange) error
-	Log   *slog.Logger // nil: nowhere
+	// HandleJSON, if given, serves frames that are JSON objects, as no call of
+	// Kong's is. An error closes the connection, as does a panic.
+	HandleJSON func(*Exchange) error
+	Log        *slog.Logger // nil: nowhere
 }
 
-// How long instances are remembered after their last event. Kong starts all
-// its instances anew when it names one that is not known, so an instance is
+// How long instances are kept after their last event. Kong starts all
+// its instances again when it names one that is unknown, so an instance is
 // not given up lightly; one that Kong has closed may still have an event on
 // its way.
 const (
@@ -57,7 +56,7 @@ const (
 	closedFor  = time.Minute
 	sweepEvery = time.Minute
 
-	// maxInstances is how many are remembered in any case: twenty times ten
+	// maxInstances is how many are kept in any case: twenty times ten
 	// thousand configurations, in 50 MiB. Beyond it those that were not used for
 	// the longest time go earlier, but none that was used within closedFor.
 	maxInstances = 200_000
@@ -79,7 +78,7 @@ type Server struct {
 	running sync.WaitGroup // connections
 }
 
-// New returns a server that serves nobody yet.
+// New returns a server without a listener.
 func New(o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

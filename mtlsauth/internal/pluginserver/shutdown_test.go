@@ -44,7 +44,7 @@ func TestShutdownLetsARunningEventFinish(t *testing.T) {
 	<-ended
 }
 
-// Kong need not notice: whoever keeps an idle connection open delays nobody.
+// Kong need not notice: an idle connection delays nothing.
 func TestShutdownDoesNotWaitForIdleConnections(t *testing.T) {
 	r := start(t, handler(passing))
 	r.dial().startInstance("{}") // stays open
@@ -61,7 +61,7 @@ func TestAConnectionThatComesTooLate(t *testing.T) {
 	r := start(t, handler(passing))
 	k := r.dial()
 	id := k.startInstance("{}")
-	k.event(id, 3) // holds the server up
+	k.event(id, 3) // delays the server's end
 	k.receive()
 	k.receive()
 	go func() {

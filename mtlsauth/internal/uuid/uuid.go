@@ -1,4 +1,4 @@
-// Package uuid knows what Kong takes for a UUID, the id of all its entities.
+// Package uuid reads UUIDs as Kong does, the ids of all its entities.
 package uuid
 
 import "strings"
@@ -8,7 +8,7 @@ const length = 36
 
 // Parse returns s in lower case, in which ids are compared, and whether it is a
 // UUID as Kong's schemas ask for one: 8-4-4-4-12 hexadecimal digits of any
-// version. It fails closed: what is none gives "".
+// version. Any other string gives "".
 func Parse(s string) (string, bool) {
 	if len(s) != length {
 		return "", false

@@ -14,22 +14,22 @@ import (
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
 
-// door is what the plugin needs of Kong, over the event's connection.
-type door struct{ *pluginserver.Event }
+// request is what the engine needs of Kong, over the event's connection.
+type request struct{ *pluginserver.Event }
 
-var _ engine.Request = door{}
+var _ engine.Request = request{}
 
 // Log implements engine.Request: the line goes with the event.
-func (d door) Log(line konglog.Line) {
+func (r request) Log(line konglog.Line) {
 	calls, err := pluginserver.Record(func(kong *pdk.PDK) error { return write(kong, line) })
 	if err == nil {
-		d.Tell(calls)
+		r.Tell(calls)
 	}
 }
 
 // SessionReused implements engine.Request.
-func (d door) SessionReused() string {
-	replies, err := d.Ask(askReused)
+func (r request) SessionReused() string {
+	replies, err := r.Ask(askReused)
 	if err != nil {
 		return ""
 	}
@@ -37,9 +37,9 @@ func (d door) SessionReused() string {
 	return string(value)
 }
 
-// LoadConsumers implements engine.Request, in one write. It takes as long as Kong
-// takes: busy with these, Kong would look at no answer of ours.
-func (d door) LoadConsumers(queries []consumer.Query) ([]*consumer.Consumer, error) {
+// LoadConsumers implements engine.Loader, in one write. It takes as long as Kong
+// takes: busy with these, Kong would read no answer of ours.
+func (r request) LoadConsumers(queries []consumer.Query) ([]*consumer.Consumer, error) {
 	calls, err := pluginserver.Record(func(kong *pdk.PDK) error {
 		for _, q := range queries {
 			if _, err := kong.Client.LoadConsumer(q.Value, q.By == consumer.ByUsername); err != nil {
@@ -51,14 +51,14 @@ func (d door) LoadConsumers(queries []consumer.Query) ([]*consumer.Consumer, err
 	if err != nil {
 		return nil, err
 	}
-	replies, err := d.Ask(calls)
+	replies, err := r.Ask(calls)
 	if err != nil {
 		return nil, err
 	}
 	found := make([]*consumer.Consumer, len(replies))
 	for i, reply := range replies {
 		if len(reply) == 0 {
-			continue // nobody
+			continue // no consumer
 		}
 		var c kong_plugin_protocol.Consumer
 		if err := proto.Unmarshal(reply, &c); err != nil {

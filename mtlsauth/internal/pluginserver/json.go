@@ -8,27 +8,27 @@ import (
 	"time"
 )
 
-// OtherBegins is the first byte of every frame of the other protocol: that of a
+// jsonPrefix is the first byte of every frame of the Lua plugin's protocol: that of a
 // JSON object. As protobuf it would begin a group with number 15, which no call
 // of Kong's has.
-const OtherBegins = '{'
+const jsonPrefix = '{'
 
-func isOther(frame []byte) bool { return len(frame) > 0 && frame[0] == OtherBegins }
+func isJSON(frame []byte) bool { return len(frame) > 0 && frame[0] == jsonPrefix }
 
-// Exchange is one question of the other protocol until its answer, on a connection
+// Exchange is one question in JSON until its answer, on a connection
 // that carries one after another. Frames are as Kong's: a little-endian length
 // and so many bytes, 1 MiB at most.
 type Exchange struct{ conn *conn }
 
-// other serves a question.
-func (c *conn) other() (err error) {
+// handleJSON serves a question.
+func (c *conn) handleJSON() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
 		}
 	}()
 	defer c.SetDeadline(time.Time{})
-	return c.server.options.Other(&Exchange{c})
+	return c.server.options.HandleJSON(&Exchange{c})
 }
 
 // Question is the frame that began the exchange. It is valid until Read.

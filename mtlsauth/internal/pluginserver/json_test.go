@@ -29,7 +29,7 @@ func asking(e *pluginserver.Exchange) error {
 }
 
 func TestAnotherProtocolOnTheSocket(t *testing.T) {
-	r := start(t, handler(passing), func(o *pluginserver.Options) { o.Other = asking })
+	r := start(t, handler(passing), func(o *pluginserver.Options) { o.HandleJSON = asking })
 	k := r.dial()
 	for i := range 3 {
 		k.send(fmt.Appendf(nil, `{"n":%d}`, i))
@@ -60,7 +60,7 @@ func TestNoOtherProtocol(t *testing.T) {
 func TestShutdownAndAnotherProtocol(t *testing.T) {
 	began, heard := make(chan struct{}), make(chan struct{})
 	r := start(t, handler(passing), func(o *pluginserver.Options) {
-		o.Other = func(e *pluginserver.Exchange) error {
+		o.HandleJSON = func(e *pluginserver.Exchange) error {
 			if string(e.Question()) == `{"watch"}` {
 				close(began)
 				<-e.Draining()
