@@ -1,7 +1,6 @@
 package kongdata
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -31,118 +31,76 @@ const (
 	maxHeader = 64 << 10
 )
 
-// adminAccess is what a request to the Admin API needs besides the address. An
-// empty path is none. The files are read again when they change.
+// adminAccess names the files that are needed besides the address of an Admin API. An
+// empty path names none. They are read each time: they are few and small.
 type adminAccess struct {
-	token  string
-	caPEM  []byte
-	cert   []byte
-	key    []byte
-	pinned [][]byte // DER of certificates that are trusted as they are
+	tokenFile, caFile, certFile, keyFile string
 
-	tokenFile, caFile, certFile, keyFile *filewatch.File
-	pinFiles                             []*filewatch.File
-	pinErr                               error
-	pinByPath                            map[string][]byte
+	// pins are files with certificates of servers that are trusted as they are.
+	pins []string
 }
 
-func newAdminAccess(c Config, pins []string) *adminAccess {
-	access := &adminAccess{
-		tokenFile: accessFile(c.AdminTokenFile),
-		caFile:    accessFile(c.AdminCAFile),
-		certFile:  accessFile(c.AdminCertFile),
-		keyFile:   accessFile(c.AdminKeyFile),
-		pinByPath: make(map[string][]byte),
-	}
-	for _, path := range pins {
-		access.pinFiles = append(access.pinFiles, accessFile(path))
-	}
-	return access
+func newAdminAccess(c Config, pins []string) adminAccess {
+	return adminAccess{c.AdminTokenFile, c.AdminCAFile, c.AdminCertFile, c.AdminKeyFile, pins}
 }
 
-func accessFile(path string) *filewatch.File {
-	if path == "" {
-		return nil
-	}
-	return filewatch.New(path, maxAccessFile)
+// adminSecrets are what the files hold.
+type adminSecrets struct {
+	token         string
+	ca, cert, key string // PEM
+	pinned        []string
+	pinErr        error // why a pin is not among pinned
 }
 
-// read reads the files that have changed and returns whether any did.
-func (a *adminAccess) read(force bool) (bool, error) {
-	var token []byte
-	var changed bool
+func (a adminAccess) read() (adminSecrets, error) {
+	var s adminSecrets
 	for _, f := range []struct {
-		flag string
-		file *filewatch.File
-		into *[]byte
+		flag, path string
+		into       *string
 	}{
-		{"-admin-token-file", a.tokenFile, &token},
-		{"-admin-ca-file", a.caFile, &a.caPEM},
-		{"-admin-cert-file", a.certFile, &a.cert},
-		{"-admin-key-file", a.keyFile, &a.key},
+		{"-admin-token-file", a.tokenFile, &s.token},
+		{"-admin-ca-file", a.caFile, &s.ca},
+		{"-admin-cert-file", a.certFile, &s.cert},
+		{"-admin-key-file", a.keyFile, &s.key},
 	} {
-		if f.file == nil {
+		if f.path == "" {
 			continue
 		}
-		data, fresh, err := f.file.Read(force)
+		data, _, err := filewatch.ReadFile(f.path, maxAccessFile)
 		if err != nil {
-			return false, fmt.Errorf("reading %s: %w", f.flag, err)
+			return s, fmt.Errorf("reading %s: %w", f.flag, err)
 		}
-		if !fresh || f.into != &token && bytes.Equal(data, *f.into) {
-			continue
-		}
-		*f.into, changed = data, true
+		*f.into = string(data)
 	}
-	if token != nil {
-		text := strings.TrimSpace(string(token))
-		if text == "" || strings.ContainsFunc(text, func(r rune) bool { return r < 0x21 || r > 0x7e }) {
-			a.tokenFile.Again()
-			return false, errors.New("-admin-token-file holds no token")
-		}
-		changed = changed || text != a.token
-		a.token = text
+	s.token = strings.TrimSpace(s.token)
+	if a.tokenFile != "" && s.token == "" || strings.ContainsFunc(s.token, func(r rune) bool { return r < 0x21 || r > 0x7e }) {
+		return s, errors.New("-admin-token-file must hold a token: one word of ASCII")
 	}
-	return a.readPins(force) || changed, nil
+	for _, path := range a.pins {
+		// One that cannot be read is not trusted; the rest of TLS still works.
+		data, _, err := filewatch.ReadFile(path, maxAccessFile)
+		if err == nil {
+			// The first is the server's own, what follows is its chain.
+			if block, _ := pem.Decode(data); block != nil && block.Type == "CERTIFICATE" {
+				s.pinned = append(s.pinned, string(block.Bytes))
+				continue
+			}
+			err = fmt.Errorf("%s holds no PEM certificate", path)
+		}
+		s.pinErr = err
+	}
+	return s, nil
 }
 
-// readPins reads the certificates that are trusted as they are. One that cannot be
-// read is not trusted; the rest of TLS still works.
-func (a *adminAccess) readPins(force bool) bool {
-	changed := false
-	a.pinErr = nil
-	for _, file := range a.pinFiles {
-		data, fresh, err := file.Read(force)
-		if err != nil {
-			a.pinErr = err
-			changed = changed || a.pinByPath[file.Path()] != nil
-			delete(a.pinByPath, file.Path())
-			continue
-		}
-		if !fresh {
-			continue
-		}
-		// The first is the server's own, what follows is its chain.
-		block, _ := pem.Decode(data)
-		if block == nil || block.Type != "CERTIFICATE" {
-			a.pinErr = fmt.Errorf("%s holds no PEM certificate", file.Path())
-			block = &pem.Block{}
-		}
-		changed = changed || !bytes.Equal(a.pinByPath[file.Path()], block.Bytes)
-		a.pinByPath[file.Path()] = block.Bytes
-	}
-	a.pinned = nil
-	for _, der := range a.pinByPath {
-		if len(der) > 0 {
-			a.pinned = append(a.pinned, der)
-		}
-	}
-	return changed
+func (s adminSecrets) equal(other adminSecrets) bool {
+	return s.token == other.token && s.ca == other.ca && s.cert == other.cert && s.key == other.key &&
+		slices.Equal(s.pinned, other.pinned) && fmt.Sprint(s.pinErr) == fmt.Sprint(other.pinErr)
 }
 
 // client returns an HTTP client for the address. It follows no redirect, keeps
 // no cookie and uses no proxy: the token goes to this address and nowhere else.
-func (a *adminAccess) client(address adminAddress) (*http.Client, error) {
-	config, err := a.tls(address)
+func (a adminAccess) client(address adminAddress, secrets adminSecrets) (*http.Client, error) {
+	config, err := a.tls(address, secrets)
 	if err != nil {
 		return nil, err
 	}
@@ -180,30 +138,30 @@ func loopbackOnly(_ context.Context, _, address string, _ syscall.RawConn) error
 	return nil
 }
 
-func (a *adminAccess) tls(address adminAddress) (*tls.Config, error) {
+func (a adminAccess) tls(address adminAddress, secrets adminSecrets) (*tls.Config, error) {
 	if !address.tls {
 		return nil, nil
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if a.caFile != nil {
+	if a.caFile != "" {
 		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(a.caPEM) {
+		if !config.RootCAs.AppendCertsFromPEM([]byte(secrets.ca)) {
 			return nil, errors.New("-admin-ca-file holds no PEM certificate")
 		}
 	}
-	if a.certFile != nil {
-		pair, err := tls.X509KeyPair(a.cert, a.key)
+	if a.certFile != "" {
+		pair, err := tls.X509KeyPair([]byte(secrets.cert), []byte(secrets.key))
 		if err != nil {
 			return nil, fmt.Errorf("-admin-cert-file and -admin-key-file: %w", err)
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
-	if len(a.pinFiles) > 0 {
-		pinned, pinErr, roots := a.pinned, a.pinErr, config.RootCAs
+	if len(a.pins) > 0 {
+		roots := config.RootCAs
 		// The usual verification is done below, for what is not pinned.
 		config.InsecureSkipVerify = true
 		config.VerifyConnection = func(state tls.ConnectionState) error {
-			return verifyServer(state.PeerCertificates, pinned, pinErr, roots, address.host)
+			return verifyServer(state.PeerCertificates, secrets, roots, address.host)
 		}
 	}
 	return config, nil
@@ -211,14 +169,12 @@ func (a *adminAccess) tls(address adminAddress) (*tls.Config, error) {
 
 // verifyServer accepts a server that shows one of the pinned certificates, or
 // one that the usual verification accepts. It fails closed.
-func verifyServer(presented []*x509.Certificate, pinned [][]byte, pinErr error, roots *x509.CertPool, host string) error {
+func verifyServer(presented []*x509.Certificate, secrets adminSecrets, roots *x509.CertPool, host string) error {
 	if len(presented) == 0 {
 		return errors.New("the server shows no certificate")
 	}
-	for _, der := range pinned {
-		if bytes.Equal(presented[0].Raw, der) {
-			return nil
-		}
+	if slices.Contains(secrets.pinned, string(presented[0].Raw)) {
+		return nil
 	}
 	intermediates := x509.NewCertPool()
 	for _, cert := range presented[1:] {
@@ -228,8 +184,8 @@ func verifyServer(presented []*x509.Certificate, pinned [][]byte, pinErr error, 
 	if err == nil {
 		return nil
 	}
-	if pinErr != nil {
-		return fmt.Errorf("the server's certificate is not trusted (%w), and the one of admin_ssl_cert cannot be read (%w); -admin-ca-file can name its CA", err, pinErr)
+	if secrets.pinErr != nil {
+		return fmt.Errorf("the server's certificate is not trusted (%w), and the one of admin_ssl_cert cannot be read (%w); -admin-ca-file can name its CA", err, secrets.pinErr)
 	}
 	return fmt.Errorf("the server's certificate is neither the one of admin_ssl_cert nor trusted: %w; -admin-ca-file can name its CA", err)
 }

@@ -44,7 +44,7 @@ const (
 // everything that is not an entity with the id that was asked for is no answer.
 type adminAPI struct {
 	address adminAddress
-	access  *adminAccess
+	access  adminAccess
 	lookups chan struct{} // places for exchanges about consumers
 	current atomic.Pointer[adminClient]
 
@@ -59,13 +59,13 @@ type adminAnswer struct {
 
 // adminClient is how the Admin API is reached at present.
 type adminClient struct {
-	http  *http.Client
-	token string
-	err   error // a file of the access cannot be used
+	http    *http.Client
+	secrets adminSecrets
+	err     error // a file of the access cannot be used
 }
 
 // adminSource is an Admin API as a source.
-func adminSource(address adminAddress, access *adminAccess) Source {
+func adminSource(address adminAddress, access adminAccess) Source {
 	a := &adminAPI{address: address, access: access, lookups: make(chan struct{}, atOnce)}
 	return Source{Name: "Admin API " + address.String(), Read: a.read, Consumer: a.consumer}
 }
@@ -74,7 +74,7 @@ func adminSource(address adminAddress, access *adminAccess) Source {
 // it only connects: then consumers can be looked up.
 func (a *adminAPI) read(ctx context.Context, r Request) Contents {
 	first := a.current.Load() == nil
-	client := a.connect(ctx, r.Force)
+	client := a.connect(ctx)
 	if first || client.err != nil {
 		return Contents{Err: client.err, Asked: true}
 	}
@@ -126,17 +126,17 @@ func (a *adminAPI) read(ctx context.Context, r Request) Contents {
 	return contents
 }
 
-// connect reads the token, certificates and key again that have changed. With ctx
-// its connections end.
-func (a *adminAPI) connect(ctx context.Context, force bool) *adminClient {
+// connect returns how the Admin API is reached with the token, certificates and key
+// that the files hold now. Connections end with ctx.
+func (a *adminAPI) connect(ctx context.Context) *adminClient {
 	old := a.current.Load()
-	changed, err := a.access.read(force)
-	if err == nil && !changed && old != nil && old.err == nil {
+	secrets, err := a.access.read()
+	if err == nil && old != nil && old.err == nil && old.secrets.equal(secrets) {
 		return old
 	}
-	next := &adminClient{token: a.access.token, err: err}
+	next := &adminClient{secrets: secrets, err: err}
 	if err == nil {
-		next.http, next.err = a.access.client(a.address)
+		next.http, next.err = a.access.client(a.address, secrets)
 	}
 	if next.http != nil {
 		context.AfterFunc(ctx, next.http.CloseIdleConnections)
@@ -217,8 +217,8 @@ func (a *adminAPI) exchange(ctx context.Context, client *adminClient, path strin
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "mtls-auth")
-	if client.token != "" {
-		req.Header.Set("Kong-Admin-Token", client.token)
+	if client.secrets.token != "" {
+		req.Header.Set("Kong-Admin-Token", client.secrets.token)
 	}
 	resp, err := client.http.Do(req)
 	if err != nil {

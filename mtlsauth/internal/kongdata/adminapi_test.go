@@ -268,7 +268,7 @@ func TestAdminToken(t *testing.T) {
 	write(t, file, "two\nlines")
 	time.Sleep(200 * time.Millisecond)
 	wantNames(t, "no token", set.Snapshot(), "one/")
-	if !strings.Contains(log.String(), "holds no token") {
+	if !strings.Contains(log.String(), "must hold a token") {
 		t.Errorf("log:\n%s", log)
 	}
 	for _, secret := range []string{"first-token", "wrong-token", "lines"} {

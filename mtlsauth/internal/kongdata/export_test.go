@@ -49,7 +49,7 @@ func LoopbackClient() (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newAdminAccess(Config{}, nil).client(address)
+	return adminAccess{}.client(address, adminSecrets{})
 }
 
 // SharedClient is the client that the Admin API at an address is asked with.
@@ -58,7 +58,7 @@ func SharedClient(raw string) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newAdminAccess(Config{}, nil).client(address)
+	return adminAccess{}.client(address, adminSecrets{})
 }
 
 const (

@@ -111,6 +111,23 @@ func TestFolderFollowsChanges(t *testing.T) {
 	eventually(t, set, "three/1")
 }
 
+// A configuration may name what has come since the last reading.
+func TestFolderIsReadForANewID(t *testing.T) {
+	dir := t.TempDir()
+	log, logger := newLog()
+	sources, err := kongdata.Open(kongdata.Config{CADir: dir}, logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, kongdata.Options{Sources: sources, Refresh: time.Hour, Log: logger})
+	wantNames(t, "another id", s.Want([]string{uuid(2)}).Wait(t.Context()), "/2")
+	write(t, filepath.Join(dir, uuid(1)+".pem"), pemOf("one"))
+	wantNames(t, "", s.Want([]string{uuid(1)}).Wait(t.Context()), "one/")
+	if n := log.count("is in no source"); n != 1 {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
 // A file of the same size and time of change is only told apart by its inode,
 // one changed within a tick of the clock only by its content.
 func TestFolderSameSizeSameTime(t *testing.T) {
@@ -184,6 +201,23 @@ func TestMountedSecret(t *testing.T) {
 			eventually(t, set, "three/1")
 		})
 	}
+}
+
+// A Secret whose id cannot be read stands for the id that it had, and for no other.
+func TestSecretIDBreaks(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "x", "id"), uuid(1))
+	write(t, filepath.Join(dir, "x", "cert"), pemOf("one"))
+	lower := newFake("lower")
+	lower.set(uuid(1), pemOf("lower"))
+	lower.set(uuid(2), pemOf("two"))
+	s, _ := openFolder(t, dir, lower.source())
+	set := s.Want([]string{uuid(1)})
+	wantNames(t, "before", set.Wait(t.Context()), "one/")
+	write(t, filepath.Join(dir, "x", "id"), "rubbish")
+	time.Sleep(200 * time.Millisecond)
+	wantNames(t, "its own id", set.Snapshot(), "one/")
+	wantNames(t, "another id", s.Want([]string{uuid(2)}).Wait(t.Context()), "two/")
 }
 
 // While a Secret is swapped again and again, its id is never missing and never

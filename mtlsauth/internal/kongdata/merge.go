@@ -83,12 +83,10 @@ func (s *Store) decide(e *entry) (v verdict, keep bool) {
 			// Had the owner been a higher source, it would have said by now
 			// that it has the id no more.
 			return v, false
-		case place == e.owner:
-			return v, true
 		}
-		// While a higher source cannot answer, the one whose certificate is in
-		// use may still replace or remove what is its own, and no other
-		// answers.
+		// While this one cannot answer, the source whose certificate is in use,
+		// itself or a lower one, may still replace or remove what is its own, and
+		// no other answers.
 		switch own := s.sources[e.owner].verdict(e); own.outcome {
 		case gone:
 			return v, false

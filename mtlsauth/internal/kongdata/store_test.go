@@ -231,6 +231,25 @@ func TestWaitTogether(t *testing.T) {
 	})
 }
 
+// Until a lower source has been asked for what a higher one had, that stays in use.
+func TestTakingOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newFake("a"), newFake("b")
+		a.set(uuid(1), pemOf("oldA"))
+		b.set(uuid(1), pemOf("oldB"))
+		b.delay = time.Second
+		s := start(t, kongdata.Options{Sources: sourcesOf(a, b)})
+		set := s.Want([]string{uuid(1)})
+		set.Wait(t.Context())
+		a.set(uuid(1), "")
+		s.Reload()
+		time.Sleep(500 * time.Millisecond)
+		wantNames(t, "while the lower one is asked", set.Snapshot(), "oldA/")
+		time.Sleep(time.Second)
+		wantNames(t, "when it has been", set.Snapshot(), "oldB/")
+	})
+}
+
 func TestHungSourceDoesNotHoldUpAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		local, hang := newFake("local"), newFake("hang")
