@@ -27,7 +27,7 @@ func TestCache(t *testing.T) {
 			{0, ttl, 1, 0},
 			{time.Second, ttl, 1, time.Second},
 			{ttl - 1, ttl, 1, ttl - 1},
-			{30 * time.Second, time.Second, 2, 0}, // a shorter cache_ttl asks anew,
+			{30 * time.Second, time.Second, 2, 0}, // a shorter cache_ttl asks again,
 			{31 * time.Second, ttl, 2, time.Second},
 			{ttl, ttl, 2, 30 * time.Second}, // and what it got serves the longer one
 			{30*time.Second + ttl, ttl, 3, 0},
@@ -88,7 +88,7 @@ func TestFetchedIsTheOldestAnswer(t *testing.T) {
 	}
 }
 
-// Nobody is asked for what comes behind a consumer that is in the cache.
+// What comes behind a consumer that is in the cache is not asked for.
 func TestACachedHitEndsTheQuestions(t *testing.T) {
 	directory := town()
 	l := newLookups()
@@ -143,7 +143,7 @@ func TestCacheIsBounded(t *testing.T) {
 		l := newLookups()
 		l.SetCacheLimits(limits[0], limits[1], limits[2], limits[3])
 		for i := range 50 {
-			for _, name := range []string{"u0", fmt.Sprintf("u%d", i), fmt.Sprintf("nobody%d", i)} {
+			for _, name := range []string{"u0", fmt.Sprintf("u%d", i), fmt.Sprintf("absent%d", i)} {
 				if _, _, err := who(t, l, name, ask); err != nil {
 					t.Fatal(err)
 				}
@@ -157,8 +157,8 @@ func TestCacheIsBounded(t *testing.T) {
 			t.Errorf("%s: u0, always in use, was asked for %d times", what, n)
 		}
 		directory.forget()
-		// Names that are nobody's push out no consumer.
-		for _, name := range []string{"u0", "u49", "nobody49"} {
+		// Absent names push out no consumer.
+		for _, name := range []string{"u0", "u49", "absent49"} {
 			if _, _, err := who(t, l, name, ask); err != nil {
 				t.Fatal(err)
 			}
@@ -173,7 +173,7 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
-// Somebody who appears or goes takes the place of the old answer.
+// A consumer that appears or goes takes the place of the old answer.
 func TestCacheHoldsOneAnswerAName(t *testing.T) {
 	directory := &people{}
 	l := newLookups()

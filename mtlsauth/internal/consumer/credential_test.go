@@ -44,7 +44,7 @@ func TestNewCredentialsRefuses(t *testing.T) {
 		{"control character", []consumer.Credential{good, {SubjectName: "a\n", Consumer: alice}}, []string{"credentials[1]", `"a\n"`}},
 		{"not UTF-8", []consumer.Credential{{SubjectName: "\xff", Consumer: alice}}, []string{"subject_name"}},
 		{"no consumer", []consumer.Credential{{SubjectName: "a"}}, []string{"consumer"}},
-		{"CA that is no UUID", []consumer.Credential{{SubjectName: "a", CACertificateID: "ca", Consumer: alice}}, []string{"ca_certificate", `"ca"`, "UUID"}},
+		{"CA that is not a UUID", []consumer.Credential{{SubjectName: "a", CACertificateID: "ca", Consumer: alice}}, []string{"ca_certificate", `"ca"`, "UUID"}},
 		{"CA twice", []consumer.Credential{{SubjectName: "a", CACertificateID: uuid(1), CACertificateSHA256: [32]byte{1}, Consumer: alice}}, []string{"ca_certificate"}},
 	} {
 		got, err := consumer.NewCredentials(test.list)

@@ -30,7 +30,7 @@ func TestMatchFailures(t *testing.T) {
 		{"before the hit, in one batch", named("x", "y", "alice"), nil, []consumer.Query{{By: consumer.ByCustomID, Value: "y"}}, "down"},
 		{"behind the hit, in one batch", named("x", "alice", "y"), nil, []consumer.Query{{By: consumer.ByCustomID, Value: "alice"}, {By: consumer.ByUsername, Value: "y"}}, ""},
 		{"custom_id of a name whose username is found", named("alice"), nil, []consumer.Query{{By: consumer.ByCustomID, Value: "alice"}}, ""},
-		{"nobody and a failure at the end", named(many...), nil, []consumer.Query{{By: consumer.ByCustomID, Value: "n19"}}, "down"},
+		{"no match and a failure at the end", named(many...), nil, []consumer.Query{{By: consumer.ByCustomID, Value: "n19"}}, "down"},
 		{"the mapped consumer, though consumer_by would find one", named("alice"), []*consumer.Credentials{mustIndex(t, cred(1, "alice", "", "bob"))}, []consumer.Query{{By: consumer.ByUsername, Value: "bob"}}, "down"},
 		{"the mapped consumer's id, though the username would be found", named("a"), []*consumer.Credentials{mustIndex(t, cred(1, "a", "", uuid(999)))}, []consumer.Query{{By: consumer.ByID, Value: uuid(999)}}, "down"},
 		{"credentials that have not been read", named("alice"), []*consumer.Credentials{mustIndex(t, cred(1, "alice", "", "alice")), nil}, nil, "not been read"},

@@ -79,7 +79,7 @@ func TestAnswersAreJudged(t *testing.T) {
 		{"username", consumer.ByUsername, "alice", is(consumer.Consumer{ID: "1", Username: "alice"}), true},
 		{"custom_id", consumer.ByCustomID, "alice", is(consumer.Consumer{ID: "1", CustomID: "alice"}), true},
 		{"id", consumer.ByID, uuid(0xabc), is(consumer.Consumer{ID: strings.ToUpper(uuid(0xabc))}), true},
-		{"nobody", consumer.ByUsername, "alice", static{{}}, true},
+		{"absent", consumer.ByUsername, "alice", static{{}}, true},
 		{"another case", consumer.ByUsername, "alice", is(consumer.Consumer{ID: "1", Username: "Alice"}), false},
 		{"a blank more", consumer.ByCustomID, "alice", is(consumer.Consumer{ID: "1", CustomID: "alice "}), false},
 		{"custom_id for username", consumer.ByUsername, "alice", is(consumer.Consumer{ID: "1", CustomID: "alice"}), false},

@@ -31,7 +31,7 @@ func town() *people {
 		{ID: uuid(102), Username: "bob", CustomID: "alice"},
 		{ID: uuid(103), Username: "carol", CustomID: "c-carol"},
 		{ID: uuid(104), Username: uuid(102)}, // called like bob's id
-		{ID: uuid(105), Username: uuid(999)}, // called like nobody's id
+		{ID: uuid(105), Username: uuid(999)}, // called like an id that no consumer has
 	}, fail: map[consumer.Query]error{}}
 }
 
@@ -99,7 +99,7 @@ func TestMatch(t *testing.T) {
 		{"only username", named("c-carol", "bob"), path, nil, consumer.ConsumerBy{Username: true}, "bob bob", "username=c-carol | username=bob"},
 		{"only custom_id", named("alice"), path, nil, consumer.ConsumerBy{CustomID: true}, "bob alice", "custom_id=alice"},
 		{"consumer_by []", named("alice"), path, nil, none, "", ""},
-		{"nobody", named("dave"), path, index(cred(1, "a", "", "alice")), both, "", "username=dave | custom_id=dave"},
+		{"absent", named("dave"), path, index(cred(1, "a", "", "alice")), both, "", "username=dave | custom_id=dave"},
 		{"no names", named(), path, index(cred(1, "a", "", "alice")), both, "", ""},
 		{"a name is never an id", named(uuid(101)), path, nil, both, "", "username=" + uuid(101) + " | custom_id=" + uuid(101)},
 		{"a name that looks like an id is a username", named(uuid(102)), path, nil, both, uuid(102) + " " + uuid(102), "username=" + uuid(102)},

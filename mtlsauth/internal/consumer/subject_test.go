@@ -42,7 +42,7 @@ func TestSubjectNames(t *testing.T) {
 		{"an empty subject", withSubject(), consumer.NameOptions{}, nil},
 		{"an empty CN", withSubject(""), consumer.NameOptions{}, nil},
 		{"a CN with a control character", withSubject("a\nb"), consumer.NameOptions{}, nil},
-		{"a CN that is no text", &x509.Certificate{RawSubject: san(tlv(0x31, attribute(oidCN, tagT61, "\xe4")))}, consumer.NameOptions{}, nil},
+		{"a CN that is not text", &x509.Certificate{RawSubject: san(tlv(0x31, attribute(oidCN, tagT61, "\xe4")))}, consumer.NameOptions{}, nil},
 		{"a CN that is no text beside one that is", &x509.Certificate{RawSubject: san(tlv(0x31, attribute(oidCN, tagT61, "\xe4")), tlv(0x31, attribute(oidCN, tagUTF8, "a")))}, consumer.NameOptions{}, nil},
 		{"SAN present: no CN", withSAN(san(generalName(2, "a.example")), "cn"), consumer.NameOptions{}, []string{"a.example"}},
 		{"an empty SAN is one: no CN", withSAN(san(), "cn"), consumer.NameOptions{}, nil},

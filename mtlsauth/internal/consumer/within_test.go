@@ -33,7 +33,7 @@ func TestLookupsWithinLittleMemory(t *testing.T) {
 		t.Error("eleven absent names are remembered in a KiB")
 	}
 	if asked("alice") {
-		t.Error("names that are nobody's pushed out a consumer")
+		t.Error("names that are absent pushed out a consumer")
 	}
 	l.Forget()
 	for n := range 11 {

@@ -41,7 +41,7 @@ const (
 )
 
 // adminAPI is Kong's Admin API, asked for one entity at a time. 404 is "gone";
-// everything that is not an entity with the id that was asked for is no answer.
+// everything else that is not an entity with the id that was asked for is "down".
 type adminAPI struct {
 	address adminAddress
 	access  adminAccess

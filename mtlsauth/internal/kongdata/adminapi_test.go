@@ -71,7 +71,7 @@ func TestAdminAPI(t *testing.T) {
 	admin.set(uuid(1), "")
 	eventually(t, set, "/1 2 not-uuid")
 	if n := len(admin.times("not-uuid")); n != 0 {
-		t.Error("the Admin API was asked for what is no id")
+		t.Error("the Admin API was asked for what is not a UUID")
 	}
 }
 
@@ -100,7 +100,7 @@ func TestAdminAPIOverUnixSocket(t *testing.T) {
 	wantNames(t, "", s.Want([]string{uuid(1)}).Wait(t.Context()), "one/")
 }
 
-// Whatever is no entity and no 404 is no answer: the source below is not asked.
+// What is neither the entity nor a 404 means down: the source below is not asked.
 func TestAdminAPIDown(t *testing.T) {
 	id := uuid(1)
 	one := pemOf("one")

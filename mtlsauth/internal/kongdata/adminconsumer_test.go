@@ -123,7 +123,7 @@ func adminAnswer(t *testing.T, h http.HandlerFunc) (*kongdata.Store, *consumerFa
 	return s, lower, log
 }
 
-// Whatever is no consumer that was asked for and no 404 is a failure, and the
+// What is neither the consumer that was asked for nor a 404 is a failure, and the
 // source below is not asked.
 func TestAdminConsumerAnswers(t *testing.T) {
 	entity := func(id, username, customID string) string {
@@ -172,7 +172,7 @@ func TestAdminConsumerAnswers(t *testing.T) {
 		{"the username in upper case", body(entity(q(uuid(1)), q("X"), q("c"))), "is the consumer with username"},
 		{"no username", body(entity(q(uuid(1)), "null", q("x"))), "is the consumer with username"},
 		{"no id", body(entity("null", q("x"), q("c"))), "a consumer without an id"},
-		{"an id that is none", body(entity(q("top-secret"), q("x"), q("c"))), "a consumer without an id"},
+		{"not a UUID", body(entity(q("top-secret"), q("x"), q("c"))), "a consumer without an id"},
 		{"a list", body("[" + good + "]"), "not the JSON"},
 		{"a list of consumers", body(`{"data":[` + good + `],"next":null}`), "a consumer without an id"},
 		{"two of them", body(good + good), "not the JSON"},
@@ -280,7 +280,7 @@ func TestAdminConsumerWithTokenBelowAPath(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	write(t, file, "the-token\n")
 	s, _ := openAdmin(t, kongdata.Config{AdminURL: server.URL + "/team%20a/", AdminTokenFile: file})
-	wantLookup(t, s, consumer.ByUsername, "a/b", "nobody")
+	wantLookup(t, s, consumer.ByUsername, "a/b", "absent")
 	if target.Load() != "/team%20a/consumers/a%2Fb" || token.Load() != "the-token" {
 		t.Errorf("asked for %q with token %q", target.Load(), token.Load())
 	}
@@ -290,7 +290,7 @@ func TestAdminConsumerDown(t *testing.T) {
 	server := httptest.NewServer(newKong())
 	lower := newConsumerFake("lower")
 	s, _ := openAdmin(t, kongdata.Config{AdminURL: server.URL}, lower.source())
-	wantLookup(t, s, consumer.ByUsername, "x", "nobody")
+	wantLookup(t, s, consumer.ByUsername, "x", "absent")
 	server.Close()
 	for range 10 {
 		if got := lookup(t.Context(), s, consumer.ByUsername, "x"); !strings.Contains(got, "connection refused") {

@@ -22,7 +22,7 @@ func TestNamesStayInTheirPlace(t *testing.T) {
 		admin.add(consumer.Consumer{ID: uuid(1000 + i), Username: name, CustomID: "u" + name})
 		admin.add(consumer.Consumer{ID: uuid(2000 + i), CustomID: name})
 	}
-	// Everybody that a wrong address would lead to.
+	// All that a wrong URL would lead to.
 	for i, name := range []string{"x", "a", "b", "", ".."} {
 		admin.add(consumer.Consumer{ID: uuid(3000 + i), Username: name, CustomID: name + "'s"})
 	}
@@ -37,8 +37,8 @@ func TestNamesStayInTheirPlace(t *testing.T) {
 		if err != nil || got.ID != uuid(2000+i) {
 			t.Errorf("custom_id %q: got %+v, %v", name, got, err)
 		}
-		wantLookup(t, s, consumer.ByUsername, name+"~", "nobody")
-		wantLookup(t, s, consumer.ByCustomID, name+"~", "nobody")
+		wantLookup(t, s, consumer.ByUsername, name+"~", "absent")
+		wantLookup(t, s, consumer.ByCustomID, name+"~", "absent")
 		if len(admin.targets) != 4 {
 			t.Fatalf("%q: asked for %q", name, admin.targets)
 		}
@@ -70,32 +70,32 @@ func TestNamesWithoutAPlace(t *testing.T) {
 	// In a query they are names like others.
 	admin.add(consumer.Consumer{ID: uuid(1), CustomID: ".."})
 	wantLookup(t, s, consumer.ByCustomID, "..", "custom_id ..")
-	wantLookup(t, s, consumer.ByCustomID, ".", "nobody")
+	wantLookup(t, s, consumer.ByCustomID, ".", "absent")
 	if log.count("does not answer") != 0 {
 		t.Errorf("a client's name is logged as a fault of the source:\n%s", log)
 	}
 }
 
-// Kong takes a UUID for an id: it can not be asked for such a username.
+// Kong takes a UUID for an id: it cannot be asked for such a username.
 func TestUsernameLikeAnID(t *testing.T) {
 	admin := newKong()
 	server := httptest.NewServer(admin)
 	defer server.Close()
 	s, _ := openAdmin(t, kongdata.Config{AdminURL: server.URL})
-	admin.add(consumer.Consumer{ID: uuid(1), Username: "somebody"})
+	admin.add(consumer.Consumer{ID: uuid(1), Username: "other"})
 	admin.add(consumer.Consumer{ID: uuid(2), Username: uuid(3)})
 	admin.add(consumer.Consumer{ID: uuid(4), Username: uuid(4)})
 	wantLookup(t, s, consumer.ByUsername, uuid(1), "unanswerable: …")
 	wantLookup(t, s, consumer.ByUsername, strings.ToUpper(uuid(10)), "unanswerable: …")
 	wantLookup(t, s, consumer.ByUsername, uuid(3), "unanswerable: …")
 	wantLookup(t, s, consumer.ByUsername, uuid(4), uuid(4))
-	wantLookup(t, s, consumer.ByUsername, "somebody", "somebody")
-	wantLookup(t, s, consumer.ByID, uuid(1), "somebody")
-	wantLookup(t, s, consumer.ByID, uuid(3), "nobody")
+	wantLookup(t, s, consumer.ByUsername, "other", "other")
+	wantLookup(t, s, consumer.ByID, uuid(1), "other")
+	wantLookup(t, s, consumer.ByID, uuid(3), "absent")
 	// As a custom_id it is one like any other.
 	admin.add(consumer.Consumer{ID: uuid(5), CustomID: uuid(1)})
 	wantLookup(t, s, consumer.ByCustomID, uuid(1), "custom_id "+uuid(1))
-	wantLookup(t, s, consumer.ByCustomID, uuid(2), "nobody")
+	wantLookup(t, s, consumer.ByCustomID, uuid(2), "absent")
 }
 
 func TestPathSegment(t *testing.T) {

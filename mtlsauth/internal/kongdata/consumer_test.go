@@ -79,7 +79,7 @@ func (f *consumerFake) failConsumers(err error) {
 	f.cerr = err
 }
 
-// lookup writes a lookup's outcome as the username, "nobody", "no consumers" or
+// lookup writes a lookup's outcome as the username, "absent", "no consumers" or
 // the error.
 func lookup(ctx context.Context, s *kongdata.Store, by consumer.By, value string) string {
 	c, err := find(ctx, s, by, value)
@@ -96,7 +96,7 @@ func lookup(ctx context.Context, s *kongdata.Store, by consumer.By, value string
 	case errors.Is(err, kongdata.ErrNotFound) && errors.Is(err, kongdata.ErrNoConsumers):
 		return "both: " + err.Error()
 	case errors.Is(err, kongdata.ErrNotFound):
-		return "nobody"
+		return "absent"
 	case errors.Is(err, kongdata.ErrNoConsumers):
 		return "no consumers"
 	case errors.Is(err, kongdata.ErrUnanswerable):
@@ -144,14 +144,14 @@ func TestConsumerSources(t *testing.T) {
 	}{
 		{"both have it", has(upper), has(lower), "x", uuid(1), 0},
 		{"the lower has it", none, has(lower), "x", uuid(2), 1},
-		{"neither", none, none, "nobody", "", 1},
+		{"neither", none, none, "absent", "", 1},
 		{"the upper is down", fails(errDown), has(lower), "error: upper: down", "", 0},
 		{"the lower is down", none, fails(errDown), "error: lower: down", "", 1},
 		{"the upper has it, the lower is down", has(upper), fails(errDown), "x", uuid(1), 0},
-		{"the upper can not be asked this", fails(kongdata.ErrUnanswerable), has(lower), "unanswerable: upper: " + kongdata.ErrUnanswerable.Error(), "", 0},
+		{"the upper cannot be asked this", fails(kongdata.ErrUnanswerable), has(lower), "unanswerable: upper: " + kongdata.ErrUnanswerable.Error(), "", 0},
 		{"the upper knows no consumers", fails(kongdata.ErrNoConsumers), has(lower), "x", uuid(2), 1},
-		{"the upper knows no consumers, the lower has none", fails(kongdata.ErrNoConsumers), none, "nobody", "", 1},
-		{"the upper has none, the lower knows no consumers", none, fails(kongdata.ErrNoConsumers), "nobody", "", 1},
+		{"the upper knows no consumers, the lower has none", fails(kongdata.ErrNoConsumers), none, "absent", "", 1},
+		{"the upper has none, the lower knows no consumers", none, fails(kongdata.ErrNoConsumers), "absent", "", 1},
 		{"neither knows consumers", fails(kongdata.ErrNoConsumers), fails(kongdata.ErrNoConsumers), "no consumers", "", 1},
 		{"an absence in other words", fails(fmt.Errorf("it: %w", kongdata.ErrNotFound)), has(lower), "x", uuid(2), 1},
 		{"a refused entity", fails(&kongdata.RefusedError{Reason: "twice"}), has(lower), "error: upper: refused: twice", "", 0},
@@ -214,7 +214,7 @@ func TestConsumerAnswers(t *testing.T) {
 		{"another id", consumer.ByID, uuid(1), consumer.Consumer{ID: uuid(2), Username: uuid(1)}, "error: a: the answer is the consumer with id …"},
 		{"the id of a name", consumer.ByUsername, uuid(1), whole, "error: …"},
 		{"no id", consumer.ByUsername, "x", consumer.Consumer{Username: "x"}, "error: a: the answer is a consumer without an id"},
-		{"an id that is none", consumer.ByUsername, "x", consumer.Consumer{ID: "1", Username: "x"}, "error: …"},
+		{"not a UUID", consumer.ByUsername, "x", consumer.Consumer{ID: "1", Username: "x"}, "error: …"},
 		{"nothing", consumer.ByCustomID, "c", consumer.Consumer{}, "error: …"},
 	}
 	for _, test := range tests {
@@ -233,7 +233,7 @@ func TestConsumerAnswers(t *testing.T) {
 	}
 }
 
-// What nobody can have, or everybody, is not asked for.
+// What no consumer can have, or all, is not asked for.
 func TestConsumerQuestions(t *testing.T) {
 	a := newConsumerFake("a")
 	a.consumers["id="+uuid(10)] = consumer.Consumer{ID: uuid(10), Username: "x"}
@@ -241,8 +241,8 @@ func TestConsumerQuestions(t *testing.T) {
 	a.consumers["custom_id="] = consumer.Consumer{ID: uuid(1)}
 	s := start(t, kongdata.Options{Sources: sourcesOf(a)})
 	wantLookup(t, s, consumer.ByID, strings.ToUpper(uuid(10)), "x")
-	wantLookup(t, s, consumer.ByID, "x", "nobody")
-	wantLookup(t, s, consumer.ByID, uuid(10)+"/", "nobody")
+	wantLookup(t, s, consumer.ByID, "x", "absent")
+	wantLookup(t, s, consumer.ByID, uuid(10)+"/", "absent")
 	wantLookup(t, s, consumer.ByID, "", "unanswerable: …")
 	wantLookup(t, s, consumer.ByUsername, "", "unanswerable: …")
 	wantLookup(t, s, consumer.ByCustomID, "", "unanswerable: …")
@@ -268,7 +268,7 @@ func TestConsumerLog(t *testing.T) {
 		}
 		ask := func() { lookup(t.Context(), s, consumer.ByUsername, "x") }
 		ask()
-		expect("nobody", 0, 0)
+		expect("absent", 0, 0)
 		a.failConsumers(kongdata.ErrUnanswerable)
 		ask()
 		expect("unanswerable", 0, 0)
@@ -313,7 +313,7 @@ func TestConsumerLog(t *testing.T) {
 		a.failConsumers(nil)
 		ask()
 
-		// A request that went away is nobody's fault, one that took too long is.
+		// That a request went away is not a fault of the source, that it took too long is.
 		time.Sleep(time.Minute)
 		a.consumerDelay = time.Hour
 		ctx, cancel := context.WithCancel(t.Context())
@@ -337,5 +337,5 @@ func TestConsumerFileBelowFolder(t *testing.T) {
 	s.Want([]string{uuid(1)}).Wait(t.Context())
 	write(t, path, "consumers:\n- {id: "+uuid(1)+", username: y}\n")
 	eventuallyLookup(t, s, consumer.ByUsername, "y", "y")
-	wantLookup(t, s, consumer.ByUsername, "x", "nobody")
+	wantLookup(t, s, consumer.ByUsername, "x", "absent")
 }

@@ -155,7 +155,7 @@ func TestCredentialsRefused(t *testing.T) {
 		{"a consumer no mapping", "consumers: [alice]", "consumers[0]: it is text; must be a mapping"},
 		{"credentials no list", "consumers: [{username: a, mtls_auth_credentials: {subject_name: x}}]", `consumers[0]: username "a": mtls_auth_credentials: it is a mapping; must be a list`},
 		{"a consumer without a name", "consumers: [{mtls_auth_credentials: [{subject_name: x}]}]", "consumers[0]: mtls_auth_credentials[0]: its consumer has neither id nor username nor custom_id"},
-		{"a username that is no text", "consumers: [{username: 17, mtls_auth_credentials: [{subject_name: x}]}]", "consumers[0]: username: it is a number; must be text (in quotes"},
+		{"a username that is not text", "consumers: [{username: 17, mtls_auth_credentials: [{subject_name: x}]}]", "consumers[0]: username: it is a number; must be text (in quotes"},
 		{"a consumer's id", "consumers: [{id: a, mtls_auth_credentials: [{subject_name: x}]}]", `consumers[0]: id: must be a UUID`},
 		{"decK's variables", "consumers: [{username: '${{ env \"DECK_X\" }}', mtls_auth_credentials: [{subject_name: x}]}]", "decK's variables"},
 		{"credential no mapping", one("a"), in + "it is text; must be a mapping"},

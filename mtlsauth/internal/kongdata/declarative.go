@@ -23,7 +23,7 @@ const (
 )
 
 // file is a file of Kong's declarative format or decK's. A version that cannot be
-// used is no answer, so that what the last good one said stays in use.
+// used says nothing, so that what the last good one said stays in use.
 type file struct {
 	watch *filewatch.File
 	log   *slog.Logger

@@ -59,7 +59,7 @@ func TestDeclarative(t *testing.T) {
 		{"half of JSON", "kong.json", jsonOf(t, id, one)[:200], "/a", "JSON"},
 		{"broken YAML", "kong.yml", yamlOf(id, one) + "x: [\n", "/a", "yaml"},
 		{"an id twice", "kong.yml", yamlOf(id, one) + "- id: " + upper + "\n", "/a", "appears twice"},
-		{"an id that is none", "kong.yml", yamlOf("secret", one), "/a", "must be a UUID"},
+		{"not a UUID", "kong.yml", yamlOf("secret", one), "/a", "must be a UUID"},
 		{"a wrong type", "kong.yml", "ca_certificates: top-secret\n", "/a", "ca_certificates: it is text; must be a list"},
 		{"an alias bomb", "kong.yml", "a: &a [x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nca_certificates: [*c,*c,*c,*c]\n", "/a", "ca_certificates[0]: it is a list"},
 	}

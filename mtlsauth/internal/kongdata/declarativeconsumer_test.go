@@ -94,13 +94,13 @@ func TestDeclarativeConsumers(t *testing.T) {
 			wantLookup(t, s, consumer.ByCustomID, "alice", "c-alice")
 			wantLookup(t, s, consumer.ByUsername, "Alice", "Alice")
 			wantLookup(t, s, consumer.ByUsername, uuid(3), uuid(3)) // a name, not that id
-			wantLookup(t, s, consumer.ByUsername, uuid(5), "nobody")
+			wantLookup(t, s, consumer.ByUsername, uuid(5), "absent")
 			wantLookup(t, s, consumer.ByUsername, "..", "..")
 			wantLookup(t, s, consumer.ByUsername, "a/b?c", "a/b?c")
 			for _, name := range []string{"ALICE", "alice ", "ali", "c-carol", "c-dave", "null", "~"} {
-				wantLookup(t, s, consumer.ByUsername, name, "nobody")
+				wantLookup(t, s, consumer.ByUsername, name, "absent")
 			}
-			wantLookup(t, s, consumer.ByCustomID, "bob", "nobody")
+			wantLookup(t, s, consumer.ByCustomID, "bob", "absent")
 			got := lookup(t.Context(), s, consumer.ByCustomID, "c-dave")
 			if !strings.HasPrefix(got, "unanswerable: ") || !strings.Contains(got, `"c-dave"`) || !strings.Contains(got, "kong.") {
 				t.Errorf("without id and username: got %q", got)
@@ -115,14 +115,14 @@ func TestBrokenConsumers(t *testing.T) {
 		{"a username twice", "kong.yml", with("username: x", "username: x"), `consumers[1]: the username "x" appears twice`},
 		{"a username twice, with ids", "kong.yml", with("{id: "+uuid(1)+", username: x}", "{id: "+uuid(2)+", username: x}"), `the username "x" appears twice`},
 		{"a custom_id twice", "kong.yml", with("{username: x, custom_id: c}", "{username: y, custom_id: c}"), `consumers[1]: the custom_id "c" appears twice`},
-		{"a custom_id twice, of nobody known", "kong.yml", with("custom_id: c", "custom_id: c"), `the custom_id "c" appears twice`},
+		{"a custom_id twice, without ids", "kong.yml", with("custom_id: c", "custom_id: c"), `the custom_id "c" appears twice`},
 		{"an id twice", "kong.yml", with("{id: "+uuid(10)+", username: x}", "{id: "+strings.ToUpper(uuid(10))+", username: y}"), "the id \"" + uuid(10) + "\" appears twice"},
 		{"a derived id twice", "kong.yml", with("username: x", "{id: "+kongdata.DerivedID("consumers", "x")+", username: y}"), "appears twice"},
-		{"an id that is none", "kong.yml", with("{id: top-secret, username: x}"), "consumers[0]: id: must be a UUID"},
+		{"not a UUID", "kong.yml", with("{id: top-secret, username: x}"), "consumers[0]: id: must be a UUID"},
 		{"no list", "kong.yml", "consumers: top-secret\n", "consumers: it is text; must be a list"},
 		{"a list of names", "kong.yml", with("top-secret"), "consumers[0]: it is text; must be a mapping"},
 		{"tags that are no list", "kong.yml", with("{username: x, tags: top-secret}"), "consumers[0]: tags: it is text; must be a list"},
-		{"a username that is no string", "kong.json", `{"consumers":[{"username":1}]}`, "consumers[0]: username: it is a number; must be text"},
+		{"a username that is not a string", "kong.json", `{"consumers":[{"username":1}]}`, "consumers[0]: username: it is a number; must be text"},
 		{"no UTF-8", "kong.json", "{\"consumers\":[{\"username\":\"a\xff\"}]}", "consumers[0]: username: it is not UTF-8"},
 		{"half a character", "kong.json", `{"consumers":[{"custom_id":"\ud800"}]}`, "consumers[0]: custom_id: it is not UTF-8"},
 		{"no UTF-8 in YAML", "kong.yml", with("username: \"a\xff\""), "yaml"},
@@ -159,18 +159,18 @@ func TestDeclarativeConsumersBelow(t *testing.T) {
 	}
 	wantLookup(t, s, consumer.ByUsername, "y", "y")
 	s, _ = openFile(t, "kong.yml", "_format_version: \"3.0\"\n")
-	wantLookup(t, s, consumer.ByUsername, "x", "nobody")
+	wantLookup(t, s, consumer.ByUsername, "x", "absent")
 }
 
-// A new version that is broken leaves whoever was known in use, and makes
-// nobody of no one.
+// A new version that is broken leaves the consumers of the last good one in use, and
+// makes none absent.
 func TestDeclarativeConsumersBreak(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kong.yml")
 	write(t, path, "consumers: [{username: x}]")
 	lower := newConsumerFake("lower")
 	s, log := openAdmin(t, kongdata.Config{DeclarativeConfig: path}, lower.source())
 	wantLookup(t, s, consumer.ByUsername, "x", "x")
-	wantLookup(t, s, consumer.ByUsername, "y", "nobody")
+	wantLookup(t, s, consumer.ByUsername, "y", "absent")
 	asked := len(lower.questions)
 	for _, breakIt := range []func(){
 		func() { write(t, path, "consumers: [{username: y}, {username: y}]") },
@@ -195,7 +195,7 @@ func TestDeclarativeConsumersBreak(t *testing.T) {
 	}
 	write(t, path, "consumers: [{username: y}]")
 	eventuallyLookup(t, s, consumer.ByUsername, "y", "y")
-	wantLookup(t, s, consumer.ByUsername, "x", "nobody")
+	wantLookup(t, s, consumer.ByUsername, "x", "absent")
 	if log.count("can be read again") != 1 {
 		t.Errorf("log:\n%s", log)
 	}

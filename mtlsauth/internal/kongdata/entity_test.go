@@ -13,7 +13,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// hugeRSA is a certificate with an RSA key that nobody can make in a test: the
+// hugeRSA is a certificate with an RSA key that takes too long to make in a test: the
 // modulus of a small one is replaced before signing by another key.
 func hugeRSA(t *testing.T, bits int) *pki.Certificate {
 	t.Helper()
@@ -80,7 +80,7 @@ func FuzzJudgeCA(f *testing.F) {
 			t.Fatal("a certificate and an error, or neither")
 		}
 		if cert != nil && !cert.IsCA {
-			t.Fatal("accepted what is no CA")
+			t.Fatal("accepted what is not a CA")
 		}
 	})
 }

@@ -156,7 +156,7 @@ func TestPanics(t *testing.T) {
 					wantNames(t, "what was known stays", set.Snapshot(), "one/")
 				}
 				if _, err := find(t.Context(), s, consumer.ByUsername, "y"); where == "reading" && (err == nil || errors.Is(err, kongdata.ErrNotFound)) {
-					t.Errorf("somebody who was not known: got %v", err)
+					t.Errorf("a consumer that was not known: got %v", err)
 				}
 				if n := log.count("panic while a source was asked"); n < 5 || n > 6 {
 					t.Errorf("%d lines in 5.5 minutes, want one a minute", n)

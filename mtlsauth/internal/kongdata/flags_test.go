@@ -47,8 +47,8 @@ func TestAbsentFiles(t *testing.T) {
 	}
 }
 
-// Nobody knows where a .kong_env leads that can not be read, but Kong knows its
-// consumers: whoever asks may ask it.
+// It is not known where a .kong_env leads that cannot be read, but Kong knows its
+// consumers and can be asked.
 func TestConsumerBesideUnreadableKongEnv(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"unreadable": func(path string) error { return os.Mkdir(path, 0o700) },

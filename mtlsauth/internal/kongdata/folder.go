@@ -34,7 +34,7 @@ const (
 // mounted, or such a folder itself.
 //
 // A file that cannot be read, or holds no whole certificate because it is being
-// written, is no answer for its id: what was known stays. Two files of one id with
+// written, says nothing of its id: what was known stays. Two files of one id with
 // different contents are a mistake that cannot be resolved here: the id is refused.
 type folder struct {
 	path string

@@ -48,7 +48,7 @@ func TestFolder(t *testing.T) {
 		{"half a file", map[string]string{id + ".pem": one[:len(one)/2]}, "/ab", "no whole PEM certificate"},
 		{"too large", map[string]string{id + ".pem": one + strings.Repeat("\n", kongdata.MaxEntity)}, "/ab", "more than 1048576 bytes"},
 		{"a Secret without certificate", map[string]string{"x/id": id}, "/ab", "neither cert nor ca.crt"},
-		{"an id that is none", map[string]string{"x/id": "../../etc", "x/cert": one}, "/ab", "must hold a UUID"},
+		{"not a UUID", map[string]string{"x/id": "../../etc", "x/cert": one}, "/ab", "must hold a UUID"},
 		{"not there", map[string]string{uuid(2) + ".pem": one}, "other/", ""},
 		{"empty folder", map[string]string{"README": ""}, "other/", ""},
 	}

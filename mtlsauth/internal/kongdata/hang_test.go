@@ -13,8 +13,7 @@ import (
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
-// A pipe wherever a file or a folder is expected is no answer, and holds up
-// nothing.
+// A pipe where a file or a folder is expected means down, and holds up nothing.
 func TestPipes(t *testing.T) {
 	for _, name := range []string{"id", "secret/id", "secret/cert", "secret/ca.crt", ".", "kong.yml", ".kong_env", "token"} {
 		t.Run(name, func(t *testing.T) {
@@ -73,18 +72,18 @@ func TestPipes(t *testing.T) {
 	}
 }
 
-// hangingSource is one whose looks last until they are let go.
+// hangingSource is one whose readings last until they are let go.
 type hangingSource struct {
 	*consumerFake
-	gate  chan struct{} // nil: looks end at once
-	looks chan struct{}
+	gate  chan struct{} // nil: readings end at once
+	begun chan struct{}
 }
 
 func newHanging(name string) *hangingSource {
-	return &hangingSource{consumerFake: newConsumerFake(name), looks: make(chan struct{}, 1000)}
+	return &hangingSource{consumerFake: newConsumerFake(name), begun: make(chan struct{}, 1000)}
 }
 
-// hang has the looks that begin from now on last until the result is called.
+// hang has the readings that begin from now on last until the result is called.
 func (h *hangingSource) hang() func() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -104,7 +103,7 @@ func (h *hangingSource) source() kongdata.Source {
 		h.mu.Lock()
 		gate := h.gate
 		h.mu.Unlock()
-		h.looks <- struct{}{}
+		h.begun <- struct{}{}
 		if gate != nil {
 			<-gate // as a file system does, it does not hear of ctx
 		}
@@ -113,8 +112,8 @@ func (h *hangingSource) source() kongdata.Source {
 	return s
 }
 
-// A look that does not end is a source that is down, and is not started twice.
-func TestLookHangs(t *testing.T) {
+// A reading that does not end is a source that is down, and is not started twice.
+func TestReadingHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		above, hang := newFake("above"), newHanging("hang")
 		above.set(uuid(1), pemOf("one"))
@@ -126,12 +125,12 @@ func TestLookHangs(t *testing.T) {
 		wantNames(t, "before", set.Wait(t.Context()), "one two/")
 
 		release := hang.hang()
-		before := len(hang.looks)
+		before := len(hang.begun)
 		above.set(uuid(1), pemOf("new"))
 		time.Sleep(time.Minute)
 		wantNames(t, "what was known stays, what is above is followed", set.Snapshot(), "new two/")
-		if n := len(hang.looks) - before; n != 1 {
-			t.Errorf("%d looks beside each other", n)
+		if n := len(hang.begun) - before; n != 1 {
+			t.Errorf("%d readings beside each other", n)
 		}
 		if log.count("source cannot be read") == 0 {
 			t.Errorf("log:\n%s", log)
@@ -143,7 +142,7 @@ func TestLookHangs(t *testing.T) {
 		}
 		wantLookup(t, s, consumer.ByUsername, "x", "x")
 		if _, err := find(t.Context(), s, consumer.ByUsername, "y"); err == nil || errors.Is(err, kongdata.ErrNotFound) {
-			t.Errorf("somebody who was not known: got %v", err)
+			t.Errorf("a consumer that was not known: got %v", err)
 		}
 		if took := time.Since(began); took != 0 {
 			t.Errorf("lookups wait %v", took)
@@ -162,8 +161,8 @@ func TestLookHangs(t *testing.T) {
 	})
 }
 
-// The first look hangs: requests do not wait for it longer than once.
-func TestFirstLookHangs(t *testing.T) {
+// The first reading hangs: requests do not wait for it longer than once.
+func TestFirstReadingHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := newHanging("hang")
 		release := hang.hang()
@@ -189,13 +188,13 @@ func TestFirstLookHangs(t *testing.T) {
 		select {
 		case <-ended:
 		default:
-			t.Error("Run waits for a look that hangs")
+			t.Error("Run waits for a reading that hangs")
 		}
 	})
 }
 
-// The end of the program does not wait for the look either.
-func TestRunEndsDuringALook(t *testing.T) {
+// The end of the program does not wait for the reading either.
+func TestRunEndsDuringAReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := newHanging("hang")
 		release := hang.hang()
@@ -212,7 +211,7 @@ func TestRunEndsDuringALook(t *testing.T) {
 		select {
 		case <-ended:
 		default:
-			t.Error("Run waits for a look")
+			t.Error("Run waits for a reading")
 		}
 		if log.String() != "" {
 			t.Errorf("log:\n%s", log)

@@ -159,7 +159,7 @@ func TestKongEnvTLS(t *testing.T) {
 		{"Kong's default, ECDSA", ownURL, map[string]string{"ssl/admin-kong-default.crt": pemOf("x"), "ssl/admin-kong-default-ecdsa.crt": own.PEM()}, "", "", "one/", ""},
 		{"another", ownURL, map[string]string{"a.crt": pki.NewSelfSigned("localhost").PEM()}, "admin_ssl_cert = a.crt", "", "/1", "neither the one of admin_ssl_cert nor trusted"},
 		{"second in the file", ownURL, map[string]string{"a.crt": pemOf("x") + own.PEM()}, "admin_ssl_cert = a.crt", "", "/1", "neither"},
-		{"its CA is no pin", signedURL, map[string]string{"a.crt": root.PEM()}, "admin_ssl_cert = a.crt", "", "/1", "neither"},
+		{"its CA is not a pin", signedURL, map[string]string{"a.crt": root.PEM()}, "admin_ssl_cert = a.crt", "", "/1", "neither"},
 		{"default not used beside admin_ssl_cert", ownURL, map[string]string{"a.crt": pemOf("x"), "ssl/admin-kong-default.crt": own.PEM()}, "admin_ssl_cert = a.crt", "", "/1", "neither"},
 		{"no file", ownURL, nil, "", "", "/1", "cannot be read"},
 		{"rubbish", ownURL, map[string]string{"a.crt": "rubbish"}, "admin_ssl_cert = a.crt", "", "/1", "no PEM certificate"},
@@ -214,7 +214,7 @@ func TestUnreadableKongEnv(t *testing.T) {
 		}
 	}
 
-	// A folder can not be read as a file, by nobody.
+	// A folder cannot be read as a file, whoever the user is.
 	prefix = t.TempDir()
 	if err := os.Mkdir(filepath.Join(prefix, ".kong_env"), 0o700); err != nil {
 		t.Fatal(err)
@@ -256,7 +256,7 @@ func TestOpen(t *testing.T) {
 		{"port too large", kongdata.Config{AdminURL: "https://x:65536"}, []string{"port"}},
 		{"query", kongdata.Config{AdminURL: "https://x/?y"}, []string{"must be"}},
 		{"a password", kongdata.Config{AdminURL: "https://u:top-secret@x"}, []string{"-admin-token-file"}},
-		{"a password in what is no URL", kongdata.Config{AdminURL: "https://u:top-secret@x:y"}, []string{"not a URL"}},
+		{"a password in what is not a URL", kongdata.Config{AdminURL: "https://u:top-secret@x:y"}, []string{"not a URL"}},
 		{"a relative socket", kongdata.Config{AdminURL: "unix:admin.sock"}, []string{"unix:admin.sock", "must begin with /"}},
 		{"a certificate without key", kongdata.Config{AdminCertFile: "/c"}, []string{"-admin-cert-file", "/c", "-admin-key-file"}},
 		{"a key without certificate", kongdata.Config{AdminKeyFile: "/k"}, []string{"-admin-key-file", "/k", "-admin-cert-file"}},

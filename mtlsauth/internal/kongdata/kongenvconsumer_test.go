@@ -61,7 +61,7 @@ func TestKongEnvConsumers(t *testing.T) {
 }
 
 // A broken version of the file that .kong_env names is in the log, though
-// whoever was known is still found.
+// its consumers are still found.
 func TestKongEnvConsumersBreak(t *testing.T) {
 	prefix := t.TempDir()
 	file := filepath.Join(prefix, "kong.yml")
@@ -80,7 +80,7 @@ func TestKongEnvConsumersBreak(t *testing.T) {
 	t.Errorf("log:\n%s", log)
 }
 
-// Whoever asks while .kong_env leads elsewhere gets one answer or the other.
+// Lookups while .kong_env leads elsewhere get one answer or the other.
 func TestKongEnvConsumersChange(t *testing.T) {
 	prefix := t.TempDir()
 	path := filepath.Join(prefix, ".kong_env")

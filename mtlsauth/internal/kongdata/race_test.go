@@ -81,7 +81,7 @@ func TestConcurrentUse(t *testing.T) {
 	cancel()
 	<-ended
 	if n := s.EntryCount(); n != 0 {
-		t.Errorf("%d things kept for nobody", n)
+		t.Errorf("%d things kept that no set needs", n)
 	}
 	if t.Failed() {
 		t.Log(log)

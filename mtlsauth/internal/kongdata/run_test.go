@@ -37,7 +37,7 @@ func TestRunEnds(t *testing.T) {
 	})
 }
 
-// An end in the middle of a question is no news about a certificate.
+// An end in the middle of a reading says nothing about a certificate.
 func TestRunEndsInTheMiddle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newFake("a"), newFake("b")

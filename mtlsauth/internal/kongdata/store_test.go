@@ -316,11 +316,11 @@ func TestRelease(t *testing.T) {
 		asked := len(a.times(uuid(2)))
 		time.Sleep(time.Minute)
 		if n := len(a.times(uuid(2))); n != asked {
-			t.Errorf("asked %d times for what nobody wants", n-asked)
+			t.Errorf("asked %d times for what no set needs", n-asked)
 		}
 		y.Release()
 		if n := s.EntryCount(); n != 0 {
-			t.Errorf("%d things kept for nobody", n)
+			t.Errorf("%d things kept that no set needs", n)
 		}
 	})
 }

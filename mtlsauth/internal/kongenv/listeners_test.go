@@ -81,7 +81,7 @@ func TestListeners(t *testing.T) {
 		{"everything off", []string{"admin_listen = off", "proxy_listen = off, 10.0.0.1:1"}, ""},
 		{"addresses of IPv6", []string{"admin_listen = [::1]:1 ssl, [::]:2, [::ffff:10.0.0.1]:3, [fe80::1%eth0]:4"}, "[::1]:1 [::]:2 10.0.0.1:3 [fe80::1]:4"},
 		{"a host name may be any address", []string{"admin_listen = localhost:1, *:2"}, "0.0.0.0:1 [::]:1 0.0.0.0:2 [::]:2"},
-		{"a Unix socket is none", []string{"admin_listen = unix:/run/kong.sock, unix:/run/a:80, 10.0.0.1:1"}, "10.0.0.1:1"},
+		{"a Unix socket is left out", []string{"admin_listen = unix:/run/kong.sock, unix:/run/a:80, 10.0.0.1:1"}, "10.0.0.1:1"},
 		{"nonsense is passed over", []string{"admin_listen = x, 10.0.0.1:99999, :, 10.0.0.1:1"}, "10.0.0.1:1"},
 		{"one address twice", []string{"admin_listen = 10.0.0.1:1", "status_listen = 10.0.0.1:1 ssl"}, "10.0.0.1:1"},
 		{"the last of two lines", []string{"admin_listen = 10.0.0.1:1", "admin_listen = 10.0.0.1:2"}, "10.0.0.1:2"},
@@ -218,7 +218,7 @@ func testListenersThatKongTells(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(prefix, ".kong_env"), []byte("admin_listen = 127.0.0.1:9100\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(2 * time.Second) // it is looked at once in a second
+	time.Sleep(2 * time.Second) // it is read once a second
 	if !has("127.0.0.1:9100") || !has("127.0.0.1:9001") {
 		t.Errorf("with a file: %v", k.AddrPorts())
 	}
