@@ -19,7 +19,7 @@ func TestLua(t *testing.T) {
 	t.Chdir("testdata")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			L := lua.NewState(lua.Options{RegistryMaxSize: 1 << 20})
+			L := lua.NewState(lua.Options{RegistrySize: 512, RegistryMaxSize: 1 << 20, MinimizeStackMemory: true})
 			defer L.Close()
 			openCoroutines(L)
 			var out strings.Builder

@@ -62,7 +62,7 @@ func New(o Options) *Worker {
 		cacheKey: map[string][]string{}, sockets: newSockets(), procs: map[*proc]bool{}, exiting: make(chan struct{}),
 	}
 	w.ctx, w.kill = context.WithCancel(context.Background())
-	w.state = lua.NewState(lua.Options{RegistryMaxSize: 1 << 20, MinimizeStackMemory: true})
+	w.state = lua.NewState(lua.Options{RegistrySize: 512, RegistryMaxSize: 1 << 20, MinimizeStackMemory: true})
 	L := w.state
 	L.SetGlobal("ngx", w.newNgx(L))
 	L.SetGlobal("kong", w.newKong(L))
