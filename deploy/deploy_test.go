@@ -108,7 +108,7 @@ func TestImagesArePinned(t *testing.T) {
 		t.Fatal(err)
 	}
 	files = append(files, below...)
-	if len(files) != 9 {
+	if len(files) != 10 {
 		t.Fatalf("got %q", files)
 	}
 	pinned := regexp.MustCompile(`^[a-z0-9./-]+:v?\d+\.\d+\.\d+[\w.-]*$`)
@@ -176,14 +176,36 @@ func TestHowTo(t *testing.T) {
 		t.Errorf("the Ingress has the path %q, kong.yaml %q", got, want)
 	}
 	id := text(plugin, "config", "ca_certificates", 0)
-	for _, page := range []string{"../README.md", "../docs/kubernetes.md"} {
-		got, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
+	page, err := os.ReadFile("../docs/kubernetes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"--from-literal=id=$CERT_ID", `sed "s/` + id + `/$CERT_ID/" deploy/kubernetes/plugin.yaml`} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("docs/kubernetes.md does not have %s", want)
 		}
-		if !strings.Contains(string(got), "--from-literal=id="+id) {
-			t.Errorf("%s makes no Secret with the id %s", page, id)
-		}
+	}
+	routes := documents(t, "deploy/kubernetes/httproute.yaml")
+	if len(routes) != 3 {
+		t.Fatalf("httproute.yaml has %d documents", len(routes))
+	}
+	class, gateway, route := routes[0], routes[1], routes[2]
+	if got, want := text(gateway, "spec", "gatewayClassName"), text(class, "metadata", "name"); got != want {
+		t.Errorf("the Gateway has the class %q, want %q", got, want)
+	}
+	if got, want := text(route, "spec", "parentRefs", 0, "name"), text(gateway, "metadata", "name"); got != want {
+		t.Errorf("the HTTPRoute names the Gateway %q, want %q", got, want)
+	}
+	rule = at(route, "spec", "rules", 0)
+	if got, want := text(rule, "matches", 0, "path", "value"), text(howTo, "services", 0, "routes", 0, "paths", 0); got != want {
+		t.Errorf("the HTTPRoute has the path %q, kong.yaml %q", got, want)
+	}
+	backend := at(rule, "backendRefs", 0)
+	if got, want := text(backend, "name"), text(service, "metadata", "name"); got != want {
+		t.Errorf("the HTTPRoute has the backend %q, want %q", got, want)
+	}
+	if got, want := at(backend, "port"), at(service, "spec", "ports", 0, "port"); got == nil || got != want {
+		t.Errorf("the HTTPRoute has the port %v, the Service %v", got, want)
 	}
 }
 
@@ -219,8 +241,8 @@ func TestPluginSchema(t *testing.T) {
 	}
 }
 
-// The settings in the README are those that the program prints.
-func TestReadmeSettings(t *testing.T) {
+// The settings in the docs are those that the program prints.
+func TestSettings(t *testing.T) {
 	binary, dir := program(t), t.TempDir()
 	out, err := exec.Command(binary, "lua", "-out", dir).Output()
 	if err != nil {
@@ -231,11 +253,13 @@ func TestReadmeSettings(t *testing.T) {
 		t.Fatalf("no settings in %s", out)
 	}
 	want := strings.NewReplacer(dir, "/opt/mtls-auth", binary, "/usr/local/bin/mtls-auth", "PREFIX", "/usr/local/kong").Replace(settings)
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(readme), "```\n"+want+"```\n") {
-		t.Errorf("the README does not have\n%s", want)
+	for _, page := range []string{"../README.md", "../docs/install.md"} {
+		got, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(got), "```\n"+want+"```\n") {
+			t.Errorf("%s does not have\n%s", page, want)
+		}
 	}
 }

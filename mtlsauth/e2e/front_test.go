@@ -97,7 +97,7 @@ func TestDemoServe(t *testing.T) {
 const preFunctionFile = "../../deploy/pre-function.yaml"
 
 // forMode returns a declarative file made for Lua mode as it is for this
-// one: with the pre-function behind it, as the README says.
+// one: with the pre-function behind it, as docs/plugin-server.md says.
 func forMode(t *testing.T, m mode, text []byte) []byte {
 	t.Helper()
 	if m == luaMode {
@@ -128,19 +128,19 @@ func TestKongYAML(t *testing.T) {
 	r.expect("anybody's", r.get("/echo", pki.NewCA("Replace this CA by your own").Client("client")), 401, failed)
 }
 
-// The session with kong.yaml in the README, as far as it needs no Docker.
-func TestReadmeSession(t *testing.T) {
+// The session with kong.yaml in docs/docker.md, as far as it needs no Docker.
+func TestDockerSession(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("NO OPENSSL HERE: the README's session was not tried")
+		t.Skip("NO OPENSSL HERE: the session of docs/docker.md was not tried")
 	}
-	readme, err := os.ReadFile("../../README.md")
+	page, err := os.ReadFile("../../docs/docker.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	session := regexp.MustCompile(`(?s)(openssl req -x509.*?> my-kong\.yaml)`).Find(readme)
+	session := regexp.MustCompile(`(?s)(openssl req -x509.*?> my-kong\.yaml)`).Find(page)
 	if session == nil {
-		t.Fatal("the README has no session that makes my-kong.yaml")
+		t.Fatal("docs/docker.md has no session that makes my-kong.yaml")
 	}
 	dir := t.TempDir()
 	kongYAML, err := os.ReadFile("../../kong.yaml")
@@ -172,16 +172,16 @@ func TestReadmeSession(t *testing.T) {
 	r.expect("the CA's own", r.get("/echo", own), 200, "")
 }
 
-// What the README shows of the demo is what it prints.
-func TestReadmeDemo(t *testing.T) {
+// What docs/demo.md shows of the demo is what it prints.
+func TestDemoInTheDocs(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	page, err := os.ReadFile("../../docs/demo.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := regexp.MustCompile("(?s)```\n(Making keys.*?)```").FindSubmatch(readme)
+	shown := regexp.MustCompile("(?s)```\n(Making keys.*?)```").FindSubmatch(page)
 	if shown == nil {
-		t.Fatal("the README does not show the demo")
+		t.Fatal("docs/demo.md does not show the demo")
 	}
 	cmd := exec.Command(program(t), "demo")
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
@@ -197,7 +197,7 @@ func TestReadmeDemo(t *testing.T) {
 		masked[i] = string(text)
 	}
 	if masked[0] != masked[1] {
-		t.Errorf("the demo prints\n%s\nand the README shows\n%s", masked[0], masked[1])
+		t.Errorf("the demo prints\n%s\nand docs/demo.md shows\n%s", masked[0], masked[1])
 	}
 }
 
