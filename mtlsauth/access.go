@@ -28,7 +28,7 @@ var (
 
 // Start makes an instance of a configuration. It waits for nothing.
 func (p instances) Start(config []byte) pluginserver.Instance {
-	p.guard.look()
+	p.guard.detect()
 	return instance{p.Engine.Start(config), p.guard}
 }
 

@@ -149,12 +149,12 @@ func TestThePassOnAnOldKongIsMarked(t *testing.T) {
 			}
 			var log strings.Builder
 			g := &guard{prefix: prefix, log: slog.New(slog.NewTextHandler(&log, nil))}
-			g.look()
-			g.look()
+			g.detect()
+			g.detect()
 			if got := strings.Count(log.String(), "level=WARN"); got != map[bool]int{true: 1, false: 0}[old] {
 				t.Errorf("logged %s", &log)
 			}
-			earlier := []byte(`{"anonymous":"nobody",` + someCA + `}`)
+			earlier := []byte(`{"anonymous":"guest",` + someCA + `}`)
 			for _, leaf := range []string{"", "PEM"} {
 				r := served(t, func(p *engine.Engine) instance { return instance{p.Start(earlier), g} },
 					"ssl_client_raw_cert", leaf, "earlier", "yes")

@@ -66,7 +66,7 @@ func presented(replies [][]byte) (authn.Presented, error) {
 }
 
 // stringField returns the last value of a length-delimited field of a protobuf
-// message, nil when there is none.
+// message, nil when it has none.
 func stringField(message []byte, field protowire.Number) ([]byte, error) {
 	var value []byte
 	for len(message) > 0 {

@@ -32,9 +32,9 @@ type guard struct {
 	needed atomic.Bool
 }
 
-// look finds out, when Kong has started its first instance. Since 3.8 Kong has a folder
+// detect finds out, when Kong has started its first instance. Since 3.8 Kong has a folder
 // for its own sockets in its prefix.
-func (g *guard) look() {
+func (g *guard) detect() {
 	g.once.Do(func() {
 		if _, err := os.Stat(filepath.Join(g.prefix, "sockets")); err == nil {
 			return

@@ -23,7 +23,7 @@ var policy = map[string][]string{
 	"mtlsauth/cli":      {"mtlsauth", "mtlsauth/cli/demo", "flags", "kong"},
 	"mtlsauth/cli/demo": {"handshake", "kong", "testing/anykong", "testing/errlog", "testing/fakekong", "testing/pki"}, // not in a release
 
-	"kong": {}, // the Lua files of the native door
+	"kong": {}, // the Lua plugin's files
 
 	"mtlsauth/e2e": {}, // tests alone
 
@@ -31,13 +31,13 @@ var policy = map[string][]string{
 	"mtlsauth/bench":      {"mtlsauth/bench/load", "kong", "testing/pki", "testing/realkong"},
 	"mtlsauth/bench/load": {},
 
-	// The door.
+	// The socket and Kong's plugin protocol.
 	"pluginserver": {"github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 
-	// The native door's engine.
+	// The server's side of Lua mode.
 	"luaserver": {"authn", "config", "consumer", "engine", "kongdata", "konglog", "lru"},
 
-	// The door of go-pluginserver: a module of its own, with another go-pdk.
+	// go-pluginserver mode: a module of its own, with another go-pdk.
 	"mtlsauth/goplugin":       {"authn", "config", "consumer", "engine", "flags", "handshake", "konglog", "github.com/Kong/go-pdk"},
 	"mtlsauth/goplugin/query": {"config"},
 
@@ -48,7 +48,7 @@ var policy = map[string][]string{
 	"konglog": {"authn"},
 	"flags":   {},
 
-	// The core: knows no door.
+	// The decision: knows no protocol.
 	"authn": {"certificate", "certname", "clientcert", "certpath", "consumer", "kongdata", "lru", "revocation"},
 
 	// The domain rooms never import each other.

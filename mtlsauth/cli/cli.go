@@ -20,12 +20,12 @@ const (
 )
 
 const usage = `usage:
-  mtls-auth [-kong-prefix DIR] [flags]        the plugin server, as Kong starts it
-  mtls-auth -dump [-kong-prefix DIR]          Kong's query command: one JSON object
-  mtls-auth demo [-serve]                     the whole how-to on this machine, with no Kong
+  mtls-auth [-kong-prefix DIR] [flags]        runs the server, as Kong does
+  mtls-auth -dump [-kong-prefix DIR]          prints what Kong's query command asks for: one JSON object
+  mtls-auth demo [-serve]                     shows the whole how-to on this machine, without Kong
   mtls-auth lua -out DIR                      writes the Lua plugin's files, for Kong's lua_package_path
-  mtls-auth version                           version, go-pdk version, Go version
-  mtls-auth -help                             this, and the flags of the plugin server
+  mtls-auth version                           prints the versions of the program, go-pdk and Go
+  mtls-auth -help                             prints this, and the server's flags
 `
 
 // headerCertAuth is the name under which this program will be another plugin.

@@ -19,7 +19,7 @@ func run(t *testing.T, name string, args ...string) (code int, stdout, stderr st
 	return code, out.String(), errs.String()
 }
 
-func TestWrongUseSaysWhatIsAllowed(t *testing.T) {
+func TestWrongUseSaysWhatMustBeGiven(t *testing.T) {
 	for _, test := range []struct {
 		args []string
 		want string
@@ -45,10 +45,10 @@ func TestWrongUseSaysWhatIsAllowed(t *testing.T) {
 		{[]string{"-admin-url", "ftp://x"}, "admin-url"},
 		{[]string{"-admin-url", "http://admin.example:8001"}, "admin-allow-http"},
 		{[]string{"-admin-cert-file", "x"}, "admin-key-file"},
-		{[]string{"lua"}, "it needs -out DIR alone"},
-		{[]string{"lua", "-out", ""}, "it needs -out DIR alone"},
-		{[]string{"lua", "-out", "x", "y"}, "it needs -out DIR alone"},
-		{[]string{"lua", "-in", "x"}, "it needs -out DIR alone"},
+		{[]string{"lua"}, "must be given and nothing else"},
+		{[]string{"lua", "-out", ""}, "must be given and nothing else"},
+		{[]string{"lua", "-out", "x", "y"}, "must be given and nothing else"},
+		{[]string{"lua", "-in", "x"}, "must be given and nothing else"},
 		{[]string{"lua", "-out", "/a;b"}, "must be a path without ; and ?"},
 		{[]string{"luaa"}, `unknown command "luaa"; did you mean lua?`},
 		{[]string{"version", "x"}, "version takes no arguments"},

@@ -26,7 +26,7 @@ func lua(called, name string, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return exitFine
 	} else if err != nil || set.NArg() > 0 || *out == "" {
-		return wrongUse(stderr, "lua: got %q, it needs -out DIR alone: the folder to write to", args)
+		return wrongUse(stderr, "lua: -out DIR, the folder to write to, must be given and nothing else; got %q", args)
 	}
 	dir, err := filepath.Abs(*out)
 	if err != nil {

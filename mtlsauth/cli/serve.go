@@ -50,7 +50,7 @@ func serve(name string, args []string, stdin *os.File, stdout, stderr io.Writer)
 		return wrongUse(stderr, "%v", fromEnvironment)
 	}
 	if given.Prefix == "" {
-		return wrongUse(stderr, "-kong-prefix: invalid value \"\": Kong's prefix, a folder, is needed")
+		return wrongUse(stderr, "-kong-prefix: invalid value \"\": must be Kong's prefix, a folder")
 	}
 	// On a terminal, where a mistake would take Kong's server away.
 	given.KeepOther = !given.takeOver && stdin != nil && isTerminal(stdin)

@@ -25,7 +25,7 @@ const (
 
 var (
 	alice   = map[string]any{"id": "11111111-1111-4111-8111-111111111111", "username": "alice", "custom_id": "a-1", "created_at": 1, "tags": []string{"x"}}
-	nobody  = map[string]any{"id": "22222222-2222-4222-8222-222222222222", "username": "nobody", "created_at": 2}
+	guest   = map[string]any{"id": "22222222-2222-4222-8222-222222222222", "username": "guest", "created_at": 2}
 	unknown = map[string]any{"username": "gone"}
 )
 
@@ -108,16 +108,16 @@ func TestAccess(t *testing.T) {
 			cred: aliceCert.Fingerprint(), verify: "SUCCESS"},
 		"a consumer": {config: lookUp, leaf: aliceCert.PEM(), consumer: alice, cred: "alice", verify: "SUCCESS",
 			headers: headers("x-consumer-id", id(alice), "x-consumer-custom-id", "a-1", "x-consumer-username", "alice", "x-credential-identifier", "alice")},
-		"nobody's": {config: lookUp, leaf: root.Client("bob").PEM(), status: 401, body: failed, verify: "FAILED:no_consumer", log: `notice reason="no_consumer"`},
-		"anonymous": {config: with(lookUp, "anonymous", "nobody"), leaf: root.Client("bob").PEM(), consumer: nobody, verify: "FAILED:no_consumer",
-			headers: headers("x-consumer-id", id(nobody), "x-consumer-username", "nobody", "x-anonymous-consumer", "true"), log: `info reason="no_consumer"`},
-		"anonymous with no certificate": {config: with(lookUp, "anonymous", id(nobody)), consumer: nobody, verify: "NONE",
-			headers: headers("x-consumer-id", id(nobody), "x-consumer-username", "nobody", "x-anonymous-consumer", "true"), log: `anonymous="true"`},
+		"no consumer": {config: lookUp, leaf: root.Client("bob").PEM(), status: 401, body: failed, verify: "FAILED:no_consumer", log: `notice reason="no_consumer"`},
+		"anonymous": {config: with(lookUp, "anonymous", "guest"), leaf: root.Client("bob").PEM(), consumer: guest, verify: "FAILED:no_consumer",
+			headers: headers("x-consumer-id", id(guest), "x-consumer-username", "guest", "x-anonymous-consumer", "true"), log: `info reason="no_consumer"`},
+		"anonymous with no certificate": {config: with(lookUp, "anonymous", id(guest)), consumer: guest, verify: "NONE",
+			headers: headers("x-consumer-id", id(guest), "x-consumer-username", "guest", "x-anonymous-consumer", "true"), log: `anonymous="true"`},
 		"anonymous that is not there": {config: with(lookUp, "anonymous", "gone"), status: 500, verify: "FAILED:lookup_failed",
 			body: `{"message":"anonymous consumer gone is configured but doesn't exist"}`, log: `err reason="lookup_failed"`},
-		"another plugin has authenticated": {config: with(lookUp, "anonymous", "nobody"), ctx: map[string]any{"authenticated_credential": map[string]any{"key": "k"}},
+		"another plugin has authenticated": {config: with(lookUp, "anonymous", "guest"), ctx: map[string]any{"authenticated_credential": map[string]any{"key": "k"}},
 			headers: map[string]any{"x-client-cert-dn": []any{}, "x-client-cert-san": []any{}}},
-		"the default consumer": {config: with(lookUp, "default_consumer", "nobody"), leaf: root.Client("bob").PEM(), consumer: nobody, cred: "*", verify: "SUCCESS"},
+		"the default consumer": {config: with(lookUp, "default_consumer", "guest"), leaf: root.Client("bob").PEM(), consumer: guest, cred: "*", verify: "SUCCESS"},
 		"a default that is not there": {config: with(lookUp, "default_consumer", unknown["username"]), leaf: root.Client("bob").PEM(),
 			status: 500, body: ours, verify: "FAILED:lookup_failed", log: `err reason="lookup_failed"`},
 		"a mapping": {config: map[string]any{"consumer_by": []string{}, "credentials": []any{map[string]any{"subject_name": "bob", "consumer": "alice"}}},
@@ -134,7 +134,7 @@ func TestAccess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			instance := c.instance(t, configured(test.config))
-			r := &request{vars: map[string]string{"ssl_session_reused": "."}, consumers: []map[string]any{alice, nobody},
+			r := &request{vars: map[string]string{"ssl_session_reused": "."}, consumers: []map[string]any{alice, guest},
 				shared: map[string]any{}, ctx: maps.Clone(test.ctx), pluginID: pluginID}
 			if test.leaf != "" {
 				r.vars["ssl_client_raw_cert"] = test.leaf
@@ -147,11 +147,11 @@ func TestAccess(t *testing.T) {
 			}
 			r.run(t, c, instance)
 
-			mark := test.leaf
-			if mark == "" {
-				mark = "none"
+			shown := test.leaf
+			if shown == "" {
+				shown = "none"
 			}
-			passed := r.shared["mtls_auth_passed"] == mark
+			passed := r.shared["mtls_auth_passed"] == shown
 			if test.status == 0 {
 				if !passed || r.exit != nil {
 					t.Fatalf("got %+v, passed %v, want a pass; logged %q", r.exit, passed, r.log)

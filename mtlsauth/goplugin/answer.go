@@ -7,7 +7,7 @@ import (
 	"mtls-auth/mtlsauth/internal/authn"
 )
 
-// passedKey is the key in kong.ctx.shared of the mark of a request that may go
+// passedKey is the key in kong.ctx.shared of a request that may go
 // on: the certificate that was judged, as nginx's variable has it, or noLeaf. The
 // guard in Kong refuses a request whose certificate is another, see the package's
 // doc: event ids begin again in each process of go-pluginserver, so an answer of

@@ -16,7 +16,7 @@ import (
 )
 
 // event is one access phase of one request: what the plugin needs of Kong. Kong
-// does what it is asked, one call after another, and looks at nothing else
+// does what it is asked, one call after another, and reads nothing else
 // meanwhile.
 type event struct {
 	kong *pdk.PDK

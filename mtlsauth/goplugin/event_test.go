@@ -98,7 +98,7 @@ func TestInstancesAreGivenBack(t *testing.T) {
 	}
 	for end := time.Now().Add(time.Minute); givenBack.Load() == 0; {
 		if time.Now().After(end) {
-			t.Fatal("a forgotten instance is still held")
+			t.Fatal("a dropped instance was not given back")
 		}
 		runtime.GC()
 		time.Sleep(10 * time.Millisecond)

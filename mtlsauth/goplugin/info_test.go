@@ -133,9 +133,9 @@ func TestThePrefixIsTheServers(t *testing.T) {
 	}
 }
 
-// The guard refuses what bears no mark, or another certificate's.
+// The guard refuses a request that was not passed, or with another certificate.
 func TestGuard(t *testing.T) {
-	for _, test := range []struct{ mark, cert, want string }{
+	for _, test := range []struct{ passed, cert, want string }{
 		{"nil", "nil", "exit 500"},
 		{"nil", `"PEM"`, "exit 500"},
 		{"false", "nil", "exit 500"},
@@ -149,14 +149,14 @@ func TestGuard(t *testing.T) {
 		{`"none"`, `"PEM"`, "exit 500"},
 	} {
 		script := `local status
-kong = { ctx = { shared = { mtls_auth_passed = ` + test.mark + ` } }, response = { exit = function(s) status = s end } }
+kong = { ctx = { shared = { mtls_auth_passed = ` + test.passed + ` } }, response = { exit = function(s) status = s end } }
 ngx = { var = { ssl_client_raw_cert = ` + test.cert + ` } }
 dofile("guard.lua")
 result = status and "exit " .. status or "goes on"`
 		L := lua.NewState()
 		err := L.DoString(script)
 		if got := L.GetGlobal("result").String(); err != nil || got != test.want {
-			t.Errorf("marked %s, shown %s: %q, %v, want %s", test.mark, test.cert, got, err, test.want)
+			t.Errorf("passed %s, shown %s: %q, %v, want %s", test.passed, test.cert, got, err, test.want)
 		}
 		L.Close()
 	}

@@ -14,7 +14,7 @@
 //
 // Kong lets a request pass whose event go-pluginserver did not answer: when that
 // ended, or an answer took a minute. So no panic leaves this package, a decision
-// has a bound on its time, and what passes is marked in kong.ctx.shared, last of
+// has a bound on its time, and what passes is told to kong.ctx.shared, last of
 // all and with the certificate that was judged, for a guard in Kong that refuses
 // what is not, or shows another.
 package main

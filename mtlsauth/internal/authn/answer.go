@@ -152,7 +152,7 @@ func Deny(r Reason, err error) *Decision {
 	if r == Passed { // a contradiction in terms
 		r = Internal
 	}
-	// Of an error only its words are kept: those of path validation hold the
+	// Of an error only its words are kept: those of path validation have the
 	// certificate, which a client can make thousands of times its size.
 	d := &Decision{Reason: r}
 	if err != nil {

@@ -25,7 +25,7 @@ type Presented struct {
 }
 
 // AsksCredential tells whether it matters that an earlier plugin has
-// authenticated the request (Kong's logical OR, which anonymous stands for).
+// authenticated the request (Kong's logical OR, which anonymous asks for).
 func (p *Policy) AsksCredential() bool { return !p.options.Anonymous.IsZero() }
 
 // How long a denial is cached: long enough to take the load of a client that tries
@@ -64,11 +64,11 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 	if sent {
 		e.cas = p.options.CAs.Wait(ctx)
 	}
-	judged := p.version(e) // whatever changes meanwhile
+	begun := p.version(e) // whatever changes meanwhile
 	var d *Decision
 	var paths []validated
 	if sent {
-		d, paths = p.judge(ctx, presented, e.cas, now)
+		d, paths = p.verify(ctx, presented, e.cas, now)
 	} else {
 		d = Deny(NoneSent, nil)
 	}
@@ -92,16 +92,16 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 		d = p.asAnonymous(ctx, d, dir, now)
 	}
 	if d.Status() != 500 && !(looksUp && !p.cachesLookups()) {
-		p.options.Cache.put(key, judged, d)
+		p.options.Cache.put(key, begun, d)
 	}
 	return d
 }
 
 var noneSent = Deny(NoneSent, nil)
 
-// judge verifies the certificate and its status. The decision is a denial, or there are paths on
+// verify verifies the certificate and its status. The decision is a denial, or there are paths on
 // which it is trusted.
-func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *kongdata.Snapshot, now time.Time) (*Decision, []validated) {
+func (p *Policy) verify(ctx context.Context, presented Presented, snapshot *kongdata.Snapshot, now time.Time) (*Decision, []validated) {
 	if len(snapshot.CAs) == 0 {
 		return &Decision{Reason: CANotLoaded, unavailable: true, Detail: "none of the configured CA certificates could be had"}, nil
 	}
@@ -111,13 +111,13 @@ func (p *Policy) judge(ctx context.Context, presented Presented, snapshot *kongd
 		return denied, nil
 	}
 	d := p.decided(paths[0].Certificates, now)
-	standing, denied := p.checkStatus(ctx, d, paths, statusTrust{trust, certificates(snapshot), chain, now}, now)
+	remaining, denied := p.checkStatus(ctx, d, paths, statusTrust{trust, certificates(snapshot), chain, now}, now)
 	if denied != nil {
 		denied.Subject = d.Subject
 		return denied, nil
 	}
-	d.endsWith(standing)
-	return d, standing
+	d.endsWith(remaining)
+	return d, remaining
 }
 
 // validate reads what was presented and finds the paths on which it is trusted,

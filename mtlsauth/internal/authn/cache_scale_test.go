@@ -30,7 +30,7 @@ func TestAFloodPushesOutNoneInUse(t *testing.T) {
 	}
 }
 
-// BenchmarkCacheGet is the time of one look at the cache, with a hundred thousand
+// BenchmarkCacheGet is the time of one lookup in the cache, with a hundred thousand
 // decisions in it, by one goroutine and by many at once, and by many while others
 // are put in.
 func BenchmarkCacheGet(b *testing.B) {
@@ -38,14 +38,14 @@ func BenchmarkCacheGet(b *testing.B) {
 	for n := range maxPassed {
 		c.put(keyOf(n), 1, lasting(Passed, time.Minute))
 	}
-	look := func(b *testing.B, n int) {
+	get := func(b *testing.B, n int) {
 		if c.get(keyOf(n), 1, midnight) == nil {
 			b.Error("not found")
 		}
 	}
 	b.Run("alone", func(b *testing.B) {
 		for n := range b.N {
-			look(b, n*7919%1000)
+			get(b, n*7919%1000)
 		}
 	})
 	b.Run("64-at-once", func(b *testing.B) {
@@ -53,7 +53,7 @@ func BenchmarkCacheGet(b *testing.B) {
 		var next atomic.Int64
 		b.RunParallel(func(pb *testing.PB) {
 			for n := int(next.Add(1)); pb.Next(); n++ {
-				look(b, n*7919%1000)
+				get(b, n*7919%1000)
 			}
 		})
 	})
@@ -66,7 +66,7 @@ func BenchmarkCacheGet(b *testing.B) {
 					c.put(keyOf(maxPassed+int(next.Add(1))), 1, lasting(Passed, time.Minute))
 					continue
 				}
-				look(b, n*7919%1000)
+				get(b, n*7919%1000)
 			}
 		})
 	})

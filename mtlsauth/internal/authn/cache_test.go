@@ -50,11 +50,11 @@ func TestDecisionEndsByEitherClock(t *testing.T) {
 	// A machine that slept: the wall clock has moved on and the monotonic one
 	// has not.
 	if d.fresh(monotonicBack(now.Add(61*time.Second), 61*time.Second)) {
-		t.Error("the wall clock is past the end, and the decision stands")
+		t.Error("the wall clock is past the end, and the decision is fresh")
 	}
 	// A wall clock that was set back: only the monotonic clock has moved on.
 	if d.fresh(monotonicBack(now, -61*time.Second)) {
-		t.Error("the monotonic clock is past the end, and the decision stands")
+		t.Error("the monotonic clock is past the end, and the decision is fresh")
 	}
 }
 

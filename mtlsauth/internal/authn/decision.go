@@ -130,7 +130,7 @@ func subjectOf(c *x509.Certificate) Subject {
 }
 
 // maxText is where a text of a decision that is only for the log is cut, in
-// bytes: a client's certificate may hold any amount of it, and decisions are
+// bytes: a client's certificate may have any amount of it, and decisions are
 // kept by the thousand.
 const maxText = 512
 

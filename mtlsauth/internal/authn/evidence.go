@@ -21,7 +21,7 @@ func (e evidence) equal(other evidence) bool {
 }
 
 // version is evidence with a number, by which decisions know it: to keep the
-// evidence itself would hold what has long been replaced.
+// evidence itself would keep in memory what has long been replaced.
 type version struct {
 	evidence
 	number uint64

@@ -29,7 +29,7 @@ type Consumers struct {
 // CredentialSource has credentials that are kept up to date.
 type CredentialSource interface {
 	// Credentials returns those that are in force now, in the order in which
-	// they are asked; nil among them stands for some that could not be read yet.
+	// they are asked; nil among them is for some that could not be read yet.
 	// A pointer changes exactly when the credentials do.
 	Credentials() []*consumer.Credentials
 }

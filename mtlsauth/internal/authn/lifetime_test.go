@@ -78,18 +78,18 @@ func TestCAsThatChangeDuringADecision(t *testing.T) {
 	if d := authenticate(p, presented); !d.Passed() {
 		t.Fatal(d.Reason)
 	}
-	c.judged = c.current
+	c.used = c.current
 	if d := authenticate(p, presented); d.Passed() {
 		t.Error("passed by a CA that is not trusted any more")
 	}
 }
 
-// changing is CA certificates of which one snapshot is judged with and another
+// changing is CA certificates of which one snapshot is used and another
 // is the current one at once.
-type changing struct{ judged, current *kongdata.Snapshot }
+type changing struct{ used, current *kongdata.Snapshot }
 
 func (c *changing) Snapshot() *kongdata.Snapshot            { return c.current }
-func (c *changing) Wait(context.Context) *kongdata.Snapshot { return c.judged }
+func (c *changing) Wait(context.Context) *kongdata.Snapshot { return c.used }
 
 // Denials are kept by the thousand and a client decides what is in them.
 func TestADenialHoldsNoCertificate(t *testing.T) {

@@ -74,7 +74,7 @@ type Policy struct {
 	options Options
 	id      uint64 // tells policies apart in the cache
 	seen    atomic.Pointer[version]
-	mu      sync.Mutex // held while seen is renewed
+	mu      sync.Mutex // while seen is renewed
 }
 
 var lastPolicy atomic.Uint64

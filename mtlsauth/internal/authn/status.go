@@ -29,14 +29,14 @@ func (p *Policy) checkStatus(ctx context.Context, d *Decision, paths []validated
 	case revocation.Passed:
 		d.rests(r)
 		d.Notes = append(d.Notes, r.Notes...)
-		standing := make([]validated, len(r.Standing))
+		remaining := make([]validated, len(r.Standing))
 		for i, n := range r.Standing {
-			standing[i] = paths[n]
+			remaining[i] = paths[n]
 		}
-		if len(standing) == 0 {
+		if len(remaining) == 0 {
 			return nil, Deny(Internal, errors.New("certificate status passed without a path"))
 		}
-		return standing, nil
+		return remaining, nil
 	case revocation.Revoked:
 		denied = deniedAt(now, Deny(Revoked, r.Err))
 	case revocation.StatusUnknown:

@@ -34,7 +34,7 @@ func TestLuaValues(t *testing.T) {
 	}
 }
 
-// luaHead is what stands before the schema's table. The plugin's name is that of
+// luaHead is what comes before the schema's table. The plugin's name is that of
 // the folder, so that the same file serves under another one.
 const luaHead = `-- Generated from the schema that the query command prints: see go generate in
 -- mtlsauth/internal/config. Kong checks configurations with it, also where the
@@ -48,7 +48,7 @@ local plugin = (...):match("^kong%.plugins%.(.+)%.schema$")
 
 local schema = `
 
-// luaTail is what stands after it.
+// luaTail is what comes after it.
 const luaTail = `
 
 -- Kong Enterprise has consumer groups. A configuration for one would never run: no

@@ -103,7 +103,7 @@ func (f field) byDefault() (v value) {
 	return v
 }
 
-// expected says in words which numbers are allowed.
+// expected says in words which numbers are accepted.
 func (f field) expected() string {
 	if f.unit == "" {
 		return f.bounds.expected

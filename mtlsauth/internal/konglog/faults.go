@@ -44,7 +44,7 @@ const (
 	// maxFaults bounds the lines that are kept: the faults of this
 	// program are few, only their details vary.
 	maxFaults = 64
-	// furtherFaults stands for those beyond it.
+	// furtherFaults is the line for those beyond it.
 	furtherFaults = `fault="more errors; see the plugin server's own log"`
 )
 

@@ -57,7 +57,7 @@ func TestEqualReasonsAreSummedUp(t *testing.T) {
 		t.Errorf("%d lines were written in a second, want %d", written, linesPerSecond)
 	}
 	if _, write := s.count(authn.BadSignature, LevelNotice, now); !write {
-		t.Error("another reason was held back as well")
+		t.Error("another reason was summed up as well")
 	}
 	told, write := s.count(authn.BadSignature, LevelNotice, now.Add(time.Second))
 	if !write || len(told) != 1 || told[0].line() != `reason="expired" not_written="150"` || told[0].level != LevelNotice {

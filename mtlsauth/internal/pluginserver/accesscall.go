@@ -16,7 +16,7 @@ const (
 // accessCall reads the call for an access event as Kong writes it: an RpcCall
 // with its sequence, then the command with instance id and name, each once and
 // nothing else. Of such bytes it returns what protobuf reads in them, without
-// the memory that takes. Whatever looks different is left to protobuf.
+// the memory that takes. Whatever differs is left to protobuf.
 func accessCall(frame []byte) (sequence int64, id int32, ok bool) {
 	n, rest, ok := varintField(frame, rpcCallSequence)
 	if !ok {

@@ -25,7 +25,7 @@ var errAfterExit = errors.New("a PDK call after kong.response.exit")
 // Record returns the PDK calls that fn makes, in their order, in the bytes in
 // which go-pdk sends them. To fn every call seems to be answered by an empty
 // frame: what it returns is meaningless. Calls after Response.Exit are an
-// error, since Kong would not look at them.
+// error, since Kong would not read them.
 func Record(fn func(kong *pdk.PDK) error) (Calls, error) {
 	tape := new(tape)
 	if err := fn(pdk.Init(tape)); err != nil {

@@ -28,7 +28,7 @@ func TestRecord(t *testing.T) {
 		kong.Response.Exit(401, nil, nil)
 		return kong.Nginx.SetCtx("k", "v")
 	}); err == nil {
-		t.Error("a call after an exit was recorded: Kong would not look at it")
+		t.Error("a call after an exit was recorded: Kong would not read it")
 	}
 	boom := errors.New("boom")
 	if _, err := pluginserver.Record(func(*pdk.PDK) error { return boom }); !errors.Is(err, boom) {

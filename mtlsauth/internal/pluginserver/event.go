@@ -133,7 +133,7 @@ func (e *Event) flush() error {
 	return nil
 }
 
-// readOwed reads off the replies to statements, whatever they hold.
+// readOwed reads off the replies to Tell, whatever they are.
 func (e *Event) readOwed() error {
 	for ; e.owed > 0; e.owed-- {
 		if err := discardFrame(e.conn.reader); err != nil {

@@ -15,7 +15,7 @@ import (
 
 // IDs gives out instance ids that no other process on the same socket has
 // given out: Kong's workers keep an id over a restart of the plugin server,
-// and one that came to mean another configuration would judge requests by the
+// and one that came to mean another configuration would have requests decided by the
 // wrong policy. Ids are reserved in blocks in a file beside the socket, under
 // its lock, before the first of a block is used. After 2³¹ ids they begin
 // again.

@@ -31,7 +31,7 @@ func nextID(t *testing.T, ids *pluginserver.IDs) int32 {
 	return id
 }
 
-// Each OpenIDs stands for a process: some end, by kill -9 as far as the file
+// Each OpenIDs is a process: some end, by kill -9 as far as the file
 // can tell, and some run side by side.
 func TestIDsNeverRepeatOnASocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ids")

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// instance is what an instance id stands for.
+// instance is what an instance id means.
 type instance struct {
 	Instance
 	started time.Time
@@ -77,7 +77,7 @@ func (t *instances) sweep(now time.Time) {
 }
 
 // keep is how long an unused instance is kept: less than unusedFor where
-// there are over maxInstances. The lock is held.
+// there are over maxInstances. The caller has the lock.
 func (t *instances) keep(age time.Duration) time.Duration {
 	if len(t.byID) <= maxInstances {
 		return unusedFor

@@ -74,7 +74,7 @@ func (e *Exchange) Draining() <-chan struct{} { return e.conn.server.drain }
 func (e *Exchange) Peer() (*net.UnixConn, error) {
 	c, ok := e.conn.Conn.(*net.UnixConn)
 	if !ok {
-		return nil, errors.New("it is no Unix socket")
+		return nil, errors.New("it is not a Unix socket")
 	}
 	return c, nil
 }

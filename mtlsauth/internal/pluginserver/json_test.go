@@ -9,7 +9,7 @@ import (
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
 
-// asking serves the other protocol: it asks back once, and ends as it is told.
+// asking serves questions in JSON: it asks back once, and ends as it is told.
 func asking(e *pluginserver.Exchange) error {
 	question := string(e.Question())
 	if err := e.Write([]byte(`{"asked":` + question + `}`)); err != nil {
@@ -49,7 +49,7 @@ func TestAnotherProtocolOnTheSocket(t *testing.T) {
 	k.expect(`{"asked":{}}`) // the others go on
 }
 
-// Without it such a frame is no call.
+// Without it such a frame cannot be read as a call.
 func TestNoOtherProtocol(t *testing.T) {
 	k := start(t, handler(passing)).dial()
 	k.send([]byte(`{}`))

@@ -65,7 +65,7 @@ func (s *Server) Run(l *Listener, stdin *os.File, reload func()) error {
 	}
 }
 
-// check looks at the socket's file.
+// check examines the socket's file.
 func (s *Server) check(l *Listener) {
 	switch l.owner() {
 	case ours:

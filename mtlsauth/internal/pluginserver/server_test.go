@@ -168,7 +168,7 @@ func TestInstancesAreTold(t *testing.T) {
 	k.call(&kong_plugin_protocol.RpcCall{Sequence: 5, Call: &kong_plugin_protocol.RpcCall_CmdCloseInstance{
 		CmdCloseInstance: &kong_plugin_protocol.CmdCloseInstance{InstanceId: id}}})
 	k.answer()
-	k.event(id, 6) // on its way when the instance was closed: still judged
+	k.event(id, 6) // on its way when the instance was closed: still decided
 	k.expect("kong.nginx.get_var")
 }
 
