@@ -119,6 +119,7 @@ func TestCompose(t *testing.T) {
 // The image has the Lua files where Kong is told to look for them, and those who
 // go without take Kong's own path.
 func TestLuaPathOfTheImage(t *testing.T) {
+	once(t)
 	text, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
 		t.Fatal(err)
@@ -145,6 +146,7 @@ func TestLuaPathOfTheImage(t *testing.T) {
 }
 
 func TestImageVersion(t *testing.T) {
+	once(t)
 	text, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
 		t.Fatal(err)
@@ -157,6 +159,7 @@ func TestImageVersion(t *testing.T) {
 // Without Lua files Kong starts the program, with the prefix of compose.yaml. With them
 // the Lua plugin does, so that no setting of plugin servers breaks GET / of the Admin API.
 func TestOneSocket(t *testing.T) {
+	once(t)
 	lua, server := readCompose(t, "compose.yaml").Services["kong"].Environment, readCompose(t, "deploy/compose/plugin-server.yaml").Services["kong"].Environment
 	prefix := lua["KONG_PREFIX"]
 	for name, want := range map[string]string{

@@ -21,6 +21,7 @@ import (
 
 func TestDemo(t *testing.T) {
 	t.Parallel()
+	once(t)
 	for _, mode := range []string{"lua", "plugin-server"} {
 		t.Run(mode, func(t *testing.T) {
 			cmd := exec.Command(program(t), "demo", "-mode", mode)
@@ -46,6 +47,7 @@ func TestDemo(t *testing.T) {
 // The curl lines of a demo that stays up work as they are printed.
 func TestDemoServe(t *testing.T) {
 	t.Parallel()
+	once(t)
 	cmd := exec.Command(program(t), "demo", "-serve")
 	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	path := filepath.Join(t.TempDir(), "out")
@@ -131,6 +133,7 @@ func TestKongYAML(t *testing.T) {
 // The session with kong.yaml in docs/docker.md, as far as it needs no Docker.
 func TestDockerSession(t *testing.T) {
 	t.Parallel()
+	once(t)
 	if _, err := exec.LookPath("openssl"); err != nil {
 		t.Skip("NO OPENSSL HERE: the session of docs/docker.md was not tried")
 	}
@@ -175,6 +178,7 @@ func TestDockerSession(t *testing.T) {
 // What docs/demo.md shows of the demo is what it prints.
 func TestDemoInTheDocs(t *testing.T) {
 	t.Parallel()
+	once(t)
 	page, err := os.ReadFile("../../docs/demo.md")
 	if err != nil {
 		t.Fatal(err)
@@ -203,6 +207,7 @@ func TestDemoInTheDocs(t *testing.T) {
 
 // Every file that carries the handshake code carries the shipped one.
 func TestPreFunctionFiles(t *testing.T) {
+	once(t)
 	type preFunction struct {
 		Name, Plugin string
 		Config       struct{ Certificate, Access []string }

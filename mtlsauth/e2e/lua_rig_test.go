@@ -41,6 +41,7 @@ func skipsIn(t testing.TB, m mode) {
 
 // A test that is not there is skipped for no reason.
 func TestWhatIsThePluginServersAlone(t *testing.T) {
+	once(t)
 	files, err := filepath.Glob("*_test.go")
 	if err != nil {
 		t.Fatal(err)

@@ -193,8 +193,19 @@ func atMost(t testing.TB, what string, got, most int64) {
 	}
 }
 
-func notUnderRace(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector takes memory of its own")
+// ofCost skips a test of memory or time where that means nothing.
+func ofCost(t *testing.T) {
+	t.Helper()
+	once(t)
+	if raceEnabled || testing.Short() {
+		t.Skip("a test of cost: neither with -race nor with -short")
+	}
+}
+
+// once skips a test that is not about a mode in the process of the second one.
+func once(t *testing.T) {
+	t.Helper()
+	if chosenMode(t) != luaMode {
+		t.Skip("runs once, in the process of Lua mode")
 	}
 }
