@@ -103,7 +103,7 @@ func (t *Trust) Validate(leaf *certificate.Certificate, presented []*certificate
 	}
 	s := t.newSearch(leaf, presented, o)
 	s.client = true
-	paths, err := s.run(newNode(leaf, -1))
+	paths, err := s.run(leafNode(leaf))
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,9 @@ func (s *search) child(n *node) *child {
 	if len(c.candidates) > 0 {
 		c.algorithm, c.unverifiable = checkAlgorithm(n.cert)
 	}
+	if signer := n.signer.Load(); signer != nil {
+		c.signer = *signer
+	}
 	s.children = append(s.children, c)
 	return c
 }
@@ -112,6 +115,9 @@ func (s *search) signed(c *child, issuer *node) verdict {
 	}
 	if c.algorithm.Verify(issuer.cert.PublicKey, c.digest, c.cert.Signature) == nil {
 		c.signer = issuer.key
+		if c.configured && issuer.configured {
+			c.node.signer.Store(&issuer.key)
+		}
 		return genuine
 	}
 	c.others = append(c.others, issuer.key)

@@ -2,6 +2,7 @@ package certpath
 
 import (
 	"errors"
+	"sync/atomic"
 
 	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/signature"
@@ -19,6 +20,10 @@ type node struct {
 	anchor       bool // a path may end here
 	intermediate bool // a path may go on from here
 
+	// signer is the key that a configured certificate was found to be signed
+	// with, once a search has asked.
+	signer atomic.Pointer[string]
+
 	// Set by judge.
 	judged      bool
 	cost        int    // of one signature check with its key
@@ -26,6 +31,11 @@ type node struct {
 	noIssuer    *Error // why it may not issue certificates
 	noClients   *Error // why it may not issue those of clients
 	constraints *nameConstraints
+}
+
+// leafNode is a certificate that is at the beginning of paths alone.
+func leafNode(cert *certificate.Certificate) *node {
+	return &node{cert: cert, order: -1, issuer: certificate.NameKey(cert.RawIssuer)}
 }
 
 func newNode(cert *certificate.Certificate, order int) *node {

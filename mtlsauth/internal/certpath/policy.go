@@ -1,18 +1,23 @@
 package certpath
 
-import "mtls-auth/mtlsauth/internal/certificate"
+import (
+	"slices"
+
+	"mtls-auth/mtlsauth/internal/certificate"
+)
 
 // PolicyInputs are the inputs of RFC 5280, section 6.1.1, (c), (e), (f) and
 // (g), on certificate policies. The zero value asks for no policy.
 type PolicyInputs struct {
-	// Initial is the user-initial-policy-set: Empty means any-policy. Without Explicit, or a
-	// certificate that requires an explicit policy, it refuses nothing.
+	// Initial is the user-initial-policy-set; empty means any-policy. It refuses
+	// nothing unless an explicit policy is required, by Explicit or by a
+	// certificate.
 	Initial []certificate.OID
 	// Explicit asks for a path that is valid for a policy of Initial.
 	Explicit bool
 	// InhibitMapping forbids policy mapping on the path.
 	InhibitMapping bool
-	// InhibitAny has certificate.AnyPolicy in a certificate not count as a policy.
+	// InhibitAny has anyPolicy in a certificate count for nothing.
 	InhibitAny bool
 }
 
@@ -30,17 +35,23 @@ type policyNode struct {
 type policyGraph map[certificate.OID]*policyNode
 
 // checkPolicies refuses a path that is not valid under the policy inputs
-// (section 6.1). Where nobody asks for an explicit policy, what certificates say
-// about policies is not needed, and not looked at.
+// (section 6.1). Where no explicit policy is required, what certificates say about
+// policies is not needed, and not read.
 func (s *search) checkPolicies(path []*node) *Error {
-	below := len(path) - 1 // n of section 6.1: the trust anchor does not count
-	all := make([]certificate.Policies, below)
-	required := s.policies.Explicit
-	for i, n := range path[:below] {
-		all[i] = n.cert.Policies()
-		required = required || all[i].RequireExplicit >= 0
+	path = path[:len(path)-1] // the trust anchor is not processed
+	if !s.policies.Explicit && !slices.ContainsFunc(path, func(n *node) bool {
+		return n.cert.Extension(certificate.OIDPolicyConstraints) != nil
+	}) {
+		return nil
 	}
-	if required && !policiesValid(path, all, s.policies) {
+	all := make([]certificate.Policies, len(path))
+	for i, n := range path {
+		all[i] = n.cert.Policies()
+		if !s.afford(5 * (len(all[i].Asserted) + len(all[i].Mappings))) {
+			return refuse(TooCostly, n.cert, "too many certificate policies")
+		}
+	}
+	if !policiesValid(path, all, s.policies) {
 		return refuse(Constraint, path[0].cert, "no valid certificate policy, and one is required")
 	}
 	return nil

@@ -56,7 +56,7 @@ func (t *Trust) crlSigner(cert, anchor *certificate.Certificate, presented []*ce
 	s := t.newSearch(cert, presented, Options{Now: now})
 	s.left = min(s.left, *left)
 	defer func() { *left = s.left }()
-	paths, _ := s.run(newNode(cert, -1))
+	paths, _ := s.run(leafNode(cert))
 	i := slices.IndexFunc(paths, func(p Path) bool {
 		return bytes.Equal(p.Certificates[len(p.Certificates)-1].Raw, anchor.Raw)
 	})

@@ -8,7 +8,6 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"math/big"
 )
 
 const (
@@ -56,28 +55,11 @@ func checkRSA(key *rsa.PublicKey, minBits int) error {
 		return fmt.Errorf("RSA key of %d bits, at least %d are required", n, minBits)
 	case key.E < 3 || key.E%2 == 0:
 		return fmt.Errorf("RSA key with exponent %d, which must be odd and at least 3", key.E)
-	case hasSmallFactor(key.N):
+	case key.N.BitLen() <= MaxRSABits && hasSmallFactor(key.N):
 		return errors.New("RSA key whose modulus has a factor below 752")
 	}
 	return nil
 }
-
-// smallPrimes is the product of all primes below 752.
-var smallPrimes = func() *big.Int {
-	product := big.NewInt(1)
-	for p := int64(2); p < 752; p++ {
-		if n := big.NewInt(p); n.ProbablyPrime(0) {
-			product.Mul(product, n)
-		}
-	}
-	return product
-}()
-
-func hasSmallFactor(n *big.Int) bool {
-	return new(big.Int).GCD(nil, nil, smallPrimes, new(big.Int).Rem(n, smallPrimes)).Cmp(one) != 0
-}
-
-var one = big.NewInt(1)
 
 // CheckIssuerKey is CheckKey for a key that verifies signatures: RSA over
 // MaxRSABits is refused as well, before anything is computed with it.

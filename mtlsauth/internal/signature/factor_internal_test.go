@@ -1,0 +1,56 @@
+package signature
+
+import (
+	"crypto/rand"
+	"math/big"
+	"testing"
+)
+
+// TestHasSmallFactor holds it against division, one prime after another.
+func TestHasSmallFactor(t *testing.T) {
+	plain := func(n *big.Int) bool {
+		for p := int64(2); p < 752; p++ {
+			if big.NewInt(p).ProbablyPrime(0) && new(big.Int).Rem(n, big.NewInt(p)).Sign() == 0 {
+				return true
+			}
+		}
+		return false
+	}
+	found := map[bool]int{}
+	for _, size := range []uint{64, 1024, 2048, 2052, 4096, 8192} {
+		for range 100 {
+			n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), size))
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.SetBit(n, int(size)-1, 1)
+			// Most numbers have a small factor: go on to one that has none.
+			for n.SetBit(n, 0, 1); plain(n); n.Add(n, big.NewInt(2)) {
+				if !hasSmallFactor(n) {
+					t.Fatalf("%v: no factor is found", n)
+				}
+				found[true]++
+			}
+			if hasSmallFactor(n) {
+				t.Fatalf("%v: a factor is found", n)
+			}
+			found[false]++
+		}
+	}
+	for p := int64(2); p < 752; p++ {
+		if n := big.NewInt(p); n.ProbablyPrime(0) && !hasSmallFactor(n.Mul(n, new(big.Int).SetBit(big.NewInt(1), 4000, 1))) {
+			t.Errorf("%d is not found", p)
+		}
+	}
+	t.Log(found)
+}
+
+func BenchmarkHasSmallFactor(b *testing.B) {
+	n, err := rand.Prime(rand.Reader, 2048)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		hasSmallFactor(n)
+	}
+}
