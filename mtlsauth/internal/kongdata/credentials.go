@@ -43,8 +43,7 @@ func (f fields) only(keys []string) error {
 
 // addCredential adds an entry of the list mtls_auth_credentials.
 func (e *entities) addCredential(at string, f fields) error {
-	n := f["consumer"]
-	ref, err := e.consumerOf(&n)
+	ref, err := e.consumerOf(f["consumer"])
 	if err != nil {
 		return fmt.Errorf("consumer: %w", err)
 	}
@@ -112,8 +111,7 @@ func (e *entities) add(at string, f fields, keys []string, ref consumer.Ref) err
 	if strings.Contains(c.SubjectName, "${{") {
 		return errors.New("subject_name: it holds one of decK's variables, which are not filled in here")
 	}
-	n := f["ca_certificate"]
-	if err := readCA(&n, &c); err != nil {
+	if err := readCA(f["ca_certificate"], &c); err != nil {
 		return fmt.Errorf("ca_certificate: %w", err)
 	}
 	if err := c.Check(); err != nil {
@@ -130,13 +128,13 @@ func (e *entities) add(at string, f fields, keys []string, ref consumer.Ref) err
 // readCA reads a ca_certificate: absent, a UUID, PEM, or an object with id or cert,
 // of which the id counts.
 func readCA(n *yaml.Node, c *consumer.Credential) error {
-	f := fields{"cert": *n}
+	f := fields{"cert": n}
 	switch kind := kindOf(n); kind {
 	case absent:
 		return nil
 	case aText:
 		if !strings.Contains(resolved(n).Value, "-----BEGIN ") {
-			f = fields{"id": *n}
+			f = fields{"id": n}
 		}
 	case aMapping:
 		var err error
@@ -149,7 +147,7 @@ func readCA(n *yaml.Node, c *consumer.Credential) error {
 	default:
 		return fmt.Errorf("it is %s; must be a UUID, an object with id, or a certificate in PEM", kind)
 	}
-	if id := f["id"]; kindOf(&id) != absent {
+	if kindOf(f["id"]) != absent {
 		text, err := f.uuid("id")
 		if err == nil && text == "" {
 			err = errors.New("id: must be a UUID")

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"mtls-auth/mtlsauth/internal/consumer"
@@ -92,11 +93,8 @@ func (e *entities) addConsumer(at string, f fields) error {
 	if c.Tags, err = f.texts("tags"); err != nil {
 		return err
 	}
-	if n, ok := f["created_at"]; ok && kindOf(&n) == "a number" {
-		var seconds float64
-		if n.Decode(&seconds) == nil {
-			c.CreatedAt = int64(seconds)
-		}
+	if seconds, err := strconv.ParseFloat(resolved(f["created_at"]).Value, 64); err == nil {
+		c.CreatedAt = int64(seconds)
 	}
 	derived := false
 	switch {
@@ -147,8 +145,8 @@ func (f fields) uuid(key string) (string, error) {
 func (f fields) texts(key string) ([]string, error) {
 	entries, _, err := f.list(key)
 	var texts []string
-	for i := range entries {
-		text, err := textOf(&entries[i])
+	for i, n := range entries {
+		text, err := textOf(n)
 		if err != nil {
 			return nil, fmt.Errorf("%s[%d]: %w", key, i, err)
 		}

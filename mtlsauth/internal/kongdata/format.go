@@ -116,41 +116,68 @@ func jsonNode(decoder *json.Decoder, depth int) (*yaml.Node, error) {
 }
 
 // fields are those of a mapping.
-type fields map[string]yaml.Node
+type fields map[string]*yaml.Node
 
 func mapping(n *yaml.Node) (fields, error) {
 	if kind := kindOf(n); kind != aMapping {
 		return nil, fmt.Errorf("it is %s; must be a mapping", kind)
 	}
-	var f fields
-	if err := n.Decode(&f); err != nil {
-		return nil, quoteless(err)
+	content := resolved(n).Content
+	f := make(fields, len(content)/2)
+	for i := 0; i+1 < len(content); i += 2 {
+		key := resolved(content[i])
+		if key.Value == "<<" {
+			return merged(n)
+		}
+		if _, twice := f[key.Value]; twice {
+			return nil, fmt.Errorf("the key %q appears twice%s", key.Value[:min(len(key.Value), 64)], inLine(key))
+		}
+		f[key.Value] = content[i+1]
 	}
 	return f, nil
 }
 
+// merged returns the fields of a mapping into which others are merged: YAML's reader
+// does that, and bounds what it costs.
+func merged(n *yaml.Node) (fields, error) {
+	var nodes map[string]yaml.Node
+	if err := n.Decode(&nodes); err != nil {
+		return nil, quoteless(err)
+	}
+	f := make(fields, len(nodes))
+	for key, node := range nodes {
+		f[key] = &node
+	}
+	return f, nil
+}
+
+// inLine says where a node is; JSON's have no lines.
+func inLine(n *yaml.Node) string {
+	if n.Line == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", in line %d again", n.Line)
+}
+
 // list returns the entries of a list; null is as good as absent, as for Kong.
-func (f fields) list(key string) (entries []yaml.Node, given bool, err error) {
-	n, ok := f[key]
-	switch kind := kindOf(&n); {
-	case !ok, kind == absent:
+func (f fields) list(key string) (entries []*yaml.Node, given bool, err error) {
+	switch kind := kindOf(f[key]); kind {
+	case absent:
 		return nil, false, nil
-	case kind != aList:
+	case aList:
+		return resolved(f[key]).Content, true, nil
+	default:
 		return nil, false, fmt.Errorf("%s: it is %s; must be a list", key, kind)
 	}
-	if err := n.Decode(&entries); err != nil {
-		return nil, false, fmt.Errorf("%s: %w", key, quoteless(err))
-	}
-	return entries, true, nil
 }
 
 // each calls a function with the fields of each entry of a list, and tells whether
 // there is a list.
 func (f fields) each(key string, do func(at string, entry fields) error) (given bool, err error) {
 	entries, given, err := f.list(key)
-	for i := range entries {
+	for i, n := range entries {
 		at := fmt.Sprintf("%s[%d]", key, i)
-		entry, err := mapping(&entries[i])
+		entry, err := mapping(n)
 		if err == nil {
 			err = do(at, entry)
 		}
@@ -163,11 +190,7 @@ func (f fields) each(key string, do func(at string, entry fields) error) (given 
 
 // text returns a text, "" if it is absent.
 func (f fields) text(key string) (string, error) {
-	n, ok := f[key]
-	if !ok {
-		return "", nil
-	}
-	s, err := textOf(&n)
+	s, err := textOf(f[key])
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", key, err)
 	}
@@ -193,9 +216,12 @@ func textOf(n *yaml.Node) (string, error) {
 	return s, nil
 }
 
-// resolved follows an alias.
+// resolved follows an alias; nil, for an absent field, is as good as null.
 func resolved(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.AliasNode {
+	switch {
+	case n == nil:
+		return &yaml.Node{}
+	case n.Kind == yaml.AliasNode:
 		return n.Alias
 	}
 	return n
@@ -220,11 +246,13 @@ func kindOf(n *yaml.Node) string {
 	case 0:
 		return absent
 	}
-	untagged := *n
-	if !strings.HasPrefix(n.ShortTag(), "!!") {
+	tag := n.ShortTag()
+	if !strings.HasPrefix(tag, "!!") {
+		untagged := *n
 		untagged.Tag = ""
+		tag = untagged.ShortTag()
 	}
-	switch untagged.ShortTag() {
+	switch tag {
 	case "!!null":
 		return absent
 	case "!!bool":
