@@ -31,11 +31,8 @@ const (
 	maxDenied, maxDeniedBytes = 4_096, 4 << 20
 )
 
-// NewCache returns an empty cache.
-func NewCache() *Cache { return NewCacheWithin(maxPassedBytes + maxDeniedBytes) }
-
 // NewCacheWithin returns an empty cache whose decisions take at most so many
-// bytes, a 19th of them for denials, and at most what NewCache's do.
+// bytes, a 19th of them for denials, and at most 76 MiB.
 func NewCacheWithin(bytes int64) *Cache {
 	bytes = min(bytes, maxPassedBytes+maxDeniedBytes)
 	denied := bytes / ((maxPassedBytes + maxDeniedBytes) / maxDeniedBytes)

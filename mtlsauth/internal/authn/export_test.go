@@ -2,6 +2,9 @@ package authn
 
 import "context"
 
+// NewCache returns an empty cache of the largest size.
+func NewCache() *Cache { return NewCacheWithin(maxPassedBytes + maxDeniedBytes) }
+
 // MaxWaiting is maxWaiting.
 const MaxWaiting = maxWaiting
 

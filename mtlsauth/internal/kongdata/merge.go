@@ -174,7 +174,7 @@ func (s *Store) take(e *entry, v verdict, first bool, now time.Time) func() {
 		}
 	case v.outcome == refused && (last.outcome != refused || last.Err.Error() != v.Err.Error() || last.place != v.place):
 		refusal, _ := errors.AsType[*RefusedError](v.Err)
-		return func() { log.Error("CA certificate refused", "source", source, "reason", refusal.Reason) }
+		return func() { log.Error("CA certificate refused", "source", source, "error", refusal.Reason) }
 	case v.outcome == gone && (first || last.outcome != gone):
 		return func() { log.Warn("CA certificate is in no source", "was_known", had) }
 	case v.outcome == down && had:

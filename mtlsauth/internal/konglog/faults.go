@@ -64,10 +64,10 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 		text := new(pairs)
 		text.add("fault", r.Message)
 		for _, a := range h.attrs {
-			text.add(faultKey(a.Key), a.Value.String())
+			text.add(a.Key, a.Value.String())
 		}
 		r.Attrs(func(a slog.Attr) bool {
-			text.add(faultKey(a.Key), a.Value.String())
+			text.add(a.Key, a.Value.String())
 			return true
 		})
 		h.kept.keep(text.String(), r.Level)
@@ -76,15 +76,6 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 		return nil
 	}
 	return h.printed.Handle(ctx, r)
-}
-
-// faultKey keeps the key of the reason codes to them: another
-// reason is logged under `why`.
-func faultKey(key string) string {
-	if key == "reason" {
-		return "why"
-	}
-	return key
 }
 
 // WithAttrs implements slog.Handler.
