@@ -22,9 +22,9 @@ func TestDefaultAndAnonymous(t *testing.T) {
 		"/nocas":     matching([]string{idC}, object{"anonymous": "nobody"}),
 	}, with(t, consumers(consumer(idAlice, "alice"), consumer(idAll, "all"), consumer(idNobo, "nobody"))))
 	stray := root.Client("stray")
-	r.expectConsumer("trusted, nobody's: default", r.get("/default", stray), "all", idAll, "", stray.Fingerprint())
-	r.expectConsumer("trusted, nobody's: default before anonymous", r.get("/both", stray), "all", idAll, "", stray.Fingerprint())
-	r.expectConsumer("somebody's: not default", r.get("/default", root.Client("alice")), "alice", idAlice, "", "alice")
+	r.expectConsumer("trusted, no consumer: default", r.get("/default", stray), "all", idAll, "", stray.Fingerprint())
+	r.expectConsumer("trusted, no consumer: default before anonymous", r.get("/both", stray), "all", idAll, "", stray.Fingerprint())
+	r.expectConsumer("a consumer's: not default", r.get("/default", root.Client("alice")), "alice", idAlice, "", "alice")
 	r.expect("untrusted: not default", r.get("/default", stranger.Client("x")), 401, failed)
 	r.expect("none sent: not default", r.get("/default", nil), 401, noneSent)
 
@@ -57,7 +57,7 @@ func TestDefaultAndAnonymous(t *testing.T) {
 			t.Errorf("going on as anonymous is logged as a failure: %s", line)
 		}
 	}
-	r.expect("nobody's, anonymous", r.get("/anonymous", stray), 200, "")
+	r.expect("no consumer, anonymous", r.get("/anonymous", stray), 200, "")
 	r.expect("the anonymous consumer is not there", r.get("/missing", nil), 500, "anonymous consumer who is configured but doesn't exist")
 	r.expect("the default consumer is not there", r.get("/nodefault", stray), 500, internal)
 	r.expect("no CA certificate, anonymous too", r.get("/nocas", stray), 500, internal)
@@ -127,7 +127,7 @@ func TestLogicalOrAndAnd(t *testing.T) {
 		t.Errorf("or, neither: got %d as %q, want anonymous", got.status, got.seen.Get("X-Consumer-Username"))
 	}
 	if got := r.get("/or", root.Client("stray"), "apikey", "secret"); got.seen.Get("X-Consumer-Username") != "bob" {
-		t.Errorf("or, nobody's certificate and key: got %d as %q, want bob", got.status, got.seen.Get("X-Consumer-Username"))
+		t.Errorf("or, a certificate of no consumer and a key: got %d as %q, want bob", got.status, got.seen.Get("X-Consumer-Username"))
 	}
 	r.expect("and, key alone", r.get("/and", nil, "apikey", "secret"), 401, noneSent)
 	if got := r.get("/and", alice); got.status != 401 {
@@ -171,12 +171,12 @@ func TestGroupsAndACL(t *testing.T) {
 	r.expect("another DN", r.get("/dn", admin), 403, refused)
 	r.expect("no group, no acl", r.get("/plain", admin), 200, "")
 	r.expect("no group, acl", r.get("/null", admin), 403, refused)
-	// Whoever goes on as anonymous has no group, whatever the certificate says.
+	// A request that continues as anonymous has no group, whatever the certificate says.
 	for name, cert := range map[string]*pki.Certificate{
-		"none sent": nil, "untrusted": stranger.Client("admin"), "expired": root.Client("admin", pki.Expired()), "nobody's": admin,
+		"none sent": nil, "untrusted": stranger.Client("admin"), "expired": root.Client("admin", pki.Expired()), "no consumer": admin,
 	} {
 		path := "/anonymous"
-		if name == "nobody's" {
+		if name == "no consumer" {
 			path = "/matching"
 		}
 		// acl answers so where there is a consumer and no credential.

@@ -82,8 +82,8 @@ func TestAConsumerIsMatched(t *testing.T) {
 		r.expect(name, r.get(test.path, test.cert), 401, failed)
 		r.expectLog(name, "[notice]", `reason="no_consumer"`)
 	}
-	// Kong takes a name that looks like a UUID for an id. It is nobody's name as
-	// far as anybody can know, and nobody's absence either.
+	// Kong takes a name that looks like a UUID for an id. Whether a consumer has that
+	// name cannot be known.
 	// In Lua mode a name is looked up as nothing else.
 	if r.mode == luaMode {
 		r.expect("an id is no name", r.get("/username", client(idAlice)), 401, failed)
@@ -164,7 +164,7 @@ func TestCredentials(t *testing.T) {
 		credential("both", "bob", idB),
 		credential("bob", "alice", ""),
 		credential("elsewhere", "alice", idC),
-		credential("gone", "nobody at all", ""),
+		credential("gone", "missing", ""),
 	}})}, with(t, consumers(consumer(idAlice, "alice"), consumer(idBob, "bob"))))
 	for _, test := range []struct {
 		name     string
@@ -183,7 +183,7 @@ func TestCredentials(t *testing.T) {
 	}
 	r.expect("bound to another CA", r.get("/echo", a.Client("elsewhere")), 401, failed)
 	r.expect("a mapped consumer that is not there", r.get("/echo", a.Client("gone")), 500, internal)
-	r.expectLog("a mapped consumer that is not there", "[error]", `reason="lookup_failed"`, "nobody at all")
+	r.expectLog("a mapped consumer that is not there", "[error]", `reason="lookup_failed"`, "missing")
 }
 
 // Test 33 of the enterprise plugin's changelog: a mapping names a CA on the

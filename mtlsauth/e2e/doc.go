@@ -1,3 +1,3 @@
 // Package e2e holds tests and benchmarks of the whole: the real program,
-// started as Kong starts it, behind the gateway that stands in for Kong.
+// started as Kong starts it, beside the fake Kong or a real one.
 package e2e

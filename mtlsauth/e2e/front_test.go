@@ -112,7 +112,7 @@ func forMode(t *testing.T, m mode, text []byte) []byte {
 	return slices.Concat(text, more)
 }
 
-// kong.yaml is what users begin with: it must load, and its CA let nobody in.
+// kong.yaml is what users begin with: it must load, and its CA must let no client in.
 func TestKongYAML(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../kong.yaml")
@@ -127,7 +127,7 @@ func TestKongYAML(t *testing.T) {
 		o.Config = forMode(t, chosenMode(t), local)
 	})
 	r.expect("none sent", r.get("/echo", nil), 401, noneSent)
-	r.expect("anybody's", r.get("/echo", pki.NewCA("Replace this CA by your own").Client("client")), 401, failed)
+	r.expect("a certificate of another CA with that name", r.get("/echo", pki.NewCA("Replace this CA by your own").Client("client")), 401, failed)
 }
 
 // The session with kong.yaml in docs/docker.md, as far as it needs no Docker.

@@ -40,7 +40,7 @@ func TestRubbishOnTheSocket(t *testing.T) {
 			binary.LittleEndian.PutUint32(bytes, uint32(i))
 		case 2: // half a frame
 			binary.LittleEndian.PutUint32(bytes, uint32(i+10))
-		case 3: // an event of an instance that nobody knows
+		case 3: // an event of an unknown instance
 			bytes = []byte("\x0f\x00\x00\x00\xa2\x02\x0a\x08\x01\x12\x06access\x08\x03")
 		}
 		c.Write(bytes)

@@ -86,7 +86,7 @@ func (l *load) end(t *testing.T) {
 		t.Error(text)
 	}
 	if l.statuses[200] == 0 || l.statuses[401] == 0 {
-		t.Error("nobody passed, or nobody was refused")
+		t.Error("no request passed, or none was refused")
 	}
 	t.Logf("answers by status: %v", l.statuses)
 }
@@ -218,7 +218,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 }
 
 // A71: the server is killed. Until the next one listens, requests get 500;
-// nobody passes without a certificate, and no id comes to mean another
+// no request passes without a certificate, and no id comes to mean another
 // configuration.
 func TestTheServerIsKilled(t *testing.T) {
 	a, b := pki.NewCA("a"), pki.NewCA("b")
@@ -251,7 +251,7 @@ func TestTheServerEndsWhenItShould(t *testing.T) {
 		"the end of stdin": func(r *rig) {
 			s, ok := r.kong.(fake)
 			if !ok {
-				r.t.Skip("on the stand-in only: the worker that would log the end is gone with its pipe")
+				r.t.Skip("on the fake Kong only: the worker that would log the end is gone with its pipe")
 			}
 			s.Kong.Process().CloseStdin()
 		},
@@ -263,7 +263,7 @@ func TestTheServerEndsWhenItShould(t *testing.T) {
 			end(r)
 			eventually(t, "the process ends", func() bool { return syscall.Kill(pid, 0) != nil })
 			eventually(t, "Kong sees its exit status", func() bool { return r.Log().Count(errlog.Notice, "terminated: exit 0") > 0 })
-			// The socket's file stays for whoever comes next.
+			// The socket's file stays for the next server.
 			if _, err := os.Lstat(filepath.Join(r.prefix, "mtls-auth.socket")); err != nil {
 				t.Error(err)
 			}

@@ -54,7 +54,7 @@ func TestConsumersThatCanNotBeLookedUp(t *testing.T) {
 }
 
 // A data plane has no Admin API: usernames and ids are known to Kong itself,
-// custom ids to nobody.
+// custom ids to no consumer.
 func TestConsumersFromKongItself(t *testing.T) {
 	t.Parallel()
 	root := pki.NewCA("root")
@@ -75,9 +75,9 @@ func TestConsumersFromKongItself(t *testing.T) {
 		}
 	}
 	if warned != 1 {
-		t.Errorf("the log says %d times that custom_id finds nobody, want once", warned)
+		t.Errorf("the log says %d times that custom_id finds no consumer, want once", warned)
 	}
-	// A UUID-shaped name is a name, not the id of whoever has it.
+	// A UUID-shaped name is a name, not the id of the consumer that has it.
 	r.expect("an id for a name", r.get("/echo", root.Client(idAlice)), 500, internal)
 }
 

@@ -151,8 +151,8 @@ func TestBothDoorsAnswerAlike(t *testing.T) {
 		{name: "plain HTTP, anonymous", path: "/match-anon", status: 200, reason: "none_sent", plain: true, header: forged},
 		{name: "anonymous by id", path: "/by-id", status: 200, reason: "none_sent", header: forged},
 		{name: "no anonymous consumer, none sent", path: "/no-anon", status: 500, reason: "lookup_failed"},
-		{name: "no anonymous consumer, nobody's", path: "/no-anon", cert: client, status: 500, reason: "lookup_failed"},
-		{name: "no anonymous consumer, somebody's", path: "/no-anon", cert: alice, status: 200},
+		{name: "no anonymous consumer, no consumer", path: "/no-anon", cert: client, status: 500, reason: "lookup_failed"},
+		{name: "no anonymous consumer, a consumer", path: "/no-anon", cert: alice, status: 200},
 
 		{name: "passes", path: "/skip", cert: client, status: 200, header: forged},
 		{name: "passes, HTTP/2", path: "/skip", cert: client, status: 200, header: forged, http2: true},

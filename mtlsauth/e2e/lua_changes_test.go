@@ -47,7 +47,7 @@ func TestLuaConfigurationChanges(t *testing.T) {
 		{"it is another name's", cas{idA: root}, []object{consumer(idBob, "bob", credential(first, "alice", nil))}, who{alice: "bob"}, ""},
 		{"the CA is another", cas{idA: other}, []object{consumer(idAlice, "alice")}, who{stranger: "alice"}, ""},
 		{"the CA is back", cas{idA: root}, []object{consumer(idAlice, "alice")}, who{alice: "alice"}, ""},
-		{"nobody again", cas{idA: root}, nil, who{}, ""},
+		{"no consumer again", cas{idA: root}, nil, who{}, ""},
 	} {
 		text := declarative(t, r.upstream, s.cas, plugins, consumers(append(s.consumers, always...)...))
 		if err := r.Configure(text); err != nil {
@@ -78,7 +78,7 @@ func TestLuaConfigurationChanges(t *testing.T) {
 	}
 
 	// The plugin goes, comes back with another CA, and is another.
-	r.expect("alice is nobody's", r.get("/default", alice), 200, "")
+	r.expect("alice is no consumer any more", r.get("/default", alice), 200, "")
 	for i, step := range []struct {
 		config object // of the plugin; nil for none
 		alice  int
@@ -116,7 +116,7 @@ func TestLuaConfigurationChanges(t *testing.T) {
 	}
 }
 
-// A name in a certificate that spells a consumer's id is nobody's, whatever was
+// A name in a certificate that spells a consumer's id matches no consumer, whatever was
 // looked up by that id before.
 func TestLuaAnIDIsNoName(t *testing.T) {
 	t.Parallel()

@@ -92,7 +92,7 @@ func TestLuaRevocationArrives(t *testing.T) {
 	}
 }
 
-// Where .kong_env can not be read the worker says where Kong listens.
+// Where .kong_env cannot be read the worker says where Kong listens.
 func TestLuaKnowsWhereKongListens(t *testing.T) {
 	t.Parallel()
 	needsKong(t)

@@ -15,8 +15,8 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// engines returns the processes that serve a rig's prefix.
-func (r *rig) engines() []int {
+// servers returns the processes that serve a rig's prefix.
+func (r *rig) servers() []int {
 	r.t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
@@ -50,13 +50,13 @@ func TestLuaReloadsAndWorkersThatDie(t *testing.T) {
 		r.expect("a new certificate after a reload", r.get("/echo", root.Client("new")), 200, "")
 	}
 	l.end(t)
-	one := func() bool { return slices.Equal(r.engines(), []int{r.Process().PID()}) }
+	one := func() bool { return slices.Equal(r.servers(), []int{r.Process().PID()}) }
 	// Old workers end when nothing of theirs runs any more.
 	for began := time.Now(); !one() && time.Since(began) < 30*time.Second; {
 		time.Sleep(100 * time.Millisecond)
 	}
 	if !one() {
-		t.Errorf("after the reloads the servers are %v, and Kong's is %d", r.engines(), r.Process().PID())
+		t.Errorf("after the reloads the servers are %v, and Kong's is %d", r.servers(), r.Process().PID())
 	}
 
 	if _, ok := r.kong.(real); !ok {
@@ -79,7 +79,7 @@ func TestLuaReloadsAndWorkersThatDie(t *testing.T) {
 			now, err := r.kong.(real).Workers()
 			return err == nil && len(now) == 2 && !slices.Contains(now, worker)
 		})
-		eventually(t, name+" was killed: there is one engine, Kong's", func() bool { return one() && (worker == second || r.Process().PID() != pid) })
+		eventually(t, name+" was killed: there is one server, Kong's", func() bool { return one() && (worker == second || r.Process().PID() != pid) })
 		eventually(t, name+" was killed: a new certificate passes in every worker", func() bool {
 			for range 6 {
 				if a, err := fetch(r.client(root.Client("new")), r.URLTLS()+"/echo"); err != nil || a.status != 200 {
@@ -90,7 +90,7 @@ func TestLuaReloadsAndWorkersThatDie(t *testing.T) {
 		})
 	}
 	r.Close()
-	eventually(t, "Kong was stopped: no engine is left", func() bool { return len(r.engines()) == 0 })
+	eventually(t, "Kong was stopped: no server is left", func() bool { return len(r.servers()) == 0 })
 }
 
 // parentOf returns a process's parent (proc_pid_stat(5)).

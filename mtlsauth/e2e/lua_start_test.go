@@ -72,7 +72,7 @@ func TestLuaTwoLines(t *testing.T) {
 		t.Helper()
 		var pids []int
 		for began := time.Now(); time.Since(began) < 30*time.Second; time.Sleep(100 * time.Millisecond) {
-			if pids = r.engines(); slices.Equal(pids, []int{r.Process().PID()}) {
+			if pids = r.servers(); slices.Equal(pids, []int{r.Process().PID()}) {
 				return
 			}
 		}
@@ -125,7 +125,7 @@ func TestLuaTwoLines(t *testing.T) {
 		}
 	}
 	r.Close()
-	eventually(t, "Kong was stopped: no server is left", func() bool { return len(r.engines()) == 0 })
+	eventually(t, "Kong was stopped: no server is left", func() bool { return len(r.servers()) == 0 })
 }
 
 // A server that answers already is used, and not replaced.

@@ -12,7 +12,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// When Kong's worker 0 is killed, the server loses its stdin and whoever reads
+// When Kong's worker 0 is killed, the server loses its stdin and the reader of
 // what it prints at the same moment. The events of the other workers finish.
 func TestAnOrphanDrains(t *testing.T) {
 	root := pki.NewCA("root")

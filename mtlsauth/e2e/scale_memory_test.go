@@ -53,7 +53,7 @@ func TestMemoryOfManyConfigurations(t *testing.T) {
 	}
 }
 
-// Twenty thousand certificates of a CA that nobody trusts leave next to nothing.
+// Twenty thousand certificates of an untrusted CA leave next to nothing.
 func TestMemoryOfStrangers(t *testing.T) {
 	ofCost(t)
 	authorities, ids := manyCAs(1)

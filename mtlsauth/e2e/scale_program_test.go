@@ -57,7 +57,7 @@ func (p *process) end() {
 	}
 }
 
-// awaitAccept returns when somebody accepts on the socket.
+// awaitAccept returns when connections to the socket are accepted.
 func awaitAccept(tb testing.TB, socket string) {
 	tb.Helper()
 	for begin := time.Now(); time.Since(begin) < 10*time.Second; time.Sleep(200 * time.Microsecond) {
@@ -66,5 +66,5 @@ func awaitAccept(tb testing.TB, socket string) {
 			return
 		}
 	}
-	tb.Fatalf("nobody accepts on %s", socket)
+	tb.Fatalf("no server accepts on %s", socket)
 }

@@ -21,7 +21,7 @@ func (r *rig) expectRefusedAddress(what string, ca *pki.Certificate, address, be
 }
 
 // What a certificate names is visited by http and https alone, and not where
-// nobody's responder is. No packet goes to any of these.
+// no responder is. No packet goes to any of these.
 func TestAddressesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, pki.NewCA("root"))

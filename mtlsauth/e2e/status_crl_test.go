@@ -7,7 +7,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// A CRL is fetched once, and asked for anew before it ends with what tells that
+// A CRL is fetched once, and fetched again before it expires with what tells that
 // it is the same; it serves until its nextUpdate.
 func TestCRLIsRevalidated(t *testing.T) {
 	t.Parallel()
@@ -27,7 +27,7 @@ func TestCRLIsRevalidated(t *testing.T) {
 	}
 	for _, request := range requests[1:] {
 		if request.IfNoneMatch == "" || request.IfModifiedSince == "" {
-			t.Errorf("asked anew without validators: %+v", request)
+			t.Errorf("fetched again without validators: %+v", request)
 		}
 	}
 	// The same list once more is no more current than before.

@@ -93,7 +93,7 @@ func TestAThousandRequestsAtOnce(t *testing.T) {
 }
 
 // The configuration changes under traffic, from one mode to the other and back:
-// nobody gets another answer than the right one.
+// every client gets the right answer.
 func TestModeChangesUnderTraffic(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, pki.NewCA("root"))

@@ -58,7 +58,7 @@ func TestOCSPProbes(t *testing.T) {
 		}
 		r.expectStatus("A39 "+probe.name, "/strict", good, strict)
 		r.expectStatus("A39 "+probe.name, "/ignore", good, ignore)
-		// What proves nothing keeps nobody out either; but a revocation whose
+		// What proves nothing keeps no client out either; but a revocation whose
 		// time is over has been proved.
 		if probe.good || probe.name == "stale" || probe.name == "a year old without nextUpdate" {
 			r.expectStatus("A39 revoked, "+probe.name, "/ignore", bad, isRevoked)

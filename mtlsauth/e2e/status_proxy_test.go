@@ -16,7 +16,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// forwardProxy is a forward proxy for names that nobody else resolves: it
+// forwardProxy is a forward proxy for names that resolve nowhere else: it
 // answers http requests itself and leads tunnels to an address.
 type forwardProxy struct {
 	handlers map[string]http.Handler // by host, of http
@@ -80,7 +80,7 @@ func serveTLS(t *testing.T, handler http.Handler, ca *pki.Certificate, name stri
 }
 
 // A44, EE 23: with a proxy for its scheme an address goes there, its name as it
-// is; nobody here resolves it. (Names under .invalid do not resolve.)
+// is; it resolves nowhere here. (Names under .invalid do not resolve.)
 func TestStatusByProxy(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, pki.NewCA("root"))

@@ -62,7 +62,7 @@ func TestRetriesAreFew(t *testing.T) {
 	}
 }
 
-// A host that nobody can connect to is found out once, not by each certificate;
+// A host that cannot be connected to is found out once, not by each certificate;
 // one that connects and does not answer, by three.
 func TestADeadHostIsFoundOutOnce(t *testing.T) {
 	t.Parallel()

@@ -115,7 +115,7 @@ func TestStateOutlivesTheProgram(t *testing.T) {
 	t.Parallel()
 	m := newRemembered(t)
 	m.expectAll("before", m.rig)
-	// Two answers about certificates, the revocation once more for whoever comes by
+	// Two answers about certificates, the revocation once more for requests by
 	// another certificate of the issuer, and one list.
 	eventually(t, "the answers are on disk", func() bool { return len(stateFiles(t, m.dir)) == 4 })
 	m.silence()
@@ -162,7 +162,7 @@ func TestStateOfWhatIsOver(t *testing.T) {
 	}
 }
 
-// What is on disk is believed no more than what is fetched: whoever can write
+// What is on disk is believed no more than what is fetched: a process that can write
 // there gains nothing, and breaks nothing.
 func TestStateThatWasTamperedWith(t *testing.T) {
 	t.Parallel()

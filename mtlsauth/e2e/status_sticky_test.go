@@ -43,7 +43,7 @@ func (r *rig) expectStories(stories []story, ends time.Time) {
 	}
 }
 
-// Who was seen revoked stays so, whoever falls silent, until a later answer says
+// A certificate that was seen revoked stays so, whatever falls silent, until a later response says
 // otherwise; who was on hold until nextUpdate. An earlier answer changes nothing.
 func TestRevokedByOCSPStaysRevoked(t *testing.T) {
 	t.Parallel()
@@ -130,7 +130,7 @@ func TestRevokedByCRLStaysRevoked(t *testing.T) {
 }
 
 // A revocation counts for every certificate of the issuer's name and key: who
-// comes by another path to it is refused though nobody answers any more.
+// comes by another path to it is refused though no responder answers any more.
 func TestRevokedUnderACrossCertificate(t *testing.T) {
 	t.Parallel()
 	one, two := pki.NewCA("one"), pki.NewCA("two")

@@ -73,7 +73,7 @@ type closedPort struct {
 	address string
 }
 
-// newClosedPort binds a port that nobody listens on, so that nobody else gets
+// newClosedPort binds a port without listening on it, so that no other process gets
 // it.
 func newClosedPort(t testing.TB) *closedPort {
 	t.Helper()

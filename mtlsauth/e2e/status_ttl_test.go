@@ -106,8 +106,8 @@ func TestTheOldAnswerServes(t *testing.T) {
 	r.expectStatus("after nextUpdate", "/ignore", cert, passesNoted, "status 503")
 }
 
-// What is in use is asked anew before a request has to wait for it, however long
-// the responder takes; what nobody uses is not.
+// What is in use is fetched again before a request has to wait for it, however long
+// the responder takes; what is not used is not.
 func TestRenewalInTheBackground(t *testing.T) {
 	t.Parallel()
 	root := newAuthority(t, pki.NewCA("root"))

@@ -74,7 +74,7 @@ func TestNothingUsable(t *testing.T) {
 			r.expectStatus(what, "/strict", cert, isUnknown, by[how])
 			r.expectStatus(what, "/ignore", cert, passesNoted, by[how])
 		}
-		// The same of a revocation: a forged one keeps nobody out.
+		// The same of a revocation: a forged one keeps no client out.
 		if trouble.name != "stale" {
 			cert := root.Client("revoked", pki.OCSPServer(responder.URL()))
 			responder.Revoke(cert, 1)
@@ -95,7 +95,7 @@ func TestNothingUsable(t *testing.T) {
 	for _, line := range r.pluginLines()[before:] {
 		if strings.HasPrefix(line, "[notice]") {
 			notices++
-		} else if !strings.Contains(line, "can not be had") { // the fault, for whoever runs the gateway
+		} else if !strings.Contains(line, "can not be had") { // the fault, for the operator
 			t.Errorf("EE 10 logged %s", line)
 		}
 	}

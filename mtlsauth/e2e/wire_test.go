@@ -95,7 +95,7 @@ func TestACredentialOfAnEarlierPlugin(t *testing.T) {
 	}
 }
 
-// Kong answers a lookup that failed like one that found nobody. Whoever is to
+// Kong answers a lookup that failed like one that found no consumer. A consumer that is to
 // be had by default shows which it was.
 func TestKongThatKnowsNobodyAtAll(t *testing.T) {
 	root := pki.NewCA("root")
@@ -107,7 +107,7 @@ func TestKongThatKnowsNobodyAtAll(t *testing.T) {
 		if got := r.made(t, root.Client("stray").PEM(), "", config, there); got.Exit != nil || got.Consumer()["username"] != "all" {
 			t.Errorf("%s, Kong's database is there: got %+v as %v", name, got.Exit, got.Consumer())
 		}
-		// That consumer is remembered now; who the next one is, nobody knows.
+		// That consumer is remembered now; who the next one is, is not known.
 		got := r.made(t, root.Client("another").PEM(), "", config, away)
 		if got.Exit == nil || got.Exit.Status != 500 || len(got.Log) == 0 || !strings.Contains(got.Log[len(got.Log)-1].Text, `reason="lookup_failed"`) {
 			t.Errorf("%s, Kong's database is away: got %+v as %v, want 500", name, got.Exit, got.Consumer())
@@ -120,7 +120,7 @@ func TestCredentialsThatCanNotBeReadAtTheStart(t *testing.T) {
 	r := withoutSources(t, root, " -credentials "+filepath.Join(t.TempDir(), "absent"))
 	kong := knownToKong(kongsConsumers{"alice": idAlice})
 	if got := r.made(t, root.Client("alice").PEM(), "", byUsername(), kong); got.Exit == nil || got.Exit.Status != 500 {
-		t.Errorf("got %+v as %v, want 500: nobody knows whom the file would have mapped", got.Exit, got.Consumer())
+		t.Errorf("got %+v as %v, want 500: it is not known whom the file would have mapped", got.Exit, got.Consumer())
 	}
 	if got := r.made(t, root.Client("alice").PEM(), "", trusted([]string{idA}), kong); got.Exit != nil {
 		t.Errorf("with no lookup: got %+v, want a pass", got.Exit)

@@ -4,7 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	_ "crypto/md5" // for a CertID that nobody should accept
+	_ "crypto/md5" // for a CertID that must not be accepted
 	"crypto/rsa"
 	_ "crypto/sha1" // for CertID and byKey
 	_ "crypto/sha256"

@@ -21,8 +21,8 @@ func Key(key crypto.Signer) Option {
 	return func(t *template) { t.key = key }
 }
 
-// PublicKey puts this public key into the certificate, of which nobody needs to
-// have the private one: what a certificate can claim without being of use.
+// PublicKey puts this public key into the certificate, of which the private key is not
+// needed: what a certificate can claim without being of use.
 func PublicKey(key crypto.PublicKey) Option {
 	return func(t *template) { t.public = key }
 }

@@ -37,7 +37,7 @@ type Option func(*template)
 type template struct {
 	cert   x509.Certificate
 	key    crypto.Signer
-	public crypto.PublicKey // instead of the key's, when nobody has the private one
+	public crypto.PublicKey // instead of the key's, where the private one is not had
 }
 
 // NewCA makes a self-signed CA certificate, valid from an hour ago for a day,

@@ -16,7 +16,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/anykong"
 )
 
-// installed are Kong's own plugins that the stand-in has as well, and those that
+// installed are Kong's own plugins that the fake Kong has as well, and those that
 // write logs.
 var installed = []string{"pre-function", "post-function", "key-auth", "acl", "file-log"}
 
@@ -48,7 +48,7 @@ func (k *Kong) settings(beside string) string {
 	set("anonymous_reports", "off")
 	set("nginx_worker_processes", fmt.Sprint(max(1, o.Workers)))
 	if os.Geteuid() == 0 {
-		// Tests keep CA certificates in folders that nobody else may read.
+		// Tests keep CA certificates in folders that no other user may read.
 		set("nginx_user", "root root")
 	}
 	if o.LogLevel != "" {
@@ -82,7 +82,7 @@ func (k *Kong) settings(beside string) string {
 	return b.String()
 }
 
-// servers are all plugin servers, that of the stand-in's options first.
+// servers are all plugin servers, that of the common options first.
 func (k *Kong) servers() []PluginServer {
 	o := k.opts
 	if o.QueryCommand == "" {
@@ -121,7 +121,7 @@ func (ports) url(scheme string, port int) string {
 	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, port)
 }
 
-// freePorts finds ports that nobody listens at. Somebody else may take one
+// freePorts finds ports at which nothing listens. Another process may take one
 // before Kong does; then Kong does not start, and says why.
 func freePorts() (ports, error) {
 	var p ports

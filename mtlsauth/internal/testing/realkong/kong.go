@@ -43,9 +43,9 @@ type Options struct {
 	// NoAccessLog leaves out every access log, ours and nginx's: Access is empty.
 	NoAccessLog bool
 	// Plugins are further plugins that are installed, besides those that the
-	// stand-in has.
+	// fake Kong has.
 	Plugins []string
-	// Servers are plugin servers besides that of the stand-in's options.
+	// Servers are plugin servers besides that of the common options.
 	Servers []PluginServer
 	// Postgres is Kong's database; nil for a Kong without one.
 	Postgres *Postgres
@@ -59,7 +59,7 @@ type Options struct {
 type PluginServer struct {
 	Name         string // of the plugin, and of the server
 	QueryCommand string // pluginserver_*_query_cmd
-	StartCommand string // pluginserver_*_start_cmd; "" where somebody else runs it
+	StartCommand string // pluginserver_*_start_cmd; "" where it runs by other means
 	Socket       string // pluginserver_*_socket
 }
 

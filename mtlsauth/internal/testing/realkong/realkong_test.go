@@ -121,7 +121,7 @@ func TestSettings(t *testing.T) {
 		}
 	}
 	if strings.Contains(text, "access_log") {
-		t.Errorf("nobody asked for no access log:\n%s", text)
+		t.Errorf("the access log was not to be left out:\n%s", text)
 	}
 	k.opts.NoAccessLog = true
 	k.opts.Servers = []PluginServer{{"Other-One", "q2", "", "/s2"}, {"third", "q3", "s3", "/s3"}}
@@ -136,7 +136,7 @@ func TestSettings(t *testing.T) {
 		}
 	}
 	if strings.Contains(text, "other_one_start_cmd") {
-		t.Errorf("Kong starts a server that somebody else runs:\n%s", text)
+		t.Errorf("Kong starts a server that runs by other means:\n%s", text)
 	}
 	k.opts.NoAdmin, k.opts.QueryCommand, k.opts.Servers = true, "", nil
 	text = k.settings("/p.d")
@@ -180,7 +180,7 @@ func TestStartThatFailsHalfWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// It may be left to whoever reaps, but it runs no more.
+	// It may be left to be reaped, but it runs no more.
 	if state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && !strings.Contains(string(state), ") Z ") {
 		t.Errorf("still there: %s", state)
 	}

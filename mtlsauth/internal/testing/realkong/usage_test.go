@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A process's children are found, and nobody else's.
+// A process's children are found, and no others.
 func TestChildren(t *testing.T) {
 	proc := t.TempDir()
 	for pid, text := range map[int]string{
@@ -33,7 +33,7 @@ func TestChildren(t *testing.T) {
 	if want := 1270 * time.Millisecond; err != nil || got != want || !slices.Equal(pids, []int{8, 9}) {
 		t.Errorf("got %v of %v (%v), want %v of 8 and 9", got, pids, err, want)
 	}
-	if err := children(proc, 10, func(int, stat) { t.Error("a child of nobody") }); err == nil {
+	if err := children(proc, 10, func(int, stat) { t.Error("a child of no process") }); err == nil {
 		t.Error("a process without children has them")
 	}
 	for _, text := range []string{"", "7", "7 (a", "7 (a) S 1 7", "7 (a) S x 7 7 0 -1 1 2 3 4 5 1 1 0"} {

@@ -18,7 +18,7 @@ func twoWorkers(o *realkong.Options) { o.Workers = 2 }
 
 // Cached decisions outlive the server's death: clients whose certificates the workers
 // know do not notice it. Others get 500 until the next server listens.
-func TestLuaEngineIsKilled(t *testing.T) {
+func TestLuaServerIsKilled(t *testing.T) {
 	root := pki.NewCA("root")
 	r := newLuaRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, twoWorkers)
 	l := r.startLoad(6, "/echo", root.Client("client"), pki.NewCA("stranger").Client("client"))
@@ -54,7 +54,7 @@ func TestLuaFaultyServer(t *testing.T) {
 		"/echo": trusted([]string{idA}), "/anonymous": trusted([]string{idA}, object{"anonymous": "nobody"}),
 	}, twoWorkers, func(o *realkong.Options) {
 		with(t, consumers(consumer(idNobo, "nobody")))(&o.Options)
-		o.StartCommand = "" // somebody else runs it
+		o.StartCommand = "" // the test runs one
 	})
 	socket := r.prefix + "/mtls-auth.socket"
 	number := 0
@@ -165,7 +165,7 @@ func TestLuaKeptConnectionsThatDie(t *testing.T) {
 	}
 }
 
-// A hundred requests at once with a certificate that nobody knows are one question
+// A hundred requests at once with an unknown certificate are one question
 // of each worker.
 func TestLuaAsksOnce(t *testing.T) {
 	t.Parallel()
