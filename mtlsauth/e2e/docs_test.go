@@ -1,0 +1,123 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// page returns a page of the docs.
+func page(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../..", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(_format_version.*?)^```$")
+
+// Kong takes each whole declarative file that the docs show.
+func TestConfigurationsInTheDocs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil, nil)
+	files, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range append(files, "../../README.md") {
+		name := strings.TrimPrefix(filepath.ToSlash(file), "../../")
+		for _, m := range yamlBlock.FindAllStringSubmatch(page(t, name), -1) {
+			if r.mode == pluginServerMode && strings.Contains(m[1], "mtls_auth_credentials") {
+				continue // an entity of the Lua plugin
+			}
+			found++
+			if err := r.Configure([]byte(m[1])); err != nil {
+				t.Errorf("%s: %v in\n%s", name, err, m[1])
+			}
+		}
+	}
+	if found < 4 {
+		t.Errorf("found %d configurations", found)
+	}
+}
+
+// The certificates that docs/install.md makes are what openssl verify of
+// docs/troubleshooting.md accepts, and pass as the consumer of the page.
+func TestInstallInTheDocs(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("NO OPENSSL HERE: the commands of docs/install.md were not tried")
+	}
+	dir := t.TempDir()
+	for _, commands := range []struct{ page, heading string }{
+		{"docs/install.md", "## 4. Make a CA and a client certificate\n"},
+		{"docs/troubleshooting.md", "What is in a client's certificate, and does it chain to the CA?\n"},
+	} {
+		_, section, _ := strings.Cut(page(t, commands.page), commands.heading)
+		_, section, _ = strings.Cut(section, "```sh\n")
+		block, _, ok := strings.Cut(section, "```\n")
+		if !ok {
+			t.Fatalf("%s has no commands below %q", commands.page, commands.heading)
+		}
+		cmd := exec.Command("sh", "-ec", block)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", commands.page, err, out)
+		} else if commands.page == "docs/troubleshooting.md" && !bytes.Contains(out, []byte("client.pem: OK")) {
+			t.Errorf("%s: openssl says\n%s", commands.page, out)
+		}
+	}
+	ca, err := os.ReadFile(filepath.Join(dir, "cert.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const id = "cce8c384-721f-4f58-85dd-50834e3e733a"
+	mapping, entity := "", `
+  mtls_auth_credentials:
+  - id: 3f0d9d3c-7a52-4a1d-9f5b-0c8f7f6b1a01
+    subject_name: client.example.com
+`
+	r := newRig(t, nil, nil)
+	if r.mode == pluginServerMode {
+		entity, mapping = "", ", credentials: [{subject_name: client.example.com, consumer: alice}]"
+	}
+	// What the page does by the Admin API, without revocation.
+	text := fmt.Sprintf(`_format_version: "3.0"
+services:
+- name: echo
+  url: %s
+  routes:
+  - name: echo
+    paths: [/echo]
+    plugins:
+    - name: mtls-auth
+      config: {ca_certificates: [%s], revocation_check_mode: SKIP%s}
+consumers:
+- username: alice%s
+ca_certificates:
+- id: %[2]s
+  cert: |
+%[5]s`, r.upstream, id, mapping, entity, regexp.MustCompile(`(?m)^(.)`).ReplaceAllString(string(ca), "    $1"))
+	if err := r.Configure(forMode(t, r.mode, []byte(text))); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the configuration counts", func() bool { return r.get("/echo", nil).status != 404 })
+	r.expect("none sent", r.get("/echo", nil), 401, noneSent)
+	pair, err := loadPair(filepath.Join(dir, "client.pem"), filepath.Join(dir, "client.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := r.get("/echo", pair)
+	r.expect("the client's", got, 200, "")
+	if name := got.seen.Get("X-Consumer-Username"); name != "alice" {
+		t.Errorf("the upstream sees the consumer %q, want alice", name)
+	}
+}
