@@ -63,6 +63,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 		Engine: e,
 		// A group- or world-accessible socket is an explicit choice: no check of the peer.
 		AnyPeer: o.SocketMode&0o077 != 0,
+		LuaMode: o.LuaMode,
 	})
 	server := pluginserver.New(pluginserver.Options{
 		Plugin:     instances{e, &guard{prefix: o.Prefix, log: e.Background()}},

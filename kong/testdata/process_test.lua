@@ -16,7 +16,7 @@ local function program(lines, seconds, silent)
     local server
     if not silent then
       server = servers.verdict(world.frame("verdict_pass"))
-      server.pid = 100 + proc.number
+      server.pid, server.lua_mode = 100 + proc.number, true
     end
     function proc.pid() return 100 + proc.number end
     function proc.shutdown(_, what) proc.closed = what end
@@ -40,7 +40,6 @@ end
 local function start(options)
   options = fixtures.options(options)
   options.worker = options.worker or 0
-  world.shared:set("mtls-auth:pid:mtls-auth", nil)
   package.loaded["kong.plugins.mtls-auth.binary"] = nil
   world.start(options)
   world.run(0.5)
@@ -51,7 +50,6 @@ test("in one worker of a data plane", function()
   start()
   equal(#started, 1)
   equal(started[1].args, { "/usr/local/bin/mtls-auth", "-kong-prefix", "/prefix", "-lua-mode" })
-  equal(world.shared:get("mtls-auth:pid:mtls-auth"), 101)
   for _, options in ipairs({
     { worker = 1 }, { role = "control_plane" }, { subsystem = "stream" }, { pluginserver_names = { "other", "mtls-auth" } },
   }) do

@@ -211,7 +211,7 @@ function world.start(options)
     worker = {
       exiting = function() return world.exiting end, id = function() return options.worker or 1 end, pid = function() return 4000 end,
     },
-    shared = { kong = world.shared }, req = req,
+    req = req,
     timer = { at = function(delay, f, ...)
       local args = { ... }
       spawn(function()
@@ -270,13 +270,6 @@ function world.event(source, event, data)
 end
 
 function world.invalidate(cache, key) world.event("mlcache", "mlcache:invalidations:" .. cache, key) end
-
--- Kong's shared memory, which outlives workers.
-local memory = {}
-world.shared = {
-  get = function(_, key) return memory[key] end,
-  set = function(_, key, value) memory[key] = value end,
-}
 
 -- The user ids of files; a socket is there where a server listens.
 package.preload.lfs = function()

@@ -6,7 +6,6 @@ local _M = {}
 
 local RAN, MAX_PAUSE = 10, 30 -- s: one that ran so long is restarted at once; the longest pause
 local SUCCESSOR = 3 -- s for which a worker that is to end waits for the next one's server
-local PID = "mtls-auth:pid:" .. plugin -- in Kong's shared memory, which outlives workers
 
 -- nginx gives its workers no environment, but this file is read before there are any.
 local binary = os.getenv("MTLS_AUTH_BIN") or require(base .. "binary") or "/usr/local/bin/" .. plugin
@@ -40,7 +39,6 @@ local function run()
   local proc, err = require("ngx.pipe").spawn({ binary, "-kong-prefix", kong.configuration.prefix, "-lua-mode" },
     { merge_stderr = true, environ = environment, stdout_read_timeout = 1000, wait_timeout = 1000 })
   if not proc then return err end
-  ngx.shared.kong:set(PID, proc:pid())
   local ending = false
   repeat
     local line, failed, partial = proc:stdout_read_line()
@@ -58,8 +56,8 @@ end
 local function loop()
   local pause, external = 0.1, false
   while not ngx.worker.exiting() do
-    local pid = server.ping()
-    if pid and pid ~= ngx.shared.kong:get(PID) then -- not started here, nor by an earlier worker
+    local pid, ours = server.ping()
+    if pid and not ours then -- not by an earlier worker
       external = true
       ngx.sleep(1)
     elseif external then -- whatever started that one may restart it

@@ -147,13 +147,15 @@ function _M.decide(question, definition, find, flight)
   return result
 end
 
--- Returns the process id of the server that answers, nil where none does.
+-- Returns the process id of the server that answers, nil where none does, and whether a
+-- Lua plugin has started it.
 function _M.ping()
   if not lfs.attributes(path()) then return nil end -- nginx would log that connecting failed
   local sock = ngx.socket.tcp()
   local ok, pong = pcall(ask, sock, { op = "ping" }, 1000)
   sock:close()
-  return ok and pong and pong.pid
+  if not ok or not pong then return nil end
+  return pong.pid, pong.lua_mode
 end
 
 -- Calls drop at every change of the epoch, until the connection breaks. The first

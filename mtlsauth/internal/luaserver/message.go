@@ -79,6 +79,7 @@ type (
 		Protocol  int    `json:"protocol"`
 		Version   string `json:"version"`
 		PID       int    `json:"pid"`
+		LuaMode   bool   `json:"lua_mode"` // the Lua plugin has started it, and may replace it
 		Epoch     string `json:"epoch"`
 		Decisions uint64 `json:"decisions"`
 		Policies  int    `json:"policies"`

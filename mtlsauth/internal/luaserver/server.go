@@ -37,6 +37,8 @@ type Options struct {
 	// AnyPeer lets processes of other users ask, as far as the mode of the socket's
 	// file does.
 	AnyPeer bool
+	// LuaMode says that the Lua plugin has started this process.
+	LuaMode bool
 }
 
 // Server answers Kong's workers. It is safe for concurrent use.
@@ -89,7 +91,7 @@ func (s *Server) Serve(e Exchange) error {
 		return s.watch(e, q)
 	case "ping":
 		return say(e, pong{
-			Protocol: Protocol, Version: config.Version, PID: os.Getpid(),
+			Protocol: Protocol, Version: config.Version, PID: os.Getpid(), LuaMode: s.LuaMode,
 			Epoch: s.epochs.now(), Decisions: s.decisions.Load(), Policies: s.policies.len(),
 		})
 	}
