@@ -45,16 +45,17 @@ func (e *Engine) Start(text []byte) *Policy {
 		e.warnedDN = true
 		e.log.Background.Warn("config.send_ca_dn: the CAs' names cannot be sent from here; name them where Kong asks for the certificate: to nginx with ssl_client_certificate, or in the pre-function")
 	}
-	p, ok := e.policies[c.Content()]
+	content := c.Content()
+	p, ok := e.policies[content]
 	if !ok {
 		set := e.store.Want(c.CACertificates())
 		// Not the configuration's own ids: many configurations name the same.
 		p = e.policyOf(c, authn.Options{CAs: set, CAIDs: set.IDs(), Lookups: e.lookups}, e.store)
-		p.release = func() {
-			delete(e.policies, c.Content())
+		p.release = func() { // of c nothing is kept: its ids are many
+			delete(e.policies, content)
 			set.Release()
 		}
-		e.policies[c.Content()] = p
+		e.policies[content] = p
 	}
 	p.users++
 	return p
