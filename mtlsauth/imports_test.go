@@ -44,7 +44,7 @@ var policy = map[string][]string{
 	// The plugin in every mode: a policy for each configuration, and what runs in
 	// the background; the configuration in Kong's words; lines for Kong's log.
 	"engine":  {"authn", "config", "consumer", "flags", "kongdata", "kongenv", "konglog", "revocation", "revocation/..."},
-	"config":  {"authn", "consumer", "revocation", "revocation/fetch", "uuid"},
+	"config":  {"authn", "consumer", "revocation", "uuid"},
 	"konglog": {"authn"},
 	"flags":   {},
 
