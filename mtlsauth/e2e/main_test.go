@@ -12,21 +12,28 @@ import (
 	"testing"
 
 	lua "mtls-auth/kong"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
 
 func TestMain(m *testing.M) {
 	serveGoPDK()
 	flag.Parse()
-	// Tests mostly wait for processes: more run at once than there are processors.
-	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+	// Tests on the fake Kong mostly wait: more run at once than there are processors.
+	onRealKong := os.Getenv(realkong.Variable) != ""
+	if parallel := flag.Lookup("test.parallel"); !onRealKong && parallel.Value.String() == parallel.DefValue {
 		_ = parallel.Value.Set("8")
 	}
 	var other chan error
 	if os.Getenv(modeVariable) == "" && flag.Lookup("test.bench").Value.String() == "" && flag.Lookup("test.list").Value.String() == "" {
 		other = make(chan error, 1)
-		go func() { other <- runInPluginServerMode() }()
+		if !onRealKong {
+			go func() { other <- runInPluginServerMode() }()
+		}
 	}
 	code := m.Run()
+	if other != nil && onRealKong {
+		other <- runInPluginServerMode()
+	}
 	if other != nil {
 		if err := <-other; err != nil {
 			fmt.Println(err)
