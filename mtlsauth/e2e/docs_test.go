@@ -27,10 +27,15 @@ var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(_format_version.*?)^```$")
 
 var othersPlugin = regexp.MustCompile(`name: (acl|key-auth)\n`)
 
-// Kong takes each whole declarative file that the docs show.
+// Kong takes each whole declarative file that the docs show, with the CA certificate of
+// kong.yaml.
 func TestConfigurationsInTheDocs(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, nil, nil)
+	r := newRigIn(t, chosenMode(t), nil, nil, func(o *realkong.Options) { o.Plugins = append(o.Plugins, "request-termination") })
+	_, entity, ok := strings.Cut(page(t, "kong.yaml"), "\nca_certificates:\n")
+	if !ok {
+		t.Fatal("kong.yaml has no CA certificate")
+	}
 	files, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +51,7 @@ func TestConfigurationsInTheDocs(t *testing.T) {
 				continue // the fake Kong has no others
 			}
 			found++
-			if err := r.Configure([]byte(m[1])); err != nil {
+			if err := r.Configure([]byte(m[1] + "ca_certificates:\n" + entity)); err != nil {
 				t.Errorf("%s: %v in\n%s", name, err, m[1])
 			}
 		}
