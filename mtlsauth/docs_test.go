@@ -2,7 +2,6 @@ package mtlsauth_test
 
 import (
 	"bytes"
-	"flag"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -13,8 +12,8 @@ import (
 	"testing"
 	"unicode"
 
+	"mtls-auth/mtlsauth/cli"
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/flags"
 )
 
 // pages returns what users read, by path from the repository's root.
@@ -142,10 +141,14 @@ func rows(text string) (cells []string) {
 }
 
 func TestFlagsAreDocumentedOnce(t *testing.T) {
-	known := []string{"dump", "help", "take-over"}
-	set := flag.NewFlagSet("", flag.ContinueOnError)
-	new(flags.Options).Flags(set)
-	set.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
+	var help, wrong bytes.Buffer
+	if code := cli.Run([]string{"mtls-auth", "-help"}, os.Stdin, &help, &wrong); code != 0 {
+		t.Fatalf("-help: exit code %d, %s", code, wrong.Bytes())
+	}
+	var known []string
+	for _, m := range regexp.MustCompile(`(?m)^  -(\S+)`).FindAllStringSubmatch(help.String(), -1) {
+		known = append(known, m[1])
+	}
 	slices.Sort(known)
 	var documented []string
 	texts := pages(t)

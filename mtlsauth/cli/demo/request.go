@@ -110,11 +110,12 @@ func (r request) send(ctx context.Context) (status int, body []byte, err error) 
 	return resp.StatusCode, body, err
 }
 
-// pluginLines are the lines that the plugin wrote to Kong's log for a request.
+// pluginLines are the lines that the plugin wrote to Kong's log about requests. What the
+// server prints is there too, at any time.
 func pluginLines(kong *fakekong.Kong) []string {
 	var lines []string
 	for _, line := range kong.Log().Lines() {
-		if at := strings.Index(line.Text, "[mtls-auth] "); at >= 0 {
+		if at := strings.Index(line.Text, "[mtls-auth] reason="); at >= 0 {
 			text, _, _ := strings.Cut(line.Text[at:], ", client: ")
 			lines = append(lines, text)
 		}
