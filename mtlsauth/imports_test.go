@@ -49,17 +49,15 @@ var policy = map[string][]string{
 	"flags":   {},
 
 	// The decision: knows no protocol.
-	"authn": {"certificate", "certname", "clientcert", "certpath", "consumer", "kongdata", "lru", "revocation"},
+	"authn": {"certificate", "certpath", "consumer", "kongdata", "lru", "revocation"},
 
-	// The domain rooms never import each other.
-	"certname":    {"golang.org/x/crypto/cryptobyte"},
+	// The domain rooms import each other downwards alone.
 	"certificate": {"signature", "golang.org/x/crypto/cryptobyte"},
-	"clientcert":  {"golang.org/x/crypto/cryptobyte"},
 	"certpath":    {"certificate", "signature", "golang.org/x/crypto/cryptobyte"},
 	"signature":   {"golang.org/x/crypto/cryptobyte"},
-	"kongdata":    {"consumer", "filewatch", "kongenv", "uuid", "go.yaml.in/yaml/v3"},
+	"kongdata":    {"certificate", "consumer", "filewatch", "kongenv", "signature", "uuid", "go.yaml.in/yaml/v3"},
 	"kongenv":     {"filewatch"},
-	"consumer":    {"certname", "lru", "uuid", "golang.org/x/sync"},
+	"consumer":    {"certificate", "lru", "uuid", "golang.org/x/sync"},
 	"uuid":        {},
 
 	// Leaves that any room may share.
@@ -68,7 +66,7 @@ var policy = map[string][]string{
 
 	// Certificate status: what judges it (ocsp, crl) knows no network and no
 	// clock.
-	"revocation":          {"revocation/...", "signature"},
+	"revocation":          {"certificate", "revocation/...", "signature"},
 	"revocation/address":  {},
 	"revocation/der":      {"golang.org/x/crypto/cryptobyte"},
 	"revocation/fetch":    {"revocation/address"},
@@ -84,7 +82,7 @@ var policy = map[string][]string{
 	"handshake":            {},
 	"testing/anykong":      {},
 	"testing/errlog":       {},
-	"testing/pki":          {"golang.org/x/crypto/ocsp", "golang.org/x/crypto/cryptobyte"},
+	"testing/pki":          {"certificate", "golang.org/x/crypto/ocsp", "golang.org/x/crypto/cryptobyte"},
 	"testing/cputime":      {},
 	"testing/suites":       {},
 }
@@ -93,9 +91,7 @@ var policy = map[string][]string{
 // what judges does no I/O.
 var noStd = map[string][]string{
 	"authn":       {"net/http", "net", "os", "log"},
-	"certname":    {"net/http", "os", "log", "context"},
 	"certificate": {"net/http", "os", "log", "context"},
-	"clientcert":  {"net/http", "net", "os", "log", "context"},
 	"certpath":    {"net/http", "os", "log", "context"},
 	"consumer":    {"net/http", "os", "log"},
 	"signature":   {"net/http", "net", "os", "log", "context"},
@@ -105,7 +101,7 @@ var noStd = map[string][]string{
 }
 
 // noClock are the rooms to which the time is an argument.
-var noClock = []string{"authn", "certificate", "certname", "clientcert", "certpath", "consumer", "signature", "revocation/ocsp", "revocation/crl"}
+var noClock = []string{"authn", "certificate", "certpath", "consumer", "signature", "revocation/ocsp", "revocation/crl"}
 
 const module = "mtls-auth/"
 
@@ -213,11 +209,11 @@ func TestImportPolicy(t *testing.T) {
 func TestImportPolicyFindsViolations(t *testing.T) {
 	dir := t.TempDir()
 	for name, source := range map[string]string{
-		"mtlsauth/internal/certpath/a.go":   `package a; import (_ "mtls-auth/mtlsauth/internal/kongdata"; _ "net/http")`,
-		"mtlsauth/internal/authn/a.go":      `package a; import "time"; var now = time.Now()`,
-		"mtlsauth/internal/clientcert/a.go": `package a; import _ "github.com/Kong/go-pdk/nginx"`,
-		"mtlsauth/internal/strange/a.go":    `package a`,
-		"main.go":                           `package main; import _ "mtls-auth/mtlsauth/internal/authn"`,
+		"mtlsauth/internal/certpath/a.go":  `package a; import (_ "mtls-auth/mtlsauth/internal/kongdata"; _ "net/http")`,
+		"mtlsauth/internal/authn/a.go":     `package a; import "time"; var now = time.Now()`,
+		"mtlsauth/internal/signature/a.go": `package a; import _ "github.com/Kong/go-pdk/nginx"`,
+		"mtlsauth/internal/strange/a.go":   `package a`,
+		"main.go":                          `package main; import _ "mtls-auth/mtlsauth/internal/authn"`,
 	} {
 		if err := os.MkdirAll(filepath.Join(dir, path.Dir(name)), 0o700); err != nil {
 			t.Fatal(err)
@@ -233,7 +229,7 @@ func TestImportPolicyFindsViolations(t *testing.T) {
 		"mtlsauth/internal/authn/a.go calls time.Now",
 		"mtlsauth/internal/certpath/a.go imports kongdata",
 		"mtlsauth/internal/certpath/a.go imports net/http",
-		"mtlsauth/internal/clientcert/a.go imports github.com/Kong/go-pdk/nginx",
+		"mtlsauth/internal/signature/a.go imports github.com/Kong/go-pdk/nginx",
 		"mtlsauth/internal/strange/a.go: the policy has no room strange",
 	}
 	if !slices.Equal(got, want) {

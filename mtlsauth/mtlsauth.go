@@ -6,7 +6,7 @@
 // # How a request is decided
 //
 //	Lua mode            Kong's Lua ─▶ pluginserver ─▶ luaserver ┐
-//	plugin-server mode  go-pdk     ─▶ pluginserver ─▶ mtlsauth  ├▶ engine ─▶ authn.Policy ─▶ clientcert ▸ certpath ▸ revocation ▸ consumer
+//	plugin-server mode  go-pdk     ─▶ pluginserver ─▶ mtlsauth  ├▶ engine ─▶ authn.Policy ─▶ certificate ▸ certpath ▸ revocation ▸ consumer
 //	go-pluginserver     MessagePack ───────────────▶ goplugin   ┘                │
 //	      ◀─ a verdict, or PDK calls in one write ◀─ the Answer of a ◀─ Decision ┘
 //
@@ -40,12 +40,12 @@
 //
 //   - internal/authn: Policy, Decision, Reason, Answer; the cache of decisions.
 //   - internal/certificate: reading certificates (RFC 5280 §4) and comparing names.
-//   - internal/clientcert: what the client presented, within its bounds.
+//   - internal/certificate: one reading of a certificate (RFC 5280 §4.1), of its
+//     names (RFC 4514), and of what a client presents.
 //   - internal/certpath: certification path validation (RFC 5280 §6).
 //   - internal/revocation: certificate status in three modes, and its caches. ocsp and crl
 //     below it judge responses and CRLs (RFC 6960; RFC 5280 §5, §6.3).
 //   - internal/consumer: the consumer of a certificate: names, credentials, lookups.
-//   - internal/certname: names in certificates (RFC 4514; RFC 5280 §4.2.1.6).
 //   - internal/signature: which algorithms and keys are accepted.
 //
 // Files and the network:

@@ -3,13 +3,12 @@ package authn
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
-	"mtls-auth/mtlsauth/internal/clientcert"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
@@ -66,7 +65,7 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 	}
 	begun := p.version(e) // whatever changes meanwhile
 	var d *Decision
-	var paths []validated
+	var paths []certpath.Path
 	if sent {
 		d, paths = p.verify(ctx, presented, e.cas, now)
 	} else {
@@ -101,7 +100,7 @@ var noneSent = Deny(NoneSent, nil)
 
 // verify verifies the certificate and its status. The decision is a denial, or there are paths on
 // which it is trusted.
-func (p *Policy) verify(ctx context.Context, presented Presented, snapshot *kongdata.Snapshot, now time.Time) (*Decision, []validated) {
+func (p *Policy) verify(ctx context.Context, presented Presented, snapshot *kongdata.Snapshot, now time.Time) (*Decision, []certpath.Path) {
 	if len(snapshot.CAs) == 0 {
 		return &Decision{Reason: CANotLoaded, unavailable: true, Detail: "none of the configured CA certificates could be had"}, nil
 	}
@@ -122,24 +121,28 @@ func (p *Policy) verify(ctx context.Context, presented Presented, snapshot *kong
 
 // validate reads what was presented and finds the paths on which it is trusted,
 // when the limiter lets it. What it returns instead is a denial.
-func (p *Policy) validate(ctx context.Context, presented Presented, trust *certpath.Trust, snapshot *kongdata.Snapshot, now time.Time) ([]validated, []*x509.Certificate, *Decision) {
+func (p *Policy) validate(ctx context.Context, presented Presented, trust *certpath.Trust, snapshot *kongdata.Snapshot, now time.Time) ([]certpath.Path, []*certificate.Certificate, *Decision) {
 	release, err := p.options.Limiter.acquire(ctx)
 	if err != nil {
 		return nil, nil, Deny(Internal, err)
 	}
 	defer release()
-	leaf, err := clientcert.ParseLeaf(presented.Leaf)
-	if errors.Is(err, clientcert.ErrTooCostly) {
-		return nil, nil, deniedAt(now, Deny(TooCostly, err))
-	}
+	leaf, err := certificate.ParseLeaf(presented.Leaf)
 	if err != nil {
-		return nil, nil, deniedAt(now, Deny(Unreadable, err))
+		d := deniedAt(now, Deny(Unreadable, err))
+		if unreadable, ok := errors.AsType[*certificate.UnreadableError](err); ok {
+			d.Subject.Fingerprint = unreadable.Fingerprint
+		}
+		return nil, nil, d
 	}
-	chain := clientcert.ParseChain(presented.Chain, leaf)
-	paths, err := validateX509(trust, leaf, chain, certificates(snapshot), now)
+	chain, leftOut := certificate.ParseChain(presented.Chain, leaf)
+	paths, err := trust.Validate(leaf, chain, certpath.Options{Now: now})
 	if err != nil {
 		d := deniedAt(now, Deny(pathReason(err, snapshot), err))
-		d.Subject = subjectOf(leaf)
+		d.Subject, d.LeftOut = subjectOf(leaf), leftOut
+		if refused, ok := errors.AsType[*certpath.Error](err); ok {
+			d.About = about(refused.Certificate, leaf)
+		}
 		return nil, nil, d
 	}
 	if len(paths) == 0 {
@@ -150,7 +153,7 @@ func (p *Policy) validate(ctx context.Context, presented Presented, trust *certp
 
 // complete completes the decision about a certificate that is trusted on these
 // paths with whose it is.
-func (p *Policy) complete(ctx context.Context, d *Decision, paths []validated, e evidence, dir consumer.Directory, now time.Time) *Decision {
+func (p *Policy) complete(ctx context.Context, d *Decision, paths []certpath.Path, e evidence, dir consumer.Directory, now time.Time) *Decision {
 	if p.options.Consumers == nil {
 		d.certificateHeaders(paths[0])
 	} else if denied := p.identify(ctx, d, paths, e, dir, now); denied != nil {

@@ -2,11 +2,11 @@ package authn
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
+	"fmt"
 	"strings"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/revocation"
 )
@@ -23,6 +23,11 @@ type Decision struct {
 	// spite of Reason.
 	Anonymous bool
 	Notes     []string // what else an operator should know
+	// About is the certificate of the path that Reason is about, for the log:
+	// "leaf", or subject and serial number of another; "" where it is about none.
+	About string
+	// LeftOut is how many of the presented certificates were not looked at.
+	LeftOut int
 	// Consumer is whom the request goes on as; nil for no consumer.
 	Consumer *consumer.Consumer
 	// CredentialID is the id of the credential of Consumer; "" for none. Without a
@@ -93,11 +98,11 @@ func (d *Decision) Left(now time.Time) time.Duration {
 // size estimates the memory that the decision holds in a cache, in bytes.
 func (d *Decision) size() int64 {
 	const (
-		fixed = 416 + 160 // the decision, and the cache's share
+		fixed = 440 + 160 // the decision, and the cache's share
 		slack = 8         // of a text: memory comes in steps
 	)
 	n := fixed + 16*len(d.basis) + len(d.Detail)
-	for _, text := range [...]string{d.Subject.Name, d.Subject.Issuer, d.Subject.Serial, d.certDN, d.certSAN, d.CredentialID} {
+	for _, text := range [...]string{d.Subject.Name, d.Subject.Issuer, d.Subject.Serial, d.About, d.certDN, d.certSAN, d.CredentialID} {
 		if text != "" {
 			n += len(text) + slack
 		}
@@ -116,17 +121,24 @@ func (d *Decision) size() int64 {
 	return int64(n)
 }
 
-// subjectOf describes a certificate. crypto/x509 has read both names, so that
-// they do not fail to be read again; if one did, it would be absent.
-func subjectOf(c *x509.Certificate) Subject {
-	name, _ := certname.DistinguishedName(c.RawSubject)
-	issuer, _ := certname.DistinguishedName(c.RawIssuer)
+func subjectOf(c *certificate.Certificate) Subject {
 	return Subject{
-		Name:        cut(name),
-		Issuer:      cut(issuer),
-		Serial:      cut(c.SerialNumber.Text(16)),
-		Fingerprint: sha256.Sum256(c.Raw),
+		Name:        cut(certificate.DistinguishedName(c.RawSubject)),
+		Issuer:      cut(certificate.DistinguishedName(c.RawIssuer)),
+		Serial:      cut(c.SerialHex()),
+		Fingerprint: c.Fingerprint(),
 	}
+}
+
+// about names a certificate beside the leaf for the log.
+func about(c, leaf *certificate.Certificate) string {
+	switch {
+	case c == nil:
+		return ""
+	case c.Equal(leaf):
+		return "leaf"
+	}
+	return cut(fmt.Sprintf("%s, serial %s", certificate.DistinguishedName(c.RawSubject), c.SerialHex()))
 }
 
 // maxText is where a text of a decision that is only for the log is cut, in

@@ -4,7 +4,8 @@ import (
 	"strings"
 	"unicode"
 
-	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/certpath"
 )
 
 // groups returns what of the leaf becomes an authenticated group: its only
@@ -13,7 +14,7 @@ import (
 // could vouch for. Where a path has name constraints, a subject counts only
 // when directoryName was among what they constrain (RFC 5280, section
 // 4.2.1.10): an authority confined to DNS names says nothing about subjects.
-func (p *Policy) groups(path validated, d *Decision) []string {
+func (p *Policy) groups(path certpath.Path, d *Decision) []string {
 	group := p.group(path)
 	if group == "" {
 		return nil
@@ -25,13 +26,13 @@ func (p *Policy) groups(path validated, d *Decision) []string {
 	return []string{group}
 }
 
-func (p *Policy) group(path validated) string {
+func (p *Policy) group(path certpath.Path) string {
 	believes := believed(path)
-	if p.options.GroupBy == GroupByNone || believes != nil && !believes(certname.DirectoryName) {
+	if p.options.GroupBy == GroupByNone || believes != nil && !believes(certificate.DirectoryName) {
 		return ""
 	}
-	attributes, err := certname.ParseName(path.Certificates[0].RawSubject)
-	if err != nil || len(attributes) == 0 {
+	attributes, _ := certificate.ParseName(path.Certificates[0].RawSubject)
+	if len(attributes) == 0 {
 		return ""
 	}
 	if p.options.GroupBy == GroupByDN {
@@ -40,11 +41,11 @@ func (p *Policy) group(path validated) string {
 				return ""
 			}
 		}
-		return certname.String(attributes)
+		return certificate.String(attributes)
 	}
-	var name *certname.Attribute
+	var name *certificate.Attribute
 	for i, a := range attributes {
-		if a.Type != certname.TypeCommonName {
+		if a.Type != certificate.TypeCommonName {
 			continue
 		}
 		if name != nil {

@@ -2,14 +2,13 @@ package authn
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certificate"
-	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/consumer"
 )
 
@@ -36,7 +35,7 @@ type CredentialSource interface {
 
 // identify finds out whose certificate it is and completes the decision with
 // its consumer. What it returns instead is a denial.
-func (p *Policy) identify(ctx context.Context, d *Decision, paths []validated, e evidence, dir consumer.Directory, now time.Time) *Decision {
+func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Path, e evidence, dir consumer.Directory, now time.Time) *Decision {
 	c := p.options.Consumers
 	matcher := consumer.Matcher{ConsumerBy: c.By, Lookups: p.options.Lookups}
 	ask := p.ask(dir, now)
@@ -67,7 +66,11 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []validated, e
 			return p.noConsumer(now, fetched, fmt.Errorf("no consumer matches any of the first %d names, and there are more", consumer.MaxNames))
 		}
 		if c.Default.IsZero() {
-			return p.noConsumer(now, fetched, fmt.Errorf("no consumer matches any of its %d names", len(names.Values)))
+			why := fmt.Errorf("no consumer matches any of its %d names", len(names.Values))
+			if names.LeftOut != "" {
+				why = fmt.Errorf("%w; left out: %s", why, names.LeftOut)
+			}
+			return p.noConsumer(now, fetched, why)
 		}
 		match.CredentialID = hex.EncodeToString(d.Subject.Fingerprint[:])
 		var asked time.Time
@@ -112,18 +115,18 @@ func (p *Policy) ask(dir consumer.Directory, now time.Time) consumer.Ask {
 
 // believed tells which kinds of names count on a path with name constraints;
 // nil where there are none.
-func believed(path validated) func(certname.Kind) bool {
+func believed(path certpath.Path) func(certificate.Kind) bool {
 	if !path.Constrained() {
 		return nil
 	}
-	return func(kind certname.Kind) bool { return path.Constrains(certificate.Kind(kind)) }
+	return path.Constrains
 }
 
 // casOn returns the configured CA certificates on a path, nearest the leaf
 // first. Longer ways to the same conclusion count as well, where no name
 // constraints tell the ways apart: a mapping may name the root above a
 // certificate at which partial chains may end.
-func casOn(paths []validated, e evidence) []consumer.CA {
+func casOn(paths []certpath.Path, e evidence) []consumer.CA {
 	var cas []consumer.CA
 	seen := make(map[string]bool)
 	for i, path := range paths {
@@ -134,7 +137,7 @@ func casOn(paths []validated, e evidence) []consumer.CA {
 			for _, ca := range e.cas.CAs {
 				if !seen[ca.ID] && ca.Certificate.Equal(cert) {
 					seen[ca.ID] = true
-					cas = append(cas, consumer.CA{ID: ca.ID, SHA256: sha256.Sum256(cert.Raw)})
+					cas = append(cas, consumer.CA{ID: ca.ID, SHA256: cert.Fingerprint()})
 				}
 			}
 		}
@@ -173,11 +176,12 @@ func (p *Policy) asAnonymous(ctx context.Context, denied *Decision, dir consumer
 			failed.message = fmt.Sprintf("anonymous consumer %s is configured but doesn't exist", p.options.Anonymous)
 		}
 		failed.Subject, failed.CAIDs, failed.Missing = denied.Subject, denied.CAIDs, denied.Missing
+		failed.About, failed.LeftOut = denied.About, denied.LeftOut
 		return failed
 	}
 	d := deniedAt(now, &Decision{
 		Reason: denied.Reason, Detail: denied.Detail, Subject: denied.Subject,
-		CAIDs: denied.CAIDs, Missing: denied.Missing, Anonymous: true,
+		CAIDs: denied.CAIDs, Missing: denied.Missing, About: denied.About, LeftOut: denied.LeftOut, Anonymous: true,
 	})
 	d.basis = denied.basis
 	if !denied.expires.IsZero() && denied.expires.Before(d.expires) {

@@ -1,12 +1,12 @@
 package authn
 
 import (
-	"crypto/x509"
 	"fmt"
 	"slices"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/consumer"
 )
 
@@ -15,15 +15,15 @@ import (
 // left out whole, since a shortened name is another's.
 const maxHeader = 8 << 10
 
-// decided begins the decision for a leaf whose path validated. It has all that
+// decided begins the decision for a leaf whose path certpath.Path. It has all that
 // is said of a certificate alone; see endsWith.
-func (p *Policy) decided(path []*x509.Certificate, now time.Time) *Decision {
+func (p *Policy) decided(path []*certificate.Certificate, now time.Time) *Decision {
 	return &Decision{Reason: Passed, Subject: subjectOf(path[0]), made: now, expires: path[0].NotAfter}
 }
 
 // endsWith ends the decision with the first certificate of the paths that it
 // rests on, whichever they are.
-func (d *Decision) endsWith(paths []validated) {
+func (d *Decision) endsWith(paths []certpath.Path) {
 	for _, path := range paths {
 		for _, c := range path.Certificates {
 			if c.NotAfter.Before(d.expires) {
@@ -37,28 +37,25 @@ func (d *Decision) endsWith(paths []validated) {
 // consumer. Where the path has name constraints it hears only of names of kinds
 // that they confine: a CA that is confined to DNS names could otherwise tell it
 // any subject, and consumers and groups do not believe such names either.
-func (d *Decision) certificateHeaders(path validated) {
+func (d *Decision) certificateHeaders(path certpath.Path) {
 	leaf, believes := path.Certificates[0], believed(path)
-	dn, err := certname.DistinguishedName(leaf.RawSubject)
-	if err != nil {
-		d.note("subject left out: %v", err)
-	}
-	san, _, err := certname.SubjectAltNames(leaf)
+	dn := certificate.DistinguishedName(leaf.RawSubject)
+	san, _, err := leaf.SubjectAltNames()
 	if err != nil {
 		d.note("subject alternative name left out: %v", err)
 	}
 	if believes != nil {
-		if dn != "" && !believes(certname.DirectoryName) {
+		if dn != "" && !believes(certificate.DirectoryName) {
 			d.note("%s left out: the name constraints of the path do not confine subjects", headerCertDN)
 			dn = ""
 		}
 		all := len(san)
-		san = slices.DeleteFunc(san, func(n certname.Name) bool { return !believes(n.Kind) })
+		san = slices.DeleteFunc(san, func(n certificate.GeneralName) bool { return !believes(n.Kind) })
 		if left := all - len(san); left > 0 {
 			d.note("%d names left out of %s: the name constraints of the path do not confine their kind", left, headerCertSAN)
 		}
 	}
-	d.certDN, d.certSAN = d.checked(headerCertDN, dn), d.checked(headerCertSAN, certname.Join(san))
+	d.certDN, d.certSAN = d.checked(headerCertDN, dn), d.checked(headerCertSAN, certificate.Join(san))
 }
 
 // consumer says whom the request goes on as, and by which credential.

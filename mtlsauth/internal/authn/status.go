@@ -2,9 +2,7 @@ package authn
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
-	"slices"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certificate"
@@ -15,11 +13,11 @@ import (
 // checkStatus keeps of the validated paths those on which no certificate is revoked, and
 // ends the decision with what that rests on. What it returns instead is a
 // denial.
-func (p *Policy) checkStatus(ctx context.Context, d *Decision, paths []validated, trust statusTrust, now time.Time) ([]validated, *Decision) {
+func (p *Policy) checkStatus(ctx context.Context, d *Decision, paths []certpath.Path, trust statusTrust, now time.Time) ([]certpath.Path, *Decision) {
 	if p.options.Status == nil {
 		return paths, nil
 	}
-	lists := make([][]*x509.Certificate, len(paths))
+	lists := make([][]*certificate.Certificate, len(paths))
 	for i, path := range paths {
 		lists[i] = path.Certificates
 	}
@@ -29,7 +27,7 @@ func (p *Policy) checkStatus(ctx context.Context, d *Decision, paths []validated
 	case revocation.Passed:
 		d.rests(r)
 		d.Notes = append(d.Notes, r.Notes...)
-		remaining := make([]validated, len(r.Standing))
+		remaining := make([]certpath.Path, len(r.Standing))
 		for i, n := range r.Standing {
 			remaining[i] = paths[n]
 		}
@@ -59,28 +57,20 @@ func (d *Decision) rests(r revocation.Result) {
 // statusTrust is what a policy trusts, with what a client sent along.
 type statusTrust struct {
 	trust             *certpath.Trust
-	configured, chain []*x509.Certificate
+	configured, chain []*certificate.Certificate
 	now               time.Time
 }
 
 var _ revocation.Trust = statusTrust{}
 
 // Configured implements revocation.Trust.
-func (t statusTrust) Configured(cert *x509.Certificate) bool {
-	return t.trust.Configured(&certificate.Certificate{Raw: cert.Raw})
-}
+func (t statusTrust) Configured(cert *certificate.Certificate) bool { return t.trust.Configured(cert) }
 
 // CRLSigners implements revocation.Trust.
-func (t statusTrust) CRLSigners(name []byte, anchor *x509.Certificate, signed func(*x509.Certificate) bool) [][]*x509.Certificate {
-	paths := t.trust.CRLSigners(name, &certificate.Certificate{Raw: anchor.Raw}, readAgain(t.chain), t.now, func(cert *certificate.Certificate) bool {
-		list, err := asX509([]*certificate.Certificate{cert}, nil, t.chain, t.configured)
-		return err == nil && signed(list[0])
-	})
-	var lists [][]*x509.Certificate
-	for _, path := range paths {
-		if list, err := asX509(path.Certificates, nil, t.chain, t.configured); err == nil {
-			lists = append(lists, list)
-		}
+func (t statusTrust) CRLSigners(name []byte, anchor *certificate.Certificate, signed func(*certificate.Certificate) bool) [][]*certificate.Certificate {
+	var lists [][]*certificate.Certificate
+	for _, path := range t.trust.CRLSigners(name, anchor, t.chain, t.now, signed) {
+		lists = append(lists, path.Certificates)
 	}
 	return lists
 }
@@ -88,9 +78,9 @@ func (t statusTrust) CRLSigners(name []byte, anchor *x509.Certificate, signed fu
 // OCSPResponders implements revocation.Trust: a configured certificate that has
 // id-kp-OCSPSigning among its extended key usages signs about all certificates of
 // the configuration.
-func (t statusTrust) OCSPResponders() (responders []*x509.Certificate) {
+func (t statusTrust) OCSPResponders() (responders []*certificate.Certificate) {
 	for _, cert := range t.configured {
-		if slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) {
+		if cert.HasPurpose(certificate.ExtKeyUsageOCSPSigning) {
 			responders = append(responders, cert)
 		}
 	}

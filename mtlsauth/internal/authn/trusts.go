@@ -1,9 +1,9 @@
 package authn
 
 import (
-	"crypto/x509"
 	"sync"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/lru"
@@ -40,14 +40,14 @@ func (t *trusts) of(snapshot *kongdata.Snapshot, o certpath.TrustOptions) *certp
 	defer t.mu.Unlock()
 	trust, ok := t.cache.Get(key)
 	if !ok {
-		trust = certpath.NewTrust(readAgain(certificates(snapshot)), o)
+		trust = certpath.NewTrust(certificates(snapshot), o)
 		t.cache.Put(key, trust, int64(trustOverhead+len(snapshot.CAs)))
 	}
 	return trust
 }
 
-func certificates(snapshot *kongdata.Snapshot) []*x509.Certificate {
-	certs := make([]*x509.Certificate, len(snapshot.CAs))
+func certificates(snapshot *kongdata.Snapshot) []*certificate.Certificate {
+	certs := make([]*certificate.Certificate, len(snapshot.CAs))
 	for i, ca := range snapshot.CAs {
 		certs[i] = ca.Certificate
 	}

@@ -1,7 +1,6 @@
 package authn
 
 import (
-	"crypto/x509"
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/certpath"
@@ -13,7 +12,7 @@ import (
 func snapshotOf(ca *pki.Certificate, times int) *kongdata.Snapshot {
 	s := new(kongdata.Snapshot)
 	for range times {
-		s.CAs = append(s.CAs, kongdata.CA{Certificate: ca.Certificate})
+		s.CAs = append(s.CAs, kongdata.CA{Certificate: ca.Read()})
 	}
 	return s
 }
@@ -29,7 +28,7 @@ func TestTrustIsMadeOnceForASnapshot(t *testing.T) {
 	if trusts.of(snapshot, certpath.TrustOptions{AllowPartialChain: true}) == strict {
 		t.Error("shared by policies that trust differently")
 	}
-	if next := trusts.of(snapshotOf(other, 1), certpath.TrustOptions{}); next.Configured(readAgain([]*x509.Certificate{root.Certificate})[0]) || !next.Configured(readAgain([]*x509.Certificate{other.Certificate})[0]) {
+	if next := trusts.of(snapshotOf(other, 1), certpath.TrustOptions{}); next.Configured(root.Read()) || !next.Configured(other.Read()) {
 		t.Error("that of another snapshot trusts what the first one had")
 	}
 }

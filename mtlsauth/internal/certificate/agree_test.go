@@ -6,8 +6,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"net"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/testing/pki"
@@ -54,6 +58,28 @@ func differences(c *certificate.Certificate, x *x509.Certificate) (fields []stri
 	} {
 		check("ExtKeyUsage", c.HasPurpose(id) == slices.Contains(x.ExtKeyUsage, usage))
 	}
+	names := map[certificate.Kind][]string{}
+	sans, _, _ := c.SubjectAltNames()
+	for _, n := range sans {
+		if !n.Undecodable {
+			names[n.Kind] = append(names[n.Kind], n.Value)
+		}
+	}
+	// crypto/x509 does not ask of these whether they are ASCII.
+	ascii := func(addresses []string) []string {
+		return slices.DeleteFunc(slices.Clone(addresses), func(a string) bool {
+			return strings.ContainsFunc(a, func(r rune) bool { return r >= utf8.RuneSelf })
+		})
+	}
+	check("DNSNames", slices.Equal(names[certificate.DNS], x.DNSNames))
+	check("EmailAddresses", slices.Equal(names[certificate.Email], x.EmailAddresses))
+	check("IPAddresses", slices.EqualFunc(names[certificate.IP], x.IPAddresses, func(a string, b net.IP) bool { return net.ParseIP(a).Equal(b) }))
+	check("URIs", slices.EqualFunc(names[certificate.URI], x.URIs, func(a string, b *url.URL) bool {
+		parsed, err := url.Parse(a)
+		return err == nil && parsed.String() == b.String()
+	}))
+	check("OCSPServer", slices.Equal(c.AuthorityInfo(certificate.AccessOCSP), ascii(x.OCSPServer)))
+	check("IssuingCertificateURL", slices.Equal(c.AuthorityInfo(certificate.AccessCAIssuers), ascii(x.IssuingCertificateURL)))
 	check("SubjectKeyId", bytes.Equal(c.SubjectKeyId, x.SubjectKeyId))
 	check("AuthorityKeyId", bytes.Equal(c.AuthorityKeyId, x.AuthorityKeyId))
 	return fields

@@ -329,7 +329,7 @@ func unexplained(c *certificate.Certificate, x *x509.Certificate) []string {
 		case "PublicKey":
 			_, unsupported := c.PublicKey.(signature.UnsupportedKey)
 			return unsupported // such as P-224; crypto/rsa refuses long exponents as well
-		case "IsCA", "MaxPathLen", "KeyUsage", "ExtKeyUsage", "SubjectKeyId", "AuthorityKeyId":
+		case "IsCA", "MaxPathLen", "KeyUsage", "ExtKeyUsage", "SubjectKeyId", "AuthorityKeyId", "DNSNames", "EmailAddresses", "IPAddresses", "URIs", "OCSPServer", "IssuingCertificateURL":
 			return x.Version < 3 // of which crypto/x509 reads no extensions
 		}
 		return false

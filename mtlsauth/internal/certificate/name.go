@@ -1,6 +1,7 @@
 package certificate
 
 import (
+	"fmt"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -44,6 +45,14 @@ type Attribute struct {
 	// Tag is the ASN.1 tag of the value and DER its whole encoding.
 	Tag asn1.Tag
 	DER []byte
+}
+
+// StringType names the ASN.1 type of the value, for the log.
+func (a Attribute) StringType() string {
+	if name, ok := typeNames[a.Tag]; ok {
+		return name
+	}
+	return fmt.Sprintf("ASN.1 tag %d", uint8(a.Tag))
 }
 
 // ParseName reads a DER RDNSequence, as RawSubject and RawIssuer hold it, in the

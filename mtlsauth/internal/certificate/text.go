@@ -19,6 +19,20 @@ const (
 	tagBMPString       = asn1.Tag(30)
 )
 
+// typeNames are those of the string types, and of what stands for one.
+var typeNames = map[asn1.Tag]string{
+	asn1.UTF8String:      "UTF8String",
+	asn1.PrintableString: "PrintableString",
+	asn1.T61String:       "T61String",
+	asn1.IA5String:       "IA5String",
+	tagNumericString:     "NumericString",
+	tagVisibleString:     "VisibleString",
+	tagUniversalString:   "UniversalString",
+	tagBMPString:         "BMPString",
+	asn1.BIT_STRING:      "BIT STRING",
+	asn1.OCTET_STRING:    "OCTET STRING",
+}
+
 // decodeString returns the text of an ASN.1 string. It reports false for
 // types that are no strings, for bytes outside what the type can hold, and for
 // T61String beyond ASCII, which nobody decodes alike.

@@ -1,5 +1,7 @@
 package consumer
 
+import "mtls-auth/mtlsauth/internal/certificate"
+
 // DirNameMatcher is a compiled san_dirname_matcher: the attributes of a SAN
 // directoryName whose values are names. A nil matcher takes every attribute,
 // the zero one none.
@@ -27,11 +29,11 @@ func NewDirNameMatcher(attributes []string) *DirNameMatcher {
 	return m
 }
 
-func (m *DirNameMatcher) matches(oid string) bool {
+func (m *DirNameMatcher) matches(id certificate.OID) bool {
 	if m == nil {
 		return true
 	}
-	_, ok := m.types[oid]
+	_, ok := m.types[id.String()]
 	return ok
 }
 

@@ -12,7 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/consumer"
 )
 
@@ -52,7 +52,7 @@ func FuzzSubjectNames(f *testing.F) {
 				t.Fatalf("crypto/x509 finds %q, here is %q", name, names.Values)
 			}
 		}
-		confined, err := consumer.SubjectNames(cert, consumer.NameOptions{Believed: func(certname.Kind) bool { return false }})
+		confined, err := consumer.SubjectNames(cert, consumer.NameOptions{Believed: func(certificate.Kind) bool { return false }})
 		if err != nil || len(confined.Values) > 0 {
 			t.Fatalf("nothing is believed: got %q, %v", confined.Values, err)
 		}

@@ -2,14 +2,13 @@ package consumer_test
 
 import (
 	"context"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -80,20 +79,20 @@ var (
 
 func upn(name string) []byte { return otherName(oidUPN, tlv(tagUTF8, []byte(name))) }
 
-// withSAN is a certificate as far as this package looks at it: what crypto/x509
-// would refuse can be in it too.
-func withSAN(value []byte, commonNames ...string) *x509.Certificate {
+// withSAN is a certificate as far as this package looks at it: what no certificate
+// could hold can be in it too.
+func withSAN(value []byte, commonNames ...string) *certificate.Certificate {
 	cert := withSubject(commonNames...)
-	cert.Extensions = []pkix.Extension{{Id: oidSAN, Value: value}}
+	cert.Extensions = []certificate.Extension{{ID: certificate.OIDSubjectAltName, Value: value}}
 	return cert
 }
 
-func withSubject(commonNames ...string) *x509.Certificate {
+func withSubject(commonNames ...string) *certificate.Certificate {
 	var rdns []byte
 	for _, cn := range commonNames {
 		rdns = append(rdns, tlv(0x31, attribute(oidCN, tagUTF8, cn))...)
 	}
-	return &x509.Certificate{RawSubject: tlv(0x30, rdns)}
+	return &certificate.Certificate{RawSubject: tlv(0x30, rdns)}
 }
 
 func san(names ...[]byte) []byte { return tlv(0x30, names...) }

@@ -1,13 +1,12 @@
 package consumer
 
 import (
-	"crypto/x509"
 	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 // MaxNames is how many names of a certificate are looked at: with two
@@ -22,6 +21,9 @@ type Names struct {
 	// More tells that the certificate has, or may have, names which are not
 	// among Values. It must then not be treated as one that matches no consumer.
 	More bool
+	// LeftOut says for the log what else of the certificate looks like a name,
+	// and why it is none; mostly empty.
+	LeftOut string
 }
 
 // NameOptions say which names count.
@@ -32,7 +34,7 @@ type NameOptions struct {
 	// they confine (certpath.Path.Constrains). Others are the free choice of a
 	// CA that was given only some names, and so is the CN: neither counts. Nil
 	// is a path without constraints, on which every kind counts.
-	Believed func(certname.Kind) bool
+	Believed func(certificate.Kind) bool
 }
 
 // SubjectNames returns the names that a leaf can be matched with: the values of
@@ -49,8 +51,8 @@ type NameOptions struct {
 //
 // It fails closed: from an extension that cannot be read come an error for the
 // log, no names, no CN, and More, for it may name a consumer.
-func SubjectNames(leaf *x509.Certificate, o NameOptions) (Names, error) {
-	san, present, err := certname.SubjectAltNames(leaf)
+func SubjectNames(leaf *certificate.Certificate, o NameOptions) (Names, error) {
+	san, present, err := leaf.SubjectAltNames()
 	if err != nil {
 		return Names{More: true}, fmt.Errorf("reading the subject alternative name: %w", err)
 	}
@@ -58,49 +60,60 @@ func SubjectNames(leaf *x509.Certificate, o NameOptions) (Names, error) {
 		return commonName(leaf, o)
 	}
 	c := collector{seen: make(map[string]struct{})}
+	unreadable := 0
 	for _, name := range san {
 		if c.names.More {
 			break
+		}
+		if name.Undecodable {
+			unreadable++
 		}
 		if name.Undecodable || o.Believed != nil && !o.Believed(name.Kind) {
 			continue
 		}
 		switch name.Kind {
-		case certname.DNS, certname.Email, certname.URI, certname.IP, certname.UPN:
+		case certificate.DNS, certificate.Email, certificate.URI, certificate.IP, certificate.UPN:
 			c.add(name.Value)
-		case certname.DirectoryName:
-			if err := c.addDirectoryName(name.Raw, o.DirNames); err != nil {
-				return Names{More: true}, fmt.Errorf("reading a directoryName: %w", err)
+		case certificate.DirectoryName:
+			attributes, _ := certificate.ParseName(name.Raw)
+			for _, a := range attributes {
+				if a.Text && o.DirNames.matches(a.Type) {
+					c.add(a.Value)
+				}
 			}
 		}
+	}
+	if unreadable > 0 {
+		c.names.LeftOut = fmt.Sprintf("subject alternative names that cannot be read: %d", unreadable)
 	}
 	return c.names, nil
 }
 
 // commonName returns the only CN of the subject; none where there are two, of
 // which either may be meant.
-func commonName(leaf *x509.Certificate, o NameOptions) (Names, error) {
-	if o.Believed != nil {
-		return Names{}, nil
-	}
-	attributes, err := certname.ParseName(leaf.RawSubject)
-	if err != nil {
-		return Names{More: true}, fmt.Errorf("reading the subject: %w", err)
-	}
-	var only *certname.Attribute
-	for i := range attributes {
-		if attributes[i].Type != certname.TypeCommonName {
-			continue
+func commonName(leaf *certificate.Certificate, o NameOptions) (Names, error) {
+	var found []certificate.Attribute
+	attributes, _ := certificate.ParseName(leaf.RawSubject)
+	for _, a := range attributes {
+		if a.Type == certificate.TypeCommonName {
+			found = append(found, a)
 		}
-		if only != nil {
-			return Names{}, nil
-		}
-		only = &attributes[i]
 	}
-	if only == nil || !only.Text || !usable(only.Value) {
+	switch {
+	case len(found) == 0:
 		return Names{}, nil
+	case o.Believed != nil:
+		return Names{LeftOut: "CN: the path has name constraints"}, nil
+	case len(found) > 1:
+		return Names{LeftOut: fmt.Sprintf("CN: there are %d", len(found))}, nil
+	case !found[0].Text:
+		return Names{LeftOut: "CN: not text of a string type that can be read (" + found[0].StringType() + ")"}, nil
+	case found[0].Value == "":
+		return Names{LeftOut: "CN: empty"}, nil
+	case !usable(found[0].Value):
+		return Names{LeftOut: "CN: it has a control character"}, nil
 	}
-	return Names{Values: []string{only.Value}}, nil
+	return Names{Values: []string{found[0].Value}}, nil
 }
 
 // usable reports whether a value is a name: not empty, UTF-8, no C0, DEL or C1.
@@ -126,17 +139,4 @@ func (c *collector) add(value string) {
 	}
 	c.seen[value] = struct{}{}
 	c.names.Values = append(c.names.Values, value)
-}
-
-func (c *collector) addDirectoryName(raw []byte, m *DirNameMatcher) error {
-	attributes, err := certname.ParseName(raw)
-	if err != nil {
-		return err
-	}
-	for _, a := range attributes {
-		if a.Text && m.matches(a.Type) {
-			c.add(a.Value)
-		}
-	}
-	return nil
 }

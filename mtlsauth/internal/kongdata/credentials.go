@@ -2,7 +2,6 @@ package kongdata
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/consumer"
 
 	"go.yaml.in/yaml/v3"
@@ -164,12 +164,13 @@ func readCA(n *yaml.Node, c *consumer.Credential) error {
 	}
 	// Nothing is quoted: what was put there by mistake may be a key.
 	block, rest := pem.Decode([]byte(cert))
-	if block == nil || block.Type != "CERTIFICATE" || strings.Contains(string(rest), "-----BEGIN ") {
+	der, ok := certificate.InBlock(block)
+	if !ok || strings.Contains(string(rest), "-----BEGIN ") {
 		return errors.New("must be exactly one certificate in PEM")
 	}
-	if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-		return fmt.Errorf("parsing the certificate: %w", err)
+	if _, err := certificate.Parse(der); err != nil {
+		return fmt.Errorf("reading the certificate: %w", err)
 	}
-	c.CACertificateSHA256 = sha256.Sum256(block.Bytes)
+	c.CACertificateSHA256 = sha256.Sum256(der)
 	return nil
 }

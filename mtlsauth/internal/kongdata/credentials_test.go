@@ -177,7 +177,7 @@ func TestCredentialsRefused(t *testing.T) {
 		{"CA an object with another key", one("{subject_name: a, ca_certificate: {name: x}}"), in + `ca_certificate: unknown key "name"`},
 		{"CA a key", one(`{subject_name: a, ca_certificate: "` + key + `"}`), in + "ca_certificate: must be exactly one certificate in PEM"},
 		{"CA two certificates", one(`{subject_name: a, ca_certificate: "` + strings.ReplaceAll(credentialRoot().PEM()+credentialRoot().PEM(), "\n", `\n`) + `"}`), in + "ca_certificate: must be exactly one certificate in PEM"},
-		{"CA no certificate", one(`{subject_name: a, ca_certificate: "-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"}`), in + "ca_certificate: parsing the certificate"},
+		{"CA no certificate", one(`{subject_name: a, ca_certificate: "-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"}`), in + "ca_certificate: reading the certificate"},
 		{"one id twice", one("{subject_name: a, id: " + uuid(1) + "}, {subject_name: b, id: " + uuid(1) + "}"), `mtls_auth_credentials[2]: id: ` + uuid(1) + ` is the id of consumers[1]: mtls_auth_credentials[1] too`},
 		{"top-level without a consumer", top("{subject_name: a}"), "mtls_auth_credentials[0]: consumer: it is absent; must be a UUID, a username"},
 		{"top-level with an empty consumer", top(`{subject_name: a, consumer: ""}`), "mtls_auth_credentials[0]: consumer: it is empty"},

@@ -1,11 +1,11 @@
 package kongdata
 
 import (
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"strings"
+	"regexp"
+
+	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/signature"
 )
 
 const (
@@ -13,14 +13,12 @@ const (
 	// from the Admin API: far more than any certificate, little enough that
 	// thousands of wrong answers cost no memory worth naming.
 	maxEntity = 1 << 20
+)
 
-	// maxRSABits bounds the RSA keys of CA certificates: the cost of a
-	// signature check grows with the square of the key, and every client may
-	// cause one.
-	maxRSABits = 8192
-
-	certificateBegin = "-----BEGIN CERTIFICATE-----"
-	certificateEnd   = "-----END CERTIFICATE-----"
+// The lines around a certificate, whatever its label: see certificate.InBlock.
+var (
+	certificateBegin = regexp.MustCompile("-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----")
+	certificateEnd   = regexp.MustCompile("-----END (X509 |TRUSTED )?CERTIFICATE-----")
 )
 
 // judgeCA judges the text of an entity as Kong does: exactly one certificate, and
@@ -33,26 +31,27 @@ func judgeCA(text string) Answer {
 	refuse := func(reason string, args ...any) Answer {
 		return Answer{Err: &RefusedError{fmt.Sprintf(reason, args...)}}
 	}
-	switch strings.Count(text, certificateBegin) {
+	begun := certificateBegin.FindAllStringIndex(text, 2)
+	switch len(begun) {
 	case 0:
 		return refuse("it holds no PEM certificate")
-	case 1:
-	default:
+	case 2:
 		return refuse("it holds more than one certificate")
 	}
-	block, _ := pem.Decode([]byte(text[strings.Index(text, certificateBegin):]))
-	if block == nil || block.Type != "CERTIFICATE" {
+	block, _ := certificate.DecodePEM([]byte(text[begun[0][0]:]))
+	der, ok := certificate.InBlock(block)
+	if !ok {
 		return refuse("its PEM cannot be decoded")
 	}
-	cert, err := x509.ParseCertificate(block.Bytes)
+	cert, err := certificate.Parse(der)
 	if err != nil {
-		return refuse("parsing the certificate: %v", err)
+		return refuse("reading the certificate: %v", err)
 	}
-	if !cert.BasicConstraintsValid || !cert.IsCA {
+	if !cert.IsCA {
 		return refuse("it is not a CA certificate (basic constraints lack CA:TRUE)")
 	}
-	if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
-		return refuse("its RSA key has %d bits, must have at most %d", key.N.BitLen(), maxRSABits)
+	if key, ok := signature.RSA(cert.PublicKey); ok && key.N.BitLen() > signature.MaxRSABits {
+		return refuse("its RSA key has %d bits, must have at most %d", key.N.BitLen(), signature.MaxRSABits)
 	}
 	return Answer{Certificate: cert}
 }

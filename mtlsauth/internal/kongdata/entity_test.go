@@ -47,8 +47,8 @@ func TestJudgeCA(t *testing.T) {
 		{"the same twice", text + text, "more than one"},
 		{"a broken second", text + "-----BEGIN CERTIFICATE-----\n", "more than one"},
 		{"half", text[:len(text)/2], "cannot be decoded"},
-		{"no certificate in it", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})), "parsing the certificate"},
-		{"trailing bytes", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: append(ca.Raw[:len(ca.Raw):len(ca.Raw)], 0)})), "parsing the certificate"},
+		{"no certificate in it", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})), "reading the certificate"},
+		{"trailing bytes", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: append(ca.Raw[:len(ca.Raw):len(ca.Raw)], 0)})), "reading the certificate"},
 		{"no CA", pki.NewSelfSigned("x").PEM(), "CA:TRUE"},
 		{"a client", ca.Client("x").PEM(), "CA:TRUE"},
 	}

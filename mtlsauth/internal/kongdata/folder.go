@@ -155,7 +155,7 @@ func (r *folderReading) readCert(path string) *certFile {
 		file.answer.Err = err
 	case changed:
 		file.text = strings.TrimSpace(string(data))
-		if strings.Contains(file.text, certificateEnd) {
+		if certificateEnd.MatchString(file.text) {
 			file.answer = judgeCA(file.text)
 		} else {
 			file.answer.Err = fmt.Errorf("%s holds no whole PEM certificate", path)

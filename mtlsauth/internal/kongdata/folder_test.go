@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -251,7 +252,7 @@ func TestMountedSecretSwaps(t *testing.T) {
 			answer, listed := read.CACertificates[uuid(1+n)]
 			if listed && answer.Err == nil {
 				answers++
-				if answer.Certificate.Subject.CommonName != []string{"even", "odd"}[n] {
+				if certificate.DistinguishedName(answer.Certificate.RawSubject) != []string{"CN=even", "CN=odd"}[n] {
 					t.Fatal("an id of one version with the certificate of another")
 				}
 			}

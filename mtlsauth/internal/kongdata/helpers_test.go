@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/testing/pki"
@@ -191,7 +192,7 @@ func start(t *testing.T, o kongdata.Options) *kongdata.Store {
 func names(s *kongdata.Snapshot) string {
 	var known, missing []string
 	for _, ca := range s.CAs {
-		known = append(known, ca.Certificate.Subject.CommonName)
+		known = append(known, strings.TrimPrefix(certificate.DistinguishedName(ca.Certificate.RawSubject), "CN="))
 	}
 	for _, id := range s.Missing {
 		missing = append(missing, strings.TrimLeft(id[max(0, len(id)-12):], "0"))

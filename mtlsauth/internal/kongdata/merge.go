@@ -3,6 +3,8 @@ package kongdata
 import (
 	"errors"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 // none is the place of a source where there is none.
@@ -167,7 +169,7 @@ func (s *Store) take(e *entry, v verdict, first bool, now time.Time) func() {
 			return nil
 		}
 		return func() {
-			log.Info("CA certificate loaded", "source", source, "replaced", had, "subject", cert.Subject.String())
+			log.Info("CA certificate loaded", "source", source, "replaced", had, "subject", certificate.DistinguishedName(cert.RawSubject))
 			if now.After(cert.NotAfter) {
 				log.Warn("CA certificate has expired and trusts no client", "source", source, "not_after", cert.NotAfter)
 			}

@@ -2,10 +2,11 @@ package kongdata
 
 import (
 	"context"
-	"crypto/x509"
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 // firstRoundWait is how long requests wait, together, until all sources have been
@@ -17,7 +18,7 @@ const firstRoundWait = 3 * time.Second
 // changed.
 type CA struct {
 	ID          string
-	Certificate *x509.Certificate
+	Certificate *certificate.Certificate
 }
 
 // Snapshot is what was known of a set of ids at some moment. It never changes,

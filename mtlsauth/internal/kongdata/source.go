@@ -2,9 +2,9 @@ package kongdata
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/consumer"
 )
 
@@ -81,7 +81,7 @@ type Contents struct {
 // it has one that cannot be used, and any other error that it cannot answer: it
 // fails closed for ids that were not known before, and leaves in use what was.
 type Answer struct {
-	Certificate *x509.Certificate
+	Certificate *certificate.Certificate
 	Err         error
 }
 

@@ -1,7 +1,6 @@
 package kongdata
 
 import (
-	"crypto/x509"
 	"log/slog"
 	"slices"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/consumer"
 )
 
@@ -58,9 +58,9 @@ type entry struct {
 	sets    int  // how many name it
 	settled bool // every source that had to be asked has been
 
-	cert  *x509.Certificate // nil: missing
-	owner int               // place of the source that cert is from; none
-	last  verdict           // for the log
+	cert  *certificate.Certificate // nil: missing
+	owner int                      // place of the source that cert is from; none
+	last  verdict                  // for the log
 }
 
 // NewStore returns a store that knows nothing yet. It does no I/O.

@@ -139,11 +139,16 @@ func (l *Log) sums(r authn.Reason, level slog.Level, now time.Time) (lines []Lin
 func (l *Log) about(d *authn.Decision, level slog.Level, c Context) Line {
 	line := new(pairs)
 	line.add("reason", d.Reason.String())
-	if d.Subject != (authn.Subject{}) {
+	if d.Subject.Serial != "" { // else it could not be read
 		line.add("subject", d.Subject.Name)
 		line.add("issuer", d.Subject.Issuer)
 		line.add("serial", d.Subject.Serial)
+	}
+	if d.Subject != (authn.Subject{}) {
 		line.add("fingerprint", hex.EncodeToString(d.Subject.Fingerprint[:]))
+	}
+	if d.About != "" {
+		line.add("about", d.About)
 	}
 	if len(d.CAIDs) > 0 {
 		line.add("ca_certificates", strings.Join(d.CAIDs, ","))
@@ -153,6 +158,9 @@ func (l *Log) about(d *authn.Decision, level slog.Level, c Context) Line {
 	}
 	if d.Reason != authn.NoneSent && d.Reason != authn.BadConfig {
 		line.add("chain", strconv.FormatBool(c.Chain))
+		if d.LeftOut > 0 {
+			line.add("chain_left_out", strconv.Itoa(d.LeftOut))
+		}
 		line.add("resumed", resumed(c.Resumed()))
 	}
 	if d.Detail != "" {

@@ -2,13 +2,14 @@ package revocation
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 // Check finds out about the certificates of paths, each leaf first and trust
@@ -17,7 +18,7 @@ import (
 //
 // A leaf that is revoked under any of its issuers is refused. Above it, one path
 // without a revoked certificate is enough.
-func (c *Checker) Check(ctx context.Context, paths [][]*x509.Certificate, trust Trust, s Settings, now time.Time) Result {
+func (c *Checker) Check(ctx context.Context, paths [][]*certificate.Certificate, trust Trust, s Settings, now time.Time) Result {
 	ctx, cancel := context.WithTimeout(ctx, s.budget())
 	defer cancel()
 	i := &inquiry{checker: c, ctx: ctx, settings: s, trust: trust, began: now, clock: c.now()}
@@ -39,11 +40,11 @@ type inquiry struct {
 	clock    time.Time // what the clock said then
 	// own are the operator's own OCSP responders. What they sign counts where they
 	// are configured alone, so that their digest is part of the keys.
-	own   []*x509.Certificate
+	own   []*certificate.Certificate
 	ownID []byte
 }
 
-func ownResponders(trust Trust) (own []*x509.Certificate, id []byte) {
+func ownResponders(trust Trust) (own []*certificate.Certificate, id []byte) {
 	own = trust.OCSPResponders()
 	for _, cert := range own {
 		sum := digest(id, cert.Raw)
@@ -56,9 +57,9 @@ func ownResponders(trust Trust) (own []*x509.Certificate, id []byte) {
 func (i *inquiry) now() time.Time { return i.began.Add(i.checker.now().Sub(i.clock)) }
 
 // pair is a certificate whose status is asked of its issuer on a path.
-type pair struct{ cert, issuer, anchor *x509.Certificate }
+type pair struct{ cert, issuer, anchor *certificate.Certificate }
 
-func pairsOf(path []*x509.Certificate) []pair {
+func pairsOf(path []*certificate.Certificate) []pair {
 	var pairs []pair
 	for n := range len(path) - 1 {
 		pairs = append(pairs, pair{path[n], path[n+1], path[len(path)-1]})
@@ -67,7 +68,7 @@ func pairsOf(path []*x509.Certificate) []pair {
 }
 
 // all asks about every pair of all paths, at the same time.
-func (i *inquiry) all(paths [][]*x509.Certificate) map[pair]finding {
+func (i *inquiry) all(paths [][]*certificate.Certificate) map[pair]finding {
 	found := make(map[pair]finding)
 	for _, path := range paths {
 		for _, p := range pairsOf(path) {
@@ -116,7 +117,7 @@ type standing struct {
 }
 
 // combine says what the findings mean for the request.
-func (i *inquiry) combine(paths [][]*x509.Certificate, found map[pair]finding) Result {
+func (i *inquiry) combine(paths [][]*certificate.Certificate, found map[pair]finding) Result {
 	r := Result{Err: errors.New("no path to check")}
 	// Whatever other paths there are: the leaf is who asks to be let in.
 	limit := false
@@ -162,7 +163,7 @@ func earliest(a, b time.Time) time.Time {
 }
 
 // path is what the findings mean for one path (the table of modes).
-func (i *inquiry) path(path []*x509.Certificate, found map[pair]finding) standing {
+func (i *inquiry) path(path []*certificate.Certificate, found map[pair]finding) standing {
 	s := standing{verdict: Passed}
 	if len(path) == 0 {
 		return standing{err: errors.New("a path without certificates")}
@@ -184,6 +185,6 @@ func (i *inquiry) path(path []*x509.Certificate, found map[pair]finding) standin
 }
 
 // describe tells a certificate apart in the log.
-func describe(cert *x509.Certificate) string {
-	return fmt.Sprintf("certificate %s of %s", cut(cert.SerialNumber.Text(16)), cut(cert.Issuer.String()))
+func describe(cert *certificate.Certificate) string {
+	return fmt.Sprintf("certificate %s of %s", cut(cert.SerialHex()), cut(certificate.DistinguishedName(cert.RawIssuer)))
 }

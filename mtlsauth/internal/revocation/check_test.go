@@ -2,7 +2,6 @@ package revocation_test
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/testing/pki"
@@ -75,7 +75,7 @@ func TestRequestThatEnds(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			w.took("one that goes away", time.Second, func() {
-				if got := w.checker.Check(ctx, [][]*x509.Certificate{path(leaf, w.root)}, w.trust, w.settings, time.Now()); got.Verdict != revocation.StatusUnknown {
+				if got := w.checker.Check(ctx, [][]*certificate.Certificate{path(leaf, w.root)}, w.trust, w.settings, time.Now()); got.Verdict != revocation.StatusUnknown {
 					t.Errorf("one that goes away: got %s", verdicts[got.Verdict])
 				}
 			})

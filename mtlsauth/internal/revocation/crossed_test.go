@@ -2,7 +2,6 @@ package revocation_test
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/big"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/testing/pki"
@@ -100,9 +100,9 @@ func TestOneCAsFloodLeavesOthersRoom(t *testing.T) {
 		base := flooding.Client("x", ocsp("slow"))
 		var wg sync.WaitGroup
 		for n := range 4200 {
-			c := *base.Certificate
-			c.SerialNumber = new(big.Int).Add(base.SerialNumber, big.NewInt(int64(n+1)))
-			wg.Go(func() { w.check([]*x509.Certificate{&c, flooding.Certificate}) })
+			c := *base.Read()
+			c.Serial = new(big.Int).Add(base.SerialNumber, big.NewInt(int64(n+1))).Bytes()
+			wg.Go(func() { w.check([]*certificate.Certificate{&c, flooding.Read()}) })
 		}
 		time.Sleep(time.Second)
 		w.expect("while another CA's responder is slow", "passed", other, w.root)

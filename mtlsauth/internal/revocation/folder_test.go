@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
 	"mtls-auth/mtlsauth/internal/testing/pki"
@@ -113,7 +114,7 @@ func TestFolderThatIsNotRead(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
 	leaf := root.Client("leaf")
-	if r := w.checker.Check(ctx, [][]*x509.Certificate{path(leaf, root)}, w.trust, w.settings, time.Now()); r.Verdict != revocation.Unjudged || r.Err == nil {
+	if r := w.checker.Check(ctx, [][]*certificate.Certificate{path(leaf, root)}, w.trust, w.settings, time.Now()); r.Verdict != revocation.Unjudged || r.Err == nil {
 		t.Errorf("got %s, %v, want unjudged", verdicts[r.Verdict], r.Err)
 	}
 	go folder.Run(t.Context())
@@ -129,7 +130,7 @@ func TestFolderAndLimits(t *testing.T) {
 	for name, mode := range both {
 		w, _ := withFolder(t, pki.CRL{Issuer: inter, Signer: signer})
 		w.settings.Mode = mode
-		w.trust = known{configured: []*pki.Certificate{inter}, signers: [][]*x509.Certificate{path(signer, root)}}
+		w.trust = known{configured: []*pki.Certificate{inter}, signers: [][]*certificate.Certificate{path(signer, root)}}
 		r := w.responder("busy", root)
 		r.Good(signer)
 		w.fails("busy", busy)
@@ -154,7 +155,7 @@ func TestAListOfTheFolderThatIsAhead(t *testing.T) {
 		t.Errorf("the pass is to last until %v, in %v", r.Until, time.Until(r.Until))
 	}
 	w.expect("it does not, the one before does", "revoked", held, root)
-	later := w.checker.Check(t.Context(), [][]*x509.Certificate{path(held, root)}, w.trust, w.settings, time.Now().Add(2*time.Minute))
+	later := w.checker.Check(t.Context(), [][]*certificate.Certificate{path(held, root)}, w.trust, w.settings, time.Now().Add(2*time.Minute))
 	if later.Verdict != revocation.Passed {
 		t.Errorf("in two minutes: got %s (%v), want a pass", verdicts[later.Verdict], later.Err)
 	}

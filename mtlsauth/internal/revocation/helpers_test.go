@@ -3,7 +3,6 @@ package revocation_test
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/testing/pki"
@@ -108,15 +108,15 @@ func (n *network) fails(host string, kind int) {
 // known is a Trust that knows what it was told.
 type known struct {
 	configured []*pki.Certificate
-	signers    [][]*x509.Certificate
+	signers    [][]*certificate.Certificate
 	responders []*pki.Certificate
 }
 
-func (k known) Configured(cert *x509.Certificate) bool {
-	return slices.ContainsFunc(k.configured, func(c *pki.Certificate) bool { return c.Equal(cert) })
+func (k known) Configured(cert *certificate.Certificate) bool {
+	return slices.ContainsFunc(k.configured, func(c *pki.Certificate) bool { return c.Read().Equal(cert) })
 }
 
-func (k known) CRLSigners(name []byte, anchor *x509.Certificate, signed func(*x509.Certificate) bool) (paths [][]*x509.Certificate) {
+func (k known) CRLSigners(name []byte, anchor *certificate.Certificate, signed func(*certificate.Certificate) bool) (paths [][]*certificate.Certificate) {
 	for _, path := range k.signers {
 		if bytes.Equal(path[0].RawSubject, name) && signed(path[0]) && path[len(path)-1].Equal(anchor) {
 			paths = append(paths, path)
@@ -125,9 +125,9 @@ func (k known) CRLSigners(name []byte, anchor *x509.Certificate, signed func(*x5
 	return paths
 }
 
-func (k known) OCSPResponders() (own []*x509.Certificate) {
+func (k known) OCSPResponders() (own []*certificate.Certificate) {
 	for _, c := range k.responders {
-		own = append(own, c.Certificate)
+		own = append(own, c.Read())
 	}
 	return own
 }
@@ -185,14 +185,14 @@ func (w *world) list(host string, c pki.CRL) *pki.CRLHost {
 	return h
 }
 
-func path(certs ...*pki.Certificate) (list []*x509.Certificate) {
+func path(certs ...*pki.Certificate) (list []*certificate.Certificate) {
 	for _, c := range certs {
-		list = append(list, c.Certificate)
+		list = append(list, c.Read())
 	}
 	return list
 }
 
-func (w *world) check(paths ...[]*x509.Certificate) revocation.Result {
+func (w *world) check(paths ...[]*certificate.Certificate) revocation.Result {
 	return w.checker.Check(context.Background(), paths, w.trust, w.settings, time.Now())
 }
 
@@ -207,7 +207,7 @@ func (w *world) expect(what, want string, certs ...*pki.Certificate) revocation.
 }
 
 // expectAll checks several, and that what comes with a verdict fits it.
-func (w *world) expectAll(what, want string, paths ...[]*x509.Certificate) revocation.Result {
+func (w *world) expectAll(what, want string, paths ...[]*certificate.Certificate) revocation.Result {
 	w.Helper()
 	r := w.check(paths...)
 	if got := verdicts[r.Verdict]; got != want {

@@ -2,10 +2,10 @@ package revocation
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"sync"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
 )
 
@@ -13,14 +13,14 @@ import (
 // clients send along is parsed anew with each of them.
 type interned struct {
 	mu    sync.Mutex
-	certs map[[sha256.Size]byte]*x509.Certificate
+	certs map[[sha256.Size]byte]*certificate.Certificate
 }
 
 // maxInterned bounds them. What is dropped stays with who uses it.
 const maxInterned = 1000
 
 // of returns the certificate to keep, and its digest.
-func (i *interned) of(cert *x509.Certificate) (*x509.Certificate, [sha256.Size]byte) {
+func (i *interned) of(cert *certificate.Certificate) (*certificate.Certificate, [sha256.Size]byte) {
 	id := sha256.Sum256(cert.Raw)
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -28,7 +28,7 @@ func (i *interned) of(cert *x509.Certificate) (*x509.Certificate, [sha256.Size]b
 		return known, id
 	}
 	if i.certs == nil || len(i.certs) >= maxInterned {
-		i.certs = make(map[[sha256.Size]byte]*x509.Certificate)
+		i.certs = make(map[[sha256.Size]byte]*certificate.Certificate)
 	}
 	i.certs[id] = cert
 	return cert, id

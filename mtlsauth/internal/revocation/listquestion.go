@@ -2,13 +2,13 @@ package revocation
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
@@ -22,7 +22,7 @@ type listQuestion struct {
 	target *crl.Target
 	trust  Trust
 	// The issuer and the trust anchor of the path.
-	issuerCert, anchorCert *x509.Certificate
+	issuerCert, anchorCert *certificate.Certificate
 	key                    slotKey
 	stored                 statedir.Key // on disk
 	room                   func() bool  // makes room for a list
@@ -179,7 +179,7 @@ func (a *listQuestion) signed(list *crl.List) error {
 	if err == nil {
 		return nil
 	}
-	signed := func(cert *x509.Certificate) bool { return list.Verify(cert, minRSABits) == nil }
+	signed := func(cert *certificate.Certificate) bool { return list.Verify(cert, minRSABits) == nil }
 	if len(a.trust.CRLSigners(list.RawIssuer, a.anchorCert, signed)) > 0 {
 		return nil
 	}

@@ -1,10 +1,10 @@
 package revocation
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
 )
@@ -162,12 +162,12 @@ func scopeOf(l *crl.List) string {
 // signersOf finds CRL signers and remembers their paths.
 type signersOf struct {
 	trust  Trust
-	anchor *x509.Certificate
-	paths  [][]*x509.Certificate
+	anchor *certificate.Certificate
+	paths  [][]*certificate.Certificate
 }
 
-func (s *signersOf) named(name []byte, signed func(*x509.Certificate) bool) []*x509.Certificate {
-	var signers []*x509.Certificate
+func (s *signersOf) named(name []byte, signed func(*certificate.Certificate) bool) []*certificate.Certificate {
+	var signers []*certificate.Certificate
 	for _, path := range s.trust.CRLSigners(name, s.anchor, signed) {
 		s.paths = append(s.paths, path)
 		signers = append(signers, path[0])
@@ -175,7 +175,7 @@ func (s *signersOf) named(name []byte, signed func(*x509.Certificate) bool) []*x
 	return signers
 }
 
-func (s *signersOf) path(signer *x509.Certificate) []pair {
+func (s *signersOf) path(signer *certificate.Certificate) []pair {
 	for _, path := range s.paths {
 		if path[0].Equal(signer) {
 			return pairsOf(path)

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/testing/pki"
@@ -122,7 +123,7 @@ func TestListWhoseSignerOthersHave(t *testing.T) {
 		inter := w.root.Intermediate("inter", pki.With(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCertSign }))
 		signer := w.root.Client("", crlKey(inter))
 		configured := []*pki.Certificate{inter, signer}
-		without, with := known{configured: configured}, known{configured: configured, signers: [][]*x509.Certificate{path(signer, w.root)}}
+		without, with := known{configured: configured}, known{configured: configured, signers: [][]*certificate.Certificate{path(signer, w.root)}}
 		good, bad := inter.Client("good", crl("crl")), inter.Client("bad", crl("crl"))
 		list := w.list("crl", pki.CRL{Issuer: inter, Signer: signer, Entries: pki.Revoked(bad)})
 		for range 2 {

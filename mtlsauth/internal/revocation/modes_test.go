@@ -1,12 +1,12 @@
 package revocation_test
 
 import (
-	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/testing/pki"
@@ -231,7 +231,7 @@ func TestNothingToCheck(t *testing.T) {
 	w := newWorld(t)
 	w.settings.Mode = revocation.IgnoreCAError
 	w.expectAll("no path", "unjudged")
-	w.expectAll("a path of nothing", "unjudged", []*x509.Certificate{})
+	w.expectAll("a path of nothing", "unjudged", []*certificate.Certificate{})
 	var r revocation.Result
 	var s revocation.Settings
 	if r.Verdict == revocation.Passed || s.Mode != revocation.Strict {

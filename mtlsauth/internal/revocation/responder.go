@@ -2,19 +2,19 @@ package revocation
 
 import (
 	"bytes"
-	"crypto/x509"
 	"fmt"
 	"slices"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/address"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
 )
 
 // responders are the URLs of OCSP responders that a certificate names (RFC 5280,
 // section 4.2.2.1) in their normal form, each once, and what is wrong with others.
-func responders(cert *x509.Certificate) (urls []string, others error) {
-	for _, raw := range cert.OCSPServer {
+func responders(cert *certificate.Certificate) (urls []string, others error) {
+	for _, raw := range cert.AuthorityInfo(certificate.AccessOCSP) {
 		u, err := address.Parse(raw)
 		if err != nil {
 			others = join(others, fmt.Errorf("OCSP %s: %w", shown(raw), err))
@@ -31,9 +31,9 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 	issuer, issuerID := c.issuers.of(p.issuer)
 	a := &statusQuestion{
 		checker: c, visit: i.visit(p, issuerID, address), ttl: i.settings.CertCacheTTL,
-		issuerCert: issuer, serial: p.cert.SerialNumber, notAfter: p.cert.NotAfter, cert: key,
+		issuerCert: issuer, serial: p.cert.SerialNumber(), notAfter: p.cert.NotAfter, cert: key,
 		rawIssuer: p.cert.RawIssuer, own: i.own,
-		key: slotKey(digest([]byte("ocsp"), issuerID[:], []byte(address), p.cert.SerialNumber.Bytes(), i.ownID)),
+		key: slotKey(digest([]byte("ocsp"), issuerID[:], []byte(address), p.cert.Serial, i.ownID)),
 	}
 	if bytes.Equal(a.rawIssuer, issuer.RawSubject) {
 		a.rawIssuer = issuer.RawSubject // of what is kept anyway

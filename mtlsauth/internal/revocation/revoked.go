@@ -2,11 +2,12 @@ package revocation
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 // certKey tells certificates apart by who issued them, name and key, and by
@@ -15,8 +16,8 @@ import (
 // Besides, by the operator's own OCSP responders.
 type certKey [sha256.Size]byte
 
-func certKeyOf(cert, issuer *x509.Certificate, own []byte) certKey {
-	return digest(issuer.RawSubject, issuer.RawSubjectPublicKeyInfo, cert.SerialNumber.Bytes(), own)
+func certKeyOf(cert, issuer *certificate.Certificate, own []byte) certKey {
+	return digest(issuer.RawSubject, issuer.RawSubjectPublicKeyInfo, cert.Serial, own)
 }
 
 // digest hashes parts so that none can be moved into its neighbour.

@@ -1,12 +1,12 @@
 package revocation_test
 
 import (
-	"crypto/x509"
 	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -41,7 +41,7 @@ func TestNoRollbackOfAListThatOnlySomeCanVerify(t *testing.T) {
 		w.settings.Mode = revocation.IgnoreCAError
 		signer := w.root.Client("", crlKey(w.root))
 		bad, seen := w.root.Client("bad", crl("crl")), w.root.Client("seen", crl("crl"))
-		knowing := known{configured: []*pki.Certificate{signer}, signers: [][]*x509.Certificate{path(signer, w.root)}}
+		knowing := known{configured: []*pki.Certificate{signer}, signers: [][]*certificate.Certificate{path(signer, w.root)}}
 		now := time.Now()
 		w.list("crl", pki.CRL{Issuer: w.root, Signer: signer, Number: 2, Entries: pki.Revoked(bad),
 			ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(24 * time.Hour)})

@@ -1,9 +1,9 @@
 package revocation
 
 import (
-	"crypto/x509"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 )
 
@@ -44,15 +44,15 @@ func (s Settings) budget() time.Duration { return min(2*s.HTTPTimeout, maxBudget
 // Trust is what a configuration trusts, as far as status needs to know.
 type Trust interface {
 	// Configured reports a certificate that the configuration itself names.
-	Configured(*x509.Certificate) bool
+	Configured(*certificate.Certificate) bool
 	// CRLSigners returns a validated path to the trust anchor, the signer first, for
 	// each certificate with this subject (a DER Name, in any spelling) that may sign
 	// CRLs and for which signed is true (RFC 5280, section 6.3.3(f)).
-	CRLSigners(name []byte, anchor *x509.Certificate, signed func(*x509.Certificate) bool) [][]*x509.Certificate
+	CRLSigners(name []byte, anchor *certificate.Certificate, signed func(*certificate.Certificate) bool) [][]*certificate.Certificate
 	// OCSPResponders are those of the configured certificates that may sign OCSP
 	// responses about any certificate (RFC 6960, section 4.2.2.2, "matches a local
 	// configuration").
-	OCSPResponders() []*x509.Certificate
+	OCSPResponders() []*certificate.Certificate
 }
 
 // Verdict is what came of a check. The zero value refuses. Of several paths that

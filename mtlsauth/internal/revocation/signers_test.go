@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -44,7 +45,7 @@ func TestCRLSigner(t *testing.T) {
 		}, "unknown", "passed"},
 		{"it leads to another anchor", []pki.Option{ocsp("root")}, func(p *parties) {
 			p.ofRoot.Good(p.signer)
-			p.trust.signers = [][]*x509.Certificate{path(p.signer, pki.NewCA("root"))}
+			p.trust.signers = [][]*certificate.Certificate{path(p.signer, pki.NewCA("root"))}
 		}, "unknown", "passed"},
 		{"revoked", []pki.Option{ocsp("root")}, func(p *parties) { p.ofRoot.Revoke(p.signer, 1) }, "unknown", "passed"},
 		{"revoked, and it says so of the leaf", []pki.Option{ocsp("root")}, func(p *parties) {
@@ -75,7 +76,7 @@ func TestCRLSigner(t *testing.T) {
 				p.leaf = p.inter.Client("leaf", crl("crl"))
 				p.ofRoot = w.responder("root", w.root)
 				w.list("crl", pki.CRL{Issuer: p.inter, Signer: p.signer})
-				w.trust = known{configured: []*pki.Certificate{p.inter}, signers: [][]*x509.Certificate{path(p.signer, w.root)}}
+				w.trust = known{configured: []*pki.Certificate{p.inter}, signers: [][]*certificate.Certificate{path(p.signer, w.root)}}
 				test.change(p)
 				w.expect("first", want, p.leaf, p.inter, w.root)
 				w.expect("again", want, p.leaf, p.inter, w.root)
@@ -97,7 +98,7 @@ func TestCRLSignersOfEachOther(t *testing.T) {
 		w.list("two", pki.CRL{Issuer: two, Signer: signerTwo})
 		w.trust = known{
 			configured: []*pki.Certificate{one, two},
-			signers:    [][]*x509.Certificate{path(signerOne, two, w.root), path(signerTwo, one, w.root)},
+			signers:    [][]*certificate.Certificate{path(signerOne, two, w.root), path(signerTwo, one, w.root)},
 		}
 		w.expect("in a circle", "unknown", one.Client("leaf", crl("one")), one, w.root)
 		if n := w.count(); n > 2 {

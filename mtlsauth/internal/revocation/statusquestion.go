@@ -1,12 +1,12 @@
 package revocation
 
 import (
-	"crypto/x509"
 	"fmt"
 	"io"
 	"math/big"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
 )
@@ -17,10 +17,10 @@ type statusQuestion struct {
 	checker *Checker
 	visit
 	ttl        time.Duration
-	issuerCert *x509.Certificate
+	issuerCert *certificate.Certificate
 	rawIssuer  []byte // as the certificate spells it
 	serial     *big.Int
-	own        []*x509.Certificate // the operator's own responders
+	own        []*certificate.Certificate // the operator's own responders
 	notAfter   time.Time
 	cert       certKey
 	key        slotKey

@@ -2,11 +2,11 @@ package revocation_test
 
 import (
 	"context"
-	"crypto/x509"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/testing/pki"
@@ -134,7 +134,7 @@ func TestRevokedAfterTheRequestEnded(t *testing.T) {
 		never.Good(leaf)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if got := w.checker.Check(ctx, [][]*x509.Certificate{path(leaf, w.root)}, w.trust, w.settings, time.Now()); got.Verdict != revocation.Passed {
+		if got := w.checker.Check(ctx, [][]*certificate.Certificate{path(leaf, w.root)}, w.trust, w.settings, time.Now()); got.Verdict != revocation.Passed {
 			t.Errorf("before the answer: got %v (%v), want a pass", got.Verdict, got.Err)
 		}
 		if n := never.Count(leaf); n != 0 {

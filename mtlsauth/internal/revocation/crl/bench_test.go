@@ -54,7 +54,7 @@ func BenchmarkLoad(b *testing.B) {
 			report(b, func() any {
 				l, err := crl.Read(bytes.NewReader(der), crl.ReadOptions{})
 				if err == nil {
-					err = l.Verify(ca.Certificate, 0)
+					err = l.Verify(ca.Read(), 0)
 				}
 				if err != nil {
 					b.Fatal(err)

@@ -2,7 +2,6 @@ package crl
 
 import (
 	"bytes"
-	"crypto/x509"
 	"slices"
 
 	"mtls-auth/mtlsauth/internal/certificate"
@@ -17,7 +16,7 @@ const maxDeltas = 16
 type deltas struct {
 	current  *List // the latest without flaw that applies to the list
 	revoking *List // one that is later than the list and than current, and revokes
-	signer   *x509.Certificate
+	signer   *certificate.Certificate
 	flaw     *Error // of revoking
 }
 
@@ -26,7 +25,7 @@ type deltas struct {
 // signed by the same key is the current one. A later one that lists the
 // certificate revokes it, whatever its flaws and whoever may sign it; and so does
 // the current one. Over maxDeltas nothing is known: an error.
-func (t *Target) deltas(l *List, signer *x509.Certificate, o JudgeOptions) (deltas, *Error) {
+func (t *Target) deltas(l *List, signer *certificate.Certificate, o JudgeOptions) (deltas, *Error) {
 	var later []*List
 	for _, d := range o.Deltas {
 		if d.updates(l) {

@@ -1,11 +1,11 @@
 package crl_test
 
 import (
-	"crypto/x509"
 	"fmt"
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -149,12 +149,12 @@ func TestDeltaOfSigner(t *testing.T) {
 		signer *pki.Certificate
 		reason int
 		want   string
-		by     *x509.Certificate
+		by     *certificate.Certificate
 	}{
-		{"revoked by the same key", list, next, 1, "revoked", next.Certificate},
+		{"revoked by the same key", list, next, 1, "revoked", next.Read()},
 		{"revoked by the issuer's key", list, ca, 1, "revoked", nil},
-		{"off hold by the same key", held, next, 8, "good", next.Certificate},
-		{"off hold by the issuer's key", held, ca, 8, "hold", next.Certificate},
+		{"off hold by the same key", held, next, 8, "good", next.Read()},
+		{"off hold by the issuer's key", held, ca, 8, "hold", next.Read()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := read(t, pki.CRL{Issuer: ca, Signer: test.signer, Number: 2, BaseNumber: 1, NoKeyID: true, Entries: []pki.CRLEntry{{Serial: client.SerialNumber, Reason: test.reason}}}.DER())

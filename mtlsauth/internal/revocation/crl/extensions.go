@@ -13,7 +13,6 @@ import (
 
 // Object identifiers of extensions, by their content: id-ce is 2.5.29.
 const (
-	oidKeyUsage          = "\x55\x1d\x0f"
 	oidIssuerAltName     = "\x55\x1d\x12"
 	oidCRLNumber         = "\x55\x1d\x14"
 	oidReasonCode        = "\x55\x1d\x15"
@@ -21,7 +20,6 @@ const (
 	oidDeltaCRLIndicator = "\x55\x1d\x1b"
 	oidIDP               = "\x55\x1d\x1c"
 	oidCertificateIssuer = "\x55\x1d\x1d"
-	oidDistributionPoint = "\x55\x1d\x1f"
 	oidAuthorityKeyID    = "\x55\x1d\x23"
 )
 

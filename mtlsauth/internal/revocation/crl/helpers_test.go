@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -27,7 +28,7 @@ func read(t testing.TB, der []byte) *crl.List {
 
 func target(t testing.TB, cert, issuer *pki.Certificate) *crl.Target {
 	t.Helper()
-	out, err := crl.NewTarget(cert.Certificate, issuer.Certificate)
+	out, err := crl.NewTarget(cert.Read(), issuer.Read())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,12 +79,12 @@ func verdict(out crl.Outcome, err error) string {
 }
 
 // signers offers certificates by their name.
-func signers(certs ...*pki.Certificate) func([]byte, func(*x509.Certificate) bool) []*x509.Certificate {
-	return func(name []byte, signed func(*x509.Certificate) bool) []*x509.Certificate {
-		var out []*x509.Certificate
+func signers(certs ...*pki.Certificate) func([]byte, func(*certificate.Certificate) bool) []*certificate.Certificate {
+	return func(name []byte, signed func(*certificate.Certificate) bool) []*certificate.Certificate {
+		var out []*certificate.Certificate
 		for _, c := range certs {
-			if bytes.Equal(c.RawSubject, name) && signed(c.Certificate) {
-				out = append(out, c.Certificate)
+			if bytes.Equal(c.RawSubject, name) && signed(c.Read()) {
+				out = append(out, c.Read())
 			}
 		}
 		return out

@@ -2,7 +2,6 @@ package crl
 
 import (
 	"bytes"
-	"crypto/x509"
 	"slices"
 	"time"
 
@@ -30,7 +29,7 @@ type JudgeOptions struct {
 	// signed is true and which validated to the same trust anchor as the
 	// certificate. It is asked only where the issuer's own certificate did not
 	// sign the list; nil is none.
-	Signers func(rawName []byte, signed func(*x509.Certificate) bool) []*x509.Certificate
+	Signers func(rawName []byte, signed func(*certificate.Certificate) bool) []*certificate.Certificate
 }
 
 // Outcome is what a list says about a certificate. The zero value says nothing.
@@ -56,7 +55,7 @@ type Outcome struct {
 	Until time.Time
 	// Signer is the certificate that signed the list where it was not the
 	// certificate's issuer: its own status is the caller's to check. nil otherwise.
-	Signer *x509.Certificate
+	Signer *certificate.Certificate
 }
 
 // Judge is RFC 5280, section 6.3.3 (b) to (l), for one list. An error is an
@@ -131,7 +130,7 @@ func (t *Target) judge(l *List, o JudgeOptions) (Outcome, *Error) {
 }
 
 // other is a signer that is not the certificate's issuer.
-func (t *Target) other(signer *x509.Certificate) *x509.Certificate {
+func (t *Target) other(signer *certificate.Certificate) *certificate.Certificate {
 	if signer == t.issuer {
 		return nil
 	}
@@ -176,7 +175,7 @@ func (l *List) own(now time.Time) *Error {
 
 // signer returns the certificate that signed the list and might: section 6.3.3
 // (f) and (g).
-func (t *Target) signer(l *List, o JudgeOptions) (*x509.Certificate, *Error) {
+func (t *Target) signer(l *List, o JudgeOptions) (*certificate.Certificate, *Error) {
 	var first *Error
 	if certificate.Compare(l.RawIssuer, t.issuer.RawSubject) != certificate.Different {
 		if first = l.verify(t.issuer, o.MinRSABits); first == nil {
@@ -184,7 +183,7 @@ func (t *Target) signer(l *List, o JudgeOptions) (*x509.Certificate, *Error) {
 		}
 	}
 	if o.Signers != nil {
-		signed := func(cert *x509.Certificate) bool {
+		signed := func(cert *certificate.Certificate) bool {
 			err := mayIssueCRLs(cert)
 			if err == nil {
 				err = l.verify(cert, o.MinRSABits)
@@ -197,7 +196,7 @@ func (t *Target) signer(l *List, o JudgeOptions) (*x509.Certificate, *Error) {
 			return err == nil
 		}
 		candidates := o.Signers(l.RawIssuer, signed)
-		slices.SortStableFunc(candidates, func(a, b *x509.Certificate) int { return l.fits(b) - l.fits(a) })
+		slices.SortStableFunc(candidates, func(a, b *certificate.Certificate) int { return l.fits(b) - l.fits(a) })
 		for _, candidate := range candidates[:min(len(candidates), maxSigners)] {
 			if signed(candidate) {
 				return candidate, nil
@@ -211,7 +210,7 @@ func (t *Target) signer(l *List, o JudgeOptions) (*x509.Certificate, *Error) {
 }
 
 // fits is 1 where a certificate has the list's key identifier.
-func (l *List) fits(cert *x509.Certificate) int {
+func (l *List) fits(cert *certificate.Certificate) int {
 	if l.AuthorityKeyID != nil && bytes.Equal(l.AuthorityKeyID, cert.SubjectKeyId) {
 		return 1
 	}
@@ -221,8 +220,8 @@ func (l *List) fits(cert *x509.Certificate) int {
 // mayIssueCRLs refuses what was not made to sign CRLs. RFC 5280 does without
 // cRLSign where there is no key usage; from a certificate that is not a CA's, and
 // not the issuer's, that is not enough.
-func mayIssueCRLs(cert *x509.Certificate) *Error {
-	if !hasKeyUsage(cert) && !(cert.BasicConstraintsValid && cert.IsCA) {
+func mayIssueCRLs(cert *certificate.Certificate) *Error {
+	if !cert.HasKeyUsage && !cert.IsCA {
 		return refuse(Unauthorized, "the CRL's signer is not a CA and has no key usage")
 	}
 	return nil

@@ -142,7 +142,7 @@ func TestZeroValues(t *testing.T) {
 	if out, err := target(t, ca.Client("c"), ca).Judge(&crl.List{}, crl.JudgeOptions{Now: now()}); err == nil {
 		t.Errorf("zero List: got %+v", out)
 	}
-	if err := new(crl.List).Verify(ca.Certificate, 0); err == nil {
+	if err := new(crl.List).Verify(ca.Read(), 0); err == nil {
 		t.Error("zero List verifies")
 	}
 	if got := verdict(crl.Outcome{}, nil); got == "good" {

@@ -1,9 +1,7 @@
 package crl_test
 
 import (
-	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,7 +45,7 @@ func TestLimbo(t *testing.T) {
 		if w.now, err = time.Parse(time.RFC3339, c.Time); err != nil {
 			t.Fatal(err)
 		}
-		var trusted []*x509.Certificate
+		var trusted []*certificate.Certificate
 		for _, text := range c.Trusted {
 			trusted = append(trusted, parsePEM(t, text))
 		}
@@ -78,10 +76,10 @@ func TestLimbo(t *testing.T) {
 	t.Logf("%d cases", seen)
 }
 
-func parsePEM(t *testing.T, text string) *x509.Certificate {
+func parsePEM(t *testing.T, text string) *certificate.Certificate {
 	t.Helper()
 	block, _ := pem.Decode([]byte(strings.TrimSpace(text)))
-	cert, err := x509.ParseCertificate(block.Bytes)
+	cert, err := certificate.Parse(block.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,29 +87,11 @@ func parsePEM(t *testing.T, text string) *x509.Certificate {
 }
 
 // validate returns the paths to one of the trusted certificates.
-func validate(trusted []*x509.Certificate, leaf *x509.Certificate, presented []*x509.Certificate, now time.Time) ([][]*x509.Certificate, error) {
-	known := map[string]*x509.Certificate{}
-	read := func(certs ...*x509.Certificate) (out []*certificate.Certificate) {
-		for _, cert := range certs {
-			if c, err := certificate.Parse(cert.Raw); err == nil {
-				known[string(cert.Raw)] = cert
-				out = append(out, c)
-			}
-		}
-		return out
-	}
-	anchors, others, leaves := read(trusted...), read(presented...), read(leaf)
-	if len(leaves) == 0 {
-		return nil, errors.New("unreadable")
-	}
-	paths, err := certpath.NewTrust(anchors, certpath.TrustOptions{}).Validate(leaves[0], others, certpath.Options{Now: now})
-	var out [][]*x509.Certificate
+func validate(trusted []*certificate.Certificate, leaf *certificate.Certificate, presented []*certificate.Certificate, now time.Time) ([][]*certificate.Certificate, error) {
+	paths, err := certpath.NewTrust(trusted, certpath.TrustOptions{}).Validate(leaf, presented, certpath.Options{Now: now})
+	var out [][]*certificate.Certificate
 	for _, path := range paths {
-		var list []*x509.Certificate
-		for _, cert := range path.Certificates {
-			list = append(list, known[string(cert.Raw)])
-		}
-		out = append(out, list)
+		out = append(out, path.Certificates)
 	}
 	return out, err
 }

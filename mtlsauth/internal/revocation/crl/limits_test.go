@@ -3,20 +3,20 @@ package crl_test
 import (
 	"bytes"
 	"crypto/ed25519"
-	"crypto/x509"
 	"errors"
 	"io"
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
 // other returns a CA certificate of the same name with another key, and without
 // a key identifier that would tell.
-func other(ca *pki.Certificate) *x509.Certificate {
-	c := *pki.NewCA(ca.Subject.CommonName).Certificate
+func other(ca *pki.Certificate) *certificate.Certificate {
+	c := *pki.NewCA(ca.Subject.CommonName).Read()
 	c.SubjectKeyId = nil
 	return &c
 }

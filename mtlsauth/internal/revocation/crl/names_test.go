@@ -2,9 +2,9 @@ package crl_test
 
 import (
 	"bytes"
-	"crypto/x509"
 	"testing"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -31,7 +31,8 @@ func TestSpellings(t *testing.T) {
 		{"the same bytes", "", "", "good", "good", "revoked"},
 		{"UTF8String", "\x13\x0a", "\x0c\x0a", "good", "good", "revoked"},
 		{"other capitals", "CA", "ca", "good", "wrong_issuer", "revoked"},
-		{"a string type of unclear encoding", "\x13\x0a", "\x14\x0a", "wrong_scope", "wrong_scope", "revoked, wrong_scope"},
+		{"ASCII in a T61String", "\x13\x0a", "\x14\x0a", "good", "good", "revoked"},
+		{"a value that is not text", "\x13\x0a", "\x03\x0a", "wrong_scope", "wrong_scope", "revoked, wrong_scope"},
 	} {
 		for _, test := range []struct {
 			name          string
@@ -48,8 +49,8 @@ func TestSpellings(t *testing.T) {
 				continue // it has none of these letters
 			}
 			t.Run(spelling.name+", "+test.name, func(t *testing.T) {
-				all := func([]byte, func(*x509.Certificate) bool) []*x509.Certificate {
-					return []*x509.Certificate{lister.Certificate}
+				all := func([]byte, func(*certificate.Certificate) bool) []*certificate.Certificate {
+					return []*certificate.Certificate{lister.Read()}
 				}
 				for _, listed := range []bool{false, true} {
 					list, want := test.list, test.good

@@ -216,7 +216,7 @@ func TestReadReaders(t *testing.T) {
 					t.Errorf("%v, %s, %s: %v", issuer.Subject, name, manner, err)
 					continue
 				}
-				if err := l.Verify(issuer.Certificate, 0); err != nil || l.Len() != 10_000 {
+				if err := l.Verify(issuer.Read(), 0); err != nil || l.Len() != 10_000 {
 					t.Errorf("%v, %s, %s: %d entries, %v", issuer.Subject, name, manner, l.Len(), err)
 				}
 				if err := l.Verify(other(issuer), 0); kindOf(err) != "bad_signature" {

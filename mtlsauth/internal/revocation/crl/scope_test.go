@@ -164,7 +164,7 @@ func TestIndirect(t *testing.T) {
 		if got := verdict(out, err); got != c.want {
 			t.Errorf("%s: got %s (%v), want %s", c.name, got, err, c.want)
 		}
-		if err == nil && out.Signer != lister.Certificate {
+		if err == nil && out.Signer != lister.Read() {
 			t.Errorf("%s: got signer %v", c.name, out.Signer)
 		}
 		if got := verdict(of.Judge(read(t, list.DER()), crl.JudgeOptions{Now: now()})); got != "wrong_issuer" && got != "wrong_scope" {

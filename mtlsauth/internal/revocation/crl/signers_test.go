@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -42,7 +43,7 @@ func TestSigners(t *testing.T) {
 		if got := verdict(out, err); got != c.want {
 			t.Errorf("%s: got %s (%v), want %s", c.name, got, err, c.want)
 		}
-		if err == nil && out.Signer != c.signer.Certificate {
+		if err == nil && out.Signer != c.signer.Read() {
 			t.Errorf("%s: got signer %v", c.name, out.Signer)
 		}
 	}
@@ -54,7 +55,7 @@ func TestSignersAreAskedOnlyWhenNeeded(t *testing.T) {
 	next := pki.NewCA("ca")
 	of := target(t, ca.Client("client"), ca)
 	asked := 0
-	ask := func(name []byte, signed func(*x509.Certificate) bool) []*x509.Certificate {
+	ask := func(name []byte, signed func(*certificate.Certificate) bool) []*certificate.Certificate {
 		asked++
 		return signers(next)(name, signed)
 	}
@@ -76,12 +77,12 @@ func TestSignersAreBounded(t *testing.T) {
 	l := read(t, pki.CRL{Issuer: ca, Signer: next, NoKeyID: true}.DER())
 	wrong := other(ca)
 	for before, want := range map[int]string{31: "good", 32: "bad_signature"} {
-		all := make([]*x509.Certificate, before, before+1)
+		all := make([]*certificate.Certificate, before, before+1)
 		for i := range all {
 			all[i] = wrong
 		}
-		all = append(all, next.Certificate)
-		if got := verdict(of.Judge(l, crl.JudgeOptions{Now: now(), Signers: func([]byte, func(*x509.Certificate) bool) []*x509.Certificate { return all }})); got != want {
+		all = append(all, next.Read())
+		if got := verdict(of.Judge(l, crl.JudgeOptions{Now: now(), Signers: func([]byte, func(*certificate.Certificate) bool) []*certificate.Certificate { return all }})); got != want {
 			t.Errorf("%d before it: got %s, want %s", before, got, want)
 		}
 	}
@@ -92,7 +93,7 @@ func TestSignersAreBounded(t *testing.T) {
 func TestVerifyRemembers(t *testing.T) {
 	ca := pki.NewCA("ca", pki.RSA(2048))
 	l := read(t, pki.CRL{Issuer: ca, NoKeyID: true}.DER())
-	wrong := make([]*x509.Certificate, 40)
+	wrong := make([]*certificate.Certificate, 40)
 	for i := range wrong {
 		wrong[i] = other(ca)
 	}
@@ -105,7 +106,7 @@ func TestVerifyRemembers(t *testing.T) {
 						t.Error("another key verifies")
 					}
 				}
-				if err := l.Verify(ca.Certificate, 0); err != nil {
+				if err := l.Verify(ca.Read(), 0); err != nil {
 					t.Error(err)
 				}
 			}
@@ -121,7 +122,7 @@ func TestVerifyRemembers(t *testing.T) {
 		t.Error("a key that cannot be told from others verifies")
 	}
 	if allocs := testing.AllocsPerRun(100, func() {
-		if l.Verify(ca.Certificate, 0) != nil {
+		if l.Verify(ca.Read(), 0) != nil {
 			t.Error("it does not verify any more")
 		}
 	}); allocs != 0 {
@@ -134,7 +135,7 @@ func TestVerifyAsksForTheName(t *testing.T) {
 	ca := pki.NewCA("ca")
 	l := read(t, pki.CRL{Issuer: ca}.DER())
 	renamed := pki.NewCA("renamed", pki.Key(ca.Key))
-	if err := l.Verify(renamed.Certificate, 0); kindOf(err) != "wrong_issuer" {
+	if err := l.Verify(renamed.Read(), 0); kindOf(err) != "wrong_issuer" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -143,7 +144,7 @@ func TestVerifyAsksForTheName(t *testing.T) {
 // does.
 func TestNewTarget(t *testing.T) {
 	ca, stranger := pki.NewCA("ca"), pki.NewCA("stranger")
-	if of, err := crl.NewTarget(ca.Client("c").Certificate, stranger.Certificate); kindOf(err) != "wrong_issuer" || of != nil {
+	if of, err := crl.NewTarget(ca.Client("c").Read(), stranger.Read()); kindOf(err) != "wrong_issuer" || of != nil {
 		t.Errorf("got %v", err)
 	}
 	for _, serial := range []*big.Int{big.NewInt(1), big.NewInt(127), big.NewInt(128), big.NewInt(255), big.NewInt(256), new(big.Int).Lsh(big.NewInt(0xff), 152)} {

@@ -2,13 +2,14 @@ package crl_test
 
 import (
 	"bytes"
-	"crypto/x509"
 	"errors"
 	"os"
 	"slices"
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 )
 
@@ -25,14 +26,14 @@ func readFile(t testing.TB, path string) []byte {
 // does, without the fetching. Every list may be of use for every certificate.
 type world struct {
 	now     time.Time
-	anchor  *x509.Certificate
-	certs   []*x509.Certificate
+	anchor  *certificate.Certificate
+	certs   []*certificate.Certificate
 	lists   []*crl.List
 	refused []error // lists that were not read
 
-	validated []*x509.Certificate // the path that is asked about
+	validated []*certificate.Certificate // the path that is asked about
 
-	pending map[*x509.Certificate]bool // signers whose status is being asked for
+	pending map[*certificate.Certificate]bool // signers whose status is being asked for
 }
 
 // add reads a list, in the place of its being fetched.
@@ -46,7 +47,7 @@ func (w *world) add(data []byte) {
 }
 
 // status returns good, revoked or unknown, and why it is unknown.
-func (w *world) status(cert, issuer *x509.Certificate) (string, error) {
+func (w *world) status(cert, issuer *certificate.Certificate) (string, error) {
 	target, err := crl.NewTarget(cert, issuer)
 	if err != nil {
 		return "unknown", err
@@ -95,8 +96,8 @@ func (w *told) add(err error) {
 }
 
 // signers are the certificates of a name that validate to the anchor.
-func (w *world) signers(name []byte, signed func(*x509.Certificate) bool) []*x509.Certificate {
-	var found []*x509.Certificate
+func (w *world) signers(name []byte, signed func(*certificate.Certificate) bool) []*certificate.Certificate {
+	var found []*certificate.Certificate
 	for _, c := range w.certs {
 		if bytes.Equal(c.RawSubject, name) && signed(c) && len(w.paths(c)) > 0 {
 			found = append(found, c)
@@ -105,33 +106,28 @@ func (w *world) signers(name []byte, signed func(*x509.Certificate) bool) []*x50
 	return found
 }
 
-// paths are those that crypto/x509 finds, and for a certificate of a path that
-// was validated what is above it there: crypto/x509 knows no constraints on
-// directory names.
-func (w *world) paths(cert *x509.Certificate) [][]*x509.Certificate {
+// paths are those of a CRL signer, and for a certificate of a path that was
+// validated what is above it there.
+func (w *world) paths(cert *certificate.Certificate) [][]*certificate.Certificate {
 	if i := slices.IndexFunc(w.validated, cert.Equal); i >= 0 {
-		return [][]*x509.Certificate{w.validated[i:]}
+		return [][]*certificate.Certificate{w.validated[i:]}
 	}
-	roots, between := x509.NewCertPool(), x509.NewCertPool()
-	roots.AddCert(w.anchor)
-	for _, c := range w.certs {
-		between.AddCert(c)
+	trust := certpath.NewTrust([]*certificate.Certificate{w.anchor}, certpath.TrustOptions{})
+	var paths [][]*certificate.Certificate
+	for _, path := range trust.CRLSigners(cert.RawSubject, w.anchor, w.certs, w.now, cert.Equal) {
+		paths = append(paths, path.Certificates)
 	}
-	chains, err := cert.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, CurrentTime: w.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
-	if err != nil {
-		return nil
-	}
-	return chains
+	return paths
 }
 
 // good reports whether one path of a signer has no certificate that is revoked
 // or of unknown status. Its status may be on the list that it signs itself.
-func (w *world) good(signer *x509.Certificate) bool {
+func (w *world) good(signer *certificate.Certificate) bool {
 	if w.pending[signer] {
 		return true
 	}
 	if w.pending == nil {
-		w.pending = map[*x509.Certificate]bool{}
+		w.pending = map[*certificate.Certificate]bool{}
 	}
 	w.pending[signer] = true
 	defer delete(w.pending, signer)
@@ -144,7 +140,7 @@ func (w *world) good(signer *x509.Certificate) bool {
 }
 
 // path is the status of a whole path, leaf first.
-func (w *world) path(chain []*x509.Certificate) (string, error) {
+func (w *world) path(chain []*certificate.Certificate) (string, error) {
 	if w.validated == nil {
 		w.validated = chain
 		defer func() { w.validated = nil }()

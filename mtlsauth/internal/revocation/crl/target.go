@@ -2,7 +2,6 @@ package crl
 
 import (
 	"bytes"
-	"crypto/x509"
 	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -23,7 +22,7 @@ type Target struct {
 	// the order of the certificate; none where it names none.
 	Points []Point
 
-	issuer            *x509.Certificate
+	issuer            *certificate.Certificate
 	rawIssuer, serial []byte
 	isCA              bool
 	implied           generalNames // the issuer's own names
@@ -43,14 +42,14 @@ type Point struct {
 // NewTarget prepares a certificate for Judge. issuer is the certificate that
 // the validated path has for the one that issued it. The error is an *Error:
 // distribution points that cannot be read are not none.
-func NewTarget(cert, issuer *x509.Certificate) (*Target, error) {
+func NewTarget(cert, issuer *certificate.Certificate) (*Target, error) {
 	t, err := NewTargetWithoutPoints(cert, issuer)
 	if err != nil {
 		return nil, err
 	}
-	if value, present := extensionOf(cert, oidDistributionPoint); present {
+	if e := cert.Extension(certificate.OIDCRLDistributionPoints); e != nil {
 		var err *Error
-		if t.Points, err = readPoints(value, cert.RawIssuer); err != nil {
+		if t.Points, err = readPoints(e.Value, cert.RawIssuer); err != nil {
 			return nil, refusef(err.Kind, "parsing CRL distribution points: %w", err)
 		}
 	}
@@ -60,33 +59,23 @@ func NewTarget(cert, issuer *x509.Certificate) (*Target, error) {
 // NewTargetWithoutPoints is NewTarget as if the certificate named no distribution
 // points. Where they cannot be read, a list still revokes what it lists; that a
 // certificate is not on it then means nothing.
-func NewTargetWithoutPoints(cert, issuer *x509.Certificate) (*Target, error) {
-	if len(cert.RawIssuer) == 0 || cert.SerialNumber == nil || certificate.Compare(cert.RawIssuer, issuer.RawSubject) == certificate.Different {
+func NewTargetWithoutPoints(cert, issuer *certificate.Certificate) (*Target, error) {
+	if len(cert.RawIssuer) == 0 || len(cert.Serial) == 0 || certificate.Compare(cert.RawIssuer, issuer.RawSubject) == certificate.Different {
 		return nil, refuse(WrongIssuer, "certificate is of another issuer")
 	}
-	serial := cryptobyte.NewBuilder(nil)
-	serial.AddASN1BigInt(cert.SerialNumber)
-	encoded := cryptobyte.String(serial.BytesOrPanic())
-	t := &Target{issuer: issuer, rawIssuer: cert.RawIssuer, isCA: cert.BasicConstraintsValid && cert.IsCA}
-	var content cryptobyte.String
-	if !encoded.ReadASN1(&content, asn1.INTEGER) {
-		return nil, refuse(Malformed, "malformed serial number")
-	}
-	t.serial = content
-	t.implied = impliedNames(cert)
-	return t, nil
+	return &Target{issuer: issuer, rawIssuer: cert.RawIssuer, serial: cert.Serial, isCA: cert.IsCA, implied: impliedNames(cert)}, nil
 }
 
 // impliedNames are those of the distribution point that every certificate has
 // (section 6.3.3): its issuer's. An alternative name that cannot be read is
 // left out, so that fewer lists match.
-func impliedNames(cert *x509.Certificate) generalNames {
+func impliedNames(cert *certificate.Certificate) generalNames {
 	names := generalNames{directoryNameOf(cert.RawIssuer)}
-	value, present := extensionOf(cert, oidIssuerAltName)
-	if !present {
+	e := cert.Extension(oidIssuerAltName)
+	if e == nil {
 		return names
 	}
-	input := cryptobyte.String(value)
+	input := cryptobyte.String(e.Value)
 	var content cryptobyte.String
 	if !input.ReadASN1(&content, asn1.SEQUENCE) || !input.Empty() {
 		return names

@@ -2,12 +2,11 @@ package crl_test
 
 import (
 	"bytes"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"slices"
 	"strings"
 	"testing"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -39,7 +38,7 @@ func TestPoints(t *testing.T) {
 		if c.points != nil {
 			of = opts(pki.DistributionPoints(c.points...))
 		}
-		got, err := crl.NewTarget(ca.Client("client", of...).Certificate, ca.Certificate)
+		got, err := crl.NewTarget(ca.Client("client", of...).Read(), ca.Read())
 		if kindOf(err) != c.err || (got == nil) != (err != nil) {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.err)
 			continue
@@ -97,7 +96,7 @@ func TestMalformedPoints(t *testing.T) {
 		"relative of no attribute":            {point("\xa0\x02\xa1\x00"), "malformed"},
 		"good":                                {point("\xa0\x06\xa0\x04\x86\x02ab\x81\x02\x06\x40"), ""},
 	} {
-		got, err := crl.NewTarget(withPoints(ca.Client("client"), []byte(c.value)), ca.Certificate)
+		got, err := crl.NewTarget(withPoints(ca.Client("client"), []byte(c.value)), ca.Read())
 		if kindOf(err) != c.want || (got == nil) != (err != nil) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
@@ -130,7 +129,7 @@ func TestRelativePoints(t *testing.T) {
 	} {
 		// crypto/x509 cannot parse it.
 		extension := pki.DistributionPointsExtension(c.point)
-		of, err := crl.NewTarget(withPoints(ca.Client("client"), extension.Value), ca.Certificate)
+		of, err := crl.NewTarget(withPoints(ca.Client("client"), extension.Value), ca.Read())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,9 +141,9 @@ func TestRelativePoints(t *testing.T) {
 }
 
 // withPoints returns the certificate with this value of the extension.
-func withPoints(c *pki.Certificate, value []byte) *x509.Certificate {
-	out := *c.Certificate
-	out.Extensions = append(slices.Clone(out.Extensions), pkix.Extension{Id: []int{2, 5, 29, 31}, Value: value})
+func withPoints(c *pki.Certificate, value []byte) *certificate.Certificate {
+	out := *c.Read()
+	out.Extensions = append(slices.Clone(out.Extensions), certificate.Extension{ID: certificate.OIDCRLDistributionPoints, Value: value})
 	return &out
 }
 
@@ -182,7 +181,7 @@ func FuzzPoints(f *testing.F) {
 	const elsewhere = "http://elsewhere.example/unlikely.crl"
 	l := read(f, pki.CRL{Issuer: ca, IDP: &pki.IDP{URIs: []string{elsewhere}}}.DER())
 	f.Fuzz(func(t *testing.T, value []byte) {
-		of, err := crl.NewTarget(withPoints(client, value), ca.Certificate)
+		of, err := crl.NewTarget(withPoints(client, value), ca.Read())
 		if err != nil {
 			if of != nil {
 				t.Error("a target with an error")

@@ -1,8 +1,6 @@
 package crl
 
 import (
-	"crypto/x509"
-	"encoding/asn1"
 	"sync"
 
 	"mtls-auth/mtlsauth/internal/certificate"
@@ -28,18 +26,18 @@ type verified struct {
 // keys. Whether signer itself can be trusted is the caller's to know.
 //
 // The signature is checked once for each key; the error is an *Error.
-func (l *List) Verify(signer *x509.Certificate, minRSABits int) error {
+func (l *List) Verify(signer *certificate.Certificate, minRSABits int) error {
 	if err := l.verify(signer, minRSABits); err != nil {
 		return err
 	}
 	return nil
 }
 
-func (l *List) verify(signer *x509.Certificate, minRSABits int) *Error {
+func (l *List) verify(signer *certificate.Certificate, minRSABits int) *Error {
 	if certificate.Compare(signer.RawSubject, l.RawIssuer) == certificate.Different {
 		return refuse(WrongIssuer, "CRL is of another issuer")
 	}
-	if hasKeyUsage(signer) && signer.KeyUsage&x509.KeyUsageCRLSign == 0 {
+	if signer.HasKeyUsage && signer.KeyUsage&certificate.KeyUsageCRLSign == 0 {
 		return refuse(Unauthorized, "key usage of the CRL's signer is without cRLSign")
 	}
 	if l.Algorithm.Insecure() {
@@ -55,7 +53,7 @@ func (l *List) verify(signer *x509.Certificate, minRSABits int) *Error {
 }
 
 // signedBy is the signature check alone.
-func (l *List) signedBy(signer *x509.Certificate) bool {
+func (l *List) signedBy(signer *certificate.Certificate) bool {
 	key := signer.RawSubjectPublicKeyInfo
 	if len(key) == 0 {
 		// Not from a parser: its key could not be told from others.
@@ -82,20 +80,4 @@ func (l *List) signedBy(signer *x509.Certificate) bool {
 	}
 	v.known[string(key)] = ok
 	return ok
-}
-
-// hasKeyUsage tells a key usage of nothing from none.
-func hasKeyUsage(cert *x509.Certificate) bool {
-	_, present := extensionOf(cert, oidKeyUsage)
-	return present
-}
-
-// extensionOf returns the value of a certificate's extension below id-ce.
-func extensionOf(cert *x509.Certificate, oid string) (value []byte, present bool) {
-	for _, e := range cert.Extensions {
-		if len(e.Id) == 4 && e.Id[:3].Equal(asn1.ObjectIdentifier{2, 5, 29}) && e.Id[3] == int(oid[2]) {
-			return e.Value, true
-		}
-	}
-	return nil, false
 }

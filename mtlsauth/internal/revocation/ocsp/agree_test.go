@@ -28,7 +28,7 @@ func TestRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := ocsp.Request(c.ca.Certificate, client.SerialNumber, nil); !bytes.Equal(got, want) {
+		if got := ocsp.Request(c.ca.Read(), client.SerialNumber, nil); !bytes.Equal(got, want) {
 			t.Errorf("%s: got %x, want %x", c.name, got, want)
 		}
 	}
@@ -38,7 +38,7 @@ func TestRequest(t *testing.T) {
 // answer either.
 func TestRequestWithoutKey(t *testing.T) {
 	w := newWorld()
-	broken := *w.ca.Certificate
+	broken := *w.ca.Read()
 	broken.RawSubjectPublicKeyInfo = nil
 	if got := ocsp.Request(&broken, big.NewInt(1), nil); got != nil {
 		t.Errorf("got %x", got)
@@ -79,7 +79,7 @@ func TestAgree(t *testing.T) {
 	}
 	statuses := map[int]ocsp.Status{xocsp.Good: ocsp.Good, xocsp.Revoked: ocsp.Revoked, xocsp.Unknown: ocsp.Unknown}
 	for i, der := range ders {
-		got, err := judge(t, der, w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+		got, err := judge(t, der, w.ca.Read(), w.client.SerialNumber, w.responderOptions)
 		if err != nil {
 			t.Errorf("%d: %v", i, err)
 			continue

@@ -30,7 +30,7 @@ func BenchmarkJudge(b *testing.B) {
 			b.Run(key.name+"/"+name+"/ours", func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if answer, err := ocsp.Judge(der, w.ca.Certificate, w.client.SerialNumber, w.responderOptions); err != nil || answer.Status != ocsp.Good {
+					if answer, err := ocsp.Judge(der, w.ca.Read(), w.client.SerialNumber, w.responderOptions); err != nil || answer.Status != ocsp.Good {
 						b.Fatal(answer, err)
 					}
 				}

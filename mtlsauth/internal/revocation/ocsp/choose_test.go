@@ -109,7 +109,7 @@ func TestSeveralEntries(t *testing.T) {
 				if got := verdict(answer, err); got != c.judged {
 					t.Errorf("%s: got %s (%v), want %s", c.entries, got, err, c.judged)
 				}
-				answer, err = judgeLasting(t, r.DER(), w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+				answer, err = judgeLasting(t, r.DER(), w.ca.Read(), w.client.SerialNumber, w.responderOptions)
 				if got := verdict(answer, err); got != c.lasting {
 					t.Errorf("%s, lasting: got %s (%v), want %s", c.entries, got, err, c.lasting)
 				}

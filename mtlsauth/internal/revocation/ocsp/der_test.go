@@ -89,7 +89,7 @@ func TestNothingTrailsOutside(t *testing.T) {
 				}
 			})
 		}, func(*node) {})
-		if answer, err := ocsp.Judge(changed, w.ca.Certificate, w.client.SerialNumber, w.responderOptions); err == nil {
+		if answer, err := ocsp.Judge(changed, w.ca.Read(), w.client.SerialNumber, w.responderOptions); err == nil {
 			t.Errorf("NULL at the end of OCSPResponse %s: got %+v", at, answer)
 		}
 	})
@@ -104,7 +104,7 @@ func TestNothingTrailsOutside(t *testing.T) {
 				}
 			})
 		})
-		if answer, err := ocsp.Judge(changed, w.ca.Certificate, w.client.SerialNumber, w.responderOptions); err == nil {
+		if answer, err := ocsp.Judge(changed, w.ca.Read(), w.client.SerialNumber, w.responderOptions); err == nil {
 			t.Errorf("NULL at the end of BasicOCSPResponse %s: got %+v", at, answer)
 		}
 	})
@@ -125,7 +125,7 @@ func TestNothingTrailsOutside(t *testing.T) {
 		"indefinite length":         append([]byte{0x30, 0x80}, append(bytes.Clone(der[4:]), 0, 0)...),
 		"length of a byte too many": append([]byte{0x30, 0x83, 0}, der[2:]...),
 	} {
-		answer, err := judge(t, changed, w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+		answer, err := judge(t, changed, w.ca.Read(), w.client.SerialNumber, w.responderOptions)
 		if got := verdict(answer, err); got != "malformed" {
 			t.Errorf("%s: got %s (%v)", name, got, err)
 		}

@@ -1,13 +1,13 @@
 package ocsp
 
 import (
-	"crypto/x509"
 	"math/big"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/der"
 )
 
@@ -142,7 +142,7 @@ func (e *entry) until() time.Time {
 }
 
 // answer is the entry as signed by the issuer, or by delegate.
-func (e *entry) answer(delegate *x509.Certificate) Answer {
+func (e *entry) answer(delegate *certificate.Certificate) Answer {
 	a := Answer{Status: e.status, Reason: e.reason, ThisUpdate: e.thisUpdate, Until: e.until()}
 	if delegate != nil {
 		if delegate.NotAfter.Before(a.Until) {

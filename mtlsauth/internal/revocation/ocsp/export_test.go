@@ -1,12 +1,13 @@
 package ocsp
 
 import (
-	"crypto/x509"
 	"math/big"
+
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 // JudgeSHA1 is Judge that accepts signatures with SHA-1: for vectors of another
 // age.
-func JudgeSHA1(response []byte, issuer *x509.Certificate, serial *big.Int, o Options) (Answer, error) {
+func JudgeSHA1(response []byte, issuer *certificate.Certificate, serial *big.Int, o Options) (Answer, error) {
 	return judge(response, issuer, serial, limits{Options: o, allowSHA1: true})
 }

@@ -20,7 +20,7 @@ func FuzzMutated(f *testing.F) {
 	signed := [][]byte{direct.DER(), delegated.DER()}
 	var answers []ocsp.Answer
 	for _, der := range signed {
-		answer, err := ocsp.Judge(der, w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+		answer, err := ocsp.Judge(der, w.ca.Read(), w.client.SerialNumber, w.responderOptions)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func FuzzMutated(f *testing.F) {
 			cut := int(also) % len(der)
 			der = append(der[:cut:cut], append(bytes.Clone(inserted), der[cut:]...)...)
 		}
-		answer, err := judge(t, der, w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+		answer, err := judge(t, der, w.ca.Read(), w.client.SerialNumber, w.responderOptions)
 		if err == nil && answer != answers[n] {
 			t.Fatalf("got %+v, signed is %+v", answer, answers[n])
 		}
@@ -64,7 +64,7 @@ func FuzzJudge(f *testing.F) {
 	seed.DER()
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, in []byte) {
-		_, err := judge(t, in, w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+		_, err := judge(t, in, w.ca.Read(), w.client.SerialNumber, w.responderOptions)
 		if err == nil {
 			// The engine cannot sign, so it is one of the seeds of this run.
 			return
@@ -72,12 +72,12 @@ func FuzzJudge(f *testing.F) {
 		signed := w.response(pki.OCSPGood)
 		signed.Edit = func([]byte) []byte { return in }
 		der := signed.DER()
-		answer, err := judge(t, der, w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
-		again, errAgain := judge(t, der, w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+		answer, err := judge(t, der, w.ca.Read(), w.client.SerialNumber, w.responderOptions)
+		again, errAgain := judge(t, der, w.ca.Read(), w.client.SerialNumber, w.responderOptions)
 		if answer != again || verdict(answer, err) != verdict(again, errAgain) {
 			t.Fatalf("got %+v (%v), then %+v (%v)", answer, err, again, errAgain)
 		}
-		judgeLasting(t, der, w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+		judgeLasting(t, der, w.ca.Read(), w.client.SerialNumber, w.responderOptions)
 	})
 }
 
@@ -89,13 +89,13 @@ func TestEveryBit(t *testing.T) {
 		for i := range der {
 			for bit := range 8 {
 				der[i] ^= 1 << bit
-				if answer, err := judge(t, der, w.ca.Certificate, w.client.SerialNumber, w.responderOptions); err == nil {
+				if answer, err := judge(t, der, w.ca.Read(), w.client.SerialNumber, w.responderOptions); err == nil {
 					t.Errorf("bit %d of byte %d: got %+v", bit, i, answer)
 				}
 				der[i] ^= 1 << bit
 			}
 		}
-		if answer, err := judge(t, der, w.ca.Certificate, w.client.SerialNumber, w.responderOptions); err != nil {
+		if answer, err := judge(t, der, w.ca.Read(), w.client.SerialNumber, w.responderOptions); err != nil {
 			t.Errorf("got %+v, %v", answer, err)
 		}
 	}

@@ -2,7 +2,6 @@ package ocsp_test
 
 import (
 	"bytes"
-	"crypto/x509"
 	"errors"
 	"math/big"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -57,13 +57,13 @@ func (w world) delegated(signer *pki.Certificate) pki.OCSPResponse {
 func (w world) judge(t *testing.T, r pki.OCSPResponse) (ocsp.Answer, error) {
 	t.Helper()
 	if w.allowSHA1 {
-		return ocsp.JudgeSHA1(r.DER(), w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+		return ocsp.JudgeSHA1(r.DER(), w.ca.Read(), w.client.SerialNumber, w.responderOptions)
 	}
-	return judge(t, r.DER(), w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+	return judge(t, r.DER(), w.ca.Read(), w.client.SerialNumber, w.responderOptions)
 }
 
 // judge is ocsp.Judge and checks what holds of every result.
-func judge(t *testing.T, der []byte, issuer *x509.Certificate, serial *big.Int, o ocsp.Options) (ocsp.Answer, error) {
+func judge(t *testing.T, der []byte, issuer *certificate.Certificate, serial *big.Int, o ocsp.Options) (ocsp.Answer, error) {
 	t.Helper()
 	answer, err := ocsp.Judge(der, issuer, serial, o)
 	checkResult(t, answer, err)
@@ -73,7 +73,7 @@ func judge(t *testing.T, der []byte, issuer *x509.Certificate, serial *big.Int, 
 	return answer, err
 }
 
-func judgeLasting(t *testing.T, der []byte, issuer *x509.Certificate, serial *big.Int, o ocsp.Options) (ocsp.Answer, error) {
+func judgeLasting(t *testing.T, der []byte, issuer *certificate.Certificate, serial *big.Int, o ocsp.Options) (ocsp.Answer, error) {
 	t.Helper()
 	answer, err := ocsp.JudgeLasting(der, issuer, serial, o)
 	checkResult(t, answer, err)

@@ -12,7 +12,7 @@ import (
 // lasting judges a response long after its time.
 func (w world) lasting(t *testing.T, r pki.OCSPResponse) (ocsp.Answer, error) {
 	t.Helper()
-	return judgeLasting(t, r.DER(), w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+	return judgeLasting(t, r.DER(), w.ca.Read(), w.client.SerialNumber, w.responderOptions)
 }
 
 func TestLasting(t *testing.T) {

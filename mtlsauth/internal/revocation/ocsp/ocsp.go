@@ -20,7 +20,6 @@
 package ocsp
 
 import (
-	"crypto/x509"
 	"math/big"
 	"time"
 
@@ -91,7 +90,7 @@ type Answer struct {
 	// has no id-pkix-ocsp-nocheck and names an OCSP or CRL address (RFC 6960,
 	// section 4.2.2.2.1). The answer is as good as that status. It is nil
 	// otherwise.
-	Responder *x509.Certificate
+	Responder *certificate.Certificate
 }
 
 // Final reports a revocation that is not certificateHold: nothing ends it but a
@@ -109,7 +108,7 @@ type Options struct {
 	RawIssuer []byte
 	// Responders are the operator's own: they may sign responses about any
 	// certificate (RFC 6960, section 4.2.2.2, "matches a local configuration").
-	Responders []*x509.Certificate
+	Responders []*certificate.Certificate
 }
 
 // Judge returns what response, a DER OCSPResponse, says at o.Now about the
@@ -123,7 +122,7 @@ type Options struct {
 // has not come, or that have a flaw, are passed over, except for one: a revocation
 // that is later than all that could be used is an error, because what is older
 // does not take it back. JudgeLasting returns it.
-func Judge(response []byte, issuer *x509.Certificate, serial *big.Int, o Options) (Answer, error) {
+func Judge(response []byte, issuer *certificate.Certificate, serial *big.Int, o Options) (Answer, error) {
 	return judge(response, issuer, serial, limits{Options: o})
 }
 
@@ -133,7 +132,7 @@ type limits struct {
 	allowSHA1 bool // for vectors of another age
 }
 
-func judge(response []byte, issuer *x509.Certificate, serial *big.Int, o limits) (Answer, error) {
+func judge(response []byte, issuer *certificate.Certificate, serial *big.Int, o limits) (Answer, error) {
 	r, q, err := read(response, issuer, serial, o.RawIssuer)
 	if err != nil {
 		return Answer{}, err
@@ -170,7 +169,7 @@ func judge(response []byte, issuer *x509.Certificate, serial *big.Int, o limits)
 // thisUpdate and producedAt (one of a pre-produced response may be long before
 // the other), but not after o.Now. The answer's ThisUpdate is not after o.Now, or
 // nothing would take it back before that time has come.
-func JudgeLasting(response []byte, issuer *x509.Certificate, serial *big.Int, o Options) (Answer, error) {
+func JudgeLasting(response []byte, issuer *certificate.Certificate, serial *big.Int, o Options) (Answer, error) {
 	r, q, err := read(response, issuer, serial, o.RawIssuer)
 	if err != nil {
 		return Answer{}, err

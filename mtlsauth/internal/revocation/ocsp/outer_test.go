@@ -31,7 +31,7 @@ func TestUnsuccessful(t *testing.T) {
 		"status empty":              {func(n *node) { n.children[0].content = nil }, "malformed"},
 		"answer not wrapped":        {func(n *node) { n.children[1] = n.children[1].children[0] }, "malformed"},
 	} {
-		answer, err := judge(t, edit(c.change)(good), w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+		answer, err := judge(t, edit(c.change)(good), w.ca.Read(), w.client.SerialNumber, w.responderOptions)
 		if got := verdict(answer, err); got != c.want {
 			t.Errorf("%s: got %s (%v), want %s", name, got, err, c.want)
 		}
@@ -42,7 +42,7 @@ func TestUnsuccessful(t *testing.T) {
 func TestUnknownAlgorithm(t *testing.T) {
 	w := newWorld()
 	der := rewrap(t, w.response(pki.OCSPGood).DER(), func(*node) {}, func(n *node) { n.children[1].children[0].content[6] = 9 })
-	answer, err := judge(t, der, w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+	answer, err := judge(t, der, w.ca.Read(), w.client.SerialNumber, w.responderOptions)
 	wantVerdict(t, answer, err, "weak_algorithm")
 }
 
@@ -62,7 +62,7 @@ func TestMaxSize(t *testing.T) {
 		for len(der) != c.size {
 			der = r.DER()
 		}
-		answer, err := judge(t, der, w.ca.Certificate, w.client.SerialNumber, w.responderOptions)
+		answer, err := judge(t, der, w.ca.Read(), w.client.SerialNumber, w.responderOptions)
 		wantVerdict(t, answer, err, c.want)
 	}
 }

@@ -1,7 +1,6 @@
 package ocsp
 
 import (
-	"crypto/x509"
 	"math/big"
 	"strconv"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/signature"
 )
 
@@ -47,7 +47,7 @@ type response struct {
 }
 
 // read parses response and makes the question that it has to answer.
-func read(der []byte, issuer *x509.Certificate, serial *big.Int, rawIssuer []byte) (*response, question, error) {
+func read(der []byte, issuer *certificate.Certificate, serial *big.Int, rawIssuer []byte) (*response, question, error) {
 	q, ok := newQuestion(issuer, serial, rawIssuer)
 	if !ok {
 		return nil, question{}, refuse(Unauthorized, "the issuer has no public key")

@@ -6,7 +6,6 @@ import (
 	_ "crypto/sha1" // for certID: it names certificates and proves nothing
 	_ "crypto/sha256"
 	_ "crypto/sha512"
-	"crypto/x509"
 	"math/big"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -32,7 +31,7 @@ var certIDHashes = map[string]crypto.Hash{
 // the issuer's name as the certificate in question spells it: rawIssuer, nil for
 // the subject of issuer. It is nil where issuer holds no public key, which a parsed
 // certificate does.
-func Request(issuer *x509.Certificate, serial *big.Int, rawIssuer []byte) []byte {
+func Request(issuer *certificate.Certificate, serial *big.Int, rawIssuer []byte) []byte {
 	q, ok := newQuestion(issuer, serial, rawIssuer)
 	if !ok {
 		return nil
@@ -65,13 +64,13 @@ func Request(issuer *x509.Certificate, serial *big.Int, rawIssuer []byte) []byte
 
 // question is what a response has to be about.
 type question struct {
-	issuer  *x509.Certificate
+	issuer  *certificate.Certificate
 	names   [][]byte // of the issuer, as the certificate and its issuer's spell it
 	keyBits []byte   // content of the BIT STRING of the issuer's public key
 	serial  *big.Int
 }
 
-func newQuestion(issuer *x509.Certificate, serial *big.Int, rawIssuer []byte) (question, bool) {
+func newQuestion(issuer *certificate.Certificate, serial *big.Int, rawIssuer []byte) (question, bool) {
 	bits, ok := keyBits(issuer)
 	names := [][]byte{issuer.RawSubject}
 	if rawIssuer != nil && !bytes.Equal(rawIssuer, issuer.RawSubject) {
@@ -83,7 +82,7 @@ func newQuestion(issuer *x509.Certificate, serial *big.Int, rawIssuer []byte) (q
 // keyBits returns what issuerKeyHash and byKey are hashes of: the subject's
 // public key without tag, length and number of unused bits (RFC 6960, sections
 // 4.1.1 and 4.2.1).
-func keyBits(cert *x509.Certificate) ([]byte, bool) {
+func keyBits(cert *certificate.Certificate) ([]byte, bool) {
 	input := cryptobyte.String(cert.RawSubjectPublicKeyInfo)
 	var info cryptobyte.String
 	var bits []byte

@@ -3,14 +3,8 @@ package ocsp
 import (
 	"bytes"
 	"crypto"
-	"crypto/x509"
-	"encoding/asn1"
-	"slices"
 	"strconv"
 	"time"
-
-	"golang.org/x/crypto/cryptobyte"
-	cryptobyteasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/signature"
@@ -21,11 +15,6 @@ import (
 // responder that got a new certificate may send both.
 const maxCertificates = 8
 
-var (
-	oidNoCheck  = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5} // id-pkix-ocsp-nocheck
-	oidKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 15}
-)
-
 // authenticate verifies the signature. It returns the certificate of the
 // delegated responder that signed, or nil where the issuer did; every other
 // signer is an error. A delegate has to be valid at the instant at; whether the
@@ -33,7 +22,7 @@ var (
 //
 // The signer has to be the one that the response names, by name or by key.
 // Where several certificates fit, the error is about the first.
-func (r *response) authenticate(q question, at time.Time, o limits) (*x509.Certificate, error) {
+func (r *response) authenticate(q question, at time.Time, o limits) (*certificate.Certificate, error) {
 	if r.algorithm.Insecure() && !o.allowSHA1 {
 		return nil, refuse(WeakAlgorithm, "the response is signed by "+r.algorithm.String())
 	}
@@ -53,7 +42,7 @@ func (r *response) authenticate(q question, at time.Time, o limits) (*x509.Certi
 	}
 	named := 0
 	for _, der := range r.certificates {
-		cert, err := x509.ParseCertificate(der)
+		cert, err := certificate.Parse(der)
 		if err != nil || !r.names(cert) {
 			continue
 		}
@@ -79,7 +68,7 @@ func (r *response) authenticate(q question, at time.Time, o limits) (*x509.Certi
 
 // names reports whether responderID may be that of cert: it chooses among keys,
 // and the signature decides.
-func (r *response) names(cert *x509.Certificate) bool {
+func (r *response) names(cert *certificate.Certificate) bool {
 	if r.responderName != nil {
 		return certificate.Compare(r.responderName, cert.RawSubject) != certificate.Different
 	}
@@ -97,11 +86,11 @@ func (r *response) signedBy(key crypto.PublicKey) error {
 // checkDelegate refuses a certificate that the issuer did not authorize to sign
 // responses (RFC 6960, section 4.2.2.2). Its key is used for nothing before
 // this has passed.
-func checkDelegate(cert *x509.Certificate, q question, at time.Time, o limits) error {
+func checkDelegate(cert *certificate.Certificate, q question, at time.Time, o limits) error {
 	switch {
 	case certificate.Compare(cert.RawIssuer, q.issuer.RawSubject) == certificate.Different:
 		return refuse(Unauthorized, "the responder's certificate is not from the issuer")
-	case cert.SerialNumber.Cmp(q.serial) == 0:
+	case cert.SerialNumber().Cmp(q.serial) == 0:
 		return refuse(Unauthorized, "a responder cannot vouch for its own certificate")
 	}
 	if err := checkResponder(cert, at, o); err != nil {
@@ -112,9 +101,9 @@ func checkDelegate(cert *x509.Certificate, q question, at time.Time, o limits) e
 
 // checkResponder refuses a certificate that may not sign responses, whoever
 // issued it.
-func checkResponder(cert *x509.Certificate, at time.Time, o limits) error {
+func checkResponder(cert *certificate.Certificate, at time.Time, o limits) error {
 	switch {
-	case !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
+	case !cert.HasPurpose(certificate.ExtKeyUsageOCSPSigning):
 		// anyExtendedKeyUsage is no designation: the section asks for
 		// id-kp-OCSPSigning itself.
 		return refuse(Unauthorized, "the responder's certificate has no id-kp-OCSPSigning")
@@ -122,10 +111,11 @@ func checkResponder(cert *x509.Certificate, at time.Time, o limits) error {
 		return refuse(Unauthorized, "the responder's certificate is not valid before "+cert.NotBefore.UTC().Format(time.RFC3339))
 	case at.After(cert.NotAfter):
 		return refuse(Unauthorized, "the responder's certificate is not valid after "+cert.NotAfter.UTC().Format(time.RFC3339))
-	case has(cert, oidKeyUsage) && cert.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0:
+	case cert.HasKeyUsage && cert.KeyUsage&(certificate.KeyUsageDigitalSignature|certificate.KeyUsageContentCommitment) == 0:
 		return refuse(Unauthorized, "key usage of the responder's certificate does not allow signatures")
-	case slices.ContainsFunc(cert.UnhandledCriticalExtensions, func(id asn1.ObjectIdentifier) bool { return !id.Equal(oidNoCheck) }):
-		return refuse(Unauthorized, "unknown critical extension in the responder's certificate")
+	}
+	if err := cert.CheckCritical(); err != nil {
+		return refuseFor(Unauthorized, "checking the responder's certificate", err)
 	}
 	if err := signature.CheckIssuerKey(cert.PublicKey, o.MinRSABits); err != nil {
 		return refuseFor(WeakAlgorithm, "checking the responder's key", err)
@@ -133,24 +123,16 @@ func checkResponder(cert *x509.Certificate, at time.Time, o limits) error {
 	return nil
 }
 
-// checkIssued verifies that cert is signed with the issuer's key. crypto/x509
-// would do it, but has other words on algorithms than package signature.
-func checkIssued(cert, issuer *x509.Certificate, o limits) error {
-	input := cryptobyte.String(cert.Raw)
-	var outer, identifier cryptobyte.String
-	var bits []byte
-	if !input.ReadASN1(&outer, cryptobyteasn1.SEQUENCE) || !input.Empty() || !outer.SkipASN1(cryptobyteasn1.SEQUENCE) ||
-		!outer.ReadASN1Element(&identifier, cryptobyteasn1.SEQUENCE) || !outer.ReadASN1BitStringAsBytes(&bits) || !outer.Empty() {
-		return refuse(Unauthorized, "malformed certificate of the responder")
-	}
-	algorithm, err := signature.Parse(identifier)
+// checkIssued verifies that cert is signed with the issuer's key.
+func checkIssued(cert, issuer *certificate.Certificate, o limits) error {
+	algorithm, err := cert.SignatureAlgorithm()
 	if err != nil {
 		return refuseFor(WeakAlgorithm, "parsing the responder's certificate", err)
 	}
 	if algorithm.Insecure() && !o.allowSHA1 {
 		return refuse(WeakAlgorithm, "the responder's certificate is signed by "+algorithm.String())
 	}
-	if err := algorithm.VerifyMessage(issuer.PublicKey, cert.RawTBSCertificate, bits); err != nil {
+	if err := algorithm.VerifyMessage(issuer.PublicKey, cert.RawTBSCertificate, cert.Signature); err != nil {
 		return refuseFor(Unauthorized, "verifying the responder's certificate", err)
 	}
 	return nil
@@ -158,15 +140,7 @@ func checkIssued(cert, issuer *x509.Certificate, o limits) error {
 
 // mustBeAsked reports whether the delegate's own status has to be asked: the
 // issuer did not say id-pkix-ocsp-nocheck and said where.
-func mustBeAsked(delegate *x509.Certificate) bool {
-	return !has(delegate, oidNoCheck) && (len(delegate.OCSPServer) > 0 || len(delegate.CRLDistributionPoints) > 0)
-}
-
-func has(cert *x509.Certificate, id asn1.ObjectIdentifier) bool {
-	for _, extension := range cert.Extensions {
-		if extension.Id.Equal(id) {
-			return true
-		}
-	}
-	return false
+func mustBeAsked(delegate *certificate.Certificate) bool {
+	return delegate.Extension(certificate.OIDOCSPNoCheck) == nil &&
+		(len(delegate.AuthorityInfo(certificate.AccessOCSP)) > 0 || delegate.Extension(certificate.OIDCRLDistributionPoints) != nil)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -117,9 +118,9 @@ func TestOwnResponders(t *testing.T) {
 				r.ByName = byName
 				o := w.responderOptions
 				for _, c := range test.own {
-					o.Responders = append(o.Responders, c.Certificate)
+					o.Responders = append(o.Responders, c.Read())
 				}
-				answer, err := judge(t, r.DER(), w.ca.Certificate, w.client.SerialNumber, o)
+				answer, err := judge(t, r.DER(), w.ca.Read(), w.client.SerialNumber, o)
 				wantVerdict(t, answer, err, test.want)
 			}
 		})
@@ -151,11 +152,11 @@ func TestSpellings(t *testing.T) {
 			test.change(&r)
 			o := w.responderOptions
 			o.RawIssuer = test.rawIssuer
-			answer, err := judge(t, r.DER(), w.ca.Certificate, w.client.SerialNumber, o)
+			answer, err := judge(t, r.DER(), w.ca.Read(), w.client.SerialNumber, o)
 			wantVerdict(t, answer, err, test.want)
 		})
 	}
-	if got := ocsp.Request(w.ca.Certificate, w.client.SerialNumber, spelled.RawSubject); bytes.Equal(got, ocsp.Request(w.ca.Certificate, w.client.SerialNumber, nil)) {
+	if got := ocsp.Request(w.ca.Read(), w.client.SerialNumber, spelled.RawSubject); bytes.Equal(got, ocsp.Request(w.ca.Read(), w.client.SerialNumber, nil)) {
 		t.Error("a request has the name of the issuer's certificate, not that of the certificate")
 	}
 }
@@ -277,8 +278,8 @@ func TestResponderStatus(t *testing.T) {
 		if got := answer.Responder != nil; got != c.asked {
 			t.Errorf("%s: to be asked about is %v, want %v", c.name, got, c.asked)
 		}
-		if c.asked && !answer.Responder.Equal(c.delegate.Certificate) {
-			t.Errorf("%s: Responder is %v", c.name, answer.Responder.Subject)
+		if c.asked && !answer.Responder.Equal(c.delegate.Read()) {
+			t.Errorf("%s: Responder is %v", c.name, certificate.DistinguishedName(answer.Responder.RawSubject))
 		}
 	}
 	if answer, err := w.judge(t, w.response(pki.OCSPGood)); err != nil || answer.Responder != nil {

@@ -1,7 +1,6 @@
 package ocsp_test
 
 import (
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"math/big"
@@ -14,6 +13,7 @@ import (
 
 	xocsp "golang.org/x/crypto/ocsp"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 	"mtls-auth/mtlsauth/internal/testing/suites"
@@ -28,13 +28,13 @@ func readFile(t *testing.T, path ...string) []byte {
 	return data
 }
 
-func readCert(t *testing.T, path ...string) *x509.Certificate {
+func readCert(t *testing.T, path ...string) *certificate.Certificate {
 	t.Helper()
 	block, _ := pem.Decode(readFile(t, path...))
 	if block == nil {
 		t.Fatalf("%v holds no PEM", path)
 	}
-	cert, err := x509.ParseCertificate(block.Bytes)
+	cert, err := certificate.Parse(block.Bytes)
 	if err != nil {
 		t.Fatalf("%v: %v", path, err)
 	}
@@ -94,7 +94,7 @@ func TestOpenSSL(t *testing.T) {
 			if sha1 {
 				judge = ocsp.JudgeSHA1
 			}
-			answer, err := judge(der, issuer, cert.SerialNumber, ocsp.Options{Now: now})
+			answer, err := judge(der, issuer, cert.SerialNumber(), ocsp.Options{Now: now})
 			checkResult(t, answer, err)
 			return verdict(answer, err)
 		}
@@ -167,8 +167,8 @@ func TestOddResponses(t *testing.T) {
 		for _, serial := range serialsIn(der) {
 			for _, year := range []int{2012, 2018, 2020, 2026} {
 				o := ocsp.Options{Now: time.Date(year, 9, 1, 0, 0, 0, 0, time.UTC), MinRSABits: 1024}
-				answer, err := ocsp.JudgeSHA1(der, ca.Certificate, serial, o)
-				lasting, lastingErr := judgeLasting(t, der, ca.Certificate, serial, o)
+				answer, err := ocsp.JudgeSHA1(der, ca.Read(), serial, o)
+				lasting, lastingErr := judgeLasting(t, der, ca.Read(), serial, o)
 				if err == nil || lastingErr == nil {
 					t.Errorf("%s: got %+v and %+v", file.Name(), answer, lasting)
 				}

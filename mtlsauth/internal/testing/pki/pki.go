@@ -20,7 +20,10 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"sync"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 // Certificate is a certificate with the private key that belongs to it.
@@ -29,6 +32,31 @@ type Certificate struct {
 	Key crypto.Signer
 
 	issuer *Certificate // nil for a self-signed one
+	read   func() *certificate.Certificate
+}
+
+// Read returns the certificate as our own reader reads it; one that was made
+// here is the same at every call. It panics where the reader refuses it.
+func (c *Certificate) Read() *certificate.Certificate {
+	if c.read == nil { // not made here
+		return parse(c.Raw)
+	}
+	return c.read()
+}
+
+func parse(der []byte) *certificate.Certificate {
+	read, err := certificate.Parse(der)
+	check(err)
+	return read
+}
+
+// ReadAll is Read of several.
+func ReadAll(certs ...*Certificate) []*certificate.Certificate {
+	out := make([]*certificate.Certificate, len(certs))
+	for i, c := range certs {
+		out[i] = c.Read()
+	}
+	return out
 }
 
 // Option changes one thing of the good certificate that is made otherwise.
@@ -143,7 +171,8 @@ func make509(issuer *Certificate, t *template, options []Option) *Certificate {
 	check(err)
 	cert, err := x509.ParseCertificate(der)
 	check(err)
-	return &Certificate{Certificate: cert, Key: t.key, issuer: issuer}
+	read := sync.OnceValue(func() *certificate.Certificate { return parse(der) })
+	return &Certificate{Certificate: cert, Key: t.key, issuer: issuer, read: read}
 }
 
 func check(err error) {

@@ -1,14 +1,13 @@
-package certname_test
+package certificate_test
 
 import (
-	"crypto/x509"
 	"encoding/pem"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/certname"
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/testing/suites"
 )
 
@@ -37,20 +36,17 @@ func TestOddCertificates(t *testing.T) {
 		if block, _ := pem.Decode(der); block != nil {
 			der = block.Bytes
 		}
-		cert, err := x509.ParseCertificate(der)
+		cert, err := certificate.Parse(der)
 		if err != nil {
 			continue
 		}
 		read++
-		dn, err := certname.DistinguishedName(cert.RawSubject)
+		dn := certificate.DistinguishedName(cert.RawSubject)
+		names, _, err := cert.SubjectAltNames()
 		if err != nil {
 			t.Errorf("%s: %v", file.Name(), err)
 		}
-		names, _, err := certname.SubjectAltNames(cert)
-		if err != nil {
-			t.Errorf("%s: %v", file.Name(), err)
-		}
-		joined := certname.Join(names)
+		joined := certificate.Join(names)
 		if strings.ContainsFunc(dn+joined, isControl) {
 			t.Errorf("%s: control character in %q, %q", file.Name(), dn, joined)
 		}
