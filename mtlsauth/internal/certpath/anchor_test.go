@@ -50,7 +50,7 @@ func TestSameNameAndKeyAsTheAnchor(t *testing.T) {
 	}
 }
 
-// TestConfiguredWithoutBeingACA: such a certificate is no trust anchor, neither
+// TestConfiguredWithoutBeingACA: such a certificate is not a trust anchor, neither
 // for others nor for itself.
 func TestConfiguredWithoutBeingACA(t *testing.T) {
 	alone := pki.NewSelfSigned("alone")
@@ -65,7 +65,7 @@ func TestConfiguredWithoutBeingACA(t *testing.T) {
 }
 
 // TestSelfIssuedRollover: a certificate over a CA's new key, issued with the old
-// one, has issuer and subject alike and is no trust anchor.
+// one, has issuer and subject alike and is not a trust anchor.
 func TestSelfIssuedRollover(t *testing.T) {
 	old := pki.NewCA("root")
 	renewed := old.Intermediate("root")

@@ -21,8 +21,8 @@ import (
 	"mtls-auth/mtlsauth/internal/certificate"
 )
 
-// maxPresented bounds how many of the certificates that a client sent along are
-// looked at.
+// maxPresented bounds how many of the certificates that a client sent along
+// count.
 const maxPresented = 10
 
 // Options are the inputs of one validation.
@@ -58,15 +58,11 @@ func (p Path) Constrained() bool { return p.constrained }
 //
 // On a path without name constraints it reports false.
 func (p Path) Constrains(kind certificate.Kind) bool {
-	return p.constrained && p.kinds.has(kind)
+	return p.constrained && p.kinds&(1<<kind) != 0
 }
 
-// kindSet is a set of general name kinds.
+// kindSet is a set of general name kinds: the bit of each is set.
 type kindSet uint16
-
-func (s kindSet) has(kind certificate.Kind) bool { return s&(1<<kind) != 0 }
-
-func (s *kindSet) add(kind certificate.Kind) { *s |= 1 << kind }
 
 // Validate finds the certification paths from leaf to a trust anchor that are
 // valid (RFC 5280, section 6). The presented certificates are untrusted

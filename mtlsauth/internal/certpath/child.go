@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"slices"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/signature"
 )
 
@@ -13,9 +14,9 @@ import (
 // who issued it.
 type child struct {
 	*node
-	candidates []*node // of its issuer's name, the best first
-	signer     string  // the key that the signature is good for, once it is known
-	others     []string
+	candidates []*node  // of its issuer's name, the best first
+	signer     *node    // one whose key the signature is good for, once it is known
+	others     []string // keys that it is not good for
 
 	unverifiable *Error // why its signature proves nothing
 	algorithm    signature.Algorithm
@@ -29,12 +30,9 @@ func (s *search) child(n *node) *child {
 			return c
 		}
 	}
-	c := &child{node: n, candidates: s.candidates(n)}
+	c := &child{node: n, candidates: s.candidates(n), signer: n.signer.Load()}
 	if len(c.candidates) > 0 {
 		c.algorithm, c.unverifiable = checkAlgorithm(n.cert)
-	}
-	if signer := n.signer.Load(); signer != nil {
-		c.signer = *signer
 	}
 	s.children = append(s.children, c)
 	return c
@@ -75,18 +73,27 @@ func (s *search) candidates(n *node) []*node {
 // issuer's own certificate and so of another one when that was renewed.
 func identified(child, issuer *node) int {
 	fit := 0
-	compare := func(weight int, named, is []byte) {
-		switch {
-		case named == nil || is == nil:
-		case bytes.Equal(named, is):
-			fit += weight
-		default:
-			fit -= weight
+	if id := child.cert.AuthorityKeyId; id != nil && issuer.cert.SubjectKeyId != nil {
+		fit = -2
+		if bytes.Equal(id, issuer.cert.SubjectKeyId) {
+			fit = 2
 		}
 	}
-	compare(2, child.cert.AuthorityKeyId, issuer.cert.SubjectKeyId)
-	compare(1, child.cert.AuthoritySerial, issuer.cert.Serial)
+	if serial := child.cert.AuthoritySerial; serial != nil {
+		fit--
+		if bytes.Equal(serial, issuer.cert.Serial) && isNamed(child.cert.AuthorityIssuer, issuer.issuer) {
+			fit += 2
+		}
+	}
 	return fit
+}
+
+// isNamed reports a directoryName among general names that compares like this.
+func isNamed(generalNames []byte, key string) bool {
+	names, _ := certificate.ParseGeneralNames(generalNames)
+	return slices.ContainsFunc(names, func(n certificate.GeneralName) bool {
+		return n.Kind == certificate.DirectoryName && certificate.NameKey(n.Raw) == key
+	})
 }
 
 // verdict is what is known of a signature.
@@ -99,13 +106,13 @@ const (
 )
 
 // signed reports whether the issuer's key verifies c's signature. It checks a
-// signature once for each key, and not at all once a key was found that it is
-// good for: there is no other.
+// signature once for each key, and not at all once the key was found that it is
+// good for: there is only one.
 func (s *search) signed(c *child, issuer *node) verdict {
 	switch {
-	case c.signer == issuer.key:
+	case c.signer != nil && c.signer.sameKey(issuer):
 		return genuine
-	case c.signer != "", slices.Contains(c.others, issuer.key):
+	case c.signer != nil, slices.Contains(c.others, issuer.key):
 		return forged
 	case !s.afford(issuer.cost):
 		return unknown
@@ -114,9 +121,9 @@ func (s *search) signed(c *child, issuer *node) verdict {
 		c.digest = c.algorithm.Digest(c.cert.RawTBSCertificate)
 	}
 	if c.algorithm.Verify(issuer.cert.PublicKey, c.digest, c.cert.Signature) == nil {
-		c.signer = issuer.key
+		c.signer = issuer
 		if c.configured && issuer.configured {
-			c.node.signer.Store(&issuer.key)
+			c.node.signer.Store(issuer)
 		}
 		return genuine
 	}
@@ -147,7 +154,7 @@ func (s *search) narrow(c *child, tried *node) {
 		return
 	}
 	for _, n := range same {
-		if !slices.Contains(possible, encodeKey(n.cert.PublicKey.(*ecdsa.PublicKey))) {
+		if !slices.Contains(possible, xOf(n.cert.PublicKey.(*ecdsa.PublicKey))) {
 			c.others = append(c.others, n.key)
 		}
 	}

@@ -41,7 +41,7 @@ func limit(t testing.TB) time.Duration {
 }
 
 // bogusRSA returns a certificate with an RSA key of so many bits and this
-// exponent put in, for which nobody knows the private key.
+// exponent put in, whose private key is not known.
 func bogusRSA(t testing.TB, cert *certificate.Certificate, bits, exponent int, seed int64) *certificate.Certificate {
 	t.Helper()
 	n := new(big.Int).Lsh(big.NewInt(1), uint(bits))

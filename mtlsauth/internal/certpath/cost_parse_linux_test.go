@@ -71,7 +71,7 @@ func TestCostFromPEM(t *testing.T) {
 	}
 }
 
-// TestAnchorsAreVerifiedOnce: a request makes a Trust anew whenever one of many
+// TestAnchorsAreVerifiedOnce: a request makes another Trust whenever one of many
 // configured certificates has changed.
 func TestAnchorsAreVerifiedOnce(t *testing.T) {
 	key := curve(elliptic.P384())
@@ -101,7 +101,7 @@ func TestAnchorsAreVerifiedOnce(t *testing.T) {
 		t.Errorf("100 anchors, verified before: %v", again)
 	}
 	// What is remembered is of the very certificate: a forged one with the
-	// same name and key is none.
+	// same name and key is not.
 	forged := rebuild(t, cas[0], func(tbs []byte) []byte { return bytes.Replace(tbs, []byte("root"), []byte("Root"), 2) }, nil)
 	leaf := (&pki.Certificate{Certificate: mustX509(t, forged.Raw), Key: pki.NewCA("x", key).Key}).Client("leaf")
 	if _, err := certpath.NewTrust([]*certificate.Certificate{forged}, certpath.TrustOptions{}).Validate(read(leaf), nil, certpath.Options{Now: now}); err == nil {

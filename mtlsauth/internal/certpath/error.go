@@ -56,6 +56,14 @@ func refuse(kind Kind, cert *certificate.Certificate, text string) *Error {
 	return &Error{Kind: kind, Certificate: cert, Err: errors.New(text)}
 }
 
+// because is nil without a cause.
+func because(kind Kind, cert *certificate.Certificate, cause error) *Error {
+	if cause == nil {
+		return nil
+	}
+	return &Error{Kind: kind, Certificate: cert, Err: cause}
+}
+
 // checkDates refuses outside notBefore..notAfter, both inclusive (RFC 5280,
 // section 4.1.2.5).
 func checkDates(cert *certificate.Certificate, now time.Time) *Error {

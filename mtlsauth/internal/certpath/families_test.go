@@ -7,7 +7,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/sha1"
 	"encoding/asn1"
 	"fmt"
 	"math/big"
@@ -411,11 +410,6 @@ func sameName(t *tuples) {
 	}
 }
 
-func keyID(p *party) []byte {
-	sum := sha1.Sum(p.spki)
-	return sum[:]
-}
-
 // generations are two certificates of an intermediate, renewed with its key or
 // with another, or cross-signed, of which one may be over, configured or sent.
 func generations(t *tuples) {
@@ -606,7 +600,7 @@ func chains(t *tuples) {
 	for _, name := range []string{"root", "one", "two", "stranger"} {
 		t.add("chain/"+name+" as a client", certs[name], [][]byte{certs["one"]}, certs["root"])
 	}
-	// Signatures that are none.
+	// What cannot be a signature.
 	zero := sequence([]byte{2, 1, 0}, []byte{2, 1, 0})
 	for name, signature := range map[string][]byte{"empty": {}, "zero": zero, "one": sequence([]byte{2, 1, 1}, []byte{2, 1, 1}), "odd bits": nil} {
 		var parts struct{ TBS, Algorithm, Signature asn1.RawValue }

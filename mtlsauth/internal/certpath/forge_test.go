@@ -1,5 +1,3 @@
-//go:build !race
-
 package certpath_test
 
 import (
@@ -9,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/x509"
 	"encoding/asn1"
 	"math/big"
@@ -109,7 +108,7 @@ func signerOf(key crypto.Signer) signer {
 	return signer{key: key, algorithm: ecdsaWithSHA256, hash: crypto.SHA256}
 }
 
-// party is somebody with a name and a key.
+// party has a name and a key.
 type party struct {
 	signer
 	name []byte
@@ -243,3 +242,8 @@ func (t *tuples) add(name string, leaf []byte, presented [][]byte, configured ..
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
+
+func keyID(p *party) []byte {
+	sum := sha1.Sum(p.spki)
+	return sum[:]
+}

@@ -117,7 +117,7 @@ func TestPaths(t *testing.T) {
 		{"only the intermediate is configured", "root root>one one>leaf", "root>one", "", false, "one>leaf", "issuer_not_found"},
 		{"and it may end a path", "root root>one one>leaf", "root>one", "", true, "one>leaf", "one>leaf root>one"},
 		{"partial chain, longer path too", "root root>one one>leaf", "root root>one", "", true, "one>leaf", "one>leaf root>one, one>leaf root>one root"},
-		{"presented is no anchor with partial chains", "root root>one one>two two>leaf", "root", "one>two", true, "two>leaf", "issuer_not_found"},
+		{"what is presented is not an anchor with partial chains", "root root>one one>two two>leaf", "root", "one>two", true, "two>leaf", "issuer_not_found"},
 		{"cross-signed", "a b a>one b>one one>leaf", "a b a>one b>one", "", false, "one>leaf", "one>leaf a>one a, one>leaf b>one b"},
 		{"cross-signed, configured in the other order", "a b a>one b>one one>leaf", "b>one b a a>one", "", false, "one>leaf", "one>leaf b>one b, one>leaf a>one a"},
 		{"shorter path first", "a b a>b b>one one>leaf", "a a>b b b>one", "", false, "one>leaf", "one>leaf b>one b, one>leaf b>one a>b a"},
@@ -129,7 +129,7 @@ func TestPaths(t *testing.T) {
 		{"an anchor that was issued", "root root>one", "root>one", "", true, "root>one", "root>one"},
 		{"an intermediate as client", "root root>one", "root", "", false, "root>one", "wrong_usage"},
 		{"a configured intermediate as client", "root root>one", "root root>one", "", false, "root>one", "wrong_usage"},
-		{"a CA of nobody as client", "root other", "root", "", false, "other", "wrong_usage"},
+		{"an unknown CA as client", "root other", "root", "", false, "other", "wrong_usage"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			g := newGraph(t, test.edges, nil)
@@ -160,7 +160,7 @@ func kindOf(err error) string {
 	return "not a *certpath.Error"
 }
 
-// TestEleventhPresentedCertificate pins the bound on what is looked at.
+// TestEleventhPresentedCertificate pins the bound on what is presented.
 func TestEleventhPresentedCertificate(t *testing.T) {
 	g := newGraph(t, "root root>one one>leaf x0 x1 x2 x3 x4 x5 x6 x7 x8 x9", nil)
 	trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})

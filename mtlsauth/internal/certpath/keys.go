@@ -26,28 +26,17 @@ const (
 )
 
 // checkKey refuses keys that are too weak or of a kind that is not verified
-// with.
-func checkKey(cert *certificate.Certificate, minRSABits int) *Error {
-	if err := signature.CheckKey(cert.PublicKey, minRSABits); err != nil {
-		return &Error{Kind: WeakAlgorithm, Certificate: cert, Err: err}
-	}
-	return nil
+// with, by signature's CheckKey or CheckIssuerKey.
+func checkKey(cert *certificate.Certificate, minRSABits int, check func(crypto.PublicKey, int) error) *Error {
+	return because(WeakAlgorithm, cert, check(cert.PublicKey, minRSABits))
 }
 
-// checkIssuerKey is checkKey for a certificate whose key verifies others.
-func checkIssuerKey(cert *certificate.Certificate, minRSABits int) *Error {
-	if err := signature.CheckIssuerKey(cert.PublicKey, minRSABits); err != nil {
-		return &Error{Kind: WeakAlgorithm, Certificate: cert, Err: err}
-	}
-	return nil
-}
-
-// checkOddSize refuses RSA keys whose size is no whole number of bytes, which
+// checkOddSize refuses RSA keys whose size is not a whole number of bytes, which
 // no sound generator makes (CA/B Forum Baseline Requirements, section 6.1.5).
 // It is not asked of configured certificates.
 func checkOddSize(cert *certificate.Certificate) *Error {
 	if key, ok := signature.RSA(cert.PublicKey); ok && key.N.BitLen()%8 != 0 {
-		return refuse(WeakAlgorithm, cert, fmt.Sprintf("RSA key of %d bits, which is no multiple of 8", key.N.BitLen()))
+		return refuse(WeakAlgorithm, cert, fmt.Sprintf("RSA key of %d bits, which is not a multiple of 8", key.N.BitLen()))
 	}
 	return nil
 }
@@ -79,8 +68,5 @@ func checkAlgorithm(cert *certificate.Certificate) (signature.Algorithm, *Error)
 	if err == nil && a.Insecure() {
 		err = fmt.Errorf("signature algorithm %v is not accepted", a)
 	}
-	if err != nil {
-		return a, &Error{Kind: WeakAlgorithm, Certificate: cert, Err: err}
-	}
-	return a, nil
+	return a, because(WeakAlgorithm, cert, err)
 }

@@ -35,9 +35,9 @@ func TestKeyUsage(t *testing.T) {
 		{"digitalSignature and keyCertSign", usage(x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign), usage(x509.KeyUsageCertSign), good},
 		{"no bits", raw(0), usage(x509.KeyUsageCertSign), "wrong_usage"},
 		{"zero bits", raw(7, 0), usage(x509.KeyUsageCertSign), "wrong_usage"},
-		{"bits that nobody knows", raw(0, 0, 0x3f), usage(x509.KeyUsageCertSign), "wrong_usage"},
+		{"unknown bits", raw(0, 0, 0x3f), usage(x509.KeyUsageCertSign), "wrong_usage"},
 		{"no bits above", usage(x509.KeyUsageDigitalSignature), raw(0), "constraint"},
-		{"bits above that nobody knows", usage(x509.KeyUsageDigitalSignature), raw(0, 0, 0x3f), "constraint"},
+		{"unknown bits above", usage(x509.KeyUsageDigitalSignature), raw(0, 0, 0x3f), "constraint"},
 	} {
 		g := newGraph(t, "root root>one one>leaf", map[string][]pki.Option{"root>one": {test.one}, "one>leaf": {test.leaf}})
 		for _, presented := range []bool{true, false} {

@@ -8,8 +8,8 @@ import (
 	"mtls-auth/mtlsauth/internal/certificate"
 )
 
-// subjectName is a name that name constraints apply to, prepared for comparison.
-type subjectName struct {
+// constrainedName is a name that name constraints apply to, prepared for comparison.
+type constrainedName struct {
 	kind     certificate.Kind
 	valid    bool    // whether it is well-formed enough to be compared
 	host     string  // DNS, Email and URI: lower case
@@ -19,32 +19,32 @@ type subjectName struct {
 	dn       certificate.DN
 }
 
-// newSubjectNames reads the subject, if not empty, the subject alternative name
+// constrainedNames reads the subject, if not empty, the subject alternative name
 // and emailAddress in the subject. Section 4.2.1.10 of RFC 5280 asks for that
-// where there is no subject alternative name; OpenSSL does it always.
-func newSubjectNames(cert *certificate.Certificate) ([]subjectName, error) {
-	var out []subjectName
+// where there is no subject alternative name; OpenSSL always does it.
+func constrainedNames(cert *certificate.Certificate) ([]constrainedName, error) {
+	var out []constrainedName
 	sans, _, err := cert.SubjectAltNames()
 	if err != nil {
 		return nil, err
 	}
 	for _, san := range sans {
-		out = append(out, newSubjectName(san))
+		out = append(out, newConstrainedName(san))
 	}
 	attributes, _ := certificate.ParseName(cert.RawSubject)
 	if len(attributes) > 0 {
-		out = append(out, subjectName{kind: certificate.DirectoryName, valid: true, dn: certificate.NewDN(attributes)})
+		out = append(out, constrainedName{kind: certificate.DirectoryName, valid: true, dn: certificate.NewDN(attributes)})
 	}
 	for _, a := range attributes {
 		if a.Type == certificate.TypeEmailAddress {
-			out = append(out, newSubjectName(certificate.GeneralName{Kind: certificate.Email, Value: a.Value, Undecodable: !a.Text}))
+			out = append(out, newConstrainedName(certificate.GeneralName{Kind: certificate.Email, Value: a.Value, Undecodable: !a.Text}))
 		}
 	}
 	return out, nil
 }
 
-func newSubjectName(name certificate.GeneralName) subjectName {
-	out := subjectName{kind: name.Kind}
+func newConstrainedName(name certificate.GeneralName) constrainedName {
+	out := constrainedName{kind: name.Kind}
 	if name.Kind == certificate.UPN {
 		out.kind = certificate.OtherName
 	}
@@ -72,7 +72,7 @@ func newSubjectName(name certificate.GeneralName) subjectName {
 // is meant, without quotes, and the domain in lower case.
 type mailbox struct{ local, domain string }
 
-// parseMailbox reports false for what is no address. The domain cannot hold an
+// parseMailbox reports false for what is not an address. The domain cannot hold an
 // "@", so the last one separates.
 func parseMailbox(s string) (mailbox, bool) {
 	at := strings.LastIndexByte(s, '@')
@@ -83,43 +83,33 @@ func parseMailbox(s string) (mailbox, bool) {
 	if !validDomain(domain) {
 		return mailbox{}, false
 	}
-	if local[0] == '"' {
-		unquoted, ok := unquote(local)
-		return mailbox{unquoted, domain}, ok
+	if inner, quoted := strings.CutPrefix(local, `"`); quoted {
+		local, ok := unquote(inner)
+		return mailbox{local, domain}, ok
 	}
 	if strings.HasPrefix(local, ".") || strings.HasSuffix(local, ".") || strings.Contains(local, "..") {
 		return mailbox{}, false
 	}
-	for i := range len(local) {
-		if c := local[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),:;<>@[\]`, c) >= 0 {
-			return mailbox{}, false
-		}
-	}
-	return mailbox{local, domain}, true
+	special := func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),:;<>@[\]`, r) }
+	return mailbox{local, domain}, !strings.ContainsFunc(local, special)
 }
 
-func unquote(quoted string) (string, bool) {
-	if len(quoted) < 2 || quoted[len(quoted)-1] != '"' {
-		return "", false
-	}
-	var out strings.Builder
-	inner := quoted[1 : len(quoted)-1]
-	for i := 0; i < len(inner); i++ {
-		c := inner[i]
-		if c == '\\' {
-			if i++; i == len(inner) {
-				return "", false
-			}
-			c = inner[i]
-		} else if c == '"' {
+// unquote reads a quoted string behind its first quote.
+func unquote(s string) (string, bool) {
+	var out []byte
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			return string(out), i == len(s)-1
+		case c == '\\' && i+1 < len(s):
+			i++
+		}
+		if s[i] < ' ' || s[i] >= 0x7f {
 			return "", false
 		}
-		if c < ' ' || c >= 0x7f {
-			return "", false
-		}
-		out.WriteByte(c)
+		out = append(out, s[i])
 	}
-	return out.String(), true
+	return "", false
 }
 
 // uriHost returns the host of a URI in lower case. It reports false where there
@@ -141,17 +131,10 @@ func uriHost(s string) (string, bool) {
 // printable ASCII. An underscore or "*" is in use in names and does no harm; a
 // constraint may hold no "*" (newSubtree).
 func validDomain(s string) bool {
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" {
-			return false
-		}
-		for i := range len(label) {
-			if c := label[i]; c <= ' ' || c >= 0x7f || c == '@' {
-				return false
-			}
-		}
+	if s == "" || s[0] == '.' || s[len(s)-1] == '.' || strings.Contains(s, "..") {
+		return false
 	}
-	return true
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '@' })
 }
 
 // lowerASCII is ASCII only: domain names are compared octet by octet otherwise

@@ -1,7 +1,10 @@
 package certpath
 
 import (
+	"crypto"
+	"crypto/sha256"
 	"errors"
+	"sync"
 	"sync/atomic"
 
 	"mtls-auth/mtlsauth/internal/certificate"
@@ -13,16 +16,16 @@ import (
 type node struct {
 	cert            *certificate.Certificate
 	subject, issuer string // names as they compare (RFC 5280, section 7.1)
-	key             string // SubjectPublicKeyInfo, which a key is known by
+	key             string // SubjectPublicKeyInfo
 
 	order        int // position among the configured, then among the presented
 	configured   bool
 	anchor       bool // a path may end here
 	intermediate bool // a path may go on from here
 
-	// signer is the key that a configured certificate was found to be signed
-	// with, once a search has asked.
-	signer atomic.Pointer[string]
+	// signer is a configured certificate whose key was found to have signed
+	// this configured one.
+	signer atomic.Pointer[node]
 
 	// Set by judge.
 	judged      bool
@@ -57,7 +60,8 @@ func (n *node) judge(minRSABits int) {
 	}
 	n.judged = true
 	n.cost = checkCost(n.cert.PublicKey)
-	if n.weak = checkIssuerKey(n.cert, minRSABits); n.weak == nil && !n.configured {
+	n.weak = checkKey(n.cert, minRSABits, signature.CheckIssuerKey)
+	if n.weak == nil && !n.configured {
 		n.weak = checkOddSize(n.cert)
 	}
 	n.noIssuer = checkIssuer(n.cert)
@@ -76,24 +80,58 @@ func (s *search) unfit(n *node) *Error {
 	if err := checkDates(n.cert, s.now); err != nil {
 		return err
 	}
-	if n.noIssuer != nil {
+	if n.noIssuer != nil || !s.client {
 		return n.noIssuer
 	}
-	if s.client {
-		return n.noClients
+	return n.noClients
+}
+
+// sameKey reports that both certificates have one key, however it is encoded.
+func (n *node) sameKey(other *node) bool {
+	if n.key == other.key {
+		return true
 	}
-	return nil
+	key, ok := n.cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(other.cert.PublicKey)
 }
 
-// selfSigned reports whether the certificate's own key verifies it. Where the
-// algorithm is not supported, as with MD5 on an old root, the name decides: what
-// a trust anchor's own signature is worth does not matter (section 6.1.1(d)).
-func (n *node) selfSigned() bool {
-	return n.selfIssued() && verdicts.of(n.cert, verifiesItself)
+// maxSelfSigned bounds what is remembered, at some 50 bytes each.
+const maxSelfSigned = 10_000
+
+// selfSigned remembers of configured certificates, by the digest of all of their
+// bytes, whether they are self-signed: a Trust is made within a request whenever
+// one of them has changed, and two hundred signatures on P-384 would take that
+// request 120 ms.
+var selfSigned struct {
+	sync.Mutex
+	known map[[sha256.Size]byte]bool
 }
 
-func verifiesItself(cert *certificate.Certificate) bool {
-	algorithm, err := cert.SignatureAlgorithm()
-	return errors.Is(err, signature.ErrUnsupported) ||
-		err == nil && algorithm.VerifyMessage(cert.PublicKey, cert.RawTBSCertificate, cert.Signature) == nil
+// isSelfSigned reports whether issuer is subject and the certificate's own key
+// verifies it. Where the algorithm is not supported, as with MD2 on an old root,
+// the name decides: what a trust anchor's own signature is worth does not matter
+// (section 6.1.1(d)).
+func (n *node) isSelfSigned() bool {
+	if !n.selfIssued() {
+		return false
+	}
+	id := n.cert.Fingerprint()
+	selfSigned.Lock()
+	is, known := selfSigned.known[id]
+	selfSigned.Unlock()
+	if known {
+		return is
+	}
+	algorithm, err := n.cert.SignatureAlgorithm()
+	is = errors.Is(err, signature.ErrUnsupported) ||
+		err == nil && algorithm.VerifyMessage(n.cert.PublicKey, n.cert.RawTBSCertificate, n.cert.Signature) == nil
+	selfSigned.Lock()
+	defer selfSigned.Unlock()
+	// Which of them are still configured is not known, so all go; those in use
+	// come back at the next change.
+	if len(selfSigned.known) >= maxSelfSigned || selfSigned.known == nil {
+		selfSigned.known = map[[sha256.Size]byte]bool{}
+	}
+	selfSigned.known[id] = is
+	return is
 }

@@ -16,7 +16,6 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 )
 
@@ -84,39 +83,6 @@ func (o oracle) ask(t testing.TB, questions []tuple) []opinion {
 	return opinions
 }
 
-// judgement is ours on a tuple.
-type judgement struct {
-	paths []certpath.Path
-	err   error // nil, *certpath.Error, or that of reading the leaf
-}
-
-func judge(q tuple) judgement {
-	o := certpath.Options{Now: q.at}
-	if o.Now.IsZero() {
-		o.Now = now
-	}
-	leaf, err := parse(q.leaf)
-	if err != nil {
-		return judgement{err: err}
-	}
-	trust := certpath.NewTrust(parseEach(q.configured), certpath.TrustOptions{})
-	paths, err := trust.Validate(leaf, parseEach(q.presented), o)
-	return judgement{paths, err}
-}
-
-// parse reads one certificate as the server does.
-func parse(der []byte) (*certificate.Certificate, error) { return certificate.Parse(der) }
-
-// parseEach leaves out what cannot be read, as the server does.
-func parseEach(all [][]byte) (out []*certificate.Certificate) {
-	for _, der := range all {
-		if cert, err := parse(der); err == nil {
-			out = append(out, cert)
-		}
-	}
-	return out
-}
-
 // difference is a tuple that OpenSSL and we judge differently.
 type difference struct {
 	tuple
@@ -180,7 +146,7 @@ func compare(t *testing.T, o oracle, questions []tuple, classes []class) {
 	}
 }
 
-// keep writes a tuple to files, for a look at it with openssl.
+// keep writes a tuple to files, to try it with openssl.
 func keep(t testing.TB, folder string, q tuple) {
 	folder = filepath.Join(folder, strings.Map(func(r rune) rune {
 		if r == '/' || r == ' ' {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -38,4 +39,37 @@ func mustX509(t testing.TB, der []byte) *x509.Certificate {
 		t.Fatal(err)
 	}
 	return cert
+}
+
+// parse reads one certificate as the server does.
+func parse(der []byte) (*certificate.Certificate, error) { return certificate.Parse(der) }
+
+// parseEach leaves out what cannot be read, as the server does.
+func parseEach(all [][]byte) (out []*certificate.Certificate) {
+	for _, der := range all {
+		if cert, err := parse(der); err == nil {
+			out = append(out, cert)
+		}
+	}
+	return out
+}
+
+// judgement is ours on a tuple.
+type judgement struct {
+	paths []certpath.Path
+	err   error // nil, *certpath.Error, or that of reading the leaf
+}
+
+func judge(q tuple) judgement {
+	o := certpath.Options{Now: q.at}
+	if o.Now.IsZero() {
+		o.Now = now
+	}
+	leaf, err := parse(q.leaf)
+	if err != nil {
+		return judgement{err: err}
+	}
+	trust := certpath.NewTrust(parseEach(q.configured), certpath.TrustOptions{})
+	paths, err := trust.Validate(leaf, parseEach(q.presented), o)
+	return judgement{paths, err}
 }

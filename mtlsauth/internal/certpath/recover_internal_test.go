@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	_ "crypto/sha256"
 	_ "crypto/sha512"
+	"math/big"
 	"slices"
 	"testing"
 )
@@ -30,17 +31,19 @@ func TestRecoverKeys(t *testing.T) {
 					t.Fatal(err)
 				}
 				keys, ok := recoverKeys(curve, digest, signature)
-				if !ok || !slices.Contains(keys, encodeKey(&key.PublicKey)) {
+				if !ok || !slices.Contains(keys, xOf(&key.PublicKey)) {
 					t.Fatalf("the signer is not among %x, %v", keys, ok)
 				}
-				for _, encoded := range keys {
-					recovered, err := ecdsa.ParseUncompressedPublicKey(curve, []byte(encoded))
-					if err != nil || !ecdsa.VerifyASN1(recovered, digest, signature) {
-						t.Errorf("%x does not verify: %v", encoded, err)
+				if len(keys) != 2 {
+					t.Errorf("got %d keys, want 2", len(keys))
+				}
+				for _, x := range keys {
+					if !verifiesWith(t, curve, x, digest, signature) {
+						t.Errorf("%x does not verify", x)
 					}
 				}
 				digest[0] ^= 1
-				if keys, _ := recoverKeys(curve, digest, signature); slices.Contains(keys, encodeKey(&key.PublicKey)) {
+				if keys, _ := recoverKeys(curve, digest, signature); slices.Contains(keys, xOf(&key.PublicKey)) {
 					t.Error("another digest gives the same key")
 				}
 				for _, broken := range [][]byte{nil, {}, signature[:len(signature)-1], append(slices.Clone(signature), 0), {0x30, 6, 2, 1, 0, 2, 1, 0}} {
@@ -51,6 +54,25 @@ func TestRecoverKeys(t *testing.T) {
 			})
 		}
 	}
+}
+
+// verifiesWith tries both keys of an x coordinate.
+func verifiesWith(t *testing.T, curve elliptic.Curve, x string, digest, signature []byte) bool {
+	y := liftX(curve.Params(), new(big.Int).SetBytes([]byte(x)))
+	if y == nil {
+		t.Fatalf("%x is not on the curve", x)
+	}
+	for range 2 {
+		key, err := ecdsa.ParseUncompressedPublicKey(curve, append(append([]byte{4}, x...), fill(curve.Params(), y)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ecdsa.VerifyASN1(key, digest, signature) {
+			return true
+		}
+		y.Sub(curve.Params().P, y)
+	}
+	return false
 }
 
 func BenchmarkRecoverKeys(b *testing.B) {

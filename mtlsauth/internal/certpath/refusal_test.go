@@ -93,8 +93,8 @@ func TestRules(t *testing.T) {
 		{"leaf may sign certificates", options{leaf: {usage(x509.KeyUsageCertSign)}}, "wrong_usage"},
 		{"no key usage", options{leaf: {usage(0)}, one: {usage(0)}, root: {usage(0)}}, good},
 
-		{"intermediate is no CA", options{one: {notCA(), usage(0)}}, "constraint"},
-		{"anchor is no CA", options{root: {notCA(), usage(0)}}, "constraint"},
+		{"intermediate is not a CA", options{one: {notCA(), usage(0)}}, "constraint"},
+		{"anchor is not a CA", options{root: {notCA(), usage(0)}}, "constraint"},
 		{"intermediate may not sign certificates", options{one: {usage(x509.KeyUsageCRLSign)}}, "constraint"},
 		{"anchor may not sign certificates", options{root: {usage(x509.KeyUsageCRLSign)}}, "constraint"},
 		{"path length that suffices", options{root: {pathLength(1)}, one: {pathLength(0)}}, good},

@@ -38,7 +38,7 @@ type search struct {
 	children []*child // all that have been on a path
 	found    []foundPath
 	nearest  miss
-	names    map[*node][]subjectName
+	names    map[*node][]constrainedName
 }
 
 type foundPath struct {
@@ -156,8 +156,8 @@ func (m *miss) note(by closeness, err *Error) {
 }
 
 // explain finds the reason of a refusal among the certificates that the search
-// has reached: for each of them, none of the candidates is its issuer and fit to
-// be that, or else the search has gone on there.
+// has reached: of each of them, what keeps its issuer from issuing it, or that it
+// has none, unless the search has gone on from there.
 func (s *search) explain() {
 	for _, c := range slices.Backward(s.children) {
 		s.explainChild(c)
@@ -166,7 +166,7 @@ func (s *search) explain() {
 
 func (s *search) explainChild(c *child) {
 	by, reason := unnamed, "no certificate of its issuer is known"
-	kind := IssuerNotFound
+	kind, followed := IssuerNotFound, false
 	for _, issuer := range c.candidates {
 		if issuer.subject == c.subject && issuer.key == c.key {
 			continue // itself
@@ -175,20 +175,20 @@ func (s *search) explainChild(c *child) {
 			s.nearest.note(issued, c.unverifiable)
 			return
 		}
-		err := s.unfit(issuer)
-		if err == nil && c.signer == issuer.key {
-			return // the search has gone on
-		}
 		// What a weak key would verify proves nothing.
+		err := s.unfit(issuer)
 		if err != nil && (issuer.weak != nil || s.signed(c, issuer) == genuine) {
 			s.nearest.note(issued, err)
 			return
 		}
+		followed = followed || err == nil && c.signer != nil && c.signer.sameKey(issuer)
 		// A self-signed certificate above the leaf is a root that is not
 		// configured, whatever else has its name.
 		if c.order < 0 || !c.selfIssued() {
 			by, kind, reason = named, BadSignature, "the key of the issuer's certificate does not verify the signature"
 		}
 	}
-	s.nearest.note(by, refuse(kind, c.cert, reason))
+	if !followed {
+		s.nearest.note(by, refuse(kind, c.cert, reason))
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/signature"
 )
 
 // maxSigners bounds the certificates whose paths are built for one CRL, among
@@ -37,7 +38,7 @@ func (t *Trust) CRLSigners(name []byte, anchor *certificate.Certificate, present
 	}
 	signers = slices.DeleteFunc(signers, func(cert *certificate.Certificate) bool {
 		return !mayUse(cert, certificate.KeyUsageCRLSign) || checkDates(cert, now) != nil ||
-			checkIssuerKey(cert, t.minRSABits) != nil || checkExtensions(cert) != nil || !signed(cert)
+			checkKey(cert, t.minRSABits, signature.CheckIssuerKey) != nil || checkExtensions(cert) != nil || !signed(cert)
 	})
 	var paths []Path
 	left := budget / 2

@@ -17,11 +17,11 @@ import (
 )
 
 // crlSigner makes of a client's certificate one that signs CRLs alone, of which
-// it has a usage that nobody asks for.
+// it has a usage that is not asked for.
 var crlSigner = []pki.Option{usage(x509.KeyUsageCRLSign), pki.ExtKeyUsage(x509.ExtKeyUsageCodeSigning)}
 
 // TestCRLSigners asks for the signers with the name of ca. The party ca-crl is
-// another key with the name of ca, and leaf-crl is one that is no CA.
+// another key with the name of ca, and leaf-crl is one that is not a CA.
 func TestCRLSigners(t *testing.T) {
 	named := func(more ...pki.Option) []pki.Option {
 		return append([]pki.Option{pki.With(func(c *x509.Certificate) { c.Subject.CommonName = "ca" })}, more...)
@@ -62,7 +62,7 @@ func TestCRLSigners(t *testing.T) {
 		{"an unknown critical extension", "root root>ca-crl", map[string][]pki.Option{"root>ca-crl": append(onlyCRLs, unknownCritical())}, "root", "root>ca-crl", "root", ""},
 		{"the anchor itself, with an unknown critical extension", "ca", map[string][]pki.Option{"ca": {unknownCritical()}}, "ca", "", "ca", ""},
 		{"against a name constraint", "root root>one one>ca-crl", map[string][]pki.Option{
-			"root>one": {constraints(t, true, permitted(dnBase(t, "CN=somebody else")))}, "one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", ""},
+			"root>one": {constraints(t, true, permitted(dnBase(t, "CN=another")))}, "one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", ""},
 		{"within a name constraint", "root root>one one>ca-crl", map[string][]pki.Option{
 			"root>one": {constraints(t, true, permitted(dnBase(t, "CN=ca")))}, "one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", "one>ca-crl root>one root"},
 		{"below one that may not issue", "root root>one one>ca-crl", map[string][]pki.Option{
@@ -79,7 +79,7 @@ func TestCRLSigners(t *testing.T) {
 	}
 }
 
-// TestCRLSignersOfNothing: without something to go by there are none.
+// TestCRLSignersOfNothing: without a name, an anchor or a time there are none.
 func TestCRLSignersOfNothing(t *testing.T) {
 	ca := pki.NewCA("ca")
 	trust := certpath.NewTrust([]*certificate.Certificate{read(ca)}, certpath.TrustOptions{})
@@ -127,7 +127,7 @@ func TestCRLSignerOfVersionTwo(t *testing.T) {
 	}
 }
 
-// TestCRLSignersAreBounded: four of one name are looked at, of ten presented
+// TestCRLSignersAreBounded: four of one name are tried, of ten presented
 // ones.
 func TestCRLSignersAreBounded(t *testing.T) {
 	root := pki.NewCA("root")
@@ -141,7 +141,7 @@ func TestCRLSignersAreBounded(t *testing.T) {
 		return len(trust.CRLSigners(signers[0].RawSubject, read(root), presented, now, anyKey))
 	}
 	if got := find(signers...); got != 4 {
-		t.Errorf("of 12 signers %d were looked at, want 4", got)
+		t.Errorf("of 12 signers %d were tried, want 4", got)
 	}
 	if got := find(append(others[:9:9], signers[0])...); got != 1 {
 		t.Errorf("a signer as the tenth certificate: got %d, want 1", got)

@@ -27,13 +27,13 @@ var limboDeviations = map[string]string{
 	"crl::issuer-missing-crlsign":                 "revocation is not path validation",
 	"pathlen::max-chain-depth-0-exhausted":        "there is no depth option; depth is bounded by what is presented and configured",
 	"webpki::eku::ee-anyeku":                      "anyExtendedKeyUsage counts as client authentication: clients in the field have it",
-	"pathlen::validation-ignores-pathlen-in-leaf": "a CA certificate that is no configured trust anchor is no client's",
+	"pathlen::validation-ignores-pathlen-in-leaf": "a CA certificate that is not a configured trust anchor is not a client's",
 	"webpki::v1-cert":                             "version 1 without extensions is what openssl x509 -req makes before 3.2; RFC 5280 has no rule against it as a leaf",
-	"rfc5280::leaf-ku-keycertsign":                "clients in the field have it (OPC UA); basicConstraints say that it is no CA, and so it issues nothing",
-	"rfc5280::san::malformed":                     "a malformed value of the subject alternative name is no name, and no reason to refuse the others",
+	"rfc5280::leaf-ku-keycertsign":                "clients in the field have it (OPC UA); basicConstraints say that it is not a CA, and so it issues nothing",
+	"rfc5280::san::malformed":                     "a malformed value of the subject alternative name is not used, and not a reason to refuse the others",
 	"rfc5280::serial::negative":                   "RFC 5280, section 4.1.2.2: users should handle negative serial numbers; CAs have issued them",
-	"webpki::san::unicode-emoji-san":              "a name beyond ASCII is no name, and no reason to refuse the others",
-	"rfc5280::ca-as-leaf":                         "a CA certificate that is no configured trust anchor is no client's",
+	"webpki::san::unicode-emoji-san":              "a name beyond ASCII is not used, and not a reason to refuse the others",
+	"rfc5280::ca-as-leaf":                         "a CA certificate that is not a configured trust anchor is not a client's",
 }
 
 func TestLimbo(t *testing.T) {
@@ -123,8 +123,8 @@ var pkitsRevocation = map[string]string{
 var pkitsDeviations = map[string]string{
 	"4.1.4":  "DSA is not supported",
 	"4.1.5":  "DSA is not supported",
-	"4.6.8":  "a CA certificate that is no configured trust anchor is no client's",
-	"4.6.14": "a CA certificate that is no configured trust anchor is no client's",
+	"4.6.8":  "a CA certificate that is not a configured trust anchor is not a client's",
+	"4.6.14": "a CA certificate that is not a configured trust anchor is not a client's",
 }
 
 // revocationSections are about CRLs: there an invalid vector has a good path.

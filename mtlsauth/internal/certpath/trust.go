@@ -15,7 +15,7 @@ type TrustOptions struct {
 
 // Trust is a set of configured CA certificates, prepared for validation. It
 // does not change and may be used by several goroutines. The zero value trusts
-// nobody.
+// no certificate.
 type Trust struct {
 	minRSABits int
 	size       int // number of configured certificates, copies included
@@ -26,8 +26,8 @@ type Trust struct {
 // NewTrust sorts the configured CA certificates: those that are self-signed
 // (issuer is subject and, where the algorithm can be verified, their own key
 // verifies them) are trust anchors, the others are intermediates, and anchors
-// as well with AllowPartialChain. One that is no CA certificate, or whose key
-// is weak, is neither: it trusts nobody. A self-signed certificate's signature
+// as well with AllowPartialChain. One that is not a CA certificate, or whose key
+// is weak, is neither: no path leads to it. A self-signed certificate's signature
 // is not judged otherwise, and verified once in the life of the process. Expired
 // ones are refused when they are used.
 func NewTrust(cas []*certificate.Certificate, o TrustOptions) *Trust {
@@ -48,7 +48,7 @@ func NewTrust(cas []*certificate.Certificate, o TrustOptions) *Trust {
 		// The key is judged first, so that nothing is verified with one of
 		// boundless size.
 		if n.judge(t.minRSABits); n.weak == nil && cert.IsCA {
-			self := n.selfSigned()
+			self := n.isSelfSigned()
 			n.anchor = self || o.AllowPartialChain
 			n.intermediate = !self
 		}

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 
 	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/signature"
 )
 
 // checkLeaf judges of a client's certificate what needs no path, and is asked of
@@ -18,15 +19,14 @@ func checkLeaf(leaf *certificate.Certificate, now time.Time, minRSABits int) *Er
 	if err := checkExtensions(leaf); err != nil {
 		return err
 	}
-	if err := checkKey(leaf, minRSABits); err != nil {
+	if err := checkKey(leaf, minRSABits, signature.CheckKey); err != nil {
 		return err
 	}
 	return checkUsage(leaf)
 }
 
-// checkClient refuses what is no client's certificate: that of a CA, whose key
-// is for signing certificates and whose holder can make himself any name below
-// it, and one whose key is not for what a TLS client does with its own: sign
+// checkClient refuses what is not a client's certificate: that of a CA, whose key
+// is for signing certificates and whose holder can make any name below it, and one whose key is not for what a TLS client does with its own: sign
 // the handshake or, with static Diffie-Hellman, agree on a key (RFC 5280,
 // section 4.2.1.12). It is not asked of a trust anchor, whose configuration has
 // named this one key.
@@ -90,8 +90,5 @@ func checkExtensions(cert *certificate.Certificate) *Error {
 	if cert.Version < 3 && len(cert.Extensions) > 0 {
 		return refuse(Constraint, cert, "extensions in a certificate that is not of version 3")
 	}
-	if err := cert.CheckCritical(); err != nil {
-		return &Error{Kind: Constraint, Certificate: cert, Err: err}
-	}
-	return nil
+	return because(Constraint, cert, cert.CheckCritical())
 }

@@ -81,7 +81,7 @@ func TestConstrains(t *testing.T) {
 	}
 }
 
-// TestLeafWithConstraints: those of the leaf bind nobody, and vouch for nothing.
+// TestLeafWithConstraints: those of the leaf apply to nothing, and vouch for nothing.
 func TestLeafWithConstraints(t *testing.T) {
 	g := newGraph(t, "root root>leaf", map[string][]pki.Option{"root>leaf": {constraints(t, true, permitted(dnsBase("a.org"), dnBase(t, "O=x")))}})
 	trust := certpath.NewTrust(g.list(t, "root"), certpath.TrustOptions{})
