@@ -186,7 +186,7 @@ func nameOf(id []byte) string {
 	const enough = 64
 	var dotted x509.OID
 	if len(id) > enough || dotted.UnmarshalBinary(id) != nil {
-		return "of the object identifier #" + hex.EncodeToString(id[:min(len(id), enough)])
+		return "the object identifier #" + hex.EncodeToString(id[:min(len(id), enough)])
 	}
-	return fmt.Sprintf("of the object identifier %v", dotted)
+	return fmt.Sprintf("the object identifier %v", dotted)
 }
