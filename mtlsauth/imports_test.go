@@ -68,6 +68,7 @@ var policy = map[string][]string{
 	// clock.
 	"revocation":          {"certificate", "revocation/...", "signature"},
 	"revocation/address":  {},
+	"revocation/cache":    {},
 	"revocation/der":      {"golang.org/x/crypto/cryptobyte"},
 	"revocation/fetch":    {"revocation/address"},
 	"revocation/statedir": {},

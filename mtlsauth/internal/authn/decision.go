@@ -8,7 +8,6 @@ import (
 
 	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/consumer"
-	"mtls-auth/mtlsauth/internal/revocation"
 )
 
 // Decision is what was decided about a presented certificate, and why. It is
@@ -43,7 +42,6 @@ type Decision struct {
 	// lifetime: see fresh.
 	made    time.Time
 	expires time.Time
-	basis   revocation.Basis
 }
 
 // Subject tells a certificate apart in the log. Its texts are cut.
@@ -77,13 +75,12 @@ func (d *Decision) Status() int {
 	return 401
 }
 
-// fresh tells whether the decision may still be used at an instant. It ends with the
-// certificate status that it rests on, and by the wall clock or by the monotonic clock,
+// fresh tells whether the decision may still be used at an instant. It ends by the wall clock or by the monotonic clock,
 // whichever is first: neither a clock that was set back nor a machine that slept makes it
 // live longer.
 func (d *Decision) fresh(now time.Time) bool {
 	lifetime := d.expires.Sub(d.made.Round(0))
-	return now.Sub(d.made) < lifetime && now.Round(0).Before(d.expires) && d.basis.Stands()
+	return now.Sub(d.made) < lifetime && now.Round(0).Before(d.expires)
 }
 
 // Left is how long the decision may still be used at an instant, as long as
@@ -101,7 +98,7 @@ func (d *Decision) size() int64 {
 		fixed = 440 + 160 // the decision, and the cache's share
 		slack = 8         // of a text: memory comes in steps
 	)
-	n := fixed + 16*len(d.basis) + len(d.Detail)
+	n := fixed + len(d.Detail)
 	for _, text := range [...]string{d.Subject.Name, d.Subject.Issuer, d.Subject.Serial, d.About, d.certDN, d.certSAN, d.CredentialID} {
 		if text != "" {
 			n += len(text) + slack

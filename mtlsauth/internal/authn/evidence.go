@@ -13,7 +13,7 @@ type evidence struct {
 	cas     *kongdata.Snapshot
 	mapped  []*consumer.Credentials // of Consumers.Source
 	lookups uint64                  // generation
-	status  uint64                  // generation
+	status  uint64                  // Checker.Replaced
 }
 
 func (e evidence) equal(other evidence) bool {
@@ -34,7 +34,7 @@ func (p *Policy) evidence() evidence {
 		e.lookups = p.options.Lookups.Generation()
 	}
 	if p.options.Status != nil {
-		e.status = p.options.Checker.Generation()
+		e.status = p.options.Checker.Replaced()
 	}
 	if c := p.options.Consumers; c != nil && c.Source != nil {
 		e.mapped = c.Source.Credentials()

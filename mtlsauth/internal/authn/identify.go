@@ -183,7 +183,6 @@ func (p *Policy) asAnonymous(ctx context.Context, denied *Decision, dir consumer
 		Reason: denied.Reason, Detail: denied.Detail, Subject: denied.Subject,
 		CAIDs: denied.CAIDs, Missing: denied.Missing, About: denied.About, LeftOut: denied.LeftOut, Anonymous: true,
 	})
-	d.basis = denied.basis
 	if !denied.expires.IsZero() && denied.expires.Before(d.expires) {
 		d.expires = denied.expires
 	}

@@ -48,7 +48,6 @@ func (p *Policy) checkStatus(ctx context.Context, d *Decision, paths []certpath.
 
 // rests ends the decision with the evidence of a check.
 func (d *Decision) rests(r revocation.Result) {
-	d.basis = r.Basis
 	if !r.Until.IsZero() && r.Until.Before(d.expires) {
 		d.expires = r.Until
 	}

@@ -20,7 +20,7 @@ func TestRenewalsThatAgree(t *testing.T) {
 		})
 		client := w.root.Client("client", ocsp("ocsp.example"))
 		responder.Good(client)
-		result := w.expect("at first", "passed", client, w.root)
+		w.expect("at first", "passed", client, w.root)
 		if got := w.checker.Replaced(); got != 0 {
 			t.Errorf("a first answer counts as %d that were replaced", got)
 		}
@@ -30,9 +30,6 @@ func TestRenewalsThatAgree(t *testing.T) {
 			if got := responder.Count(client); got <= n {
 				t.Fatalf("asked %d times within %d minutes", got, n)
 			}
-			if !result.Basis.Stands() {
-				t.Fatalf("renewal %d, which says the same, has ended a result", n)
-			}
 			if got := w.checker.Replaced(); got != 0 {
 				t.Errorf("renewal %d, which says the same, counts as %d that were replaced", n, got)
 			}
@@ -40,9 +37,6 @@ func TestRenewalsThatAgree(t *testing.T) {
 		responder.Set(pki.Single(client, pki.OCSPRevoked))
 		time.Sleep(time.Minute + time.Second)
 		w.expect("revoked", "revoked", client, w.root)
-		if result.Basis.Stands() {
-			t.Error("a result stands whose certificate is revoked")
-		}
 		if w.checker.Replaced() == 0 {
 			t.Error("a revocation does not count as replaced evidence")
 		}
@@ -61,13 +55,10 @@ func TestRenewalsThatAgree(t *testing.T) {
 		until(ends)
 		client := w.root.Client("client", ocsp("ocsp.example"))
 		responder.Good(client)
-		result := w.expect("at first", "passed", client, w.root)
+		w.expect("at first", "passed", client, w.root)
 		until(ends.Add(-30 * time.Minute))
 		time.Sleep(time.Minute + time.Second)
 		w.expect("again", "passed", client, w.root)
-		if result.Basis.Stands() {
-			t.Error("a result stands that rests on an answer for longer")
-		}
 		if w.checker.Replaced() == 0 {
 			t.Error("an answer for shorter does not count as replaced evidence")
 		}

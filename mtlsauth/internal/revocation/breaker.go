@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -9,38 +10,50 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 )
 
-// maxBroken bounds what a breaker remembers.
-const maxBroken = 1000
+const (
+	// maxBroken bounds what a breaker remembers.
+	maxBroken = 1000
+	// maxSilent is how many exchanges with a host may end without an answer in time
+	// before those for other certificates of the issuer are held back.
+	maxSilent = 3
+)
 
-// origin is where a connection goes: what an address says for one issuer does
-// not count against another's, but a host that cannot be reached is so for all.
-type origin struct {
+// host is where a connection goes. What it answers for one issuer does not count
+// against another's; that it cannot be connected to does, so that issuer is then
+// zero.
+type host struct {
 	address address.Address
 	proxy   string
-	// verified says that a connection needs a certificate that verifies: it
-	// fails for those who ask for that, and for nobody else.
+	// verified says that a connection needs a certificate that verifies: it fails
+	// for those who ask for that, and for no others.
 	verified bool
+	issuer   [32]byte
 }
 
-// silence is an address that gives one issuer's certificates no answer in time.
-type silence struct {
-	issuer  [32]byte
-	address string
-	how     fetch.How
+func hostOf(v visit) (host, error) {
+	u, err := address.Parse(v.address)
+	if err != nil {
+		return host{}, err
+	}
+	return host{u.Address, v.how.Proxy(u.Address), u.Scheme == "https" && v.how.SSLVerify, v.issuer}, nil
 }
 
-// breaker remembers what does not work at all, so that not each of ten thousand
-// certificates has to find out. One attempt at a time is made again, a second
-// after the first failure and then every five.
-type breaker[K comparable] struct {
-	threshold int // failures in a row that it takes
+func (h host) connecting() host {
+	h.issuer = [32]byte{}
+	return h
+}
 
+// breaker remembers hosts that cannot be connected to or do not answer in time, so
+// that not each of ten thousand certificates has to find out. One attempt at a time
+// is made again, a second after the first failure and then every five.
+type breaker struct {
 	mu     sync.Mutex
-	broken map[K]*broken
+	broken map[host]*broken
 }
 
 type broken struct {
-	failures int
+	failures int       // in a row
+	takes    int       // so many to hold others back
 	failed   time.Time // when the last attempt did
 	next     time.Time
 	trying   bool
@@ -48,9 +61,7 @@ type broken struct {
 	err      error
 }
 
-func newBreaker[K comparable](threshold int) *breaker[K] {
-	return &breaker[K]{threshold: threshold, broken: make(map[K]*broken)}
-}
+func newBreaker() *breaker { return &breaker{broken: make(map[host]*broken)} }
 
 // brokenError is that nothing was tried because others failed lately.
 type brokenError struct {
@@ -61,87 +72,82 @@ type brokenError struct {
 func (e *brokenError) Error() string { return fmt.Sprintf("not tried again yet: %v", e.err) }
 func (e *brokenError) Unwrap() error { return e.err }
 
-// check reports by its error whether allow would refuse now.
-func (b *breaker[K]) check(key K, patience time.Duration, now time.Time) error {
+// check reports by its error whether not to try now. Who would wait longer than
+// those who failed is not held back by them. With begin, an attempt is to be made,
+// and has to be told to report.
+func (b *breaker) check(h host, patience time.Duration, now time.Time, begin bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, err := b.look(key, patience, now); err != nil {
-		return err
+	var tried []*broken
+	for _, key := range []host{h.connecting(), h} {
+		state := b.broken[key]
+		switch {
+		case state == nil || state.failures < state.takes || patience > state.patience:
+		case now.Before(state.next):
+			return &brokenError{state.next, state.err}
+		case state.trying:
+			return &brokenError{now.Add(time.Second), state.err}
+		default:
+			tried = append(tried, state)
+		}
+	}
+	for _, state := range tried {
+		state.trying = state.trying || begin
 	}
 	return nil
 }
 
-// allow reports by its error whether to try now. Who would wait longer than
-// those who failed is not held back by them. What is allowed must be told to
-// report or over.
-func (b *breaker[K]) allow(key K, patience time.Duration, now time.Time) error {
+// report tells how an attempt went that began at an instant.
+func (b *breaker) report(h host, patience time.Duration, err error, began, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	state, err := b.look(key, patience, now)
-	if err != nil {
-		return err
+	for _, key := range []host{h.connecting(), h} {
+		if state := b.broken[key]; state != nil {
+			state.trying = false
+		}
 	}
-	if state != nil {
-		state.trying = true
-	}
-	return nil
-}
-
-// look returns what is to be tried again, nil where nothing is broken.
-func (b *breaker[K]) look(key K, patience time.Duration, now time.Time) (*broken, error) {
-	state := b.broken[key]
+	failure, ok := errors.AsType[*fetch.Error](err)
 	switch {
-	case state == nil || state.failures < b.threshold || patience > state.patience:
-		return nil, nil
-	case now.Before(state.next):
-		return nil, &brokenError{state.next, state.err}
-	case state.trying:
-		return nil, &brokenError{now.Add(backoff(1)), state.err}
+	case ok && failure.Kind == fetch.Connect:
+		b.fail(h.connecting(), 1, patience, err, began, now)
+	case ok && failure.Kind == fetch.Timeout:
+		delete(b.broken, h.connecting())
+		b.fail(h, maxSilent, patience, err, began, now)
+	case ok && (failure.Kind == fetch.BadAddress || failure.Kind == fetch.Refused || failure.Kind == fetch.Canceled):
+		// Nothing was learned of the host.
+	default: // it answered, well or not
+		delete(b.broken, h.connecting())
+		delete(b.broken, h)
 	}
-	return state, nil
 }
 
-// report tells how an attempt went that was allowed and began at an instant;
-// nil when it worked. Attempts that ran side by side fail once.
-func (b *breaker[K]) report(key K, patience time.Duration, err error, began, now time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err == nil {
-		delete(b.broken, key)
-		return
-	}
+// fail counts a failure, of which it takes so many. Attempts that ran side by side
+// fail once.
+func (b *breaker) fail(key host, takes int, patience time.Duration, err error, began, now time.Time) {
 	state := b.broken[key]
 	if state == nil {
 		if len(b.broken) >= maxBroken {
 			b.forget(now)
 		}
-		state = new(broken)
+		state = &broken{takes: takes}
 		b.broken[key] = state
 	}
-	state.trying = false
-	if began.Before(state.failed) && state.failures >= b.threshold {
+	if began.Before(state.failed) && state.failures >= takes {
 		state.patience = max(patience, state.patience)
 		return
 	}
+	state.failures++
 	// Only the last failure counts for how long others would wait: else one of
 	// the patient would have them wait for the impatient ever after.
-	state.patience, state.err = patience, err
-	state.failures++
-	state.failed = now
-	state.next = now.Add(backoff(state.failures - b.threshold + 1))
-}
-
-// over ends an attempt that says nothing of what the breaker goes by.
-func (b *breaker[K]) over(key K) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if state := b.broken[key]; state != nil {
-		state.trying = false
+	state.patience, state.err, state.failed = patience, err, now
+	state.next = now.Add(time.Second)
+	if state.failures > takes {
+		state.next = now.Add(5 * time.Second)
 	}
 }
 
 // forget drops what may be tried again, else anything.
-func (b *breaker[K]) forget(now time.Time) {
+func (b *breaker) forget(now time.Time) {
 	for key, state := range b.broken {
 		if now.After(state.next) {
 			delete(b.broken, key)

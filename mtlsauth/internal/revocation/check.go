@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/revocation/cache"
 )
 
 // Check finds out about the certificates of paths, each leaf first and trust
@@ -100,7 +101,7 @@ func (i *inquiry) all(paths [][]*certificate.Certificate) map[pair]finding {
 func (i *inquiry) guarded(p pair) (f finding) {
 	defer func() {
 		if r := recover(); r != nil {
-			f = failed(panicked(r))
+			f = failed(cache.Panicked(r))
 			i.checker.log.Error("checking certificate status", "panic", f.err)
 		}
 	}()
@@ -111,7 +112,6 @@ func (i *inquiry) guarded(p pair) (f finding) {
 type standing struct {
 	verdict Verdict
 	until   time.Time
-	basis   Basis
 	notes   []string
 	err     error
 }
@@ -127,7 +127,7 @@ func (i *inquiry) combine(paths [][]*certificate.Certificate, found map[pair]fin
 		}
 		leaf := found[pairsOf(path)[0]]
 		if leaf.state == revoked {
-			return Result{Verdict: Revoked, Until: leaf.until, Basis: leaf.basis, Err: leaf.err}
+			return Result{Verdict: Revoked, Until: leaf.until, Err: leaf.err}
 		}
 		limit = limit || leaf.state == limited
 	}
@@ -135,7 +135,6 @@ func (i *inquiry) combine(paths [][]*certificate.Certificate, found map[pair]fin
 	for n, path := range paths {
 		s := i.path(path, found)
 		r.Until = earliest(r.Until, s.until)
-		r.Basis = append(r.Basis, s.basis...)
 		if s.verdict == Passed {
 			r.Standing = append(r.Standing, n)
 			r.Notes = append(r.Notes, s.notes...)
@@ -171,7 +170,6 @@ func (i *inquiry) path(path []*certificate.Certificate, found map[pair]finding) 
 	for n, p := range pairsOf(path) {
 		f := found[p]
 		s.until = earliest(s.until, f.until)
-		s.basis = append(s.basis, f.basis...)
 		verdict := f.verdict(i.settings.Mode, n > 0 && i.trust.Configured(p.cert))
 		switch {
 		case verdict == Passed && f.state == unusable:

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/revocation/cache"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
@@ -43,41 +44,32 @@ const (
 	maxAnswers = 100_000
 	// maxLists bounds the CRLs by their number; Memory does by their size.
 	maxLists = 2_000
-	// maxRenewals bounds the renewals that run at once, so that requests find
-	// permits.
-	maxRenewals = 32
 )
+
+// isOurs reports an error that says nothing of a certificate or an address: a
+// limit of our own, or a fault in this program.
+func isOurs(err error) bool { return errors.Is(err, ErrLimit) || errors.Is(err, cache.ErrPanic) }
 
 // Checker checks status for all configurations. It is safe for use by many
 // requests at once.
 type Checker struct {
 	options Options
 	log     *slog.Logger
-	answers *table[ocsp.Answer]
-	lists   *table[crlValue]
+	answers *cache.Cache[ocsp.Answer]
+	lists   *cache.Cache[crlValue]
 	revoked *revokedCertificates
 	// replaced counts evidence that was replaced by other evidence that says
 	// something else, whatever rests on it.
-	replaced atomic.Uint64
-	permits  *permits
-	plan     *plan
-	warnings *warnings
-	issuers  interned
+	replaced  atomic.Uint64
+	exchanges *cache.Exchanges
+	hosts     *breaker
+	warnings  *warnings
+	issuers   interned
 	// committed is how late the lists on disk are, at the least.
 	committed latest
 	postOnly  sync.Map // of postKey: responders that do not take GET
 	posts     atomic.Int64
-
-	unreachable *breaker[origin]
-	silent      *breaker[silence]
-
-	flights           shares
-	waiting, renewals counter
 }
-
-// maxSilent is how many exchanges with an address may end without an answer in
-// time before those for other certificates of the issuer are held back.
-const maxSilent = 3
 
 // New returns a checker. Its Run has to be called.
 func New(o Options) *Checker {
@@ -87,91 +79,31 @@ func New(o Options) *Checker {
 	if o.MaxAnswers == 0 {
 		o.MaxAnswers = maxAnswers
 	}
-	c := &Checker{
-		options:     o,
-		log:         o.Log,
-		answers:     newTable(o.MaxAnswers, nil, laterAnswer),
-		permits:     newPermits(),
-		plan:        newPlan(),
-		warnings:    newWarnings(o.Log),
-		unreachable: newBreaker[origin](1),
-		silent:      newBreaker[silence](maxSilent),
-		flights:     shares{most: maxFlights},
-		waiting:     counter{most: maxWaiting},
-		renewals:    counter{most: maxRenewals},
-	}
+	c := &Checker{options: o, log: o.Log, hosts: newBreaker(), warnings: newWarnings(o.Log)}
+	c.exchanges = cache.NewExchanges(func(err error) { c.log.Error("asking for certificate status", "panic", err) })
 	c.revoked = newRevokedCertificates(&c.replaced)
-	c.lists = newTable(maxLists, c.releaseLists, laterList)
-	c.answers.replaced, c.lists.replaced = &c.replaced, &c.replaced
+	c.answers = cache.New(cache.Options[ocsp.Answer]{
+		Exchanges: c.exchanges, Most: o.MaxAnswers, Later: laterAnswer, Replaced: &c.replaced,
+	})
+	c.lists = cache.New(cache.Options[crlValue]{
+		Exchanges: c.exchanges, Most: maxLists, Later: laterList, Replaced: &c.replaced, Release: c.releaseLists,
+	})
 	return c
 }
 
-// Run renews what is in use, until ctx ends. Folder and State are run by whoever
-// made them.
-func (c *Checker) Run(ctx context.Context) { c.plan.run(ctx, c.now) }
+// Run renews what is in use, until ctx ends. Folder and State are run by who made
+// them.
+func (c *Checker) Run(ctx context.Context) { c.exchanges.Run(ctx) }
 
 func (c *Checker) now() time.Time { return time.Now() }
 
-// Generation changes whenever the folder of CRLs does: what was decided before
-// is over.
-func (c *Checker) Generation() uint64 {
-	if c.options.Folder == nil {
-		return 0
-	}
-	return c.options.Folder.Generation()
-}
-
 // Replaced changes whenever evidence is replaced by other evidence that says
 // something else, a revocation is added or taken back, or the folder of CRLs
-// changes. Who keeps results and does not know their Basis drops all of them then.
-func (c *Checker) Replaced() uint64 { return c.replaced.Load() + c.Generation() }
-
-// launch has an exchange run by itself. It is called under the slot's lock and
-// does not wait.
-func launch[V any](c *Checker) func(*slot[V], *try[V], *flight) {
-	return func(s *slot[V], t *try[V], f *flight) {
-		anchor := t.question.anchor
-		if !c.flights.enter(anchor) {
-			t.flight = nil
-			f.err = limitError("exchanges that run or wait", maxFlights)
-			close(f.done)
-			return
-		}
-		go func() {
-			defer c.flights.leave(anchor)
-			next, again := s.run(t, f, c.now)
-			if errors.Is(f.err, errPanic) {
-				c.log.Error("asking for certificate status", "panic", f.err)
-			}
-			if again {
-				renewAt(c, s, t, next)
-			}
-		}()
+// changes. Results from before are over then.
+func (c *Checker) Replaced() uint64 {
+	n := c.replaced.Load()
+	if c.options.Folder != nil {
+		n += c.options.Folder.Generation()
 	}
-}
-
-// renewAt plans a renewal.
-func renewAt[V any](c *Checker, s *slot[V], t *try[V], at time.Time) {
-	c.plan.add(at, func() {
-		now := c.now()
-		if !c.renewals.enter() {
-			renewAt(c, s, t, now.Add(soon))
-			return
-		}
-		started := false
-		next, again := s.renew(t, now, func(s *slot[V], t *try[V], f *flight) {
-			started = true
-			launch[V](c)(s, t, f)
-			go func() {
-				<-f.done
-				c.renewals.leave()
-			}()
-		})
-		if !started {
-			c.renewals.leave()
-		}
-		if again {
-			renewAt(c, s, t, next)
-		}
-	})
+	return n
 }

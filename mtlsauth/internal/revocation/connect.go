@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/revocation/address"
+	"mtls-auth/mtlsauth/internal/revocation/cache"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 )
 
@@ -22,66 +22,45 @@ type visit struct {
 	asked
 	address string
 	issuer  [32]byte
-	anchor  [32]byte
+	anchor  cache.Anchor
 }
 
-// connect runs the exchange of a flight, when it may: there are limits, and what does not
-// work for anybody is not tried again at once. An error is ErrLimit where that
-// was in the way.
-func (c *Checker) connect(f *flight, v visit, do func(ctx context.Context) error) error {
-	at, err := address.Parse(v.address)
+// connect runs an exchange, when it may: there are limits, and what does not work
+// for any request is not tried again at once. An error is ErrLimit where that was in
+// the way.
+func (c *Checker) connect(x *cache.Exchange, v visit, do func(ctx context.Context) error) error {
+	to, err := hostOf(v)
 	if err != nil {
 		return err
 	}
-	host := origin{at.Address, v.how.Proxy(at.Address), at.Scheme == "https" && v.how.SSLVerify}
-	quiet := silence{v.issuer, v.address, v.how}
-	// Not to wait for a permit that will not be used.
-	if err := join(c.unreachable.check(host, v.timeout, c.now()), c.silent.check(quiet, v.timeout, c.now())); err != nil {
+	// Not to wait for a place that will not be used.
+	if err := c.hosts.check(to, v.timeout, c.now(), false); err != nil {
 		return err
 	}
-	waiting, cancel := context.WithTimeout(context.Background(), maxBudget)
-	defer cancel()
-	release, err := c.permits.acquire(waiting, v.anchor, func() { f.held.Store(true) })
+	leave, err := x.Enter()
 	if err != nil {
 		return err
 	}
-	defer release()
-	f.held.Store(false)
+	defer leave()
 	began := c.now()
-	if err := c.unreachable.allow(host, v.timeout, began); err != nil {
+	if err := c.hosts.check(to, v.timeout, began, true); err != nil {
 		return err
 	}
-	defer c.unreachable.over(host)
-	if err := c.silent.allow(quiet, v.timeout, began); err != nil {
-		return err
-	}
-	defer c.silent.over(quiet)
+	err = &fetch.Error{Kind: fetch.Canceled, Err: cache.ErrPanic} // unless it ends
+	defer func() { c.hosts.report(to, v.timeout, err, began, c.now()) }()
 	ctx, end := context.WithTimeout(context.Background(), v.timeout)
 	defer end()
 	err = do(ctx)
-	c.learn(host, quiet, v.timeout, err, began)
 	return err
 }
 
-// learn tells the breakers what an exchange says of the host and the address.
-func (c *Checker) learn(host origin, quiet silence, patience time.Duration, err error, began time.Time) {
-	now := c.now()
-	failure, ok := errors.AsType[*fetch.Error](err)
-	if !ok { // it was answered, well or not
-		c.unreachable.report(host, patience, nil, began, now)
-		c.silent.report(quiet, patience, nil, began, now)
-		return
+// retry is when to try again what failed because others had; zero for anything
+// else.
+func retry(err error) time.Time {
+	if broken, ok := errors.AsType[*brokenError](err); ok {
+		return broken.next
 	}
-	switch failure.Kind {
-	case fetch.Connect:
-		c.unreachable.report(host, patience, err, began, now)
-	case fetch.Timeout:
-		c.unreachable.report(host, patience, nil, began, now)
-		c.silent.report(quiet, patience, err, began, now)
-	case fetch.Status, fetch.TooLarge, fetch.Protocol, fetch.Redirect:
-		c.unreachable.report(host, patience, nil, began, now)
-		c.silent.report(quiet, patience, nil, began, now)
-	}
+	return time.Time{}
 }
 
 // failed logs that an exchange came to nothing: requests say so only in so far

@@ -3,11 +3,13 @@ package revocation
 import (
 	"time"
 
+	"mtls-auth/mtlsauth/internal/revocation/cache"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 )
 
 // crlValue is what an address has as a CRL for an issuer.
 type crlValue struct {
+	anchor cache.Anchor // on whose account its memory is
 	// verified is a list whose signer was found.
 	verified *crl.List
 	// candidate is another that cannot clear a certificate now: one with a flaw, or
@@ -23,8 +25,16 @@ type crlValue struct {
 func promoted(list *crl.List, now time.Time) func(crlValue) (value crlValue, known, until time.Time, ok bool) {
 	return func(v crlValue) (crlValue, time.Time, time.Time, bool) {
 		ok := v.candidate == list && newer(list.ThisUpdate, v.verified)
-		return crlValue{verified: list, etag: v.candidateETag, lastModified: v.candidateAt}, now, list.NextUpdate, ok
+		return crlValue{anchor: v.anchor, verified: list, etag: v.candidateETag, lastModified: v.candidateAt}, now, list.NextUpdate, ok
 	}
+}
+
+// owner is on whose account the memory of another list of the value is.
+func (v crlValue) owner(anchor cache.Anchor) cache.Anchor {
+	if v.verified != nil || v.candidate != nil {
+		return v.anchor
+	}
+	return anchor
 }
 
 // newestFirst returns the lists by their time, of equals the candidate first.
@@ -46,7 +56,7 @@ func (v crlValue) newestFirst() []*crl.List {
 func (c *Checker) releaseLists(old, kept crlValue) {
 	for _, l := range old.newestFirst() {
 		if l != kept.verified && l != kept.candidate {
-			c.options.Memory.release(listSize(l))
+			c.options.Memory.shares.Give(old.anchor, listSize(l))
 		}
 	}
 }

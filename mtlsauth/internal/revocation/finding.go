@@ -23,8 +23,7 @@ type finding struct {
 	state      state
 	thisUpdate time.Time // of a good answer
 	until      time.Time // when to look again; zero for no need
-	basis      Basis
-	err        error // why it is not good
+	err        error     // why it is not good
 	// doubtful says that the status of who signed the answer could not be had:
 	// enough for IGNORE_CA_ERROR, not to take a revocation back.
 	doubtful bool
@@ -58,8 +57,6 @@ var (
 	errNoAddress  = errors.New("it names no OCSP responder and no CRL")
 	errUnheardOf  = errors.New("the OCSP responder does not know it")
 	errNotVisited = fmt.Errorf("not visited: the first %d addresses are", maxURLs)
-	errHeld       = fmt.Errorf("%w: no permit for an exchange, or no answer of the disk, within the time that a request may take", ErrLimit)
-	errBudget     = errors.New("no answer within the time that a request may take")
 )
 
 // failed is the finding that there is nothing usable, or a limit of our own.
@@ -74,7 +71,6 @@ func failed(err error) finding {
 type missing struct {
 	err     error
 	until   time.Time
-	basis   Basis
 	limited bool
 }
 
@@ -84,7 +80,6 @@ func (m *missing) add(what string, f finding) {
 	}
 	m.err = join(m.err, f.err)
 	m.until = earliest(m.until, f.until)
-	m.basis = append(m.basis, f.basis...)
 	m.limited = m.limited || f.state == limited
 }
 

@@ -95,9 +95,9 @@ func TestFolderThatChanges(t *testing.T) {
 	leaf := root.Client("leaf")
 	w, dir := withFolder(t, pki.CRL{Issuer: root})
 	w.expect("first", "passed", leaf, root)
-	before := w.checker.Generation()
+	before := w.checker.Replaced()
 	writeList(t, dir, "b", pki.CRL{Issuer: root, Number: 2, ThisUpdate: time.Now().Add(-time.Minute), Entries: pki.Revoked(leaf)})
-	for began := time.Now(); w.checker.Generation() == before; time.Sleep(time.Millisecond) {
+	for began := time.Now(); w.checker.Replaced() == before; time.Sleep(time.Millisecond) {
 		if time.Since(began) > 10*time.Second {
 			t.Fatal("the folder is not read again")
 		}

@@ -206,6 +206,12 @@ func (w *world) expect(what, want string, certs ...*pki.Certificate) revocation.
 	return w.expectAll(what, want, path(certs...))
 }
 
+// stands returns a function that reports whether results from now still stand.
+func (w *world) stands() func() bool {
+	was := w.checker.Replaced()
+	return func() bool { return w.checker.Replaced() == was }
+}
+
 // expectAll checks several, and that what comes with a verdict fits it.
 func (w *world) expectAll(what, want string, paths ...[]*certificate.Certificate) revocation.Result {
 	w.Helper()

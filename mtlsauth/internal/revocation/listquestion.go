@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/revocation/cache"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
@@ -23,50 +24,49 @@ type listQuestion struct {
 	trust  Trust
 	// The issuer and the trust anchor of the path.
 	issuerCert, anchorCert *certificate.Certificate
-	key                    slotKey
+	key                    cache.Key
 	stored                 statedir.Key // on disk
-	room                   func() bool  // makes room for a list
 }
 
 // exchange fetches the list, if it has changed. What the disk knows comes
 // first.
-func (a *listQuestion) exchange(f *flight, before crlValue, has bool) outcome[crlValue] {
+func (a *listQuestion) exchange(x *cache.Exchange, before crlValue, has bool) cache.Outcome[crlValue] {
 	c := a.checker
-	var kept outcome[crlValue]
+	var kept cache.Outcome[crlValue]
 	if !has {
-		f.held.Store(true)
+		x.Ours(true)
 		kept = a.fromDisk()
-		f.held.Store(false)
-		if kept.got {
-			if before = kept.value; kept.err == nil && c.now().Before(kept.known.Add(minCRLAge)) {
+		x.Ours(false)
+		if kept.Got {
+			if before = kept.Value; kept.Err == nil && c.now().Before(kept.Known.Add(minCRLAge)) {
 				return kept
 			}
 		}
 	}
-	out, err := a.fetch(f, before)
+	out, err := a.fetch(x, before)
 	if err != nil {
-		c.failed("a CRL can not be had", a.address, err)
+		c.failed("a CRL cannot be had or does not count", a.address, err)
 	}
 	if err == nil {
-		a.warnOfEnd(out.value.verified)
+		a.warnOfEnd(out.Value.verified)
 	}
-	if !out.got {
+	if !out.Got {
 		// What the disk had serves until its time is over.
-		kept.err = err
+		kept.Err, kept.Retry = err, retry(err)
 		return kept
 	}
-	if kept.got {
-		out.same = false // the slot has not seen it yet
-		c.releaseLists(kept.value, out.value)
+	if kept.Got {
+		out.Change = cache.Replaced // the cache has not seen it yet
+		c.releaseLists(kept.Value, out.Value)
 	}
-	out.err = err
+	out.Err, out.Retry = err, retry(err)
 	return out
 }
 
-func (a *listQuestion) fetch(f *flight, before crlValue) (outcome[crlValue], error) {
+func (a *listQuestion) fetch(x *cache.Exchange, before crlValue) (cache.Outcome[crlValue], error) {
 	c := a.checker
-	var out outcome[crlValue]
-	err := c.connect(f, a.visit, func(ctx context.Context) error {
+	var out cache.Outcome[crlValue]
+	err := c.connect(x, a.visit, func(ctx context.Context) error {
 		r := fetch.Request{Method: http.MethodGet, URL: a.address, Accept: "application/pkix-crl"}
 		if before.verified != nil && a.target.Covers(before.verified) {
 			r.IfNoneMatch, r.IfModifiedSince = before.etag, before.lastModified
@@ -80,7 +80,7 @@ func (a *listQuestion) fetch(f *flight, before crlValue) (outcome[crlValue], err
 			out, err = a.confirmed(before)
 			return err
 		}
-		out, err = a.received(f, response, before)
+		out, err = a.received(x, response, before)
 		return err
 	})
 	return out, err
@@ -97,44 +97,45 @@ func (a *listQuestion) warnOfEnd(list *crl.List) {
 }
 
 // confirmed is what a list is worth that has not changed.
-func (a *listQuestion) confirmed(before crlValue) (outcome[crlValue], error) {
+func (a *listQuestion) confirmed(before crlValue) (cache.Outcome[crlValue], error) {
 	if before.verified == nil {
-		return outcome[crlValue]{}, errors.New("not modified, says the server, though it was not asked that")
+		return cache.Outcome[crlValue]{}, errors.New("not modified, says the server, though it was not asked that")
 	}
 	now := a.checker.now()
 	if !now.Before(before.verified.NextUpdate) {
-		return outcome[crlValue]{}, fmt.Errorf("not modified, says the server, and past its nextUpdate of %s", stamp(before.verified.NextUpdate))
+		return cache.Outcome[crlValue]{}, fmt.Errorf("not modified, says the server, and past its nextUpdate of %s", stamp(before.verified.NextUpdate))
 	}
-	return outcome[crlValue]{value: before, got: true, same: true, known: now, until: before.verified.NextUpdate}, nil
+	return cache.Outcome[crlValue]{Value: before, Got: true, Change: cache.Confirmed, Known: now, Until: before.verified.NextUpdate}, nil
 }
 
 // received reads a list from a response, and onto the disk.
-func (a *listQuestion) received(f *flight, response *fetch.Response, before crlValue) (outcome[crlValue], error) {
+func (a *listQuestion) received(x *cache.Exchange, response *fetch.Response, before crlValue) (cache.Outcome[crlValue], error) {
 	c := a.checker
 	body := io.Reader(response.Body)
 	var disk *statedir.Writer
 	if c.options.State != nil {
 		if w, err := c.options.State.Create(statedir.CRL, a.stored); err == nil {
 			disk = w
-			body = io.TeeReader(body, tolerant{w, f})
+			body = io.TeeReader(body, tolerant{w, x})
 		}
 	}
-	list, err := a.read(body, before)
+	owner := before.owner(a.anchor)
+	list, err := a.read(body, before, owner)
 	if err != nil {
 		if disk != nil {
 			disk.Abort()
 		}
-		return outcome[crlValue]{}, err
+		return cache.Outcome[crlValue]{}, err
 	}
 	if known := before.verified; known != nil && scopeOf(list) == scopeOf(known) && !newer(list.ThisUpdate, known) {
 		err = fmt.Errorf("it is of %s, older than one of %s that is known", stamp(list.ThisUpdate), stamp(known.ThisUpdate))
-		c.options.Memory.release(listSize(list))
+		c.options.Memory.shares.Give(owner, listSize(list))
 		if disk != nil {
 			disk.Abort()
 		}
-		return outcome[crlValue]{}, err
+		return cache.Outcome[crlValue]{}, err
 	}
-	value := crlValue{verified: list, etag: response.ETag, lastModified: response.LastModified}
+	value := crlValue{anchor: owner, verified: list, etag: response.ETag, lastModified: response.LastModified}
 	now := c.now()
 	signed, unfit := a.signed(list), list.Unfit(now)
 	if signed == nil && unfit == nil && !a.target.Covers(list) && before.verified != nil && now.Before(before.verified.NextUpdate) && a.target.Covers(before.verified) {
@@ -153,14 +154,15 @@ func (a *listQuestion) received(f *flight, response *fetch.Response, before crlV
 		if known := before.candidate; known != nil && known.ThisUpdate.After(list.ThisUpdate) {
 			value.candidate = known
 		}
-		return outcome[crlValue]{value: value, got: true, known: now, until: list.NextUpdate}, flawed(unfit)
+		return cache.Outcome[crlValue]{Value: value, Got: true, Known: now, Until: list.NextUpdate}, flawed(unfit)
 	case signed == nil, isKind(signed, crl.BadSignature, crl.WrongIssuer, crl.Unauthorized):
 		value = before
+		value.anchor = owner
 		value.candidate, value.candidateETag, value.candidateAt = list, response.ETag, response.LastModified
-		return outcome[crlValue]{value: value, got: true}, join(signed, flawed(unfit))
+		return cache.Outcome[crlValue]{Value: value, Got: true}, join(signed, flawed(unfit))
 	}
-	c.options.Memory.release(listSize(list))
-	return outcome[crlValue]{}, signed
+	c.options.Memory.shares.Give(owner, listSize(list))
+	return cache.Outcome[crlValue]{}, signed
 }
 
 // flawed is the error of a list that clears no certificate; nil for none.
@@ -194,18 +196,18 @@ func isKind(err error, kinds ...crl.Kind) bool {
 // tolerant is a writer whose failure fails nothing: Commit tells.
 type tolerant struct {
 	io.Writer
-	flight *flight
+	exchange *cache.Exchange
 }
 
 func (t tolerant) Write(b []byte) (int, error) {
-	t.flight.held.Store(true)
+	t.exchange.Ours(true)
 	t.Writer.Write(b)
-	t.flight.held.Store(false)
+	t.exchange.Ours(false)
 	return len(b), nil
 }
 
 // read reads a list that may take the place of what is known.
-func (a *listQuestion) read(body io.Reader, before crlValue) (*crl.List, error) {
+func (a *listQuestion) read(body io.Reader, before crlValue, owner cache.Anchor) (*crl.List, error) {
 	memory := a.checker.options.Memory
 	known := before.verified
 	if known != nil && !a.target.Covers(known) {
@@ -225,51 +227,51 @@ func (a *listQuestion) read(body io.Reader, before crlValue) (*crl.List, error) 
 		},
 		Reserve: func(n int) error {
 			for {
-				err := memory.reserve(int64(n))
+				err := memory.shares.Take(owner, int64(n))
 				if err == nil {
 					reserved += int64(n)
 					return nil
 				}
-				if !a.room() {
+				if !a.checker.lists.DropIdle(a.key) {
 					return err
 				}
 			}
 		},
 	})
 	// From now on it is what the list takes that counts.
-	memory.release(reserved)
+	memory.shares.Give(owner, reserved)
 	if err != nil {
 		return nil, fmt.Errorf("reading the CRL: %w", err)
 	}
-	memory.used.Add(listSize(list))
+	memory.shares.Give(owner, -listSize(list))
 	return list, nil
 }
 
 // fromDisk returns the list that is kept on disk, judged as if it had just
 // come. One whose time is over still says who is revoked.
-func (a *listQuestion) fromDisk() outcome[crlValue] {
+func (a *listQuestion) fromDisk() cache.Outcome[crlValue] {
 	c := a.checker
 	if c.options.State == nil {
-		return outcome[crlValue]{}
+		return cache.Outcome[crlValue]{}
 	}
 	entry, err := c.options.State.Read(statedir.CRL, a.stored)
 	if err != nil {
-		return outcome[crlValue]{}
+		return cache.Outcome[crlValue]{}
 	}
 	defer entry.Body.Close()
-	list, err := a.read(entry.Body, crlValue{})
+	list, err := a.read(entry.Body, crlValue{}, a.anchor)
 	if err != nil {
-		return outcome[crlValue]{}
+		return cache.Outcome[crlValue]{}
 	}
 	if a.signed(list) != nil {
-		c.options.Memory.release(listSize(list))
-		return outcome[crlValue]{}
+		c.options.Memory.shares.Give(a.anchor, listSize(list))
+		return cache.Outcome[crlValue]{}
 	}
 	c.committed.later(a.stored, list.ThisUpdate)
 	unfit := list.Unfit(c.now())
 	if unfit != nil && !isKind(unfit, crl.Stale) {
-		return outcome[crlValue]{value: crlValue{candidate: list, candidateETag: entry.ETag, candidateAt: entry.LastModified}, got: true, err: flawed(unfit)}
+		return cache.Outcome[crlValue]{Value: crlValue{anchor: a.anchor, candidate: list, candidateETag: entry.ETag, candidateAt: entry.LastModified}, Got: true, Err: flawed(unfit)}
 	}
-	value := crlValue{verified: list, etag: entry.ETag, lastModified: entry.LastModified}
-	return outcome[crlValue]{value: value, got: true, known: knownSince(entry, minCRLAge, c.now()), until: list.NextUpdate, err: flawed(unfit)}
+	value := crlValue{anchor: a.anchor, verified: list, etag: entry.ETag, lastModified: entry.LastModified}
+	return cache.Outcome[crlValue]{Value: value, Got: true, Known: knownSince(entry, minCRLAge, c.now()), Until: list.NextUpdate, Err: flawed(unfit)}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/revocation/cache"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
 )
@@ -20,7 +21,6 @@ type coverage struct {
 func (v *coverage) add(out crl.Outcome, f finding) bool {
 	v.reasons |= out.Reasons
 	v.until = earliest(earliest(v.until, f.until), out.Until)
-	v.basis = append(v.basis, f.basis...)
 	v.doubtful = v.doubtful || f.doubtful
 	// The answer is as old as its oldest part.
 	v.thisUpdate = earliest(v.thisUpdate, out.ThisUpdate)
@@ -53,7 +53,6 @@ func (i *inquiry) folder(p pair, target *crl.Target, key certKey, above []pair, 
 			err = join(err, refused)
 			// Its time may come, though the folder does not change.
 			v.until = earliest(v.until, earliest(f.until, i.now().Add(folderAgain)))
-			v.basis = append(v.basis, f.basis...)
 			continue
 		}
 		answered[scope] = true
@@ -87,8 +86,11 @@ func (i *inquiry) folderRead() error {
 func (i *inquiry) points(p pair, target *crl.Target, key certKey, above []pair, v *coverage, m *missing) (f finding, done bool) {
 	visited := make(map[string]bool)
 	for _, point := range target.Points {
-		if len(point.URLs) == 0 {
+		if len(point.URLs) == 0 && len(point.Others) == 0 {
 			m.add("CRL distribution point", failed(errors.New("it has no http or https address")))
+		}
+		for uri, err := range point.Others {
+			m.add("CRL "+shown(uri), failed(err))
 		}
 		for _, address := range point.URLs {
 			if len(visited) == maxURLs {
@@ -191,23 +193,21 @@ func (i *inquiry) list(p pair, target *crl.Target, address string, above []pair,
 	a := &listQuestion{
 		checker: c, visit: i.visit(p, issuerID, address),
 		target: target, trust: i.trust, issuerCert: p.issuer, anchorCert: p.anchor,
-		key: slotKey(digest([]byte("crl"), issuerID[:], []byte(address))),
+		key: cache.Key(digest([]byte("crl"), issuerID[:], []byte(address))),
 		// The key of the issuer signs, whichever of its certificates leads there.
 		stored: statedir.Key(digest([]byte("crl"), p.issuer.RawSubject, p.issuer.RawSubjectPublicKeyInfo, []byte(address))),
 	}
-	slot := c.lists.get(a.key)
-	a.room = func() bool { return c.lists.dropOldest(slot) }
-	r := await(i, slot, question[crlValue]{
-		asked: a.asked, anchor: a.anchor, ttl: max(i.settings.CertCacheTTL, minCRLAge), patient: i.settings.Mode == Strict, exchange: a.exchange,
-	})
-	f.until, f.basis = r.until, Basis{r.mark}
-	err := r.err
-	for _, list := range r.value.newestFirst() {
+	r := c.lists.Get(i.ctx, a.key, cache.Question[crlValue]{
+		Way: a.asked, Anchor: a.anchor, TTL: max(i.settings.CertCacheTTL, minCRLAge), Patient: i.settings.Mode == Strict, Fetch: a.exchange,
+	}, i.now)
+	f.until = r.Until
+	err := r.Err
+	for _, list := range r.Value.newestFirst() {
 		out, refused := i.judge(p, target, list, nil, above, f)
 		// A list whose time is over still says who is revoked.
-		if refused == nil && (r.usable || out.Revoked || list == r.value.candidate) {
-			if list == r.value.candidate && out.Flaw == nil {
-				slot.amend(promoted(list, i.now()))
+		if refused == nil && (r.Usable || out.Revoked || list == r.Value.candidate) {
+			if list == r.Value.candidate && out.Flaw == nil {
+				c.lists.Update(a.key, promoted(list, i.now()))
 			}
 			return out, nil
 		}

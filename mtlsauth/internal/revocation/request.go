@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 
+	"mtls-auth/mtlsauth/internal/revocation/cache"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
 )
@@ -17,10 +18,10 @@ import (
 // fetch asks by GET where that is short enough for caches on the way (RFC 5019,
 // section 5), and by POST unless that gave good or revoked: there are responders
 // that do not know GET, and say so in any way.
-func (a *statusQuestion) fetch(f *flight, before ocsp.Answer, has bool) (answer ocsp.Answer, response []byte, err error) {
+func (a *statusQuestion) fetch(x *cache.Exchange, before ocsp.Answer, has bool) (answer ocsp.Answer, response []byte, err error) {
 	c := a.checker
 	request := ocsp.Request(a.issuerCert, a.serial, a.rawIssuer)
-	err = c.connect(f, a.visit, func(ctx context.Context) error {
+	err = c.connect(x, a.visit, func(ctx context.Context) error {
 		asked := postKey{a.issuer, a.address}
 		_, posts := c.postOnly.Load(asked)
 		url, short := getAddress(a.address, request)

@@ -8,6 +8,7 @@ import (
 
 	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/address"
+	"mtls-auth/mtlsauth/internal/revocation/cache"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
 )
 
@@ -33,22 +34,22 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 		checker: c, visit: i.visit(p, issuerID, address), ttl: i.settings.CertCacheTTL,
 		issuerCert: issuer, serial: p.cert.SerialNumber(), notAfter: p.cert.NotAfter, cert: key,
 		rawIssuer: p.cert.RawIssuer, own: i.own,
-		key: slotKey(digest([]byte("ocsp"), issuerID[:], []byte(address), p.cert.Serial, i.ownID)),
+		key: cache.Key(digest([]byte("ocsp"), issuerID[:], []byte(address), p.cert.Serial, i.ownID)),
 	}
 	if bytes.Equal(a.rawIssuer, issuer.RawSubject) {
 		a.rawIssuer = issuer.RawSubject // of what is kept anyway
 	}
-	r := await(i, c.answers.get(a.key), question[ocsp.Answer]{
-		asked: a.asked, anchor: a.anchor, ttl: a.ttl, patient: i.settings.Mode == Strict, current: true, exchange: a.exchange,
-	})
-	f := finding{until: r.until, basis: Basis{r.mark}, err: r.err}
-	if !r.usable {
-		if isOurs(r.err) {
+	r := c.answers.Get(i.ctx, a.key, cache.Question[ocsp.Answer]{
+		Way: a.asked, Anchor: a.anchor, TTL: a.ttl, Patient: i.settings.Mode == Strict, Current: true, Fetch: a.exchange,
+	}, i.now)
+	f := finding{until: r.Until, err: r.Err}
+	if !r.Usable {
+		if isOurs(r.Err) {
 			f.state = limited
 		}
 		return f
 	}
-	if signer := r.value.Responder; signer != nil {
+	if signer := r.Value.Responder; signer != nil {
 		if err := i.vouchFor([]pair{{signer, p.issuer, p.anchor}}, above, &f); err != nil {
 			f.err = err
 			if isOurs(err) {
@@ -57,13 +58,13 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 			return f
 		}
 	}
-	switch r.value.Status {
+	switch r.Value.Status {
 	case ocsp.Good:
-		f.state, f.thisUpdate = good, r.value.ThisUpdate
+		f.state, f.thisUpdate = good, r.Value.ThisUpdate
 	case ocsp.Revoked:
 		f.state, f.err = revoked, fmt.Errorf("revoked, says OCSP responder %s", shown(address))
 		if !f.doubtful {
-			c.revoked.add(key, seen(r.value, p.cert.NotAfter), i.now())
+			c.revoked.add(key, seen(r.Value, p.cert.NotAfter), i.now())
 		}
 	default:
 		f.state, f.err = unheardOf, errUnheardOf

@@ -42,7 +42,6 @@ const maxRevoked = 100_000
 // revokedCertificates remembers whose revocation was verified: it outlives the
 // answer that said so, and the silence of whoever would have to say it again.
 type revokedCertificates struct {
-	groups   *groups
 	replaced *atomic.Uint64 // counts what is added and taken back
 
 	mu     sync.Mutex
@@ -71,7 +70,7 @@ func (s revocationSeen) supersedes(before revocationSeen) bool {
 }
 
 func newRevokedCertificates(replaced *atomic.Uint64) *revokedCertificates {
-	return &revokedCertificates{groups: newGroups(), replaced: replaced, byCert: make(map[certKey]revocationSeen)}
+	return &revokedCertificates{replaced: replaced, byCert: make(map[certKey]revocationSeen)}
 }
 
 // get returns what is remembered of a certificate at an instant.
@@ -85,8 +84,7 @@ func (r *revokedCertificates) get(key certKey, now time.Time) (revocationSeen, b
 	return seen, ok
 }
 
-// add remembers a revocation. What is new ends the decisions about the
-// certificate that others have made.
+// add remembers a revocation.
 func (r *revokedCertificates) add(key certKey, seen revocationSeen, now time.Time) {
 	if now.After(seen.until) {
 		return
@@ -102,7 +100,7 @@ func (r *revokedCertificates) add(key certKey, seen revocationSeen, now time.Tim
 	}
 	r.byCert[key] = seen
 	if !known {
-		r.changed(key)
+		r.replaced.Add(1)
 	}
 }
 
@@ -137,12 +135,6 @@ func (r *revokedCertificates) clear(key certKey, thisUpdate, now time.Time) bool
 		return false
 	}
 	delete(r.byCert, key)
-	r.changed(key)
-	return true
-}
-
-// changed ends what was decided about a certificate.
-func (r *revokedCertificates) changed(key certKey) {
-	r.groups.of(key).Add(1)
 	r.replaced.Add(1)
+	return true
 }

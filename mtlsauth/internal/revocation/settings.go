@@ -79,8 +79,6 @@ type Result struct {
 	Standing []int
 	// Until is when to check again; zero where nothing was asked.
 	Until time.Time
-	// Basis is what the result rests on: it is over when any of it is replaced.
-	Basis Basis
 	// Notes say in a pass whose status could not be had, and why.
 	Notes []string
 	// Err is the cause of anything but a pass.

@@ -26,9 +26,7 @@ const (
 func (i *inquiry) status(p pair, above []pair) finding {
 	c := i.checker
 	key := certKeyOf(p.cert, p.issuer, i.ownID)
-	mark := markOf(c.revoked.groups.of(key))
 	f := i.ask(p, key, append(slices.Clip(above), p))
-	f.basis = append(f.basis, mark)
 	switch {
 	case f.state == revoked:
 	case f.state == good && !f.doubtful:
@@ -64,7 +62,7 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 		return f
 	}
 	f := failed(found.err)
-	f.until, f.basis = found.until, found.basis
+	f.until = found.until
 	m.add("-crl-dir", f)
 	responders, others := responders(p.cert)
 	m.err = join(m.err, others)
@@ -94,13 +92,13 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 	case m.limited:
 		return finding{state: limited, err: m.err}
 	case unheard:
-		return finding{state: unheardOf, until: m.until, basis: m.basis, err: join(errUnheardOf, m.err)}
+		return finding{state: unheardOf, until: m.until, err: join(errUnheardOf, m.err)}
 	case !named:
-		return finding{state: silent, basis: m.basis, err: join(errNoAddress, m.err)}
+		return finding{state: silent, err: join(errNoAddress, m.err)}
 	case m.err == nil:
 		m.err = errors.New("the CRLs do not speak of all reasons")
 	}
-	return finding{until: m.until, basis: m.basis, err: m.err}
+	return finding{until: m.until, err: m.err}
 }
 
 // circular reports a certificate whose status is being asked already, or too
@@ -123,7 +121,6 @@ func (i *inquiry) circular(p pair, above []pair) bool {
 func (i *inquiry) vouchFor(pairs []pair, above []pair, f *finding) error {
 	for _, p := range pairs {
 		s := i.status(p, above)
-		f.basis = append(f.basis, s.basis...)
 		f.until = earliest(f.until, s.until)
 		if s.verdict(i.settings.Mode, i.trust.Configured(p.cert)) != Passed {
 			return fmt.Errorf("its signer, %s: %w", describe(p.cert), s.err)
@@ -131,29 +128,4 @@ func (i *inquiry) vouchFor(pairs []pair, above []pair, f *finding) error {
 		f.doubtful = f.doubtful || s.state == unusable || s.doubtful
 	}
 	return nil
-}
-
-// await returns what a slot knows, once the exchange that it needs is over.
-func await[V any](i *inquiry, s *slot[V], q question[V]) reply[V] {
-	c := i.checker
-	if i.ctx.Err() != nil { // nobody would wait for what is asked now
-		return s.untried(errBudget, i.now())
-	}
-	r, f := s.look(q, i.now(), launch[V](c))
-	if f == nil {
-		return r
-	}
-	if !c.waiting.enter() {
-		return s.untried(limitError("requests that wait for certificate status", maxWaiting), i.now())
-	}
-	defer c.waiting.leave()
-	select {
-	case <-f.done:
-		return s.settle(q, f, i.now())
-	case <-i.ctx.Done():
-		if f.held.Load() {
-			return s.untried(errHeld, i.now())
-		}
-		return s.untried(errBudget, i.now())
-	}
 }

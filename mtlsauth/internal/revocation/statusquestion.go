@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/revocation/cache"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
 )
@@ -23,7 +24,7 @@ type statusQuestion struct {
 	own        []*certificate.Certificate // the operator's own responders
 	notAfter   time.Time
 	cert       certKey
-	key        slotKey
+	key        cache.Key
 }
 
 func (a *statusQuestion) options(now time.Time) ocsp.Options {
@@ -31,27 +32,27 @@ func (a *statusQuestion) options(now time.Time) ocsp.Options {
 }
 
 // exchange asks, and judges the answer. What the disk knows comes first.
-func (a *statusQuestion) exchange(f *flight, before ocsp.Answer, has bool) outcome[ocsp.Answer] {
+func (a *statusQuestion) exchange(x *cache.Exchange, before ocsp.Answer, has bool) cache.Outcome[ocsp.Answer] {
 	c := a.checker
-	var kept outcome[ocsp.Answer]
+	var kept cache.Outcome[ocsp.Answer]
 	if !has {
-		f.held.Store(true)
+		x.Ours(true)
 		kept = a.fromDisk()
-		f.held.Store(false)
-		if kept.got {
-			if before, has = kept.value, true; c.now().Before(kept.known.Add(a.ttl)) {
+		x.Ours(false)
+		if kept.Got {
+			if before, has = kept.Value, true; c.now().Before(kept.Known.Add(a.ttl)) {
 				return kept
 			}
 		}
 	}
-	answer, response, err := a.fetch(f, before, has)
+	answer, response, err := a.fetch(x, before, has)
 	if err != nil {
 		c.failed("certificate status cannot be had from an OCSP responder", a.address, err)
-		kept.err = err
+		kept.Err, kept.Retry = err, retry(err)
 		return kept
 	}
 	a.note(answer)
-	f.held.Store(true)
+	x.Ours(true)
 	if !a.contradicted(answer) {
 		a.toDisk(a.key, response)
 	}
@@ -59,11 +60,15 @@ func (a *statusQuestion) exchange(f *flight, before ocsp.Answer, has bool) outco
 		a.toDisk(a.revokedKey(), response)
 	}
 	now := c.now()
-	renewed := has && !kept.got
-	return outcome[ocsp.Answer]{
-		value: answer, got: true, same: renewed && equal(answer, before), agrees: renewed && agrees(answer, before),
-		known: now, until: answer.Until,
+	change := cache.Replaced
+	switch {
+	case !has || kept.Got:
+	case equal(answer, before):
+		change = cache.Confirmed
+	case agrees(answer, before):
+		change = cache.Agrees
 	}
+	return cache.Outcome[ocsp.Answer]{Value: answer, Got: true, Change: change, Known: now, Until: answer.Until}
 }
 
 // judge judges a response. What is wrong with it does not keep a revocation in it
@@ -135,7 +140,7 @@ func (a *statusQuestion) contradicted(answer ocsp.Answer) bool {
 
 // fromDisk returns the answer that is kept on disk, judged as if it had just
 // come. A revocation counts though its time is over.
-func (a *statusQuestion) fromDisk() (out outcome[ocsp.Answer]) {
+func (a *statusQuestion) fromDisk() (out cache.Outcome[ocsp.Answer]) {
 	if a.checker.options.State == nil {
 		return out
 	}
@@ -153,11 +158,11 @@ func (a *statusQuestion) fromDisk() (out outcome[ocsp.Answer]) {
 		return out
 	}
 	a.note(answer)
-	return outcome[ocsp.Answer]{value: answer, got: true, known: knownSince(entry, a.ttl, now), until: answer.Until}
+	return cache.Outcome[ocsp.Answer]{Value: answer, Got: true, Known: knownSince(entry, a.ttl, now), Until: answer.Until}
 }
 
 // stored reads an entry of the disk.
-func (a *statusQuestion) stored(key slotKey) (*statedir.Entry, []byte, bool) {
+func (a *statusQuestion) stored(key cache.Key) (*statedir.Entry, []byte, bool) {
 	entry, err := a.checker.options.State.Read(statedir.OCSP, statedir.Key(key))
 	if err != nil {
 		return nil, nil, false
@@ -178,9 +183,11 @@ func knownSince(entry *statedir.Entry, ttl time.Duration, now time.Time) time.Ti
 
 // revokedKey is where a revocation for good lies besides: under the name and key
 // of the issuer, for whoever comes by another certificate of it.
-func (a *statusQuestion) revokedKey() slotKey { return slotKey(digest([]byte("revoked"), a.cert[:])) }
+func (a *statusQuestion) revokedKey() cache.Key {
+	return cache.Key(digest([]byte("revoked"), a.cert[:]))
+}
 
-func (a *statusQuestion) toDisk(key slotKey, response []byte) {
+func (a *statusQuestion) toDisk(key cache.Key, response []byte) {
 	c := a.checker
 	if c.options.State == nil {
 		return

@@ -33,6 +33,8 @@ type Point struct {
 	// URLs are its http and https addresses in their normal form, in the order of
 	// the certificate. A point may have none.
 	URLs []string
+	// Others is what is wrong with its other addresses; nil for nothing.
+	Others map[string]error
 
 	names     generalNames // of the distribution point, in full; nil where absent
 	crlIssuer generalNames // nil where the certificate's issuer is meant
@@ -161,9 +163,15 @@ func (p *Point) readName(content cryptobyte.String, base []byte) *Error {
 		return err
 	}
 	for _, uri := range p.names.uris() {
-		if u, err := address.Parse(uri); err == nil {
+		u, err := address.Parse(uri)
+		if err == nil {
 			p.URLs = append(p.URLs, u.String())
+			continue
 		}
+		if p.Others == nil {
+			p.Others = make(map[string]error)
+		}
+		p.Others[uri] = err
 	}
 	return nil
 }

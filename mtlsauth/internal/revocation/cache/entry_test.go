@@ -1,10 +1,9 @@
-package revocation
+package cache
 
 import (
 	"errors"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,7 +33,7 @@ func TestWaysOfAskingDoNotShareExchanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWell(t)
 		var wg sync.WaitGroup
-		for _, way := range []func(*question[int]){timeout(time.Second), timeout(2 * time.Second), by("proxy:1"), by("proxy:2")} {
+		for _, way := range []func(*Question[int]){timeout(time.Second), timeout(2 * time.Second), by("proxy:1"), by("proxy:2")} {
 			wg.Go(func() { w.ask(way) })
 			wg.Go(func() { w.ask(way) })
 		}
@@ -47,7 +46,7 @@ func TestTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWell(t)
 		r := w.expect("first", 1, time.Second)
-		if got := time.Until(r.until); got != time.Minute {
+		if got := time.Until(r.Until); got != time.Minute {
 			t.Errorf("to ask again in %v, want a minute", got)
 		}
 		// Nobody asks for long, so that nobody keeps it up to date.
@@ -104,8 +103,8 @@ func TestInUseIsRenewedInTheBackground(t *testing.T) {
 			for range 600 {
 				time.Sleep(time.Second)
 				began := time.Now()
-				if r := w.ask(ttl(test.ttl)); !r.usable || time.Since(began) != 0 {
-					t.Fatalf("a request waited for %v, usable is %v", time.Since(began), r.usable)
+				if r := w.ask(ttl(test.ttl)); !r.Usable || time.Since(began) != 0 {
+					t.Fatalf("a request waited for %v, usable is %v", time.Since(began), r.Usable)
 				}
 			}
 			if got := w.drawn() - 1; got < test.want-1 || got > test.want+1 {
@@ -133,13 +132,13 @@ func TestIdlePastTTL(t *testing.T) {
 		n := w.drawn()
 		w.set(func() { w.err = errDown })
 		r := w.expect("while it is down", n, time.Second)
-		if got := time.Until(r.until); got != time.Second {
+		if got := time.Until(r.Until); got != time.Second {
 			t.Errorf("to ask again in %v, want a second", got)
 		}
 		w.expect("before the next attempt", n, 0)
 		time.Sleep(time.Hour)
-		if r := w.expect("past its life", 0, time.Second); !errors.Is(r.err, errDown) {
-			t.Errorf("past its life: %v, want that it is down", r.err)
+		if r := w.expect("past its life", 0, time.Second); !errors.Is(r.Err, errDown) {
+			t.Errorf("past its life: %v, want that it is down", r.Err)
 		}
 	})
 }
@@ -165,8 +164,8 @@ func TestPanicInAnExchange(t *testing.T) {
 		w := newWell(t)
 		w.dry = true
 		r := w.expect("a panic", 0, time.Second)
-		if !errors.Is(r.err, errPanic) || !strings.Contains(r.err.Error(), "dry") {
-			t.Errorf("got %v", r.err)
+		if !errors.Is(r.Err, ErrPanic) || !strings.Contains(r.Err.Error(), "dry") {
+			t.Errorf("got %v", r.Err)
 		}
 		w.set(func() { w.dry = false })
 		time.Sleep(3 * time.Second)
@@ -174,38 +173,39 @@ func TestPanicInAnExchange(t *testing.T) {
 	})
 }
 
-func TestVersions(t *testing.T) {
+// What is replaced by another value counts, once; what fails, agrees or confirms
+// does not.
+func TestReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWell(t)
-		failing := Basis{w.expect("first", 1, time.Second).mark}
-		stands := func(what string, b Basis, want bool) {
+		w.expect("first", 1, time.Second)
+		counts := func(what string, want uint64) {
 			t.Helper()
-			if b.Stands() != want {
-				t.Errorf("%s: stands is %v", what, !want)
+			if got := w.options.Replaced.Load(); got != want {
+				t.Errorf("%s: %d were replaced, want %d", what, got, want)
 			}
 		}
-		stands("nothing happened", failing, true)
+		counts("the first value", 0)
 		w.set(func() { w.err = errDown })
 		time.Sleep(2 * time.Minute)
 		w.ask()
-		stands("an exchange failed", failing, true)
+		counts("an exchange failed", 0)
 		w.set(func() { w.err, w.same = nil, true })
 		time.Sleep(10 * time.Minute)
 		w.expect("confirmed", 1, time.Second)
-		stands("it was confirmed", failing, true)
-		if r := w.ask(); time.Until(r.until) != time.Minute {
-			t.Errorf("confirmed: to ask again in %v, want a minute", time.Until(r.until))
+		counts("it was confirmed", 0)
+		if r := w.ask(); time.Until(r.Until) != time.Minute {
+			t.Errorf("confirmed: to ask again in %v, want a minute", time.Until(r.Until))
 		}
 		w.set(func() { w.same = false })
 		time.Sleep(2 * time.Minute)
-		r := w.ask()
-		stands("it was replaced", failing, false)
-		kept := Basis{r.mark}
-		stands("what replaced it", kept, true)
-		w.slot.end()
-		stands("nobody keeps it up to date any more", kept, false)
-		// Whoever holds the slot still gets nothing of what it was.
-		if r := w.ask(serving); r.has || r.usable {
+		w.ask()
+		if w.options.Replaced.Load() == 0 {
+			t.Error("a value that was replaced does not count")
+		}
+		w.entry.end()
+		// A request that still has the entry gets nothing of what it was.
+		if r := w.ask(serving); r.Has || r.Usable {
 			t.Errorf("after its end: %+v", r)
 		}
 	})
@@ -215,7 +215,7 @@ func TestVersions(t *testing.T) {
 // live longer.
 func TestClockThatIsSet(t *testing.T) {
 	known := time.Now()
-	s := &slot[int]{version: new(atomic.Uint64), has: true, known: known, until: known.Round(0).Add(time.Hour)}
+	s := &entry[int]{has: true, known: known, until: known.Round(0).Add(time.Hour)}
 	for _, test := range []struct {
 		name   string
 		passed time.Duration // by the monotonic clock

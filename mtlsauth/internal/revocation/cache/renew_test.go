@@ -1,10 +1,9 @@
-package revocation
+package cache
 
 import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,39 +49,50 @@ func TestPlan(t *testing.T) {
 	})
 }
 
-// Many that are due at once are renewed so many at a time.
-func TestManyRenewals(t *testing.T) {
+// Renewals wait behind what requests ask for.
+func TestRenewalsComeLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New(Options{})
+		xs := NewExchanges(func(error) {})
 		ctx, cancel := context.WithCancel(context.Background())
-		go c.Run(ctx)
-		const many = 10 * maxRenewals
-		var running, most, renewed atomic.Int64
-		q := question[int]{ttl: time.Minute, exchange: func(*flight, int, bool) outcome[int] {
-			most.Store(max(most.Load(), running.Add(1)))
+		defer cancel()
+		go xs.Run(ctx)
+		c := New(Options[int]{Exchanges: xs, Most: 1000})
+		renewed := 0
+		fetch := func(x *Exchange, _ int, has bool) Outcome[int] {
+			leave, err := x.Enter()
+			if err != nil {
+				return Outcome[int]{Err: err}
+			}
+			defer leave()
+			if has {
+				renewed++ // one at a time: the mutex of the bubble's turns
+			}
 			time.Sleep(time.Second)
-			running.Add(-1)
-			renewed.Add(1)
 			now := time.Now()
-			return outcome[int]{value: 1, got: true, known: now, until: now.Add(time.Hour)}
-		}}
-		slots := newTable[int](many, nil, nil)
-		now := time.Now()
-		i := &inquiry{checker: c, ctx: ctx, began: now, clock: now}
+			return Outcome[int]{Value: 1, Got: true, Known: now, Until: now.Add(time.Hour)}
+		}
+		ask := func(n int) time.Duration {
+			began := time.Now()
+			c.Get(ctx, Key{byte(n), byte(n >> 8)}, Question[int]{Anchor: Anchor{1}, TTL: time.Minute, Fetch: fetch}, time.Now)
+			return time.Since(began)
+		}
+		const many = 320
 		var wg sync.WaitGroup
 		for n := range many {
-			wg.Go(func() { await(i, slots.get(slotKey{byte(n), byte(n >> 8)}), q) })
+			wg.Go(func() { ask(n) })
 		}
 		wg.Wait()
-		renewed.Store(0)
-		most.Store(0)
-		time.Sleep(90 * time.Second)
-		if renewed.Load() != many || most.Load() != maxRenewals {
-			t.Errorf("%d renewals, %d at once, want %d, %d at once", renewed.Load(), most.Load(), many, maxRenewals)
+		time.Sleep(time.Minute - 10*time.Second + 500*time.Millisecond) // ten waves; the first are due
+		time.Sleep(2 * time.Second)
+		if took := ask(many); took > 3*time.Second {
+			t.Errorf("a request waited for %v behind renewals", took)
 		}
-		if n := c.renewals.n.Load(); n != 0 {
-			t.Errorf("%d renewals are counted after all is over", n)
+		time.Sleep(20 * time.Second)
+		if renewed < many {
+			t.Errorf("%d renewals, want %d", renewed, many)
 		}
-		cancel()
+		if n := xs.waiting.Used() + xs.running.Used(); n != 0 {
+			t.Errorf("%d places are taken after all is over", n)
+		}
 	})
 }

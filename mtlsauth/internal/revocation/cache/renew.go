@@ -1,4 +1,4 @@
-package revocation
+package cache
 
 import (
 	"container/heap"
@@ -6,6 +6,50 @@ import (
 	"sync"
 	"time"
 )
+
+// next is when a way of asking is to be renewed, if it is wanted then. What is
+// asked anew at each request is not.
+func (e *entry[V]) next(w *way[V], now time.Time) (time.Time, bool) {
+	if w.failures > 0 {
+		return w.next, true
+	}
+	at := e.due(w.question.TTL)
+	if at.Before(now) {
+		at = now.Add(soon)
+	}
+	return at, w.question.TTL >= soon
+}
+
+// renewAt plans a renewal.
+func (e *entry[V]) renewAt(w *way[V], at time.Time) {
+	e.o.Exchanges.plan.add(at, func() {
+		if next, again := e.renew(w, time.Now()); again {
+			e.renewAt(w, next)
+		}
+	})
+}
+
+// renew starts an exchange if the value is due and was wanted since the last time.
+// It returns when to come again, if so.
+func (e *entry[V]) renew(w *way[V], now time.Time) (time.Time, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	w.planned = false
+	if e.gone || w.exchange != nil || !w.wanted {
+		return time.Time{}, false
+	}
+	// A request may have had it renewed in between.
+	if at, again := e.next(w, now.Add(-soon)); again && at.After(now) {
+		w.at, w.planned = at, true
+		return at, true
+	}
+	if err := e.start(w, &Exchange{renewal: true, retry: w.failures > 0}); err != nil {
+		w.at, w.planned = now.Add(soon), true
+		return w.at, true
+	}
+	w.wanted = false
+	return time.Time{}, false
+}
 
 // plan is what is renewed when. It holds no more than one entry for each way of
 // asking a slot.

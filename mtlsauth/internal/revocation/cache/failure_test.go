@@ -1,4 +1,4 @@
-package revocation
+package cache
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ func TestBackoff(t *testing.T) {
 		w := newWell(t)
 		w.takes, w.err = 100*time.Millisecond, errDown
 		for range 400 {
-			if r := w.ask(patient); r.usable || !errors.Is(r.err, errDown) {
+			if r := w.ask(patient); r.Usable || !errors.Is(r.Err, errDown) {
 				t.Fatalf("got %+v", r)
 			}
 			time.Sleep(50 * time.Millisecond)
@@ -59,15 +59,15 @@ func TestPatience(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		after time.Duration // the first attempt, which fails after a second
-		ways  []func(*question[int])
+		ways  []func(*Question[int])
 		value int
 		wait  time.Duration
 	}{
-		{"before the retry", 500 * time.Millisecond, []func(*question[int]){patient}, 0, 0},
-		{"when the retry is due", time.Second, []func(*question[int]){patient}, 2, time.Second},
+		{"before the retry", 500 * time.Millisecond, []func(*Question[int]){patient}, 0, 0},
+		{"when the retry is due", time.Second, []func(*Question[int]){patient}, 2, time.Second},
 		{"impatient, when the retry is due", time.Second, nil, 0, 0},
 		{"impatient, while it runs", 1500 * time.Millisecond, nil, 0, 0},
-		{"patient, while it runs", 1500 * time.Millisecond, []func(*question[int]){patient}, 2, 500 * time.Millisecond},
+		{"patient, while it runs", 1500 * time.Millisecond, []func(*Question[int]){patient}, 2, 500 * time.Millisecond},
 		{"impatient, long after", 20 * time.Second, nil, 2, 0},
 	} {
 		bubble(t, test.name, func(t *testing.T) {
@@ -106,17 +106,17 @@ func TestFailuresAreKeptApart(t *testing.T) {
 func TestLimitIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWell(t)
-		w.err = limitError("things", 1)
-		if r := w.expect("a limit", 0, time.Second); !errors.Is(r.err, ErrLimit) {
-			t.Errorf("got %v, want ErrLimit", r.err)
+		w.err = fmt.Errorf("%w: things", ErrLimit)
+		if r := w.expect("a limit", 0, time.Second); !errors.Is(r.Err, ErrLimit) {
+			t.Errorf("got %v, want ErrLimit", r.Err)
 		}
 		w.set(func() { w.err = nil })
 		w.expect("at once after it", 2, time.Second)
 	})
-	// Nor is a breaker that is open one failure more: it says itself when.
+	// An error may say itself when to try again.
 	synctest.Test(t, func(t *testing.T) {
 		w := newWell(t)
-		w.err = &brokenError{time.Now().Add(7 * time.Second), errDown}
+		w.err, w.retry = errDown, time.Now().Add(7*time.Second)
 		w.expect("a breaker", 0, time.Second)
 		w.set(func() { w.err = nil })
 		time.Sleep(5 * time.Second)
@@ -127,20 +127,15 @@ func TestLimitIsNoFailure(t *testing.T) {
 }
 
 // There are too many exchanges for one more.
-func TestTooManyFlights(t *testing.T) {
+func TestTooManyExchanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWell(t)
-		w.checker.flights.most = 0
-		if r := w.expect("no exchange may start", 0, 0); !errors.Is(r.err, ErrLimit) {
-			t.Errorf("got %v, want ErrLimit", r.err)
+		w.shared.waiting.most = 0
+		if r := w.expect("no exchange may start", 0, 0); !errors.Is(r.Err, ErrLimit) {
+			t.Errorf("got %v, want ErrLimit", r.Err)
 		}
-		w.checker.flights.most = 1
+		w.shared.waiting.most = 1
 		w.expect("one may", 1, time.Second)
-		w.checker.waiting.most = 0
-		time.Sleep(2 * time.Hour)
-		if r := w.expect("no request may wait", 0, 0); !errors.Is(r.err, ErrLimit) {
-			t.Errorf("got %v, want ErrLimit", r.err)
-		}
 	})
 }
 
@@ -149,43 +144,43 @@ func TestTooManyFlights(t *testing.T) {
 func TestExchangesThatOverlap(t *testing.T) {
 	for _, test := range []struct {
 		name string
-		slow outcome[int]
+		slow Outcome[int]
 		want int
 	}{
-		{"an earlier answer", outcome[int]{value: 50, got: true}, 200},
-		{"a later answer", outcome[int]{value: 300, got: true}, 300},
-		{"what was known is confirmed", outcome[int]{value: 100, got: true, same: true}, 200},
-		{"an earlier answer that is not good enough", outcome[int]{value: 50, got: true, err: errDown}, 200},
+		{"an earlier answer", Outcome[int]{Value: 50, Got: true}, 200},
+		{"a later answer", Outcome[int]{Value: 300, Got: true}, 300},
+		{"what was known is confirmed", Outcome[int]{Value: 100, Got: true, Change: Confirmed}, 200},
+		{"an earlier answer that is not good enough", Outcome[int]{Value: 50, Got: true, Err: errDown}, 200},
 	} {
 		bubble(t, test.name, func(t *testing.T) {
 			w := newWell(t)
-			w.slot.later = func(value, known int) bool { return value > known }
+			w.options.Later = func(value, known int) bool { return value > known }
 			released := map[int]int{}
-			w.slot.release = func(old, kept int) { released[old]++ }
+			w.options.Release = func(old, kept int) { released[old]++ }
 			hours := func(n int) time.Time { return time.Now().Add(time.Duration(n) * time.Hour) }
-			bring := func(after time.Duration, out outcome[int], until int) func(*question[int]) {
+			bring := func(after time.Duration, out Outcome[int], until int) func(*Question[int]) {
 				made := false // retries fail
-				return func(q *question[int]) {
-					q.exchange = func(*flight, int, bool) outcome[int] {
+				return func(q *Question[int]) {
+					q.Fetch = func(*Exchange, int, bool) Outcome[int] {
 						if made {
-							return outcome[int]{err: errDown}
+							return Outcome[int]{Err: errDown}
 						}
 						made = true
 						time.Sleep(after)
-						out.known, out.until = time.Now(), hours(until)
+						out.Known, out.Until = time.Now(), hours(until)
 						return out
 					}
 				}
 			}
-			w.expect("at first", 100, 0, bring(0, outcome[int]{value: 100, got: true}, 10))
+			w.expect("at first", 100, 0, bring(0, Outcome[int]{Value: 100, Got: true}, 10))
 			time.Sleep(2 * time.Minute)
 			go w.ask(ttl(0), timeout(time.Second), bring(20*time.Second, test.slow, 10))
-			go w.ask(ttl(0), timeout(2*time.Second), bring(time.Second, outcome[int]{value: 200, got: true}, 1))
+			go w.ask(ttl(0), timeout(2*time.Second), bring(time.Second, Outcome[int]{Value: 200, Got: true}, 1))
 			time.Sleep(30 * time.Second)
 			w.expect("after both", test.want, 0)
 			if test.want == 200 {
 				time.Sleep(time.Hour)
-				if r := w.slot.untried(nil, time.Now()); r.usable {
+				if r := w.entry.untried(nil, time.Now()); r.Usable {
 					t.Error("the answer lives longer by the other's life")
 				}
 			}
@@ -203,11 +198,11 @@ func TestWaysAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWell(t)
 		w.takes = 0
-		for n := range 4 * maxTries {
+		for n := range 4 * maxWays {
 			w.ask(by(fmt.Sprint("proxy:", n)), ttl(0))
 		}
-		if got := len(w.slot.tries); got > maxTries {
-			t.Errorf("%d ways are remembered, want at most %d", got, maxTries)
+		if got := len(w.entry.ways); got > maxWays {
+			t.Errorf("%d ways are remembered, want at most %d", got, maxWays)
 		}
 	})
 }
