@@ -39,7 +39,7 @@ func TestLimitsOfOurOwn(t *testing.T) {
 		"/long":   checked("STRICT", both, object{"http_timeout": 40_000}),
 		"/strict": checked("STRICT", both, brief), "/ignore": checked("IGNORE_CA_ERROR", both, brief),
 	}, with(t, consumers(consumer(idNobo, "nobody"))))
-	const exchanges = 32 // of one CA, and of one host
+	const exchanges = 32 // of one CA
 	held := make(chan error, exchanges)
 	for n := range exchanges {
 		// An address of its own for each: three that hang hold back all others
@@ -63,7 +63,6 @@ func TestLimitsOfOurOwn(t *testing.T) {
 	}{
 		{"one exchange too many of a CA", root.Client("late", pki.OCSPServer(host.URL+"/late"))},
 		{"one exchange too many of a CA, by CRL", root.Client("late", root.byCRL())},
-		{"one exchange too many with a host", other.Client("late", pki.OCSPServer(host.URL+"/late"))},
 	} {
 		for _, path := range []string{"/strict", "/ignore"} {
 			within(t, test.name, 5*time.Second, func() { r.expectStatus(test.name, path, test.cert, isOurs, "limit reached") })

@@ -16,10 +16,7 @@ var pkitsDeviations = map[string]string{
 	"4.1.4":   "DSA is not supported",
 	"4.1.5":   "DSA is not supported",
 	"4.3.3":   "names are chained byte for byte",
-	"4.3.4":   "names are chained byte for byte",
-	"4.3.5":   "names are chained byte for byte",
 	"4.3.10":  "names are chained byte for byte",
-	"4.3.11":  "names are chained byte for byte",
 	"4.6.8":   "a CA certificate that is no configured trust anchor is no client's",
 	"4.6.14":  "a CA certificate that is no configured trust anchor is no client's",
 	"4.14.5":  "crypto/x509 cannot parse a distribution point named relative to its issuer",
@@ -30,7 +27,7 @@ var pkitsDeviations = map[string]string{
 // another one would be right by chance.
 var pkitsReasons = map[string]string{
 	"4.4.1": "status_unknown", "4.4.2": "revoked", "4.4.3": "revoked", "4.4.5": "status_unknown", "4.4.6": "status_unknown",
-	"4.4.8": "status_unknown", "4.4.9": "status_unknown", "4.4.11": "status_unknown", "4.4.12": "status_unknown",
+	"4.4.8": "revoked", "4.4.9": "revoked", "4.4.11": "status_unknown", "4.4.12": "status_unknown",
 	"4.5.2": "revoked", "4.5.7": "revoked", "4.7.4": "status_unknown", "4.7.5": "status_unknown",
 	"4.14.8": "status_unknown", "4.14.9": "status_unknown", "4.14.12": "status_unknown", "4.14.14": "status_unknown",
 	"4.14.15": "revoked", "4.14.17": "status_unknown", "4.14.20": "revoked", "4.14.21": "revoked", "4.14.23": "revoked",
