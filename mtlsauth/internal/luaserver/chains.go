@@ -22,6 +22,7 @@ type chains struct {
 
 	mu     sync.Mutex
 	number uint64
+	since  uint64 // the first number under which no chain was given up
 	missed time.Time
 	byLeaf map[[sha256.Size]byte]*string
 	byText map[string]*string // many leaves have the same
@@ -46,6 +47,7 @@ func newChains(process string) *chains {
 func (c *chains) reset() {
 	c.byLeaf, c.byText, c.bytes = make(map[[sha256.Size]byte]*string), make(map[string]*string), 0
 	c.number++
+	c.since = c.number
 }
 
 // session names the TLS sessions whose chains are known.
@@ -55,7 +57,11 @@ func (c *chains) session() string {
 	return c.name()
 }
 
-func (c *chains) name() string { return c.process + "-" + strconv.FormatUint(c.number, 10) }
+func (c *chains) name() string { return c.nameOf(c.number) }
+
+func (c *chains) nameOf(number uint64) string {
+	return c.process + "-" + strconv.FormatUint(number, 10)
+}
 
 // add notes the chain, PEM, that came with a leaf; the latest counts.
 func (c *chains) add(leaf [sha256.Size]byte, chain string) {
@@ -90,14 +96,15 @@ func (c *chains) of(leaf [sha256.Size]byte) string {
 }
 
 // miss notes that a resumed session came without its chain, from a worker that knows this
-// session id. It reports whether that worker has not yet heard of the present one, so
-// that the session may be of an earlier server. Otherwise no request came on the
+// session id. It reports whether that worker has not yet heard that chains were given up,
+// so that the session may be of an earlier server. Otherwise no request came on the
 // connection that made the session: sessions are made again, so that its client sends
 // its chain with the next one.
 func (c *chains) miss(sessions string, now time.Time) (outdated bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if sessions != c.name() {
+	// A worker hears of a miss within two seconds.
+	if sessions != c.name() && (c.number == c.since || sessions != c.nameOf(c.number-1)) {
 		return true
 	}
 	if now.Sub(c.missed) >= missEvery {

@@ -78,6 +78,10 @@ func TestAResumedSessionWhoseChainIsNotKnown(t *testing.T) {
 			t.Errorf("got %+v, in %s and then %s", a.verdict, first, w.chains.session())
 		}
 		time.Sleep(3 * time.Second)
+		if a := ask(first); a.Status != 401 { // it has not yet heard that sessions ended, and no chain was lost
+			t.Errorf("got %+v, want a refusal", a.verdict)
+		}
+		time.Sleep(3 * time.Second)
 		second := w.chains.session()
 		if ask(second); w.chains.session() != second {
 			t.Error("sessions ended twice in a minute")
@@ -101,6 +105,9 @@ func TestChainsAreBounded(t *testing.T) {
 	}
 	if c.session() == first {
 		t.Error("chains were given up, and sessions go on")
+	}
+	if !c.miss(first, time.Now()) {
+		t.Error("a worker that has not heard so is not outdated")
 	}
 	if c.of([32]byte{0, 0}) != "" || c.of([32]byte{231, 3}) != big[:len(big)-999] {
 		t.Error("the last one is not known, or the first one is")
