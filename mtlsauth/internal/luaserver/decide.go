@@ -50,21 +50,38 @@ func (s *Server) decide(e Exchange, q question) error {
 		return x.end(s.fault(x, fmt.Errorf("over %d questions at once", maxDeciding)))
 	}
 	defer s.deciding.Add(-1)
-	p := s.policies.get(q.Policy)
-	if p == nil {
-		definition, err := x.definition()
-		if err == nil {
-			p, err = s.policies.add(q.Policy, definition)
-		}
-		if err != nil {
-			return s.refuse(e, err)
-		}
+	p, err := s.policy(x)
+	if err != nil {
+		return s.refuse(e, err)
 	}
 	s.decisions.Add(1)
 	stop := x.heartbeats()
 	v := s.judge(x, p)
 	stop()
 	return x.end(v)
+}
+
+// policy returns the question's policy, for an unknown one after the worker, or another one
+// that asks by it, was asked for its definition.
+func (s *Server) policy(x *deciding) (*engine.Policy, error) {
+	for {
+		p, made, making := s.policies.get(x.Policy)
+		switch {
+		case p != nil:
+			return p, nil
+		case made != nil:
+			defer made()
+			definition, err := x.definition()
+			if err != nil {
+				return nil, err
+			}
+			defer x.heartbeats()()
+			return s.policies.add(x.Policy, definition)
+		}
+		stop := x.heartbeats()
+		<-making // at most definitionWait, and some for making it
+		stop()
+	}
 }
 
 // maxDefinition bounds a definition, in bytes: a configuration with 10,000 credentials

@@ -18,16 +18,25 @@ import (
 type policies struct {
 	engine *engine.Engine
 
-	mu    sync.Mutex
-	cache *lru.Cache[string, *engine.Policy]
+	mu     sync.Mutex
+	cache  *lru.Cache[string, *engine.Policy]
+	making map[string]chan struct{} // closed when the question that makes it has ended
 }
 
-// maxPolicies bounds them: as many as plugins with different configurations, and for a
-// while as many again after a change of all.
-const maxPolicies = 20_000
+// The bounds: as many as plugins with different configurations, and for a while as many
+// again after a change of all; and the bytes of their definitions, since each change of a
+// large configuration makes another policy.
+const (
+	maxPolicies    = 20_000
+	maxDefinitions = 64 << 20
+)
 
-func newPolicies(e *engine.Engine, most int) *policies {
-	return &policies{engine: e, cache: lru.New(most, 0, func(_ string, p *engine.Policy) { p.Close() })}
+func newPolicies(e *engine.Engine, most int, bytes int64) *policies {
+	return &policies{
+		engine: e,
+		cache:  lru.New(most, bytes, func(_ string, p *engine.Policy) { p.Close() }),
+		making: make(map[string]chan struct{}),
+	}
 }
 
 func (p *policies) len() int {
@@ -36,16 +45,30 @@ func (p *policies) len() int {
 	return p.cache.Len()
 }
 
-// get returns the policy of an id, nil for an unknown one.
-func (p *policies) get(id string) *engine.Policy {
+// get returns the policy of an id. An unknown one is to be made by one question at a time,
+// however many clients come at once after a reload: made ends that, and the others, which
+// get no made, wait for making to be closed and then try again.
+func (p *policies) get(id string) (policy *engine.Policy, made func(), making <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	policy, _ := p.cache.Get(id)
-	return policy
+	if policy, ok := p.cache.Get(id); ok {
+		return policy, nil, nil
+	}
+	if making, ok := p.making[id]; ok {
+		return nil, nil, making
+	}
+	over := make(chan struct{})
+	p.making[id] = over
+	return nil, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.making, id)
+		close(over)
+	}, nil
 }
 
 // add makes the policy of a definition, whose SHA-256 must be the id. A refused
-// configuration makes a policy that refuses every request.
+// configuration makes a policy that refuses every request. The caller has the made of get.
 func (p *policies) add(id, text string) (*engine.Policy, error) {
 	sum := sha256.Sum256([]byte(text))
 	if hex.EncodeToString(sum[:]) != id {
@@ -63,10 +86,6 @@ func (p *policies) add(id, text string) (*engine.Policy, error) {
 	made := p.engine.StartWith(def.Config, entities)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if other, ok := p.cache.Get(id); ok { // another worker's question was faster
-		made.Close()
-		return other, nil
-	}
-	p.cache.Put(id, made, 0)
+	p.cache.Put(id, made, int64(len(text)))
 	return made, nil
 }

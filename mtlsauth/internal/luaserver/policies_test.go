@@ -2,6 +2,7 @@ package luaserver
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/testing/pki"
@@ -10,7 +11,7 @@ import (
 // The least recently used policy goes, and who needs it is asked for it.
 func TestPoliciesAreBounded(t *testing.T) {
 	w := newWorld(t)
-	w.policies = newPolicies(w.Engine, 2)
+	w.policies = newPolicies(w.Engine, 2, 0)
 	root := pki.NewCA("root")
 	shown := root.Client("alice")
 	var ids, texts [3]string
@@ -46,5 +47,22 @@ func TestReplacedEvidenceEndsTheEpoch(t *testing.T) {
 	<-over
 	if w.epochs.now() == before {
 		t.Error("the epoch is the same")
+	}
+}
+
+// Each change of a large configuration makes another policy.
+func TestPoliciesAreBoundedInBytes(t *testing.T) {
+	w := newWorld(t)
+	const size = 100 << 10
+	w.policies = newPolicies(w.Engine, maxPolicies, 5*size)
+	shown := pki.NewCA("root").Client("alice")
+	for i := range 10 {
+		id, text := policyOf(fmt.Sprintf(`%s,"cache_ttl":%d,"san_dirname_matcher":["%s"]`, skipLookup, i, strings.Repeat("x", size)))
+		if a, err := w.ask(id, text, shown); err != nil || a.Reason != "ca_not_loaded" {
+			t.Fatalf("got %+v, %v", a, err)
+		}
+		if n := w.policies.len(); n != min(i+1, 4) {
+			t.Errorf("after %d: %d are kept, want 4 at most", i+1, n)
+		}
 	}
 }

@@ -65,7 +65,7 @@ const (
 // New returns a server. Its Run has to be called.
 func New(o Options) *Server {
 	e := newEpochs()
-	return &Server{Options: o, epochs: e, policies: newPolicies(o.Engine, maxPolicies), chains: newChains(e.process), used: make(chan struct{})}
+	return &Server{Options: o, epochs: e, policies: newPolicies(o.Engine, maxPolicies, maxDefinitions), chains: newChains(e.process), used: make(chan struct{})}
 }
 
 // Drop invalidates all decisions that workers have cached.
