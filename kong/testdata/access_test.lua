@@ -164,8 +164,8 @@ test("what comes of no certificate is not found by its connection", function()
 end)
 
 -- Kong drops the headers that Connection names after all plugins.
-test("Connection does not take the plugin's headers away", function()
-  start("verdict_anonymous")
+local function connection(version)
+  start("verdict_anonymous", { version_num = version })
   for _, case in ipairs({
     { "X-Anonymous-Consumer", "keep-alive" }, { "close, x-anonymous_consumer , X-Consumer-ID", "close" },
     { "X_Client-Cert-Dn,Upgrade", "Upgrade" }, { "X-Custom, x-credential-identifier", "X-Custom" },
@@ -179,6 +179,12 @@ test("Connection does not take the plugin's headers away", function()
       equal(r.ctx.cached_request_headers == nil, case[1] ~= case[2] or case[1] == "X-Custom", case[1])
     end
   end
+end
+
+-- Kong 3.4, and later ones.
+test("Connection does not take the plugin's headers away", function()
+  connection(3004002)
+  connection(3009001)
 end)
 
 test("gRPC", function()

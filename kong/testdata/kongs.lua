@@ -80,7 +80,7 @@ function kongs.new(world, options, request)
     parse_pem_cert = function(pem) return "names:" .. pem:gsub("\n+", " "):gsub("^ ", "") end,
   }
   return {
-    db = db,
+    db = db, version_num = options.version_num,
     configuration = { prefix = "/prefix", pluginserver_names = options.pluginserver_names, database = options.database, pluginservers = options.pluginservers, role = options.role or "traditional" },
     worker_events = { register = function(f, source, event)
       local key = source .. "/" .. event
