@@ -28,7 +28,7 @@ import (
 
 // share says how many of the suite's certificates a run takes: one in so many,
 // and all of them with ORACLE_FULL.
-const share = 4
+const share = 6
 
 func chosen(what string) bool {
 	if os.Getenv("ORACLE_FULL") != "" {
