@@ -12,7 +12,6 @@ import (
 	"encoding/asn1"
 	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -240,8 +239,6 @@ type tuples struct {
 func (t *tuples) add(name string, leaf []byte, presented [][]byte, configured ...[]byte) {
 	t.all = append(t.all, tuple{name: name, leaf: leaf, presented: slices.Clone(presented), configured: slices.Clone(configured)})
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 func keyID(p *party) []byte {
 	sum := sha1.Sum(p.spki)

@@ -123,7 +123,10 @@ func parseEC(parameters, point cryptobyte.String) crypto.PublicKey {
 	}
 	if len(point) > 0 && (point[0] == 2 || point[0] == 3) {
 		if x, y := elliptic.UnmarshalCompressed(curve, point); x != nil {
-			return &ecdsa.PublicKey{Curve: curve, X: x, Y: y}
+			size := len(point) - 1
+			point = append([]byte{4}, make([]byte, 2*size)...)
+			x.FillBytes(point[1 : 1+size])
+			y.FillBytes(point[1+size:])
 		}
 	}
 	key, err := ecdsa.ParseUncompressedPublicKey(curve, point)
