@@ -13,14 +13,10 @@ import (
 
 // pkitsDeviations are vectors that are refused although they are valid.
 var pkitsDeviations = map[string]string{
-	"4.1.4":   "DSA is not supported",
-	"4.1.5":   "DSA is not supported",
-	"4.3.3":   "names are chained byte for byte",
-	"4.3.10":  "names are chained byte for byte",
-	"4.6.8":   "a CA certificate that is no configured trust anchor is no client's",
-	"4.6.14":  "a CA certificate that is no configured trust anchor is no client's",
-	"4.14.5":  "crypto/x509 cannot parse a distribution point named relative to its issuer",
-	"4.14.29": "crypto/x509 cannot parse a distribution point named relative to its issuer",
+	"4.1.4":  "DSA is not supported",
+	"4.1.5":  "DSA is not supported",
+	"4.6.8":  "a CA certificate that is no configured trust anchor is no client's",
+	"4.6.14": "a CA certificate that is no configured trust anchor is no client's",
 }
 
 // pkitsReasons are those of vectors that hang on their CRLs: a refusal for
