@@ -114,7 +114,7 @@ func (a *listQuestion) received(x *cache.Exchange, response *fetch.Response, bef
 	body := io.Reader(response.Body)
 	var disk *statedir.Writer
 	if c.options.State != nil {
-		if w, err := c.options.State.Create(statedir.CRL, a.stored); err == nil {
+		if w, err := c.options.State.Create(statedir.CRL, a.stored, statedir.Meta{ETag: response.ETag, LastModified: response.LastModified}); err == nil {
 			disk = w
 			body = io.TeeReader(body, tolerant{w, x})
 		}
@@ -144,7 +144,7 @@ func (a *listQuestion) received(x *cache.Exchange, response *fetch.Response, bef
 	}
 	if disk != nil {
 		if signed == nil && (unfit == nil || isKind(unfit, crl.Stale) || before.verified == nil) && c.committed.later(a.stored, list.ThisUpdate) {
-			disk.Commit(statedir.Meta{Fetched: now, ETag: response.ETag, LastModified: response.LastModified})
+			disk.Commit(now)
 		} else {
 			disk.Abort()
 		}
@@ -254,12 +254,12 @@ func (a *listQuestion) fromDisk() cache.Outcome[crlValue] {
 	if c.options.State == nil {
 		return cache.Outcome[crlValue]{}
 	}
-	entry, err := c.options.State.Read(statedir.CRL, a.stored)
+	entry, content, err := c.options.State.Read(statedir.CRL, a.stored)
 	if err != nil {
 		return cache.Outcome[crlValue]{}
 	}
-	defer entry.Body.Close()
-	list, err := a.read(entry.Body, crlValue{}, a.anchor)
+	defer content.Close()
+	list, err := a.read(content, crlValue{}, a.anchor)
 	if err != nil {
 		return cache.Outcome[crlValue]{}
 	}

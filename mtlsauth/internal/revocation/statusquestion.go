@@ -162,19 +162,19 @@ func (a *statusQuestion) fromDisk() (out cache.Outcome[ocsp.Answer]) {
 }
 
 // stored reads an entry of the disk.
-func (a *statusQuestion) stored(key cache.Key) (*statedir.Entry, []byte, bool) {
-	entry, err := a.checker.options.State.Read(statedir.OCSP, statedir.Key(key))
+func (a *statusQuestion) stored(key cache.Key) (statedir.Meta, []byte, bool) {
+	entry, content, err := a.checker.options.State.Read(statedir.OCSP, statedir.Key(key))
 	if err != nil {
-		return nil, nil, false
+		return statedir.Meta{}, nil, false
 	}
-	defer entry.Body.Close()
-	response, err := io.ReadAll(io.LimitReader(entry.Body, ocsp.MaxSize))
+	defer content.Close()
+	response, err := io.ReadAll(io.LimitReader(content, ocsp.MaxSize))
 	return entry, response, err == nil
 }
 
 // knownSince is when an entry was fetched. One of unknown age is asked for anew,
 // and serves until then.
-func knownSince(entry *statedir.Entry, ttl time.Duration, now time.Time) time.Time {
+func knownSince(entry statedir.Meta, ttl time.Duration, now time.Time) time.Time {
 	if entry.Fetched.IsZero() {
 		return now.Add(-ttl)
 	}
@@ -192,7 +192,7 @@ func (a *statusQuestion) toDisk(key cache.Key, response []byte) {
 	if c.options.State == nil {
 		return
 	}
-	w, err := c.options.State.Create(statedir.OCSP, statedir.Key(key))
+	w, err := c.options.State.Create(statedir.OCSP, statedir.Key(key), statedir.Meta{})
 	if err != nil {
 		return // statedir has logged it
 	}
@@ -200,5 +200,5 @@ func (a *statusQuestion) toDisk(key cache.Key, response []byte) {
 		w.Abort()
 		return
 	}
-	w.Commit(statedir.Meta{Fetched: c.now()})
+	w.Commit(c.now())
 }

@@ -30,7 +30,7 @@ func open(t *testing.T, o statedir.Options) *statedir.Dir {
 
 // put stores an entry, or returns the first error on the way.
 func put(d *statedir.Dir, kind statedir.Kind, key statedir.Key, body string, m statedir.Meta) error {
-	w, err := d.Create(kind, key)
+	w, err := d.Create(kind, key, m)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func put(d *statedir.Dir, kind statedir.Kind, key statedir.Key, body string, m s
 		w.Abort()
 		return err
 	}
-	return w.Commit(m)
+	return w.Commit(m.Fetched)
 }
 
 func mustPut(t *testing.T, d *statedir.Dir, kind statedir.Kind, key statedir.Key, body string) {
@@ -49,17 +49,14 @@ func mustPut(t *testing.T, d *statedir.Dir, kind statedir.Kind, key statedir.Key
 }
 
 // get reads an entry to its end.
-func get(d *statedir.Dir, kind statedir.Kind, key statedir.Key) (string, *statedir.Entry, error) {
-	entry, err := d.Read(kind, key)
+func get(d *statedir.Dir, kind statedir.Kind, key statedir.Key) (string, statedir.Meta, error) {
+	m, content, err := d.Read(kind, key)
 	if err != nil {
-		return "", nil, err
+		return "", m, err
 	}
-	defer entry.Body.Close()
-	body, err := io.ReadAll(entry.Body)
-	if err != nil {
-		return "", nil, err
-	}
-	return string(body), entry, nil
+	defer content.Close()
+	body, err := io.ReadAll(content)
+	return string(body), m, err
 }
 
 func want(t *testing.T, what string, d *statedir.Dir, kind statedir.Kind, key statedir.Key, body string) {
@@ -139,5 +136,33 @@ func (b *logBuffer) want(t *testing.T, what string, times int, part string) {
 	defer b.mu.Unlock()
 	if got := strings.Count(b.buf.String(), part); got != times {
 		t.Errorf("%s: the log says %q %d times, want %d:\n%s", what, part, got, times, b.buf.String())
+	}
+}
+
+// pathOf is where an entry lies.
+func pathOf(d *statedir.Dir, kind statedir.Kind, n byte) string {
+	return filepath.Join(d.Path(), statedir.FileName(kind, key(n)))
+}
+
+// TestDamagedFiles: what is not an entry is a miss, and the next one takes its
+// place. Bytes that are not those that were written are for the reader to see.
+func TestDamagedFiles(t *testing.T) {
+	d := open(t, statedir.Options{})
+	for name, content := range map[string]string{
+		"empty": "", "one line": "etag\n", "no line break": strings.Repeat("x", 1<<20), "zeros": string(make([]byte, 1<<20)),
+	} {
+		if err := os.WriteFile(pathOf(d, statedir.OCSP, 1), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		wantMiss(t, name, d, statedir.OCSP, key(1))
+		mustPut(t, d, statedir.OCSP, key(1), "new")
+		want(t, name, d, statedir.OCSP, key(1), "new")
+	}
+}
+
+func write(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

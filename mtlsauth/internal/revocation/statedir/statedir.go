@@ -1,32 +1,35 @@
-// Package statedir keeps OCSP answers (RFC 6960, section 4.2) and CRLs (RFC
-// 5280, section 5) on disk, so that they outlive the process. To it they are
-// bytes: it knows neither format and vouches for nothing. Who reads verifies as
-// if the bytes had come from the network.
+// Package statedir keeps OCSP responses and CRLs on disk, so that they outlive the
+// process. To it they are bytes: it knows neither format and vouches for nothing.
+// What is read back is verified by its signature, as if it had come from the
+// network; what is damaged or cut off fails there, and is a miss.
 //
 // # Files
 //
 // Each entry is a file `ocsp-KEY` or `crl-KEY`, KEY in hexadecimal, in a folder
-// that only this user may write to. A file is written under another name and
-// renamed in one step, so several processes may use the folder without locks: a
-// reader has the old entry or the new one, and of two writers the last one wins.
-// A file that is damaged, or is not what its name says, is a miss and removed.
-// Files with other names are never touched.
+// that only this user may write to: two lines with the validators (RFC 9110, section
+// 8.8), then the bytes. Its time of modification is when it was fetched. A file is
+// written under another name and renamed in one step, so several processes may use
+// the folder without locks: a reader has the old entry or the new one, and of two
+// writers the last one wins. Files with other names are never touched.
 //
-// What Commit has returned for survives the end of the process, kill -9
-// included, for the kernel has it then. Nothing is synced to the disk: after a
-// power cut a file may be shorter than its header says or hold other bytes,
-// which its length and checksum show, or be gone. All of that is a miss.
+// What Commit has returned for survives the end of the process, kill -9 included,
+// for the kernel has it then. Nothing is synced to the disk.
 package statedir
 
 import (
+	"bufio"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
+	"time"
 )
 
 const (
@@ -34,9 +37,12 @@ const (
 	// default.
 	DefaultMaxBytes = 1 << 30
 
-	// DefaultMaxFiles holds an OCSP answer for each of some ten thousand
+	// DefaultMaxFiles holds an OCSP response for each of some ten thousand
 	// clients; listing so many takes some 20 ms.
 	DefaultMaxFiles = 10_000
+
+	// maxValidator bounds an ETag. Those in use have less than a hundred bytes.
+	maxValidator = 512
 )
 
 // Kind is the kind of an entry.
@@ -53,6 +59,17 @@ var kindPrefix = [...]string{OCSP: "ocsp-", CRL: "crl-"}
 // Key names an entry: a digest of what was asked for.
 type Key [32]byte
 
+// Meta is what is stored beside the bytes of an entry.
+type Meta struct {
+	// Fetched is when the bytes were had from the network; zero where that is in
+	// the future of the clock, which was wrong then or is now: an entry of unknown
+	// age, to be asked for anew.
+	Fetched time.Time
+	// ETag and LastModified are the validators that came with them, empty if there
+	// were none.
+	ETag, LastModified string
+}
+
 // Options are the bounds of a folder. The zero value is usable.
 type Options struct {
 	// MaxBytes bounds the sizes of all files together, and so of each; 0 is
@@ -61,7 +78,7 @@ type Options struct {
 	// MaxFiles bounds their number; 0 is DefaultMaxFiles.
 	MaxFiles int
 	// Log is told, once, that nothing can be written, and when it can again;
-	// nil for nobody.
+	// nil for nowhere.
 	Log *slog.Logger
 }
 
@@ -75,17 +92,15 @@ type Dir struct {
 	// root is the folder itself, whatever its path leads to in the meantime.
 	root atomic.Pointer[os.Root]
 
-	mu      sync.Mutex // held while files are counted, renamed into place or removed
-	bytes   int64      // of the files there, as far as known
+	mu      sync.Mutex
+	bytes   int64 // of the files there, as far as known; of those being written, too
 	files   int
-	writing int64           // written by us under temporary names
-	temps   map[string]bool // those names
-	failing bool            // and the log was told
+	failing bool // and the log was told
 }
 
 // Open opens DIR/name, which it makes with mode 0700, parents included, where
 // it is absent. It refuses a folder into which another user could put files:
-// DIR/name must be a directory, no symbolic link, belong to this user and not be
+// DIR/name must be a directory, not a symbolic link, belong to this user and not be
 // writable by group or others. DIR, which may be a link, must belong to this
 // user or root and be writable by others only with the sticky bit, as /tmp is.
 // The parents of DIR are not looked at.
@@ -101,7 +116,7 @@ func open(dir, name string, o Options, uid int) (*Dir, error) {
 		o.MaxFiles = DefaultMaxFiles
 	}
 	if o.MaxBytes < 0 || o.MaxFiles < 0 {
-		return nil, fmt.Errorf("opening state folder: bounds of %d bytes and %d files are none", o.MaxBytes, o.MaxFiles)
+		return nil, fmt.Errorf("opening state folder: bounds of %d bytes and %d files must not be negative", o.MaxBytes, o.MaxFiles)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -110,7 +125,7 @@ func open(dir, name string, o Options, uid int) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening state folder: %w", err)
 	}
-	d := &Dir{path: path, o: o, uid: uid, temps: make(map[string]bool)}
+	d := &Dir{path: path, o: o, uid: uid}
 	d.root.Store(root)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -121,27 +136,51 @@ func open(dir, name string, o Options, uid int) (*Dir, error) {
 // Path returns the folder's path, for the log.
 func (d *Dir) Path() string { return d.path }
 
-// Remove removes an entry, if there is one: what a reader found not to verify.
-func (d *Dir) Remove(kind Kind, key Key) {
+// Read opens an entry, whose bytes the caller reads and closes. A miss is
+// fs.ErrNotExist; any other error means that the folder could not be read, to a
+// caller a miss as well. It follows no link and opens nothing but regular files of
+// this user.
+func (d *Dir) Read(kind Kind, key Key) (Meta, io.ReadCloser, error) {
 	root, name := d.root.Load(), fileName(kind, key)
-	if info, err := root.Lstat(name); err == nil {
-		d.drop(root, name, info)
+	info, err := root.Lstat(name)
+	if err != nil {
+		return Meta{}, nil, err
 	}
+	if !d.ours(info) {
+		return Meta{}, nil, fmt.Errorf("%s/%s must be a regular file of uid %d: %w", d.path, name, d.uid, fs.ErrNotExist)
+	}
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return Meta{}, nil, err
+	}
+	if info, err = f.Stat(); err == nil && (!d.ours(info) || info.Size() > d.o.MaxBytes) {
+		err = fs.ErrNotExist
+	}
+	body := bufio.NewReaderSize(f, 64<<10)
+	m := Meta{}
+	for _, validator := range []*string{&m.ETag, &m.LastModified} {
+		var line []byte
+		if err == nil {
+			line, err = body.ReadSlice('\n')
+			*validator = strings.TrimSuffix(string(line), "\n")
+		}
+	}
+	if err != nil {
+		f.Close()
+		if errors.Is(err, io.EOF) || errors.Is(err, bufio.ErrBufferFull) {
+			err = fmt.Errorf("%s/%s is damaged: %w", d.path, name, fs.ErrNotExist)
+		}
+		return Meta{}, nil, err
+	}
+	if fetched := info.ModTime(); !fetched.After(time.Now()) {
+		m.Fetched = fetched
+	}
+	return m, readCloser{body, f}, nil
 }
 
-// drop removes the file that info describes, if it is ours and still there
-// under that name. Another process may have replaced it meanwhile; in the
-// instant that remains it may do so unseen, and its entry is a miss.
-func (d *Dir) drop(root *os.Root, name string, info fs.FileInfo) {
-	if !d.ours(info) {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if now, err := root.Lstat(name); err == nil && os.SameFile(now, info) && root.Remove(name) == nil {
-		d.bytes -= info.Size()
-		d.files--
-	}
+type readCloser struct {
+	io.Reader
+	io.Closer
 }
 
 // ours reports whether this is a file that we may have written.
@@ -150,12 +189,7 @@ func (d *Dir) ours(info fs.FileInfo) bool {
 	return info.Mode().IsRegular() && known && owner == d.uid
 }
 
-func fileName(kind Kind, key Key) string {
-	if kind != OCSP && kind != CRL {
-		panic("statedir: no such kind") // a name that nothing would sweep
-	}
-	return kindPrefix[kind] + hex.EncodeToString(key[:])
-}
+func fileName(kind Kind, key Key) string { return kindPrefix[kind] + hex.EncodeToString(key[:]) }
 
 // isEntryName reports whether fileName makes such names.
 func isEntryName(name string) bool {

@@ -2,14 +2,13 @@ package statedir
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 )
 
 // ErrTooLarge is that an entry does not fit into the folder, even an empty one.
@@ -33,48 +32,43 @@ type Writer struct {
 	f    *os.File
 	temp string
 	name string
-	head header
-	hash hash.Hash
+	size int64
 	err  error // the first failure: nothing may be committed after it
 	done bool
-
-	reserved int64 // of Dir.writing
 }
 
 // Create begins an entry, under a temporary name with mode 0600. What is there
 // under its key stays until Commit.
-func (d *Dir) Create(kind Kind, key Key) (*Writer, error) {
-	name := fileName(kind, key)
+func (d *Dir) Create(kind Kind, key Key, m Meta) (*Writer, error) {
 	var random [tempRandom]byte
 	rand.Read(random[:])
-	temp := tempPrefix + hex.EncodeToString(random[:])
-
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	root := d.root.Load()
-	f, err := createTemp(root, temp)
+	w := &Writer{d: d, root: d.root.Load(), temp: tempPrefix + hex.EncodeToString(random[:]), name: fileName(kind, key)}
+	var err error
+	w.f, err = createTemp(w.root, w.temp)
 	if errors.Is(err, fs.ErrNotExist) {
 		// The folder itself was removed.
 		if err = d.renew(); err == nil {
-			root = d.root.Load()
-			f, err = createTemp(root, temp)
+			w.root = d.root.Load()
+			w.f, err = createTemp(w.root, w.temp)
 		}
 	}
 	if err != nil {
-		return nil, d.failed(fmt.Errorf("writing to the state folder: %w", err))
+		return nil, d.failed(err)
 	}
-	d.temps[temp] = true
-	w := &Writer{d: d, root: root, f: f, temp: temp, name: name, hash: sha256.New()}
-	w.head = header{kind: kind, key: key}
-	if err := w.reserve(headerSize); err != nil {
-		w.discard()
+	if _, err := w.Write([]byte(line(m.ETag) + line(m.LastModified))); err != nil {
+		w.Abort()
 		return nil, err
 	}
-	if _, err := f.Seek(headerSize, 0); err != nil {
-		w.discard()
-		return nil, d.failed(fmt.Errorf("writing to the state folder: %w", err))
-	}
 	return w, nil
+}
+
+// line is a validator on a line. One that does not fit is left out: all that it
+// costs is a whole transfer where "not modified" might have done.
+func line(validator string) string {
+	if len(validator) > maxValidator || strings.ContainsAny(validator, "\r\n") {
+		return "\n"
+	}
+	return validator + "\n"
 }
 
 func createTemp(root *os.Root, temp string) (*os.File, error) {
@@ -84,44 +78,40 @@ func createTemp(root *os.Root, temp string) (*os.File, error) {
 // Write adds to the entry's bytes. An error is final: Commit returns it, too.
 // With ErrTooLarge the entry can never be stored here.
 func (w *Writer) Write(p []byte) (int, error) {
-	if w.err != nil {
-		return 0, w.err
+	if w.err == nil {
+		w.err = w.reserve(int64(len(p)))
 	}
-	w.d.mu.Lock()
-	w.err = w.reserve(int64(len(p)))
-	w.d.mu.Unlock()
 	if w.err != nil {
 		return 0, w.err
 	}
 	n, err := w.f.Write(p)
-	w.hash.Write(p[:n])
-	w.head.size += int64(n)
 	if err != nil {
-		w.err = w.fail(err)
+		w.err = w.d.failed(err)
 	}
 	return n, w.err
 }
 
-// reserve counts n more bytes of a file that is being written, and makes room
-// for them. Dir.mu is held.
+// reserve counts n more bytes, and makes room for them.
 func (w *Writer) reserve(n int64) error {
 	d := w.d
-	if w.reserved+n > d.o.MaxBytes {
+	if w.size+n > d.o.MaxBytes {
 		return ErrTooLarge
 	}
-	if d.bytes+d.writing+n > d.o.MaxBytes {
-		if d.sweep(n, ""); d.bytes+d.writing+n > d.o.MaxBytes {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.bytes+n > d.o.MaxBytes {
+		if d.sweep(n, ""); d.bytes+n > d.o.MaxBytes {
 			return errOver
 		}
 	}
-	d.writing += n
-	w.reserved += n
+	d.bytes += n
+	w.size += n
 	return nil
 }
 
-// Commit stores the entry in one step. After an error nothing of it is left,
-// and what was there under its key is still there.
-func (w *Writer) Commit(m Meta) error {
+// Commit stores the entry, which was fetched then, in one step. After an error
+// nothing of it is left, and what was there under its key is still there.
+func (w *Writer) Commit(fetched time.Time) error {
 	if w.done {
 		return errors.New("the entry was committed or aborted before")
 	}
@@ -129,46 +119,35 @@ func (w *Writer) Commit(m Meta) error {
 		w.Abort()
 		return w.err
 	}
-	w.head.Meta = m
-	w.hash.Sum(w.head.sum[:0])
-	_, err := w.f.WriteAt(w.head.marshal(), 0)
 	// Some file systems tell only now that there was no room.
-	if closeErr := w.f.Close(); err == nil {
-		err = closeErr
-	}
-	w.d.mu.Lock()
-	defer w.d.mu.Unlock()
+	err := w.f.Close()
 	if err == nil {
-		err = w.rename()
+		err = w.root.Chtimes(w.temp, time.Time{}, fetched)
+	}
+	before, absent := w.root.Lstat(w.name)
+	if err == nil {
+		err = w.root.Rename(w.temp, w.name)
 	}
 	if err != nil {
-		w.discard()
-		w.err = w.d.failed(fmt.Errorf("writing to the state folder: %w", err))
+		w.Abort()
+		w.err = w.d.failed(err)
 		return w.err
 	}
-	w.d.succeeded()
-	if w.d.files > w.d.o.MaxFiles {
-		w.d.sweep(0, w.name)
-	}
-	return nil
-}
-
-// rename gives the file its name and counts it there. Dir.mu is held.
-func (w *Writer) rename() error {
-	var replaced int64
-	before, err := w.root.Lstat(w.name)
-	known := err == nil && w.d.ours(before)
-	if known {
-		replaced = before.Size()
-	}
-	if err := w.root.Rename(w.temp, w.name); err != nil {
-		return err
-	}
 	w.done = true
-	w.forget()
-	w.d.bytes += headerSize + w.head.size - replaced
-	if !known {
-		w.d.files++
+	d := w.d
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if absent == nil && d.ours(before) {
+		d.bytes -= before.Size()
+	} else {
+		d.files++
+	}
+	if d.failing {
+		d.failing = false
+		d.o.Log.Info("OCSP responses and CRLs can be stored again", "folder", d.path)
+	}
+	if d.files > d.o.MaxFiles {
+		d.sweep(0, w.name)
 	}
 	return nil
 }
@@ -178,47 +157,25 @@ func (w *Writer) Abort() {
 	if w.done {
 		return
 	}
-	w.d.mu.Lock()
-	defer w.d.mu.Unlock()
-	w.discard()
-}
-
-// discard removes the temporary file. Dir.mu is held.
-func (w *Writer) discard() {
 	w.done = true
 	w.f.Close()
 	// Whatever stays behind is old one day, and swept.
 	_ = w.root.Remove(w.temp)
-	w.forget()
-}
-
-// forget ends the counting of the temporary file. Dir.mu is held.
-func (w *Writer) forget() {
-	delete(w.d.temps, w.temp)
-	w.d.writing -= w.reserved
-}
-
-func (w *Writer) fail(err error) error {
 	w.d.mu.Lock()
 	defer w.d.mu.Unlock()
-	return w.d.failed(fmt.Errorf("writing to the state folder: %w", err))
+	w.d.bytes -= w.size
 }
 
-// failed tells the log of the first error in a row. Dir.mu is held.
+// failed tells the log of the first error in a row.
 func (d *Dir) failed(err error) error {
+	err = fmt.Errorf("writing to the state folder: %w", err)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if !d.failing {
 		d.failing = true
-		d.o.Log.Warn("OCSP answers and CRLs can not be stored: a restart will ask for them anew", "folder", d.path, "err", err)
+		d.o.Log.Warn("OCSP responses and CRLs cannot be stored: a restart will ask for them anew", "folder", d.path, "error", err)
 	}
 	return err
-}
-
-// succeeded ends a row of errors. Dir.mu is held.
-func (d *Dir) succeeded() {
-	if d.failing {
-		d.failing = false
-		d.o.Log.Info("OCSP answers and CRLs can be stored again", "folder", d.path)
-	}
 }
 
 // isTempName reports whether Create makes such names.
