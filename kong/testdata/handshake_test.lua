@@ -282,16 +282,27 @@ test("sessions are not resumed with another server", function()
 end)
 
 test("without a context sessions are not reused", function()
-  for _, how in ipairs({ "hello_err", "hello_result" }) do
-    with_client_hello(function(context)
-      start({}, { {} })
-      equal(asked("a.test"), "request nil")
-      world[how] = how == "hello_err" and "no luck" or 0
-      context("a.test")
-      equal(#world.logged('err [mtls-auth] handshake="session context, so TLS sessions are not resumed"'), 1)
-      equal(asked("a.test"), PLAIN)
-    end)
-  end
+  with_client_hello(function(context)
+    start({}, { {} })
+    equal(asked("a.test"), "request nil")
+    world.hello_result = 0
+    context("a.test")
+    equal(#world.logged('err [mtls-auth] handshake="session context, so TLS sessions are not resumed"'), 1)
+    equal(asked("a.test"), PLAIN)
+  end)
+end)
+
+-- Anybody can send them: OpenSSL refuses both a moment later.
+test("a malformed or overlong server name changes nothing for others", function()
+  with_client_hello(function(context)
+    start({}, { {} })
+    world.hello_err = "Bad SSL Client Hello Extension"
+    equal(context(nil), nil)
+    world.hello_err = nil
+    equal(context(("."):rep(256)), nil)
+    assert(context(("a"):rep(255)))
+    equal({ #world.logged("err"), asked("a.test") }, { 0, "request nil" })
+  end)
 end)
 
 test("where Kong has nothing to wrap, global entries ask", function()

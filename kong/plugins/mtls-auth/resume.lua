@@ -5,6 +5,8 @@
 -- there since 3.9.
 local _M = { installed = false }
 
+local MAX_NAME = 255 -- bytes of a server name
+
 -- Wraps what Kong does at each ClientHello. context returns the context for a server
 -- name, of 32 bytes, nil where no certificate is asked for.
 function _M.install(context, failed)
@@ -16,8 +18,9 @@ function _M.install(context, failed)
   pcall(ffi.cdef, "int SSL_set_session_id_context(void *ssl, const unsigned char *context, unsigned int length);")
 
   local function set()
-    local name, err = clienthello.get_client_hello_server_name()
-    if err then error(err, 0) end
+    local name, malformed = clienthello.get_client_hello_server_name()
+    -- OpenSSL, which reads it later, refuses these.
+    if malformed or name and #name > MAX_NAME then return end
     local value = context(name)
     if not value then return end
     local ssl, wrong = tls.get_request_ssl_pointer()
