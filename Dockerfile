@@ -1,7 +1,7 @@
 # Kong Gateway with mtls-auth: the Lua plugin, and the program, which it starts. With
 # --target binary the program alone, which has the Lua files in it.
 
-ARG KONG_VERSION=3.9.1
+ARG KONG_VERSION=3.9.3
 # A release names both by digest.
 ARG KONG_IMAGE=kong:${KONG_VERSION}
 ARG GO_IMAGE=golang:1.26.8-bookworm

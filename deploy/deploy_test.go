@@ -141,8 +141,8 @@ func TestImagesArePinned(t *testing.T) {
 			look(file, d)
 		}
 	}
-	if found != 8 {
-		t.Errorf("got %d images, want 8", found)
+	if found != 9 {
+		t.Errorf("got %d images, want 9", found)
 	}
 }
 

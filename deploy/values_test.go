@@ -79,7 +79,7 @@ func TestTheFolderIsTheSameEverywhere(t *testing.T) {
 		// The sidecar's own command, in a folder of the test.
 		here := t.TempDir()
 		script, _ := list(sidecar, "command")[2].(string)
-		script, starts := strings.CutSuffix(script, "exec mtls-auth -kong-prefix "+dir+"\n")
+		script, starts := strings.CutSuffix(script, "exec mtls-auth -lua-mode -kong-prefix "+dir+"\n")
 		if !starts {
 			t.Errorf("%s: the sidecar does not end in the server, in %s: %q", name, dir, script)
 		}
@@ -144,9 +144,9 @@ func TestTheSidecar(t *testing.T) {
 	if version == nil {
 		t.Fatal("the Dockerfile names no version of Kong")
 	}
-	for _, name := range []string{"sidecar/values.yaml", "sidecar/values-kong.yaml", withCADir} {
+	for _, name := range []string{"sidecar/values.yaml", "sidecar/values-kong.yaml", withoutLua, withCADir} {
 		kong, sidecar := values(t, name)
-		if got := text(kong, "image", "tag"); name != withCADir && got != string(version[1]) {
+		if got := text(kong, "image", "tag"); !strings.HasPrefix(name, "plugin-server/") && got != string(version[1]) {
 			t.Errorf("%s: Kong is %q, and the Dockerfile has %s", name, got, version[1])
 		}
 		if got, want := text(sidecar, "image"), "/kong-mtls-auth:"+string(version[1])+"-mtls-auth-"+mtlsauth.Version; !strings.HasSuffix(got, want) {
@@ -193,8 +193,12 @@ func TestTheImageAlone(t *testing.T) {
 	}
 }
 
-// withCADir are the values with CA certificates from mounted Secrets.
-const withCADir = "plugin-server/values-ca-dir.yaml"
+// Values in plugin-server mode: with CA certificates from the Admin API, and from mounted
+// Secrets.
+const (
+	withoutLua = "plugin-server/values.yaml"
+	withCADir  = "plugin-server/values-ca-dir.yaml"
+)
 
 // The values for the two charts differ in nothing but the name of a volume, those
 // without Lua files in Kong's path, and those with -ca-dir in where the CA
@@ -206,14 +210,18 @@ func TestValuesAgree(t *testing.T) {
 	if mount["name"] != "kong-gateway-prefix-dir" || mount["readOnly"] != true {
 		t.Errorf("values.yaml: Kong's prefix is %v", mount)
 	}
-	mount["name"] = "kong-kong-prefix-dir"
+	mount["name"] = "kong-kong-prefix-dir" // in sidecar, for the comparison
 	if !reflect.DeepEqual(kong, other) {
 		t.Errorf("values.yaml has\n%v\nvalues-kong.yaml\n%v", kong, other)
 	}
 
-	without := documents(t, "deploy/kubernetes/plugin-server/values.yaml")[0]
-	if want := (object{"gateway": object{"env": object{"lua_package_path": ";;"}}}); !reflect.DeepEqual(without, want) {
-		t.Errorf("without Lua files: got %v, want %v", without, want)
+	without, inPluginServerMode := values(t, withoutLua)
+	if want := (object{"lua_package_path": ";;"}); !reflect.DeepEqual(without["env"], want) {
+		t.Errorf("without Lua files: the environment is %v, want %v", without["env"], want)
+	}
+	script := strings.NewReplacer("mtls-auth lua -out /mtls-auth\n", "", " -lua-mode", "").Replace(list(sidecar, "command")[2].(string))
+	if got := list(inPluginServerMode, "command"); !reflect.DeepEqual(got, []any{"sh", "-ec", script}) {
+		t.Errorf("without Lua files: the command is %q, want %q", got, script)
 	}
 
 	overlay, withDir := values(t, withCADir)
@@ -235,9 +243,9 @@ func TestValuesAgree(t *testing.T) {
 	if got, want := follows(command(withDir), "-kong-prefix"), follows(command(sidecar), "-kong-prefix"); got != want {
 		t.Errorf("with -ca-dir: the socket is in %q, want %q", got, want)
 	}
-	for _, key := range []string{"name", "restartPolicy", "startupProbe", "resources", "securityContext"} {
-		if !reflect.DeepEqual(sidecar[key], withDir[key]) {
-			t.Errorf("%s is %v, and with -ca-dir %v", key, sidecar[key], withDir[key])
+	for _, key := range []string{"name", "image", "restartPolicy", "startupProbe", "resources", "securityContext"} {
+		if !reflect.DeepEqual(sidecar[key], withDir[key]) || !reflect.DeepEqual(sidecar[key], inPluginServerMode[key]) {
+			t.Errorf("%s is %v, with -ca-dir %v, without Lua files %v", key, sidecar[key], withDir[key], inPluginServerMode[key])
 		}
 	}
 	for _, want := range list(kong, "deployment", "userDefinedVolumes") {

@@ -16,13 +16,21 @@ import (
 // LuaRocks installs what the program writes: the same files, as the modules that
 // Kong asks for, of the same version.
 func TestTheRockspecHasTheFiles(t *testing.T) {
-	rockspec := "../kong-plugin-mtls-auth-" + mtlsauth.Version + "-1.rockspec"
+	rockspec := "../kong-mtls-auth-" + mtlsauth.Version + "-1.rockspec"
 	text, err := os.ReadFile(rockspec)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Contains(text, []byte("\nversion = \""+mtlsauth.Version+"-1\"\n")) || !bytes.Contains(text, []byte("\"v"+mtlsauth.Version+"\"")) {
 		t.Errorf("%s is not of version %s", rockspec, mtlsauth.Version)
+	}
+	// A release replaces the source, which in a checkout is the checkout.
+	release, err := os.ReadFile("../.github/workflows/release.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(text, []byte("url = \"git+file://.\",")) || !bytes.Contains(release, []byte(`s#git+file://\.#git+$GITHUB_SERVER_URL/`)) || !bytes.Contains(release, []byte(`"kong-mtls-auth-$version-1.rockspec"`)) {
+		t.Errorf("release.yml does not replace the source of %s", rockspec)
 	}
 	files, err := kong.Files(kong.Name)
 	if err != nil {

@@ -20,9 +20,9 @@ const (
 )
 
 const usage = `usage:
-  mtls-auth [-kong-prefix DIR] [flags]        runs the server, as Kong does
+  mtls-auth [-kong-prefix DIR] [flags]        runs the server
   mtls-auth -dump [-kong-prefix DIR]          prints what Kong's query command asks for: one JSON object
-  mtls-auth demo [-serve]                     shows the whole how-to on this machine, without Kong
+  mtls-auth demo [-serve]                     shows six requests with their answers, without Kong
   mtls-auth lua -out DIR                      writes the Lua plugin's files, for Kong's lua_package_path
   mtls-auth version                           prints the versions of the program, go-pdk and Go
   mtls-auth -help                             prints this, and the server's flags

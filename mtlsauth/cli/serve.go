@@ -73,7 +73,7 @@ func serve(name string, args []string, stdin *os.File, stdout, stderr io.Writer)
 }
 
 func help(stdout io.Writer) int {
-	fmt.Fprint(stdout, usage, "\nflags of the plugin server, each but -dump, -help, -lua-mode and -take-over also as an environment variable\n"+
+	fmt.Fprint(stdout, usage, "\nflags of the server, each but -dump, -help, -lua-mode and -take-over also as an environment variable\n"+
 		"(-admin-url is MTLS_AUTH_ADMIN_URL):\n")
 	set := new(serverFlags).define()
 	set.SetOutput(stdout)

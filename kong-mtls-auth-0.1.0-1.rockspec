@@ -1,12 +1,13 @@
--- The Lua plugin, for luarocks make in a checkout. It starts the program mtls-auth, which
--- has to be of the same version, from /usr/local/bin or MTLS_AUTH_BIN: mtls-auth lua -out
--- DIR writes the same files without LuaRocks.
+-- The Lua plugin. It starts the program mtls-auth, which must have the same version, from
+-- /usr/local/bin or MTLS_AUTH_BIN; mtls-auth lua -out DIR writes the same files without
+-- LuaRocks. On luarocks.org the name kong-plugin-mtls-auth is another project's.
 
-package = "kong-plugin-mtls-auth"
+package = "kong-mtls-auth"
 version = "0.1.0-1"
 rockspec_format = "3.0"
 supported_platforms = { "linux" }
 
+-- The release has its own repository's URL here; luarocks make takes the checkout.
 source = {
   url = "git+file://.",
   tag = "v0.1.0",
