@@ -10,6 +10,13 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation"
 )
 
+// WithWaits returns a context for Authenticate, which calls waits when a request
+// begins to wait for OCSP or CRL exchanges, and what that returns when it goes on: a
+// place for work is not to be held by requests that wait.
+func WithWaits(ctx context.Context, waits func() (goesOn func())) context.Context {
+	return revocation.WithWaits(ctx, waits)
+}
+
 // checkStatus keeps of the validated paths those on which no certificate is revoked, and
 // ends the decision with what that rests on. What it returns instead is a
 // denial.

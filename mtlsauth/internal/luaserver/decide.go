@@ -171,7 +171,13 @@ func (s *Server) judge(x *deciding, p *engine.Policy) (v verdict) {
 	presented := authn.Presented{Leaf: []byte(x.Leaf), Chain: []byte(cmp.Or(x.Chain, completed))}
 	decision := p.Refused(x)
 	if decision == nil {
-		decision = p.DecideBy(context.Background(), x, &directory{exchange: x}, presented)
+		// A question that waits for a responder takes no place from those that need
+		// none: what waits is bounded by package revocation, by trust anchor.
+		ctx := authn.WithWaits(context.Background(), func() func() {
+			s.deciding.Add(-1)
+			return func() { s.deciding.Add(1) }
+		})
+		decision = p.DecideBy(ctx, x, &directory{exchange: x}, presented)
 	}
 	if trusted(decision) {
 		s.chains.add(leaf, x.Chain)

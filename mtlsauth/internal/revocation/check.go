@@ -43,6 +43,31 @@ type inquiry struct {
 	// are configured alone, so that their digest is part of the keys.
 	own   []*certificate.Certificate
 	ownID []byte
+
+	mu      sync.Mutex
+	waiting int    // certificates whose exchanges are waited for
+	goesOn  func() // of WithWaits
+}
+
+// waits is that of WithWaits for the certificates of a path, which are asked about at
+// the same time.
+func (i *inquiry) waits() (goesOn func()) {
+	waits, ok := i.ctx.Value(waitsKey{}).(func() (goesOn func()))
+	if !ok {
+		return func() {}
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.waiting++; i.waiting == 1 {
+		i.goesOn = waits()
+	}
+	return func() {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		if i.waiting--; i.waiting == 0 {
+			i.goesOn()
+		}
+	}
 }
 
 func ownResponders(trust Trust) (own []*certificate.Certificate, id []byte) {

@@ -198,7 +198,7 @@ func (i *inquiry) list(p pair, target *crl.Target, address string, above []pair,
 		stored: statedir.Key(digest([]byte("crl"), p.issuer.RawSubject, p.issuer.RawSubjectPublicKeyInfo, []byte(address))),
 	}
 	r := c.lists.Get(i.ctx, a.key, cache.Question[crlValue]{
-		Way: a.asked, Anchor: a.anchor, TTL: max(i.settings.CertCacheTTL, minCRLAge), Patient: i.settings.Mode == Strict, Fetch: a.exchange,
+		Way: a.asked, Anchor: a.anchor, TTL: max(i.settings.CertCacheTTL, minCRLAge), Patient: i.settings.Mode == Strict, Waits: i.waits, Fetch: a.exchange,
 	}, i.now)
 	f.until = r.Until
 	err := r.Err

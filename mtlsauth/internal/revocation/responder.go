@@ -40,7 +40,7 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 		a.rawIssuer = issuer.RawSubject // of what is kept anyway
 	}
 	r := c.answers.Get(i.ctx, a.key, cache.Question[ocsp.Answer]{
-		Way: a.asked, Anchor: a.anchor, TTL: a.ttl, Patient: i.settings.Mode == Strict, Current: true, Fetch: a.exchange,
+		Way: a.asked, Anchor: a.anchor, TTL: a.ttl, Patient: i.settings.Mode == Strict, Current: true, Waits: i.waits, Fetch: a.exchange,
 	}, i.now)
 	f := finding{until: r.Until, err: r.Err}
 	if !r.Usable {

@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"context"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certificate"
@@ -28,6 +29,15 @@ type Settings struct {
 	CertCacheTTL time.Duration
 	// How is by which proxies, and whether TLS servers are verified.
 	How fetch.How
+}
+
+type waitsKey struct{}
+
+// WithWaits returns a context for Check, which calls waits when a request begins to
+// wait for exchanges, and what that returns when it goes on: a place for work is not
+// to be held by requests that wait.
+func WithWaits(ctx context.Context, waits func() (goesOn func())) context.Context {
+	return context.WithValue(ctx, waitsKey{}, waits)
 }
 
 const (

@@ -67,6 +67,9 @@ type Question[V any] struct {
 	// Current requests wait where a value is due and not renewed in the background,
 	// rather than use it once more.
 	Current bool
+	// Waits is called before a request waits for an exchange, and what it returns
+	// afterwards; nil for none.
+	Waits func() (goesOn func())
 	// Fetch makes an exchange; before is what is known, if anything.
 	Fetch func(x *Exchange, before V, has bool) Outcome[V]
 }
@@ -117,6 +120,9 @@ func (e *entry[V]) get(ctx context.Context, q Question[V], now func() time.Time)
 	reply, x := e.look(q, now())
 	if x == nil {
 		return reply
+	}
+	if q.Waits != nil {
+		defer q.Waits()()
 	}
 	select {
 	case <-x.done:

@@ -137,6 +137,7 @@ func (e *entry[V]) way(q Question[V]) *way[V] {
 	for _, w := range e.ways {
 		if w.question.Way == q.Way {
 			w.question = q
+			w.question.Waits = nil // which is the request's
 			return w
 		}
 	}
@@ -148,6 +149,7 @@ func (e *entry[V]) way(q Question[V]) *way[V] {
 			}
 		}
 	}
+	q.Waits = nil
 	w := &way[V]{question: q}
 	e.ways = append(e.ways, w)
 	return w
