@@ -96,26 +96,15 @@ func isNamed(generalNames []byte, key string) bool {
 	})
 }
 
-// verdict is what is known of a signature.
-type verdict uint8
-
-const (
-	unknown verdict = iota // too little of the budget is left
-	genuine
-	forged
-)
-
 // signed reports whether the issuer's key verifies c's signature. It checks a
-// signature once for each key, and not at all once the key was found that it is
-// good for: there is only one.
-func (s *search) signed(c *child, issuer *node) verdict {
-	switch {
-	case c.signer != nil && c.signer.sameKey(issuer):
-		return genuine
-	case c.signer != nil, slices.Contains(c.others, issuer.key):
-		return forged
-	case !s.afford(issuer.cost):
-		return unknown
+// signature once for each key, not at all once the key was found that it is
+// good for, since there is only one, and not beyond the budget.
+func (s *search) signed(c *child, issuer *node) bool {
+	if c.signer != nil {
+		return c.signer.sameKey(issuer)
+	}
+	if slices.Contains(c.others, issuer.key) || !s.afford(issuer.cost) {
+		return false
 	}
 	if c.digest == nil {
 		c.digest = c.algorithm.Digest(c.cert.RawTBSCertificate)
@@ -125,11 +114,11 @@ func (s *search) signed(c *child, issuer *node) verdict {
 		if c.configured && issuer.configured {
 			c.node.signer.Store(issuer)
 		}
-		return genuine
+		return true
 	}
 	c.others = append(c.others, issuer.key)
 	s.narrow(c, issuer)
-	return forged
+	return false
 }
 
 // narrow comes after a candidate that was not the issuer: where others have a

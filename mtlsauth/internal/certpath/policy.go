@@ -6,6 +6,10 @@ import (
 	"mtls-auth/mtlsauth/internal/certificate"
 )
 
+type oid = certificate.OID
+
+const anyPolicy = certificate.AnyPolicy
+
 // PolicyInputs are the inputs of RFC 5280, section 6.1.1, (c), (e), (f) and
 // (g), on certificate policies. The zero value asks for no policy.
 type PolicyInputs struct {
@@ -25,14 +29,14 @@ type PolicyInputs struct {
 // policy has one in each level of the graph, whatever the number of ways that
 // lead to it: a tree of them grows exponentially with the length of the path.
 type policyNode struct {
-	policy   certificate.OID
-	expected []certificate.OID // in the certificate below
+	policy   oid
+	expected []oid // in the certificate below
 	parents  []*policyNode
 }
 
 // policyGraph is the lowest level of the graph. What has no descendants in it
 // is out of reach, and so needs no pruning.
-type policyGraph map[certificate.OID]*policyNode
+type policyGraph map[oid]*policyNode
 
 // checkPolicies refuses a path that is not valid under the policy inputs
 // (section 6.1). Where no explicit policy is required, what certificates say about
@@ -66,22 +70,15 @@ func policiesValid(path []*node, all []certificate.Policies, in PolicyInputs) bo
 		return below + 1
 	}
 	explicit, mapping, inhibitAny := counter(in.Explicit), counter(in.InhibitMapping), counter(in.InhibitAny)
-	graph := policyGraph{certificate.AnyPolicy: {policy: certificate.AnyPolicy, expected: []certificate.OID{certificate.AnyPolicy}}}
+	graph := policyGraph{anyPolicy: {policy: anyPolicy, expected: []oid{anyPolicy}}}
 	for i := below - 1; i >= 0; i-- {
 		n, p := path[i], all[i]
 		graph = graph.next(p.Asserted, inhibitAny > 0 || i > 0 && n.selfIssued())
 		if explicit == 0 && len(graph) == 0 {
 			return false
 		}
-		if i == 0 {
-			// 6.1.5 (a), (b)
-			if explicit > 0 {
-				explicit--
-			}
-			if p.RequireExplicit == 0 {
-				explicit = 0
-			}
-			break
+		if i == 0 { // 6.1.5 (a), (b)
+			return explicit > 1 && p.RequireExplicit != 0 || graph.meets(in.Initial)
 		}
 		if !graph.mapped(p.Mappings, mapping > 0) {
 			return false
@@ -96,7 +93,7 @@ func policiesValid(path []*node, all []certificate.Policies, in PolicyInputs) bo
 		lower(&mapping, p.InhibitMapping)
 		lower(&inhibitAny, p.InhibitAny)
 	}
-	return explicit > 0 || graph.meets(in.Initial)
+	return false
 }
 
 func lower(counter *int, to int) {
@@ -106,28 +103,28 @@ func lower(counter *int, to int) {
 }
 
 // next is 6.1.3 (d) and (e): the level of a certificate with these policies.
-func (g policyGraph) next(asserted []certificate.OID, anyCounts bool) policyGraph {
-	expecting := map[certificate.OID][]*policyNode{}
+func (g policyGraph) next(asserted []oid, anyCounts bool) policyGraph {
+	expecting := map[oid][]*policyNode{}
 	for _, n := range g {
 		for _, policy := range n.expected {
 			expecting[policy] = append(expecting[policy], n)
 		}
 	}
 	out := policyGraph{}
-	add := func(policy certificate.OID, parents []*policyNode) {
+	add := func(policy oid, parents []*policyNode) {
 		if out[policy] == nil && len(parents) > 0 {
-			out[policy] = &policyNode{policy, []certificate.OID{policy}, parents}
+			out[policy] = &policyNode{policy, []oid{policy}, parents}
 		}
 	}
 	var any bool
 	for _, policy := range asserted {
 		switch {
-		case policy == certificate.AnyPolicy:
+		case policy == anyPolicy:
 			any = true
 		case len(expecting[policy]) > 0:
 			add(policy, expecting[policy])
-		case g[certificate.AnyPolicy] != nil:
-			add(policy, []*policyNode{g[certificate.AnyPolicy]})
+		case g[anyPolicy] != nil:
+			add(policy, []*policyNode{g[anyPolicy]})
 		}
 	}
 	if any && anyCounts {
@@ -139,10 +136,10 @@ func (g policyGraph) next(asserted []certificate.OID, anyCounts bool) policyGrap
 }
 
 // mapped is 6.1.4 (a) and (b). It reports false where anyPolicy is mapped.
-func (g policyGraph) mapped(mappings [][2]certificate.OID, allowed bool) bool {
-	to := map[certificate.OID][]certificate.OID{}
+func (g policyGraph) mapped(mappings [][2]oid, allowed bool) bool {
+	to := map[oid][]oid{}
 	for _, m := range mappings {
-		if m[0] == certificate.AnyPolicy || m[1] == certificate.AnyPolicy {
+		if m[0] == anyPolicy || m[1] == anyPolicy {
 			return false
 		}
 		to[m[0]] = append(to[m[0]], m[1])
@@ -154,8 +151,8 @@ func (g policyGraph) mapped(mappings [][2]certificate.OID, allowed bool) bool {
 			delete(g, policy)
 		case n != nil:
 			n.expected = expected
-		case g[certificate.AnyPolicy] != nil:
-			g[policy] = &policyNode{policy, expected, g[certificate.AnyPolicy].parents}
+		case g[anyPolicy] != nil:
+			g[policy] = &policyNode{policy, expected, g[anyPolicy].parents}
 		}
 	}
 	return true
@@ -163,13 +160,9 @@ func (g policyGraph) mapped(mappings [][2]certificate.OID, allowed bool) bool {
 
 // meets is 6.1.5 (g): whether a policy under which the path is valid is one of
 // the user's, in the words of the trust anchor's domain.
-func (g policyGraph) meets(initial []certificate.OID) bool {
-	if len(initial) == 0 || g[certificate.AnyPolicy] != nil {
+func (g policyGraph) meets(initial []oid) bool {
+	if len(initial) == 0 || g[anyPolicy] != nil {
 		return len(g) > 0
-	}
-	wanted := map[certificate.OID]bool{}
-	for _, policy := range initial {
-		wanted[policy] = true
 	}
 	seen := map[*policyNode]bool{}
 	var reaches func(n *policyNode) bool
@@ -178,12 +171,8 @@ func (g policyGraph) meets(initial []certificate.OID) bool {
 			return false
 		}
 		seen[n] = true
-		for _, parent := range n.parents {
-			if parent.policy == certificate.AnyPolicy && (wanted[n.policy] || wanted[certificate.AnyPolicy]) || reaches(parent) {
-				return true
-			}
-		}
-		return false
+		wanted := slices.Contains(initial, n.policy) || slices.Contains(initial, anyPolicy)
+		return slices.ContainsFunc(n.parents, func(p *policyNode) bool { return wanted && p.policy == anyPolicy || reaches(p) })
 	}
 	for _, n := range g {
 		if reaches(n) {

@@ -91,7 +91,7 @@ func (s *search) extend() {
 		return
 	}
 	for _, issuer := range c.candidates {
-		if s.loops(issuer) || s.unfit(issuer) != nil || s.signed(c, issuer) != genuine {
+		if s.loops(issuer) || s.unfit(issuer) != nil || !s.signed(c, issuer) {
 			continue
 		}
 		s.path = append(s.path, issuer)
@@ -133,23 +133,21 @@ func (s *search) complete() {
 	s.found = append(s.found, foundPath{slices.Clone(s.path), path})
 }
 
-// miss is the reason that came closest to a path. Of equals the first stays.
+// miss is the reason that came closest to a path: by how much of one was there.
 type miss struct {
-	by  closeness
+	by  int
 	err *Error
 }
 
-// closeness says how much of a path was there.
-type closeness int
-
 const (
-	unnamed  closeness = iota // no certificate of the issuer's name
-	named                     // one of its name, another key
-	issued                    // the issuer's, which cannot issue
-	complete                  // a path to a trust anchor
+	unnamed  = iota // no certificate of the issuer's name
+	named           // one of its name, another key
+	issued          // the issuer's, which cannot issue
+	complete        // a path to a trust anchor
 )
 
-func (m *miss) note(by closeness, err *Error) {
+// note keeps a reason. Of equals the first stays.
+func (m *miss) note(by int, err *Error) {
 	if m.err == nil || by > m.by {
 		m.by, m.err = by, err
 	}
@@ -177,7 +175,7 @@ func (s *search) explainChild(c *child) {
 		}
 		// What a weak key would verify proves nothing.
 		err := s.unfit(issuer)
-		if err != nil && (issuer.weak != nil || s.signed(c, issuer) == genuine) {
+		if err != nil && (issuer.weak != nil || s.signed(c, issuer)) {
 			s.nearest.note(issued, err)
 			return
 		}
