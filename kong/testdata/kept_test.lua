@@ -269,6 +269,17 @@ test("who waits does not depend on a request that nginx has ended", function()
   equal(server.count("decide"), 2)
 end)
 
+test("another epoch says nothing of Kong's database", function()
+  local server = fresh()
+  local function reads() return world.db.consumers.calls + world.db.ca_certificates.calls end
+  local before = reads()
+  server.epoch = "5f1c-8"
+  world.run(0.2)
+  equal({ asks(server, "1"), reads() }, { 1, before })
+  world.invalidate("kong_db_cache", "consumers:alice:::::")
+  equal({ asks(server, "1"), reads() }, { 1, 2 * before })
+end)
+
 test("the server is away: five seconds", function()
   local server = fresh()
   server.stop()

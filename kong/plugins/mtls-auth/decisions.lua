@@ -27,6 +27,11 @@ function _M.drop()
 end
 _M.drop()
 
+-- Drops decisions alone: the server's evidence was replaced, Kong's database was not.
+function _M.drop_decisions()
+  kept = { policies = kept.policies, lookups = kept.lookups, flights = {}, recent = {}, older = {}, entries = 0 }
+end
+
 -- By SHA-256 of a leaf, the chain that came with it and passed: for connections of
 -- resumed TLS sessions, which have none, when another server takes over.
 local chains = lrucache.new(MAX_LEAVES)

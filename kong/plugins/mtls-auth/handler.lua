@@ -121,7 +121,7 @@ function Handler:init_worker()
   handshake.install()
   changed()
   process.keep()
-  server.watch(decisions.drop)
+  server.watch(decisions.drop_decisions)
   -- All workers of all nodes are told, wherever the change was made.
   for _, event in ipairs({ "invalidations:kong_db_cache", "invalidations:kong_core_db_cache",
     "purge:kong_db_cache", "purge:kong_core_db_cache" }) do
