@@ -122,7 +122,7 @@ func subjectOf(c *certificate.Certificate) Subject {
 	return Subject{
 		Name:        cut(certificate.DistinguishedName(c.RawSubject)),
 		Issuer:      cut(certificate.DistinguishedName(c.RawIssuer)),
-		Serial:      cut(c.SerialHex()),
+		Serial:      cut(c.SerialNumber().Text(16)),
 		Fingerprint: c.Fingerprint(),
 	}
 }
@@ -135,7 +135,7 @@ func about(c, leaf *certificate.Certificate) string {
 	case c.Equal(leaf):
 		return "leaf"
 	}
-	return cut(fmt.Sprintf("%s, serial %s", certificate.DistinguishedName(c.RawSubject), c.SerialHex()))
+	return cut(fmt.Sprintf("%s, serial %s", certificate.DistinguishedName(c.RawSubject), c.SerialNumber().Text(16)))
 }
 
 // maxText is where a text of a decision that is only for the log is cut, in

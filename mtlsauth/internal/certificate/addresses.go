@@ -1,78 +1,11 @@
 package certificate
 
 import (
+	"slices"
+
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
-
-// DistributionPoint is a DistributionPoint (RFC 5280, section 4.2.1.13).
-type DistributionPoint struct {
-	// FullName are the names of the CRL; nil where they are written relative to
-	// the issuer's, or absent.
-	FullName []GeneralName
-	// RelativeName is the content of nameRelativeToCRLIssuer, nil where absent.
-	RelativeName []byte
-	// Reasons is the content of the BIT STRING, nil where absent: all reasons.
-	Reasons []byte
-	// CRLIssuer is nil where the CRL is the certificate issuer's own.
-	CRLIssuer []GeneralName
-}
-
-// CRLDistributionPoints returns the distribution points of CRLs and whether
-// the extension could be read; without it there are none.
-func (c *Certificate) CRLDistributionPoints() ([]DistributionPoint, bool) {
-	e := c.Extension(OIDCRLDistributionPoints)
-	if e == nil {
-		return nil, true
-	}
-	return parseDistributionPoints(e.Value)
-}
-
-func parseDistributionPoints(der []byte) (points []DistributionPoint, ok bool) {
-	list, ok := only(der, asn1.SEQUENCE)
-	for ok && !list.Empty() {
-		var fields cryptobyte.String
-		if !list.ReadASN1(&fields, asn1.SEQUENCE) {
-			return nil, false
-		}
-		point, whole := readDistributionPoint(fields)
-		if !whole {
-			return nil, false
-		}
-		points = append(points, point)
-	}
-	return points, ok && len(points) > 0
-}
-
-func readDistributionPoint(fields cryptobyte.String) (p DistributionPoint, ok bool) {
-	var name, full, issuer, reasons cryptobyte.String
-	var hasName, hasFull, hasReasons, hasIssuer bool
-	if !fields.ReadOptionalASN1(&name, &hasName, constructed(0)) || !fields.ReadOptionalASN1(&reasons, &hasReasons, primitive(1)) ||
-		!fields.ReadOptionalASN1(&issuer, &hasIssuer, constructed(2)) || !fields.Empty() {
-		return p, false
-	}
-	if hasName {
-		if !name.ReadOptionalASN1(&full, &hasFull, constructed(0)) {
-			return p, false
-		}
-		if hasFull {
-			p.FullName, ok = ParseGeneralNames(full)
-		} else {
-			ok = name.ReadASN1((*cryptobyte.String)(&p.RelativeName), constructed(1))
-		}
-		if !ok || !name.Empty() {
-			return p, false
-		}
-	}
-	if hasReasons {
-		p.Reasons = reasons
-	}
-	if hasIssuer {
-		p.CRLIssuer, ok = ParseGeneralNames(issuer)
-		return p, ok
-	}
-	return p, true
-}
 
 // Access methods of authority information access (section 4.2.2.1).
 const (
@@ -102,4 +35,29 @@ func (c *Certificate) AuthorityInfo(method OID) (uris []string) {
 		}
 	}
 	return uris
+}
+
+// readableDistributionPoints reports whether all of a CRLDistributionPoints
+// (section 4.2.1.13) can be read. What they say is for package crl.
+func readableDistributionPoints(der []byte) bool {
+	list, ok := only(der, asn1.SEQUENCE)
+	ok = ok && !list.Empty()
+	for ok && !list.Empty() {
+		var fields, name, names, issuer, relative cryptobyte.String
+		var hasName, hasIssuer bool
+		ok = list.ReadASN1(&fields, asn1.SEQUENCE) && fields.ReadOptionalASN1(&name, &hasName, constructed(0)) &&
+			fields.SkipOptionalASN1(primitive(1)) && fields.ReadOptionalASN1(&issuer, &hasIssuer, constructed(2)) && fields.Empty() &&
+			(hasName || hasIssuer) && (!hasIssuer || decodable(issuer))
+		if ok && hasName {
+			isRelative := name.PeekASN1Tag(constructed(1))
+			ok = (isRelative && name.ReadASN1(&relative, constructed(1)) || name.ReadASN1(&names, constructed(0)) && decodable(names)) && name.Empty()
+		}
+	}
+	return ok
+}
+
+// decodable reports general names that can all be decoded.
+func decodable(content []byte) bool {
+	names, ok := ParseGeneralNames(content)
+	return ok && len(names) > 0 && !slices.ContainsFunc(names, func(n GeneralName) bool { return n.Undecodable })
 }

@@ -16,7 +16,6 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"math/big"
 	"time"
@@ -35,6 +34,7 @@ type Certificate struct {
 	RawIssuer               []byte // DER RDNSequence
 	RawSubjectPublicKeyInfo []byte
 	RawSignatureAlgorithm   []byte // DER AlgorithmIdentifier beside the signature
+	signedAlgorithm         []byte // and within what is signed
 	Signature               []byte
 
 	// Version is 1, 2 or 3, or another number that was written in its place.
@@ -114,22 +114,13 @@ func (c *Certificate) Fingerprint() [sha256.Size]byte { return sha256.Sum256(c.R
 // SerialNumber returns the serial number, which may be negative.
 func (c *Certificate) SerialNumber() *big.Int { return integer(c.Serial) }
 
-// SerialHex returns the serial number for the log: its octets in hex, with a
-// minus where it is negative.
-func (c *Certificate) SerialHex() string {
-	if c.Serial[0] < 0x80 {
-		return hex.EncodeToString(bytes.TrimPrefix(c.Serial, []byte{0}))
-	}
-	return "-" + hex.EncodeToString(integer(c.Serial).Bytes())
-}
-
 var errAlgorithmsDiffer = errors.New("the signature's algorithm is not the one that was signed")
 
 // SignatureAlgorithm returns what the certificate is signed with. It is an error
 // where that is not supported, has parameters that cannot be read, or is not
 // the algorithm inside of what is signed (section 4.1.1.2).
 func (c *Certificate) SignatureAlgorithm() (signature.Algorithm, error) {
-	if c.algorithmsDiffer() {
+	if !bytes.Equal(c.signedAlgorithm, c.RawSignatureAlgorithm) {
 		return signature.Algorithm{}, errAlgorithmsDiffer
 	}
 	return signature.Parse(c.RawSignatureAlgorithm)

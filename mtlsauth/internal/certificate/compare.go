@@ -5,182 +5,117 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// RFC 5280, section 7.1, compares names without regard to the string type and to
-// case, and with white space folded, by rules (RFC 4518) whose tables for text
-// beyond ASCII are not at hand. So there are three comparisons: NameKey, for
-// finding the issuer of a certificate, whose signature then tells; Permits,
-// which sees equality only where the RFC certainly does, for permitted subtrees;
-// and Excludes, which sees it wherever the RFC might, for excluded ones.
+// Match is what a comparison of two names found (RFC 5280, section 7.1).
+type Match uint8
 
-// Octets that no text has, so that different names never share a key.
 const (
-	notText = 0xfe
-	end     = 0xff
+	// Different: not equal.
+	Different Match = iota
+	// Possible: equal if a value that is not text is taken for equal to any
+	// other. A caller decides this case so that it fails closed.
+	Possible
+	// Certain: equal, whatever the string types, case and white space.
+	Certain
 )
 
-// NameKey returns a string that two names (DER RDNSequences) share if they are
-// equal by RFC 5280, section 7.1: their RDNs are, as sets, whatever the string
-// type, case and inner white space of the values. T61String counts as Latin-1.
-// Values that are no text are equal byte for byte.
+// Compare compares two names (DER RDNSequences). Of one that cannot be parsed
+// nothing is certain but that it equals itself.
+func Compare(a, b []byte) Match {
+	if bytes.Equal(a, b) {
+		return Certain
+	}
+	x, okX := ParseDN(a)
+	y, okY := ParseDN(b)
+	switch {
+	case !okX || !okY:
+		return Possible
+	case len(x) != len(y):
+		return Different
+	case x.Permits(y):
+		return Certain
+	case x.Excludes(y) && y.Excludes(x):
+		return Possible
+	}
+	return Different
+}
+
+// NameKey returns a string that two names share if they are certainly equal, and
+// no others: no text imitates the structure of a name.
 func NameKey(raw []byte) string {
-	key := make([]byte, 0, len(raw)+16)
-	var parts []string // of the RDN, where there are several
-	start, last := 0, -1
-	closeRDN := func() {
-		if len(parts) == 0 {
-			return
-		}
-		parts = append(parts, string(key[start:]))
-		slices.Sort(parts)
-		key = key[:start]
-		for _, part := range parts {
-			key = append(key, part...)
-		}
-		parts = nil
-	}
+	key, last, multiple := make([]byte, 0, len(raw)+16), -1, false
 	eachAttribute(raw, func(rdn int, id, element []byte, tag asn1.Tag, value []byte) {
-		if rdn == last {
-			parts = append(parts, string(key[start:]))
-			key = key[:start]
-		} else {
-			closeRDN()
-			key = append(key, '/')
-			start, last = len(key), rdn
-		}
-		key = appendLength(key, id)
-		if text, ok := foldable(tag, value); ok {
-			key = appendFolded(key, text)
-		} else {
-			key = appendLength(append(key, notText), element)
-		}
-		key = append(key, end)
+		multiple, last = multiple || rdn == last, rdn
+		key, _ = appendValue(append(key, '/'), id, element, tag, value)
 	})
-	closeRDN()
-	return string(key)
-}
-
-func appendLength(key, s []byte) []byte {
-	key = strconv.AppendInt(key, int64(len(s)), 10)
-	return append(append(key, ':'), s...)
-}
-
-// foldable returns the text of a string type whose values compare as text.
-func foldable(tag asn1.Tag, value []byte) ([]byte, bool) {
-	switch tag {
-	case asn1.PrintableString, asn1.IA5String, tagVisibleString, tagNumericString, asn1.UTF8String:
-		return value, utf8.Valid(value)
-	case asn1.T61String:
-		if isASCII(value) {
-			return value, true
-		}
-		text := make([]rune, len(value))
-		for i, b := range value {
-			text[i] = rune(b)
-		}
-		return []byte(string(text)), true
+	if !multiple {
+		return string(key)
 	}
-	text, ok := decodeString(tag, value)
-	return []byte(text), ok
+	dn, _ := ParseDN(raw)
+	return dn.key()
 }
 
-// appendFolded appends text in lower case, without spaces at its ends and with
-// one for each run of them.
-func appendFolded(key, text []byte) []byte {
-	start, space := len(key), false
-	for i, b := range text {
-		switch {
-		case b >= utf8.RuneSelf:
-			return append(key[:start], fold(foldSpace(string(text)))...)
-		case b == ' ' || '\t' <= b && b <= '\r':
-			space = i > 0 && len(key) > start
-			continue
-		case 'A' <= b && b <= 'Z':
-			b += 'a' - 'A'
-		}
-		if space {
-			key, space = append(key, ' '), false
-		}
-		key = append(key, b)
-	}
-	return key
-}
-
-// fold removes case both ways: some letters have several of the one or the
-// other.
-func fold(s string) string { return strings.ToLower(strings.ToUpper(s)) }
-
-// foldSpace drops white space at both ends and makes every run of it one space.
-func foldSpace(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-// DN is a distinguished name, prepared for comparison with others: its RDNs,
-// each a set of attributes.
-type DN struct{ rdns [][]comparedValue }
+// DN is a distinguished name, prepared for comparison with others: its RDNs, each
+// a set of attributes in the order of their keys.
+type DN [][]comparedValue
 
 type comparedValue struct {
-	kind   OID
-	der    string // the value's encoding
-	text   bool
-	narrow string // of text: ASCII case and spaces folded
-	wide   string // of text: all case and spaces folded
+	key  string // equal for what is equal
+	kind string
+	text bool
 }
 
 // ParseDN reads a DER RDNSequence. It reports false where the structure is
 // broken. An empty one is fine.
-func ParseDN(raw []byte) (DN, bool) {
-	attributes, ok := ParseName(raw)
-	return NewDN(attributes), ok
-}
-
-// NewDN prepares attributes that ParseName returned.
-func NewDN(attributes []Attribute) DN {
-	var out DN
-	for _, a := range attributes {
-		if a.RDN == len(out.rdns) {
-			out.rdns = append(out.rdns, nil)
+func ParseDN(raw []byte) (dn DN, ok bool) {
+	ok = eachAttribute(raw, func(rdn int, id, element []byte, tag asn1.Tag, value []byte) {
+		if rdn == len(dn) {
+			dn = append(dn, nil)
 		}
-		c := comparedValue{kind: a.Type, der: string(a.DER), text: a.Text}
-		if a.Text {
-			spaced := foldSpace(a.Value)
-			c.narrow, c.wide = lowerASCII(spaced), fold(spaced)
-		}
-		out.rdns[a.RDN] = append(out.rdns[a.RDN], c)
+		key, text := appendValue(nil, id, element, tag, value)
+		dn[rdn] = append(dn[rdn], comparedValue{string(key), string(id), text})
+	})
+	for i, rdn := range dn {
+		slices.SortFunc(rdn, func(a, b comparedValue) int { return strings.Compare(a.key, b.key) })
+		dn[i] = slices.Compact(rdn)
 	}
-	return out
+	return dn, ok
 }
 
-// Empty reports the name without attributes, below which all names lie.
-func (d DN) Empty() bool { return len(d.rdns) == 0 }
+func (d DN) key() string {
+	var key strings.Builder
+	for _, rdn := range d {
+		key.WriteByte('/')
+		for _, v := range rdn {
+			key.WriteString(v.key)
+		}
+	}
+	return key.String()
+}
 
-// Permits reports whether name lies in the subtree below d: each RDN of d is,
-// certainly, the same as name's at its place.
+// Permits reports whether name lies in the subtree below d (section 4.2.1.10):
+// each RDN of d is, certainly, the same as name's at its place.
 func (d DN) Permits(name DN) bool {
-	if len(d.rdns) > len(name.rdns) {
-		return false
-	}
-	for i, rdn := range d.rdns {
-		// Both ways, or a value that d spells twice would make room for
-		// another.
-		if !covers(rdn, name.rdns[i], certainlyEqual) || !covers(name.rdns[i], rdn, certainlyEqual) {
-			return false
-		}
-	}
-	return true
+	same := func(a, b comparedValue) bool { return a.key == b.key }
+	return len(d) <= len(name) && slices.EqualFunc(d, name[:len(d)], func(a, b []comparedValue) bool { return slices.EqualFunc(a, b, same) })
 }
 
 // Excludes reports whether name might lie in the subtree below d. More
 // attributes in an RDN than d has do not take a name out of it.
 func (d DN) Excludes(name DN) bool {
-	if len(d.rdns) > len(name.rdns) {
+	if len(d) > len(name) {
 		return false
 	}
-	for i, rdn := range d.rdns {
-		if !covers(rdn, name.rdns[i], possiblyEqual) {
-			return false
+	for i, rdn := range d {
+		for _, want := range rdn {
+			if !slices.ContainsFunc(name[i], func(have comparedValue) bool {
+				return want.key == have.key || want.kind == have.kind && !(want.text && have.text)
+			}) {
+				return false
+			}
 		}
 	}
 	return true
@@ -188,50 +123,62 @@ func (d DN) Excludes(name DN) bool {
 
 // Comparisons bounds how many attributes are compared to tell whether name lies
 // below d.
-func (d DN) Comparisons(name DN) int {
-	n := 0
-	for i := range min(len(d.rdns), len(name.rdns)) {
-		n += 2 * len(d.rdns[i]) * len(name.rdns[i])
+func (d DN) Comparisons(name DN) (n int) {
+	for i := range min(len(d), len(name)) {
+		n += len(d[i]) * len(name[i])
 	}
 	return n
 }
 
-// PossiblySameName reports whether two DER RDNSequences might be the same name.
-func PossiblySameName(a, b []byte) bool {
-	if bytes.Equal(a, b) {
-		return true
+// appendValue appends what equal attributes have in common: their type, and of
+// text its value in lower case with single spaces, of others the encoding.
+func appendValue(key, id, element []byte, tag asn1.Tag, value []byte) (_ []byte, text bool) {
+	// Octets that no text has.
+	const notText, end = 0xfe, 0xff
+	key = appendLength(key, id)
+	decoded, text := decodeString(tag, value)
+	switch {
+	case text:
+		return append(appendFolded(key, decoded), end), true
+	case tag == asn1.T61String:
+		// As OpenSSL takes it; others read it otherwise.
+		return append(appendFolded(key, latin1(value)), end), false
 	}
-	x, okX := ParseDN(a)
-	y, okY := ParseDN(b)
-	return !okX || !okY || len(x.rdns) == len(y.rdns) && x.Excludes(y) && y.Excludes(x)
+	return append(appendLength(append(key, notText), element), end), false
 }
 
-// covers reports whether each attribute of base has an equal one in name,
-// whatever their order: an RDN is a set.
-func covers(base, name []comparedValue, equal func(a, b comparedValue) bool) bool {
-	for _, want := range base {
-		if !slices.ContainsFunc(name, func(have comparedValue) bool { return equal(want, have) }) {
-			return false
-		}
+func appendLength(key, s []byte) []byte {
+	return append(append(strconv.AppendInt(key, int64(len(s)), 10), ':'), s...)
+}
+
+func latin1(value []byte) string {
+	var text strings.Builder
+	for _, b := range value {
+		text.WriteRune(rune(b))
 	}
-	return true
+	return text.String()
 }
 
-func certainlyEqual(a, b comparedValue) bool {
-	return a.kind == b.kind && (a.der == b.der || a.text && b.text && a.narrow == b.narrow)
-}
-
-// possiblyEqual takes a value that is no text for equal to any of its type.
-func possiblyEqual(a, b comparedValue) bool {
-	return a.kind == b.kind && (!a.text || !b.text || a.wide == b.wide)
-}
-
-// lowerASCII leaves what is not ASCII as it is.
-func lowerASCII(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
+// appendFolded appends text in lower case, without white space at its ends and
+// with one space for each run of it. Beyond ASCII that is done both ways: some
+// letters have several of the one or the other case.
+func appendFolded(key []byte, text string) []byte {
+	if !isASCII(text) {
+		return append(key, strings.ToLower(strings.ToUpper(strings.Join(strings.Fields(text), " ")))...)
+	}
+	start, space := len(key), false
+	for _, b := range []byte(text) {
+		if b == ' ' || '\t' <= b && b <= '\r' {
+			space = len(key) > start
+			continue
 		}
-		return r
-	}, s)
+		if space {
+			key, space = append(key, ' '), false
+		}
+		if 'A' <= b && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		key = append(key, b)
+	}
+	return key
 }

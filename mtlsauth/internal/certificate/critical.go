@@ -1,105 +1,62 @@
 package certificate
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// CriticalError says which critical extensions stand against a certificate (RFC
-// 5280, section 4.2).
-type CriticalError struct {
-	NotUnderstood []OID // of a kind that is not processed
-	Malformed     []OID // of a kind that is, with a part that cannot be read
+// readable says of the extensions that are processed where they are critical
+// whether all of a value can be read. Parse has read the first three.
+var readable = map[OID]func(value []byte) bool{
+	OIDBasicConstraints: func([]byte) bool { return true },
+	OIDKeyUsage:         func([]byte) bool { return true },
+	OIDExtKeyUsage:      func([]byte) bool { return true },
+	OIDSubjectAltName: func(value []byte) bool {
+		list, ok := only(value, asn1.SEQUENCE)
+		return ok && decodable(list)
+	},
+	OIDNameConstraints: func(value []byte) bool {
+		permitted, excluded, ok := SplitNameConstraints(value)
+		return ok && !slices.ContainsFunc(slices.Concat(permitted, excluded), hasNoBase)
+	},
+	OIDCertificatePolicies:   func(value []byte) bool { _, ok := parsePolicies(value); return ok },
+	OIDPolicyMappings:        func(value []byte) bool { _, ok := parsePolicyMappings(value); return ok },
+	OIDPolicyConstraints:     func(value []byte) bool { _, _, ok := parsePolicyConstraints(value); return ok },
+	OIDInhibitAnyPolicy:      func(value []byte) bool { _, ok := parseSkipCerts(value); return ok },
+	OIDCRLDistributionPoints: readableDistributionPoints,
+	OIDOCSPNoCheck:           func(value []byte) bool { return string(value) == "\x05\x00" },
 }
 
-func (e *CriticalError) Error() string {
-	var parts []string
-	for _, kind := range []struct {
-		ids  []OID
-		text string
-	}{{e.NotUnderstood, "is not understood"}, {e.Malformed, "cannot be read"}} {
-		for _, id := range kind.ids {
-			parts = append(parts, fmt.Sprintf("critical extension %v %s", id, kind.text))
-		}
-	}
-	return strings.Join(parts, ", ")
+// hasNoBase reports a subtree whose base is not a general name. What a domain or
+// an address says is not asked: a constraint of a form that cannot be read
+// refuses names of its kind.
+func hasNoBase(t Subtree) bool {
+	return t.Base.Undecodable && !slices.Contains([]Kind{DNS, Email, URI, IP}, t.Base.Kind)
 }
 
-// CheckCritical refuses, with a *CriticalError, a certificate with a critical
-// extension that is not understood, or of which any part cannot be read, needed
-// or not. Those that RFC 5280 wants never critical, such as key identifiers, are
-// not processed as such: OpenSSL refuses them too.
+// CheckCritical refuses a certificate with a critical extension that is not
+// understood, or of which any part cannot be read, needed or not (RFC 5280,
+// section 4.2). Its error names all of them. Those that RFC 5280 wants never
+// critical, such as key identifiers, are not processed as such: OpenSSL refuses
+// them too.
 func (c *Certificate) CheckCritical() error {
-	var found CriticalError
-	for i := range c.Extensions {
-		e := &c.Extensions[i]
+	var found []string
+	for _, e := range c.Extensions {
 		if !e.Critical {
 			continue
 		}
-		switch understood, whole := c.understands(e); {
-		case !understood:
-			found.NotUnderstood = append(found.NotUnderstood, e.ID)
-		case !whole:
-			found.Malformed = append(found.Malformed, e.ID)
+		if read, understood := readable[e.ID]; !understood {
+			found = append(found, fmt.Sprintf("critical extension %v is not understood", e.ID))
+		} else if !read(e.Value) {
+			found = append(found, fmt.Sprintf("critical extension %v cannot be read", e.ID))
 		}
 	}
-	if found.NotUnderstood == nil && found.Malformed == nil {
+	if found == nil {
 		return nil
 	}
-	return &found
-}
-
-// understands reports whether an extension is processed where it is critical,
-// and whether all of it can be read.
-func (c *Certificate) understands(e *Extension) (understood, whole bool) {
-	switch e.ID {
-	case OIDBasicConstraints, OIDKeyUsage, OIDExtKeyUsage:
-		return true, true // Parse has read them
-	case OIDSubjectAltName:
-		names, _, err := c.SubjectAltNames()
-		return true, err == nil && len(names) > 0 && decodable(names)
-	case OIDNameConstraints:
-		permitted, excluded, ok := SplitNameConstraints(e.Value)
-		return true, ok && wellFormed(permitted) && wellFormed(excluded)
-	case OIDCertificatePolicies:
-		_, ok := parsePolicies(e.Value)
-		return true, ok
-	case OIDPolicyMappings:
-		_, ok := parsePolicyMappings(e.Value)
-		return true, ok
-	case OIDPolicyConstraints:
-		_, _, ok := parsePolicyConstraints(e.Value)
-		return true, ok
-	case OIDInhibitAnyPolicy:
-		_, ok := parseSkipCerts(e.Value)
-		return true, ok
-	case OIDCRLDistributionPoints:
-		points, ok := parseDistributionPoints(e.Value)
-		for _, p := range points {
-			ok = ok && (p.FullName != nil || p.RelativeName != nil || p.CRLIssuer != nil) &&
-				decodable(p.FullName) && decodable(p.CRLIssuer)
-		}
-		return true, ok
-	case OIDOCSPNoCheck:
-		return true, string(e.Value) == "\x05\x00"
-	}
-	return false, false
-}
-
-func decodable(names []GeneralName) bool {
-	return !slices.ContainsFunc(names, func(n GeneralName) bool { return n.Undecodable })
-}
-
-// wellFormed reports subtrees whose bases are general names. What a domain or
-// an address says is not asked: a constraint of a form that cannot be read
-// refuses names of its kind.
-func wellFormed(trees []Subtree) bool {
-	return !slices.ContainsFunc(trees, func(t Subtree) bool {
-		switch t.Base.Kind {
-		case DNS, Email, URI, IP:
-			return false
-		}
-		return t.Base.Undecodable
-	})
+	return errors.New(strings.Join(found, ", "))
 }

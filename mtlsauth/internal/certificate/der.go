@@ -1,7 +1,6 @@
 package certificate
 
 import (
-	"bytes"
 	"math/big"
 	"time"
 
@@ -69,21 +68,6 @@ func integer(content []byte) *big.Int {
 		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(content))))
 	}
 	return n
-}
-
-// readBits reads a BIT STRING. Bits that do not count are zero in what it
-// returns, as OpenSSL takes them, whatever was written.
-func readBits(s *cryptobyte.String) (bits []byte, ok bool) {
-	var content cryptobyte.String
-	var unused uint8
-	if !s.ReadASN1(&content, asn1.BIT_STRING) || !content.ReadUint8(&unused) || unused > 7 || unused > 0 && content.Empty() {
-		return nil, false
-	}
-	if unused > 0 && content[len(content)-1]&(1<<unused-1) != 0 {
-		content = bytes.Clone(content)
-		content[len(content)-1] &^= 1<<unused - 1
-	}
-	return content, true
 }
 
 // readTime reads a Time (section 4.1.2.5). The forms that the RFC prescribes are

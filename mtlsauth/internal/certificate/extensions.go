@@ -48,16 +48,16 @@ func (c *Certificate) parseBasicConstraints(der []byte) (ok bool) {
 }
 
 // parseKeyUsage is section 4.2.1.3: a BIT STRING whose bits are counted from
-// the first octet's highest.
+// the first octet's highest. The first octet says how many of the last one do not
+// count, whatever is written there.
 func (c *Certificate) parseKeyUsage(der []byte) bool {
-	s := cryptobyte.String(der)
-	bits, ok := readBits(&s)
-	if !ok || !s.Empty() {
+	bits, ok := only(der, asn1.BIT_STRING)
+	if !ok || len(bits) == 0 || bits[0] > 7 || bits[0] > 0 && len(bits) == 1 {
 		return false
 	}
 	c.HasKeyUsage = true
-	for i := range 9 {
-		if i/8 < len(bits) && bits[i/8]&(0x80>>(i%8)) != 0 {
+	for i := range min(9, 8*(len(bits)-1)-int(bits[0])) {
+		if bits[1+i/8]&(0x80>>(i%8)) != 0 {
 			c.KeyUsage |= 1 << i
 		}
 	}

@@ -1,7 +1,6 @@
 package certificate
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -56,8 +55,7 @@ func (c *Certificate) parseTBS() error {
 	if c.Serial, ok = readInteger(&tbs, asn1.INTEGER); !ok {
 		return malformed("serial number")
 	}
-	// The algorithm is compared where it is asked for.
-	if !tbs.SkipASN1(asn1.SEQUENCE) {
+	if !tbs.ReadASN1Element((*cryptobyte.String)(&c.signedAlgorithm), asn1.SEQUENCE) {
 		return malformed("signature algorithm")
 	}
 	if c.RawIssuer, ok = readName(&tbs); !ok {
@@ -113,15 +111,6 @@ func readVersion(tbs *cryptobyte.String) (int, bool) {
 		return n + 1, true
 	}
 	return 0, true // below zero
-}
-
-// algorithmsDiffer compares the algorithm beside the signature with the one
-// that is signed.
-func (c *Certificate) algorithmsDiffer() bool {
-	tbs, _ := only(c.RawTBSCertificate, asn1.SEQUENCE)
-	var inner cryptobyte.String
-	return !tbs.SkipOptionalASN1(constructed(0)) || !tbs.SkipASN1(asn1.INTEGER) ||
-		!tbs.ReadASN1Element(&inner, asn1.SEQUENCE) || !bytes.Equal(inner, c.RawSignatureAlgorithm)
 }
 
 // parseExtensions reads the optional extensions, the last field of what is

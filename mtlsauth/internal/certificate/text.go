@@ -50,9 +50,9 @@ func decodeString(tag asn1.Tag, value []byte) (string, bool) {
 	return "", false
 }
 
-func isASCII(b []byte) bool {
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
+func isASCII[T string | []byte](text T) bool {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
 			return false
 		}
 	}

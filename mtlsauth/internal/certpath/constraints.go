@@ -141,7 +141,7 @@ func (c *nameConstraints) confinedKinds() kindSet {
 		case certificate.IP:
 			everything = !slices.ContainsFunc(tree.network[len(tree.network)/2:], func(b byte) bool { return b != 0 })
 		case certificate.DirectoryName:
-			everything = tree.dn.Empty()
+			everything = len(tree.dn) == 0
 		default:
 			continue // a form that is not compared
 		}

@@ -33,7 +33,8 @@ func constrainedNames(cert *certificate.Certificate) ([]constrainedName, error) 
 	}
 	attributes, _ := certificate.ParseName(cert.RawSubject)
 	if len(attributes) > 0 {
-		out = append(out, constrainedName{kind: certificate.DirectoryName, valid: true, dn: certificate.NewDN(attributes)})
+		dn, _ := certificate.ParseDN(cert.RawSubject)
+		out = append(out, constrainedName{kind: certificate.DirectoryName, valid: true, dn: dn})
 	}
 	for _, a := range attributes {
 		if a.Type == certificate.TypeEmailAddress {

@@ -209,5 +209,5 @@ func (i *inquiry) path(path []*certificate.Certificate, found map[pair]finding) 
 
 // describe tells a certificate apart in the log.
 func describe(cert *certificate.Certificate) string {
-	return fmt.Sprintf("certificate %s of %s", cut(cert.SerialHex()), cut(certificate.DistinguishedName(cert.RawIssuer)))
+	return fmt.Sprintf("certificate %s of %s", cut(cert.SerialNumber().Text(16)), cut(certificate.DistinguishedName(cert.RawIssuer)))
 }

@@ -55,7 +55,7 @@ func checkRSA(key *rsa.PublicKey, minBits int) error {
 		return fmt.Errorf("RSA key of %d bits, at least %d are required", n, minBits)
 	case key.E < 3 || key.E%2 == 0:
 		return fmt.Errorf("RSA key with exponent %d, which must be odd and at least 3", key.E)
-	case key.N.BitLen() <= MaxRSABits && hasSmallFactor(key.N):
+	case hasSmallFactor(key.N):
 		return errors.New("RSA key whose modulus has a factor below 752")
 	}
 	return nil

@@ -165,6 +165,7 @@ func TestWeakRSAKeys(t *testing.T) {
 		"a factor of 3":   {N: new(big.Int).Mul(n, big.NewInt(3)), E: 3},
 		"a factor of 751": {N: new(big.Int).Mul(n, big.NewInt(751)), E: 3},
 		"a power of 3":    {N: new(big.Int).Exp(big.NewInt(3), big.NewInt(1300), nil), E: 3},
+		"over 8192 bits":  {N: new(big.Int).Exp(big.NewInt(3), big.NewInt(6000), nil), E: 3},
 	} {
 		if signature.CheckKey(key, 0) == nil || signature.CheckIssuerKey(key, 0) == nil {
 			t.Errorf("%s: accepted", name)

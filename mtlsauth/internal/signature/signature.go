@@ -132,13 +132,5 @@ func (a Algorithm) Digest(message []byte) []byte {
 
 // VerifyMessage is Verify for a message that is at hand as a whole.
 func (a Algorithm) VerifyMessage(key crypto.PublicKey, message, signature []byte) error {
-	if a.scheme == none {
-		return ErrMismatch
-	}
-	if a.hash == 0 {
-		return a.Verify(key, message, signature)
-	}
-	h := a.hash.New()
-	h.Write(message)
-	return a.Verify(key, h.Sum(nil), signature)
+	return a.Verify(key, a.Digest(message), signature)
 }
