@@ -8,7 +8,7 @@ local CA, CA2 = fixtures.ca, fixtures.ca2
 -- A worker with these routes and configurations.
 local function start(routes, configs, options)
   options = options or {}
-  options.routes, options.cas = routes, { { id = CA, cert = "one\n" }, { id = CA2, cert = "two\n" } }
+  options.routes, options.cas = routes, options.cas or { { id = CA, cert = "one\n" }, { id = CA2, cert = "two\n" } }
   world.start(options)
   if configs then world.configure(configs) end
 end
@@ -263,6 +263,25 @@ test("sessions are resumed where the same is asked for", function()
     for i, one in ipairs(others) do
       for j = 1, i - 1 do assert(one ~= others[j], i .. " and " .. j) end
     end
+  end)
+end)
+
+test("a ClientHello costs the same however large the CA certificates are", function()
+  local sha256, hashed = require "resty.sha256", 0
+  local new = sha256.new
+  with_client_hello(function(context)
+    start({}, { { send_ca_dn = true, ca_certificates = { CA } } }, { cas = { { id = CA, cert = ("x"):rep(100000) } } })
+    require("servers").verdict(world.frame("verdict_pass"))
+    world.run(2)
+    local first = context("a.test")
+    sha256.new = function(...)
+      local hash = new(...)
+      return { update = function(_, text) hashed = hashed + #text; hash:update(text) end, final = function() return hash:final() end }
+    end
+    local ok, second = pcall(context, "a.test")
+    sha256.new = new
+    equal({ ok, second == first }, { true, true })
+    assert(hashed > 0 and hashed < 200, hashed .. " bytes")
   end)
 end)
 

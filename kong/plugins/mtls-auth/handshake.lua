@@ -101,10 +101,16 @@ function _M.configure(all)
   build()
 end
 
+local function digest_of(text)
+  local hash = sha256:new()
+  hash:update(text)
+  return hash:final()
+end
+
 -- Returns what clients with this server name are asked for, if they are: chain, the CA
--- certificates whose names they are told if all configurations want that, and a text
+-- certificates whose names they are told if all configurations want that, and a digest
 -- that differs where anything about it does.
-local UNKNOWN = { text = "" }
+local UNKNOWN = { digest = "" }
 local function wanted(name)
   if not map then return UNKNOWN end
   local entries, keys = {}, {}
@@ -135,7 +141,7 @@ local function wanted(name)
   end
   table.sort(ids)
   for i, id in ipairs(unnamed and {} or ids) do pems[i] = map.pems[id].cert end
-  asked = { text = table.concat({ key, table.concat(ids, ","), table.concat(pems, "\n") }, "|") }
+  asked = { digest = digest_of(table.concat({ key, table.concat(ids, ","), table.concat(pems, "\n") }, "|")) }
   map.asked[key] = asked
   if not unnamed then
     local chain, err = ssl.parse_pem_cert(table.concat(pems, "\n"))
@@ -170,9 +176,7 @@ local function context(name)
   if not asked then return nil end
   handshakes = handshakes + 1
   local known = server.sessions or table.concat({ ngx.worker.pid(), ngx.now(), handshakes }, "/")
-  local hash = sha256:new()
-  hash:update(table.concat({ name or "", asked.text, known }, "|"))
-  return hash:final()
+  return digest_of(table.concat({ name or "", asked.digest, known }, "|"))
 end
 
 -- Kong calls this phase for global plugins only: for where nothing could be wrapped.
