@@ -27,8 +27,8 @@ var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(_format_version.*?)^```$")
 
 var othersPlugin = regexp.MustCompile(`name: (acl|key-auth)\n`)
 
-// Kong takes each whole declarative file that the docs show, with the CA certificate of
-// kong.yaml.
+// Kong takes each whole declarative file of the docs and examples, with the CA certificate
+// of kong.yaml.
 func TestConfigurationsInTheDocs(t *testing.T) {
 	t.Parallel()
 	r := newRigIn(t, chosenMode(t), nil, nil, func(o *realkong.Options) { o.Plugins = append(o.Plugins, "request-termination") })
@@ -36,25 +36,36 @@ func TestConfigurationsInTheDocs(t *testing.T) {
 	if !ok {
 		t.Fatal("kong.yaml has no CA certificate")
 	}
-	files, err := filepath.Glob("../../docs/*.md")
+	found := 0
+	try := func(name, configuration string) {
+		if r.mode == pluginServerMode && strings.Contains(configuration, "mtls_auth_credentials") {
+			return // an entity of the Lua plugin
+		}
+		if os.Getenv(realkong.Variable) == "" && othersPlugin.MatchString(configuration) {
+			return // the fake Kong has no others
+		}
+		found++
+		if err := r.Configure([]byte(configuration + "ca_certificates:\n" + entity)); err != nil {
+			t.Errorf("%s: %v in\n%s", name, err, configuration)
+		}
+	}
+	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := 0
-	for _, file := range append(files, "../../README.md") {
+	for _, file := range append(pages, "../../README.md") {
 		name := strings.TrimPrefix(filepath.ToSlash(file), "../../")
 		for _, m := range yamlBlock.FindAllStringSubmatch(page(t, name), -1) {
-			if r.mode == pluginServerMode && strings.Contains(m[1], "mtls_auth_credentials") {
-				continue // an entity of the Lua plugin
-			}
-			if os.Getenv(realkong.Variable) == "" && othersPlugin.MatchString(m[1]) {
-				continue // the fake Kong has no others
-			}
-			found++
-			if err := r.Configure([]byte(m[1] + "ca_certificates:\n" + entity)); err != nil {
-				t.Errorf("%s: %v in\n%s", name, err, m[1])
-			}
+			try(name, m[1])
 		}
+	}
+	examples, err := filepath.Glob("../../examples/*/kong.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range examples {
+		name := strings.TrimPrefix(filepath.ToSlash(file), "../../")
+		try(name, page(t, name))
 	}
 	if found < 9 {
 		t.Errorf("found %d configurations", found)
