@@ -107,6 +107,17 @@ test("a program that is not there", function()
   equal(#started, 1)
 end)
 
+test("a Lua error in between is not the end of it", function()
+  program({})
+  local spawn = package.loaded["ngx.pipe"].spawn
+  package.loaded["ngx.pipe"].spawn = function() error("no luck", 0) end
+  start()
+  equal(world.logged('"no luck"'), { 'err [mtls-auth] server="not started" error="no luck"' })
+  package.loaded["ngx.pipe"].spawn = spawn
+  world.run(31)
+  equal(#started, 1)
+end)
+
 test("a server that answers already is used, and replaced when it is gone", function()
   program({})
   local other = servers.verdict(world.frame("verdict_certificate"))

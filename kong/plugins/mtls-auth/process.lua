@@ -86,9 +86,13 @@ end
 function _M.keep()
   if ngx.worker.id() ~= 0 or is_kongs() then return end
   assert(ngx.timer.at(0, function(premature)
-    if premature then return end
-    local ok, err = pcall(loop)
-    if not ok then log.write("err", log.line("server", "not started", "error", err)) end
+    while not premature and not ngx.worker.exiting() do
+      local ok, err = pcall(loop)
+      if not ok then
+        log.write("err", log.line("server", "not started", "error", err))
+        ngx.sleep(MAX_PAUSE)
+      end
+    end
   end))
 end
 
