@@ -231,7 +231,8 @@ test("ids in capitals, without a database", function()
   options.credentials = {}
   world.start(options)
   kong.configuration.database = "off"
-  local server = servers.verdict(world.frame("verdict_fault"), { credentials = setmetatable({}, world.json.array_mt), consumers = { { "id", fixtures.alice.id } } })
+  local wanted = { credentials = setmetatable({}, world.json.array_mt), consumers = { { "id", fixtures.alice.id } } }
+  local server = servers.verdict(world.frame("verdict_fault"), wanted)
   world.run(2)
   request(fixtures.conf({ anonymous = options.consumers[1].id }), fixtures.request())
   equal(server.found.consumers[1].username, "odd")

@@ -81,7 +81,10 @@ function kongs.new(world, options, request)
   }
   return {
     db = db, version_num = options.version_num,
-    configuration = { prefix = "/prefix", pluginserver_names = options.pluginserver_names, database = options.database, pluginservers = options.pluginservers, role = options.role or "traditional" },
+    configuration = {
+      prefix = "/prefix", pluginserver_names = options.pluginserver_names, pluginservers = options.pluginservers,
+      database = options.database, role = options.role or "traditional",
+    },
     worker_events = { register = function(f, source, event)
       local key = source .. "/" .. event
       world.events[key] = world.events[key] or {}

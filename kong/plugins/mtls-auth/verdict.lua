@@ -35,7 +35,8 @@ local function is_verdict(v, consumers)
     and type(v.ttl_ms) == "number" and v.ttl_ms >= 0) then
     return false
   elseif v.verdict ~= "pass" then
-    return is_text(v.message) and (v.verdict == "refuse" and v.status == 401 or v.verdict == "fault" and v.status == 500)
+    return is_text(v.message)
+      and (v.verdict == "refuse" and v.status == 401 or v.verdict == "fault" and v.status == 500)
   end
   return v.status == nil and v.message == nil and is_list(v.headers, is_header)
     and (v.consumer ~= nil or v.credential ~= nil) and (v.consumer == nil or consumers[v.consumer])

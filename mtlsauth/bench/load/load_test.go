@@ -93,7 +93,7 @@ func TestRunFails(t *testing.T) {
 		change func(*tls.Config)
 		want   string
 	}{
-		{"refused", Kept, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not you", 401) }, nil, "401 Unauthorized: not you"},
+		{"refused", Kept, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not you", http.StatusUnauthorized) }, nil, "401 Unauthorized: not you"},
 		{"no length", New, func(w http.ResponseWriter, _ *http.Request) { w.(http.Flusher).Flush() }, nil, "length"},
 		{"closed", Kept, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil, "EOF"},
 		{"not resumed", Resumed, hello, func(c *tls.Config) { c.SessionTicketsDisabled = true }, "not resumed"},

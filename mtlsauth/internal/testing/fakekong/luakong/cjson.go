@@ -46,7 +46,7 @@ func newCJSON(L *lua.LState) *lua.LTable {
 			v, err := decode(L, d, withArrayMT)
 			if err == nil {
 				if _, more := d.Token(); !errors.Is(more, io.EOF) {
-					err = errors.New("Expected the end but found more")
+					err = errors.New("expected the end but found more")
 				}
 			}
 			if err != nil {
@@ -66,7 +66,7 @@ const maxDepth = 1000 // cjson's
 // encode writes a value as cjson does: an empty table is an object, / is escaped.
 func encode(v lua.LValue, depth int) ([]byte, error) {
 	if depth > maxDepth {
-		return nil, errors.New("Cannot serialise, excessive depth")
+		return nil, errors.New("cannot serialise, excessive depth")
 	}
 	switch v := v.(type) {
 	case *lua.LNilType:
@@ -75,7 +75,7 @@ func encode(v lua.LValue, depth int) ([]byte, error) {
 		return strconv.AppendBool(nil, bool(v)), nil
 	case lua.LNumber:
 		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
-			return nil, errors.New("Cannot serialise number: must not be NaN or Infinity")
+			return nil, errors.New("cannot serialise number: must not be NaN or Infinity")
 		}
 		return fmt.Appendf(nil, "%.14g", float64(v)), nil
 	case lua.LString:
@@ -87,7 +87,7 @@ func encode(v lua.LValue, depth int) ([]byte, error) {
 	case *lua.LTable:
 		return encodeTable(v, depth)
 	}
-	return nil, fmt.Errorf("Cannot serialise %s: type not supported", v.Type())
+	return nil, fmt.Errorf("cannot serialise %s: type not supported", v.Type())
 }
 
 func encodeTable(t *lua.LTable, depth int) ([]byte, error) {
