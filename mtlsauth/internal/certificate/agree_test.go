@@ -85,6 +85,17 @@ func differences(c *certificate.Certificate, x *x509.Certificate) (fields []stri
 	return fields
 }
 
+// TestAlgorithmOutside: the algorithm beside the signature is not signed, and has
+// to be the one that is.
+func TestAlgorithmOutside(t *testing.T) {
+	whole, _ := children(base.Raw)
+	outside := sequence(oid("\x2a\x86\x48\xce\x3d\x04\x03\x03"))
+	c := read(t, sequence(whole[0], outside, whole[2]))
+	if _, err := c.SignatureAlgorithm(); err == nil {
+		t.Error("another algorithm than was signed")
+	}
+}
+
 func TestAgreesWithX509(t *testing.T) {
 	root := pki.NewCA("root")
 	for name, x := range map[string]*pki.Certificate{

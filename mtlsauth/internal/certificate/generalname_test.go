@@ -78,6 +78,7 @@ func TestSubjectAltNamesKeepsWhatIsOdd(t *testing.T) {
 		{"directoryName that is none", constructed(4, []byte{1}), certificate.DirectoryName},
 		{"otherName without a type", constructed(0), certificate.OtherName},
 		{"UPN that is no string", otherName(upn, []byte{5, 0}), certificate.UPN},
+		{"UPN and something after", otherName(upn, slices.Concat(element(asn1.UTF8String, []byte("u")), []byte{5, 0})), certificate.OtherName},
 		{"UPN of invalid UTF-8", otherName(upn, element(asn1.UTF8String, []byte{0xff})), certificate.UPN},
 		{"registeredID without arcs", context(8), certificate.RegisteredID},
 		{"tag of no form", context(9, []byte("x")), certificate.Unknown},

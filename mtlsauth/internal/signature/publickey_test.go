@@ -104,6 +104,7 @@ func TestParseKey(t *testing.T) {
 		{"a modulus that looks negative", key(rsaID, numbers(n, []byte{1, 0, 1})), "RSA"},
 		{"zeros before the numbers", key(rsaID, numbers(append([]byte{0, 0}, n...), []byte{0, 0, 1, 0, 1})), "RSA"},
 		{"an exponent of 32 bits", key(rsaID, numbers(n, []byte{0, 0x80, 0, 0, 1})), "RSA with an exponent of over 31 bits"},
+		{"an exponent of 40 bits", key(rsaID, numbers(n, []byte{1, 0, 0, 0, 1})), "RSA with an exponent of over 31 bits"},
 		{"a number more", key(rsaID, bitString(t, sequenceOf(t, number(1), number(3), number(5)))), "malformed RSA"},
 		{"P-256", key(p256ID, bitString(t, point)), "P-256"},
 		{"a compressed point", key(p256ID, bitString(t, append([]byte{2 + point[64]&1}, point[1:33]...))), "P-256"},
