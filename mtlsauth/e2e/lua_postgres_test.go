@@ -84,7 +84,6 @@ func (r *rig) username(cert *pki.Certificate) string {
 // the node, in both workers, and on another node when that hears of it; what was
 // used before is used no more.
 func TestLuaDatabaseChanges(t *testing.T) {
-	t.Parallel()
 	root, other := pki.NewCA("root"), pki.NewCA("other")
 	plugins := routes{"/echo": matching([]string{idA}, object{"cache_ttl": 3600})}
 	one := newLuaRig(t, cas{idA: root, idB: other}, plugins, twoWorkers, withPostgres(t, true))
@@ -176,7 +175,6 @@ func TestLuaDatabaseChanges(t *testing.T) {
 // The entity is that of Kong Enterprise to those who manage it: decK's requests, as
 // its client library makes them.
 func TestLuaCredentialsAPI(t *testing.T) {
-	t.Parallel()
 	root := pki.NewCA("root")
 	r := newLuaRig(t, cas{idA: root}, routes{"/echo": matching([]string{idA})}, withPostgres(t, true), func(o *realkong.Options) {
 		with(t, consumers(consumer(idAlice, "alice"), consumer(idBob, "bob", object{"mtls_auth_credentials": []object{{"id": idC, "subject_name": "imported", "tags": []string{"a", "b"}}}})))(&o.Options)
