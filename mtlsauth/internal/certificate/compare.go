@@ -78,9 +78,8 @@ func ParseDN(raw []byte) (dn DN, ok bool) {
 		key, text := appendValue(nil, id, element, tag, value)
 		dn[rdn] = append(dn[rdn], comparedValue{string(key), string(id), text})
 	})
-	for i, rdn := range dn {
+	for _, rdn := range dn {
 		slices.SortFunc(rdn, func(a, b comparedValue) int { return strings.Compare(a.key, b.key) })
-		dn[i] = slices.Compact(rdn)
 	}
 	return dn, ok
 }
