@@ -126,7 +126,7 @@ func (e *Engine) policyOf(c config.Config, o authn.Options, credentials authn.Cr
 // caSet is CA certificates that came with configurations, the same for all that came with
 // the same.
 type caSet struct {
-	*kongdata.Held
+	*kongdata.FixedSet
 	users int
 }
 
@@ -140,16 +140,16 @@ func (e *Engine) setOf(ids []string, entities []kongdata.Entity) (set *caSet, re
 	content := sha256.Sum256(text)
 	set, ok := e.sets[content]
 	if !ok {
-		held, refused := kongdata.Hold(ids, entities)
+		fixed, refused := kongdata.NewFixedSet(ids, entities)
 		for _, err := range refused {
 			e.log.Background.Error("CA certificate refused", "error", err)
 		}
-		for _, ca := range held.Snapshot().CAs {
+		for _, ca := range fixed.Snapshot().CAs {
 			if time.Now().After(ca.Certificate.NotAfter) {
 				e.log.Background.Warn("CA certificate has expired and trusts no certificate", "ca_certificate", ca.ID, "not_after", ca.Certificate.NotAfter)
 			}
 		}
-		set = &caSet{Held: held}
+		set = &caSet{FixedSet: fixed}
 		e.sets[content] = set
 	}
 	set.users++

@@ -1,6 +1,6 @@
 // Package kongdata loads CA certificates, consumers and credentials from files and
 // Kong's Admin API, for the modes that have no other way to Kong's entities than
-// these. In Lua mode they come with the configuration ([Held]).
+// these. In Lua mode they come with the configuration ([FixedSet]).
 //
 // # Sources
 //

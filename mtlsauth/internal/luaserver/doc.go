@@ -9,7 +9,8 @@
 // worker may ask anything.
 //
 //	decide ─▶                  what was presented, and the policy's id
-//	   ◀─ need, definition ─▶  the policy is not known: its bytes, as they are, in frames
+//	   ◀─ need, definition ─▶  the policy is not known: its bytes, as they are, in frames;
+//	                           of one question at a time, while others wait
 //	   ◀─ wait                 it takes long (certificate status); every two seconds
 //	   ◀─ lookup, found ─▶     consumers and credentials, all in one batch
 //	   ◀─ verdict              pass, refuse or fault, with the whole answer
@@ -24,7 +25,7 @@
 //
 // The worker drops what it caches when Kong's database changes, and asks again. So what
 // its lookups found is not cached here. Evidence that only the server sees (certificate
-// status, the clock) ends cached decisions by another epoch.
+// status, the clock) ends cached decisions by another epoch, and what was looked up stays.
 //
 // # Failing closed
 //

@@ -12,24 +12,24 @@ type Entity struct {
 	Cert string // PEM
 }
 
-// Held is CA certificates that come with a configuration, in Lua mode from Kong's
+// FixedSet is CA certificates that come with a configuration, in Lua mode from Kong's
 // own database: nothing is asked for or waited for. It never changes.
-type Held struct {
+type FixedSet struct {
 	ids      []string
 	snapshot *Snapshot
 }
 
-// Hold makes the set of these ids out of entities. They are judged as those of a
+// NewFixedSet makes the set of these ids out of entities. They are judged as those of a
 // [Store] are: what is refused or not among them is missing, and refused says why
 // of each, a *RefusedError with the id before it.
-func Hold(ids []string, entities []Entity) (held *Held, refused []error) {
+func NewFixedSet(ids []string, entities []Entity) (set *FixedSet, refused []error) {
 	byID := make(map[string]string, len(entities))
 	for _, e := range entities {
 		byID[strings.ToLower(e.ID)] = e.Cert
 	}
-	held = &Held{ids: normalize(ids), snapshot: new(Snapshot)}
-	s := held.snapshot
-	for _, id := range held.ids {
+	set = &FixedSet{ids: normalize(ids), snapshot: new(Snapshot)}
+	s := set.snapshot
+	for _, id := range set.ids {
 		text, ok := byID[id]
 		if !ok {
 			s.Missing = append(s.Missing, id)
@@ -43,15 +43,15 @@ func Hold(ids []string, entities []Entity) (held *Held, refused []error) {
 		}
 		s.CAs = append(s.CAs, CA{ID: id, Certificate: answer.Certificate})
 	}
-	return held, refused
+	return set, refused
 }
 
-// Snapshot returns what is held, always the same.
-func (h *Held) Snapshot() *Snapshot { return h.snapshot }
+// Snapshot returns what is known, always the same.
+func (set *FixedSet) Snapshot() *Snapshot { return set.snapshot }
 
 // Wait is Snapshot: there is nothing to wait for.
-func (h *Held) Wait(context.Context) *Snapshot { return h.snapshot }
+func (set *FixedSet) Wait(context.Context) *Snapshot { return set.snapshot }
 
 // IDs returns the ids, sorted, in lower case, each once. The slice must not be
 // changed.
-func (h *Held) IDs() []string { return h.ids }
+func (set *FixedSet) IDs() []string { return set.ids }
