@@ -14,9 +14,10 @@ import (
 	"testing"
 )
 
-// policy says who may import what of this module and of others; the standard
-// library is free to all but where noStd says otherwise. It is a statement of
-// design: a build that does not fit it is mended elsewhere.
+// policy lists for each package what it may import from this module and from others; a
+// search for a package's name finds the packages that may import it. The standard library
+// is free but for noStd. The table is the design: an import that does not fit it is to be
+// removed, not added here.
 var policy = map[string][]string{
 	".":                 {"mtlsauth/cli"},
 	"mtlsauth":          {"authn", "config", "consumer", "engine", "flags", "handshake", "konglog", "luaserver", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},

@@ -39,7 +39,6 @@
 // The decision:
 //
 //   - internal/authn: Policy, Decision, Reason, Answer; the cache of decisions.
-//   - internal/certificate: reading certificates (RFC 5280 §4) and comparing names.
 //   - internal/certificate: one reading of a certificate (RFC 5280 §4.1), of its
 //     names (RFC 4514), and of what a client presents.
 //   - internal/certpath: certification path validation (RFC 5280 §6).
@@ -62,19 +61,34 @@
 // internal/testing (a fake Kong that runs the real Lua files, a real one, certificates,
 // third-party suites).
 //
-// imports_test.go says who may import whom.
+// imports_test.go has the table of what each package may import, and fails on any other
+// import.
 //
 // # Where is decided …
 //
-//   - which answer a request gets: authn.Policy.Authenticate, and authn.Decision.Answer
+//   - which answer a request gets, one without a certificate too: authn.Policy.Authenticate
+//     (authenticate.go), and authn.Decision.Answer, which has the client's sentences and the
+//     headers for the upstream
+//   - which headers of the client are dropped: in Lua mode clear_headers (handler.lua); in
+//     plugin-server mode an answer clears those that it does not set (calls.go), and their
+//     spellings with "_" go in internal/handshake (access.lua)
 //   - that a configuration is refused: config.Parse
 //   - how Kong is told: luaserver (decide.go), mtlsauth (calls.go), goplugin (answer.go)
-//   - how long a decision counts: authn.Decision.Left, and luaserver's epochs for what
-//     Kong's workers cache
-//   - what status a certificate has: the table in revocation (finding.go)
+//   - how long a decision counts: authn.Decision.Left. What Kong's workers cache has the TTL
+//     of luaserver (judge in decide.go), at most MAX_TTL (verdict.lua); is_fresh
+//     (decisions.lua), another epoch and Kong's events (changed in handler.lua) end it early
+//   - which of several issuers of one name is tried first: candidates in certpath (child.go);
+//     how much CPU time a validation may take: budget (search.go)
+//   - what status a certificate has: the table in revocation (finding.go); what is kept of
+//     OCSP responses and CRLs, and when it is fetched again: revocation/cache (doc.go)
+//   - which files of -crl-dir are reported as unusable: crldir (tell in file.go, warn.go)
+//   - what a line in Kong's log says: konglog.Log.Decision; which level it has: levelOf
+//   - what kong reload does: process.lua starts the next server, pluginserver (socket.go)
+//     takes the socket over, and context in handshake.lua ends earlier TLS sessions
 //
 // To add a field of the configuration: its entry in internal/config (fields.go), its use
-// in the room that it concerns, its test; then go generate ./mtlsauth/internal/config.
+// in the room that it concerns, its test; then go generate ./mtlsauth/internal/config and,
+// for testdata/dump.json, go test ./mtlsauth -update.
 //
 // # Failing closed
 //

@@ -4,9 +4,9 @@
 //   - Trust anchors are the self-signed certificates among those configured;
 //     the others are intermediates, and anchors as well where partial chains
 //     are allowed.
-//   - The search goes depth first from the leaf, best candidates first, and
-//     checks each signature once. It counts what it does and stops at a bound,
-//     so that no client can make it compute for longer.
+//   - The search goes depth first from the leaf, best candidates first (candidates),
+//     and checks each signature once. It counts what it does and stops at a bound
+//     (budget), so that no client can make it compute for longer.
 //   - A path is valid where each certificate is valid now, may issue the one
 //     below it, and fits the path length, name and policy constraints above it.
 //
