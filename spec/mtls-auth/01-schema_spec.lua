@@ -92,7 +92,7 @@ describe("mtls-auth: schema [#" .. strategy .. "]", function()
   end
 
 
-  it("is not to be had for one consumer", function()
+  it("cannot be added to one consumer", function()
     local refused = validate(400, { ca_certificates = { ID } }, { consumer = { id = ID } })
     assert.same({ consumer = "value must be null" }, refused.fields)
   end)

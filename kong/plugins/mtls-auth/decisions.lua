@@ -20,8 +20,8 @@ function _M.drop()
     policies = {}, -- by the plugin's configuration, which is another table when it changes
     flights = {},
     -- By connection, and in it by configuration: nginx never gives a number twice, and
-    -- the certificate of a connection stays the same. What refuses is not here: everybody
-    -- can have it made.
+    -- the certificate of a connection stays the same. Refusals are not here: any client
+    -- can cause them.
     recent = {}, older = {}, entries = 0,
   }
 end

@@ -35,7 +35,7 @@ var typeNames = map[asn1.Tag]string{
 
 // decodeString returns the text of an ASN.1 string. It reports false for
 // types that are no strings, for bytes outside what the type can hold, and for
-// T61String beyond ASCII, which nobody decodes alike.
+// T61String beyond ASCII, which no two programs decode alike.
 func decodeString(tag asn1.Tag, value []byte) (string, bool) {
 	switch tag {
 	case asn1.UTF8String:

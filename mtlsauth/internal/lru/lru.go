@@ -33,7 +33,7 @@ func New[K comparable, V any](maxEntries int, maxSize int64, evicted func(K, V))
 	return c
 }
 
-// Get returns the value of a key, which is thereby the most recently used one.
+// Get returns the value of a key, which becomes the most recently used one.
 func (c *Cache[K, V]) Get(key K) (value V, ok bool) {
 	e, ok := c.byKey[key]
 	if !ok {

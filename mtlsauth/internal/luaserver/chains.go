@@ -33,7 +33,7 @@ const (
 	// maxLeaves and maxChainBytes bound them: about 8 MiB and 16 MiB.
 	maxLeaves     = 100_000
 	maxChainBytes = 16 << 20
-	// missEvery is how often an unknown chain may end all sessions: anybody can
+	// missEvery is how often an unknown chain may end all sessions: any client can
 	// resume a session whose certificate has no issuer here.
 	missEvery = time.Minute
 )

@@ -21,7 +21,7 @@ type crlValue struct {
 	candidateETag, candidateAt string
 }
 
-// promoted makes a candidate the verified list once somebody knows its signer.
+// promoted makes a candidate the verified list once its signer is known.
 func promoted(list *crl.List, now time.Time) func(crlValue) (value crlValue, known, until time.Time, ok bool) {
 	return func(v crlValue) (crlValue, time.Time, time.Time, bool) {
 		ok := v.candidate == list && newer(list.ThisUpdate, v.verified)

@@ -3,22 +3,22 @@
 //
 // [Checker.Check] asks, for each certificate below the trust anchor, a folder of
 // CRLs first, then the OCSP responders that the certificate names, and then its
-// CRL distribution points. What an answer is worth is judged by the rooms ocsp
-// and crl, with the issuer of the validated path; how addresses are visited is
-// the room fetch's; what is kept on disk is that of statedir.
+// CRL distribution points. Packages ocsp and crl judge the
+// answers, with the issuer of the validated path; fetch visits the addresses; statedir
+// keeps answers on disk.
 //
 // # What is kept
 //
-// A slot keeps what one address said last: about one certificate of one issuer,
-// or as a CRL for one issuer. Issuer means the issuer's certificate. Requests
+// An entry of package cache keeps the last answer of one address: about one certificate
+// of one issuer, or as a CRL for one issuer. Issuer means the issuer's certificate. Requests
 // that need the same answer share one exchange; answers in use are renewed in
 // the background before they run out; an answer never gives way to an earlier
 // one. What failed is no answer: it is tried again after a second, then every
-// five. Who was once seen revoked stays so (see [Result]) until the certificate
+// five. A certificate that was once seen revoked stays so (see [Result]) until it
 // ends or a later answer says otherwise.
 //
 // # Failing closed
 //
 // The zero [Mode] is STRICT, the zero [Verdict] refuses, and a limit of our own
-// is neither an answer nor the lack of one: it lets nobody in.
+// is neither an answer nor the lack of one: the request does not pass.
 package revocation

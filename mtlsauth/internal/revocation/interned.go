@@ -10,7 +10,7 @@ import (
 )
 
 // interned keeps one parsed certificate of those that are equal: an issuer that
-// clients send along is parsed anew with each of them.
+// clients send along is parsed again with each of them.
 type interned struct {
 	mu    sync.Mutex
 	certs map[[sha256.Size]byte]*certificate.Certificate

@@ -87,7 +87,7 @@ func (a *listQuestion) fetch(x *cache.Exchange, before crlValue) (cache.Outcome[
 }
 
 // warnOfEnd warns of a list that is the latest there is and in the last quarter
-// of its life: whoever issues it is late.
+// of its life: its issuer is late.
 func (a *listQuestion) warnOfEnd(list *crl.List) {
 	now := a.checker.now()
 	if list.NextUpdate.Sub(now) < list.NextUpdate.Sub(list.ThisUpdate)/4 {

@@ -30,9 +30,9 @@ func (v *coverage) add(out crl.Outcome, f finding) bool {
 	return v.state == good
 }
 
-// folder asks the lists of -crl-dir, newest first, whoever of those that may has
-// issued them: what one says counts until a later one says otherwise. done says
-// that they have answered.
+// folder asks the lists of -crl-dir, newest first, of all issuers that may have issued
+// one for the certificate: what one says counts until a later one says otherwise. done
+// says that they have answered.
 func (i *inquiry) folder(p pair, target *crl.Target, key certKey, above []pair, v *coverage) (f finding, done bool) {
 	folder := i.checker.options.Folder
 	if folder == nil {

@@ -40,7 +40,7 @@ func digest(parts ...[]byte) [sha256.Size]byte {
 const maxRevoked = 100_000
 
 // revokedCertificates remembers whose revocation was verified: it outlives the
-// answer that said so, and the silence of whoever would have to say it again.
+// answer that said so, and a responder that does not answer any more.
 type revokedCertificates struct {
 	replaced *atomic.Uint64 // counts what is added and taken back
 

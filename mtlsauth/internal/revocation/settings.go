@@ -8,15 +8,15 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 )
 
-// Mode says what is done with a certificate whose status cannot be had
+// Mode says what is done with a certificate whose status cannot be found out
 // (revocation_check_mode). The zero value is the strictest.
 type Mode uint8
 
 const (
 	// Strict refuses unless every certificate is known to be good.
 	Strict Mode = iota
-	// IgnoreCAError refuses what is revoked or unknown to its CA, and lets on
-	// what nobody answers for.
+	// IgnoreCAError refuses what is revoked or unknown to its CA, and passes what
+	// has no usable answer.
 	IgnoreCAError
 )
 
@@ -25,7 +25,7 @@ type Settings struct {
 	Mode Mode
 	// HTTPTimeout is for each exchange, from connecting to the last byte.
 	HTTPTimeout time.Duration
-	// CertCacheTTL is after what time an answer is asked for anew.
+	// CertCacheTTL is how old an answer may be before it is fetched again.
 	CertCacheTTL time.Duration
 	// How is by which proxies, and whether TLS servers are verified.
 	How fetch.How
@@ -44,7 +44,7 @@ const (
 	// maxBudget bounds what all exchanges of one request take together: Kong
 	// gives up after 60 s.
 	maxBudget = 45 * time.Second
-	// minCRLAge is how often a CRL is asked for anew at most.
+	// minCRLAge is the least time between two fetches of a CRL.
 	minCRLAge = 5 * time.Minute
 )
 

@@ -14,7 +14,7 @@ const (
 	// responders and of CRLs each. Certificates in use have one or two.
 	maxURLs = 4
 	// maxAbove bounds how far the status of those who sign answers is followed:
-	// a CRL signer, and whoever signs the CRL that it is not on.
+	// a CRL signer, the signer of the CRL for that certificate, and so on.
 	maxAbove = 3
 	// folderAgain is when a list of -crl-dir that is of no use now is looked at
 	// again, though the folder has not changed.
@@ -51,8 +51,8 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 	var found coverage
 	bare := target
 	if err != nil {
-		// Nobody knows what its distribution points say. Whoever is on a list
-		// of the issuer is revoked all the same.
+		// Its distribution points cannot be read. A certificate on a list of the
+		// issuer is revoked all the same.
 		m.add("CRL distribution points", failed(err))
 		if bare, err = crl.NewTargetWithoutPoints(p.cert, p.issuer); err != nil {
 			return finding{state: limited, err: err} // no pair of a path

@@ -107,7 +107,7 @@ func equal(a, b ocsp.Answer) bool {
 }
 
 // agrees reports that an answer says what one before it said, and for no shorter.
-// Responders sign anew all the time, and nobody has to be told of that.
+// Responders sign the same again all the time, which ends no cached decision.
 func agrees(answer, before ocsp.Answer) bool {
 	return answer.Status == before.Status && !answer.Until.Before(before.Until) &&
 		(answer.Responder == nil) == (before.Responder == nil) && (answer.Responder == nil || answer.Responder.Equal(before.Responder))
@@ -172,7 +172,7 @@ func (a *statusQuestion) stored(key cache.Key) (statedir.Meta, []byte, bool) {
 	return entry, response, err == nil
 }
 
-// knownSince is when an entry was fetched. One of unknown age is asked for anew,
+// knownSince is when an entry was fetched. One of unknown age is asked for again,
 // and serves until then.
 func knownSince(entry statedir.Meta, ttl time.Duration, now time.Time) time.Time {
 	if entry.Fetched.IsZero() {
@@ -182,7 +182,7 @@ func knownSince(entry statedir.Meta, ttl time.Duration, now time.Time) time.Time
 }
 
 // revokedKey is where a revocation for good lies besides: under the name and key
-// of the issuer, for whoever comes by another certificate of it.
+// of the issuer, so that another certificate of that issuer finds it.
 func (a *statusQuestion) revokedKey() cache.Key {
 	return cache.Key(digest([]byte("revoked"), a.cert[:]))
 }

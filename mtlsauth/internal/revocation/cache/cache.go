@@ -61,7 +61,7 @@ func New[V any](o Options[V]) *Cache[V] {
 type Question[V any] struct {
 	Way    any           // how it is asked: comparable
 	Anchor Anchor        // on whose account exchanges are
-	TTL    time.Duration // after it a value is asked for anew
+	TTL    time.Duration // after it a value is asked for again
 	// Patient requests wait for an attempt that follows a failure.
 	Patient bool
 	// Current requests wait where a value is due and not renewed in the background,

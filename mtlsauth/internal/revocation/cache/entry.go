@@ -49,7 +49,7 @@ func backoff(failures int) time.Duration {
 	return 5 * time.Second
 }
 
-// due is when a value should be asked for anew: after ttl, and in the last quarter
+// due is when a value should be asked for again: after ttl, and in the last quarter
 // of its life.
 func (e *entry[V]) due(ttl time.Duration) time.Time {
 	at := e.known.Add(ttl)

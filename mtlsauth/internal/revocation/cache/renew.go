@@ -8,7 +8,7 @@ import (
 )
 
 // next is when a way of asking is to be renewed, if it is wanted then. What is
-// asked anew at each request is not.
+// asked again at each request is not.
 func (e *entry[V]) next(w *way[V], now time.Time) (time.Time, bool) {
 	if w.failures > 0 {
 		return w.next, true
@@ -51,8 +51,7 @@ func (e *entry[V]) renew(w *way[V], now time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// plan is what is renewed when. It holds no more than one entry for each way of
-// asking a slot.
+// plan is what is renewed when: at most one renewal for each way of each entry.
 type plan struct {
 	mu      sync.Mutex
 	entries renewals

@@ -40,7 +40,7 @@ type ReasonMask uint16
 const AllReasons ReasonMask = 0x1fe
 
 // reasonFlags reads a ReasonFlags BIT STRING, whose tag the context replaces.
-// Bits that the RFC does not name are of no use to anybody and left out.
+// Bits that the RFC does not name are of no use and left out.
 func reasonFlags(content cryptobyte.String) (ReasonMask, bool) {
 	bits := append([]byte{byte(bitString), byte(len(content))}, content...)
 	var flags encoding_asn1.BitString

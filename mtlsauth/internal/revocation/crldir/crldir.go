@@ -123,9 +123,9 @@ func Open(path string, o Options) *Folder {
 func (f *Folder) Run(ctx context.Context) {
 	ticker := time.NewTicker(f.o.Every)
 	defer ticker.Stop()
-	anew := false
+	again := false
 	for {
-		err := f.readAll(ctx, anew)
+		err := f.readAll(ctx, again)
 		if ctx.Err() != nil {
 			return
 		}
@@ -133,11 +133,11 @@ func (f *Folder) Run(ctx context.Context) {
 		f.publish(err)
 		f.warn(time.Now())
 		f.once.Do(func() { close(f.ready) })
-		anew = false
+		again = false
 		select {
 		case <-ticker.C:
 		case <-f.reload:
-			anew = true
+			again = true
 		case <-ctx.Done():
 			return
 		}
@@ -148,7 +148,7 @@ func (f *Folder) Run(ctx context.Context) {
 // where the folder is absent.
 func (f *Folder) Ready() <-chan struct{} { return f.ready }
 
-// Reload has all files read anew, soon.
+// Reload has all files read again soon, changed or not.
 func (f *Folder) Reload() {
 	select {
 	case f.reload <- struct{}{}:

@@ -45,7 +45,7 @@ type file struct {
 
 // readAll looks at every file. Where the folder itself cannot be listed, all
 // stays as it is: no file was removed.
-func (f *Folder) readAll(ctx context.Context, anew bool) error {
+func (f *Folder) readAll(ctx context.Context, again bool) error {
 	entries, err := filewatch.ReadDir(f.path, maxEntries)
 	if err != nil {
 		return fmt.Errorf("reading the folder of CRLs: %w", err)
@@ -63,7 +63,7 @@ func (f *Folder) readAll(ctx context.Context, anew bool) error {
 		if this == nil {
 			this = &file{path: filepath.Join(f.path, name)}
 		}
-		if f.refresh(ctx, this, anew) {
+		if f.refresh(ctx, this, again) {
 			there[name] = this
 		}
 	}
@@ -86,13 +86,13 @@ func (f *Folder) drop(lists []*crl.List) {
 
 // refresh reads a file if it has changed, and reports whether it is one. What was
 // in force stays where the file cannot be used now, until nextUpdate.
-func (f *Folder) refresh(ctx context.Context, this *file, anew bool) bool {
+func (f *Folder) refresh(ctx context.Context, this *file, again bool) bool {
 	now := time.Now()
 	info, err := os.Stat(this.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && info.IsDir():
 		return false // removed, or a link to what was, or a sub-folder
-	case err == nil && !anew && this.version.Is(info) && this.version.Settled() && (this.retry.IsZero() || now.Before(this.retry)):
+	case err == nil && !again && this.version.Is(info) && this.version.Settled() && (this.retry.IsZero() || now.Before(this.retry)):
 	default:
 		before := this.version
 		lists, info, err := f.read(ctx, this)

@@ -22,7 +22,7 @@ const (
 )
 
 // lastPart is the part of its life in which a list should have been replaced:
-// whoever fetches it does so before it is over, and late enough here to be late.
+// in the last quarter its replacement is late.
 const lastPart = 4
 
 func lifeOf(list *crl.List, now time.Time) life {

@@ -1,7 +1,7 @@
 // Package fetch exchanges HTTP requests with OCSP responders (RFC 6960,
 // appendix A.1) and CRL hosts (RFC 5280, section 4.2.1.13). Their addresses
-// come from certificates, so that whoever a CA lets choose them chooses where
-// this machine connects to. Therefore:
+// come from certificates, so that a client with a certificate of a careless CA may choose
+// where this machine connects to. Therefore:
 //
 //   - what is judged is the address that a connection is really made to, after
 //     the name is resolved, at each connection, redirect and retry: an answer

@@ -99,8 +99,8 @@ func checkDelegate(cert *certificate.Certificate, q question, at time.Time, o li
 	return checkIssued(cert, q.issuer, o)
 }
 
-// checkResponder refuses a certificate that may not sign responses, whoever
-// issued it.
+// checkResponder refuses a certificate that may not sign responses, whatever its
+// issuer.
 func checkResponder(cert *certificate.Certificate, at time.Time, o limits) error {
 	switch {
 	case !cert.HasPurpose(certificate.ExtKeyUsageOCSPSigning):

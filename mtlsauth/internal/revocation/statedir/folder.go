@@ -13,8 +13,8 @@ import (
 // othersWrite are the permissions that let others put files into a folder.
 const othersWrite fs.FileMode = 0o022
 
-// openFolder opens dir/name after it has made sure that nobody else may write
-// there, and returns its path.
+// openFolder opens dir/name, provided that no other user may write there, and returns
+// its path.
 func openFolder(dir, name string, uid int) (string, *os.Root, error) {
 	if dir == "" || name == "" || name == "." || name == ".." || name != filepath.Base(name) {
 		return "", nil, fmt.Errorf("%q is no name of a folder in %q", name, dir)
@@ -109,8 +109,8 @@ func ownerOf(info fs.FileInfo) (int, bool) {
 	return int(stat.Uid), true
 }
 
-// renew opens the folder anew if its path does not lead to it any more: somebody
-// removed it, or put another in its place.
+// renew opens the folder again if its path does not lead to it any more: it was
+// removed, or another is in its place.
 func (d *Dir) renew() error {
 	now, err := os.Lstat(d.path)
 	if err == nil {

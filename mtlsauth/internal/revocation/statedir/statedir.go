@@ -63,7 +63,7 @@ type Key [32]byte
 type Meta struct {
 	// Fetched is when the bytes were had from the network; zero where that is in
 	// the future of the clock, which was wrong then or is now: an entry of unknown
-	// age, to be asked for anew.
+	// age, to be asked for again.
 	Fetched time.Time
 	// ETag and LastModified are the validators that came with them, empty if there
 	// were none.
