@@ -110,27 +110,37 @@ func TestBackgroundFaultsComeWithTheNextEvent(t *testing.T) {
 
 const someCA = `"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]`
 
-func TestAGRPCRequestIsRefusedAsKongDoes(t *testing.T) {
-	for _, test := range []struct {
-		contentType, protocol string
-		grpc                  bool
+// Refusals and faults of gRPC requests have a status and a message, as Kong's own have.
+func TestAGRPCRequestIsAnsweredAsKongDoes(t *testing.T) {
+	for _, answer := range []struct {
+		name     string
+		instance func(p *engine.Engine) instance
+		status   int
+		message  string
 	}{
-		{"application/grpc", "HTTP/2.0", true}, {"application/grpc+proto", "HTTP/2.0", true},
-		{"application/grpc", "HTTP/1.1", false}, {"application/json", "HTTP/2.0", false}, {"", "HTTP/2.0", false},
+		{"refusal", func(p *engine.Engine) instance { return instance{p.Start([]byte("{" + someCA + "}")), new(guard)} },
+			401, "No required TLS certificate was sent"},
+		{"fault", func(*engine.Engine) instance { return instance{} }, 500, "An unexpected error occurred"}, // a nil pointer
 	} {
-		t.Run(test.contentType+" "+test.protocol, func(t *testing.T) {
-			r := served(t, func(p *engine.Engine) instance {
-				return instance{p.Start([]byte("{" + someCA + "}")), new(guard)}
-			}, "content_type", test.contentType, "server_protocol", test.protocol)
-			contentType, message, body := "application/json; charset=utf-8", "", `{"message":"No required TLS certificate was sent"}`
-			if test.grpc {
-				contentType, message, body = "application/grpc", "No required TLS certificate was sent", ""
-			}
-			if r.Exit == nil || r.Exit.Status != 401 || string(r.Exit.Body) != body ||
-				r.Exit.Header.Get("Content-Type") != contentType || r.Exit.Header.Get("grpc-message") != message {
-				t.Errorf("got %+v", r.Exit)
-			}
-		})
+		for _, test := range []struct {
+			contentType, protocol string
+			grpc                  bool
+		}{
+			{"application/grpc", "HTTP/2.0", true}, {"application/grpc+proto", "HTTP/2.0", true},
+			{"application/grpc", "HTTP/1.1", false}, {"application/json", "HTTP/2.0", false}, {"", "HTTP/2.0", false},
+		} {
+			t.Run(answer.name+" "+test.contentType+" "+test.protocol, func(t *testing.T) {
+				r := served(t, answer.instance, "content_type", test.contentType, "server_protocol", test.protocol)
+				contentType, message, body := "application/json; charset=utf-8", "", `{"message":"`+answer.message+`"}`
+				if test.grpc {
+					contentType, message, body = "application/grpc", answer.message, ""
+				}
+				if r.Exit == nil || r.Exit.Status != answer.status || string(r.Exit.Body) != body ||
+					r.Exit.Header.Get("Content-Type") != contentType || r.Exit.Header.Get("grpc-message") != message {
+					t.Errorf("got %+v", r.Exit)
+				}
+			})
+		}
 	}
 }
 

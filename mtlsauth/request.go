@@ -71,12 +71,15 @@ func (r request) LoadConsumers(queries []consumer.Query) ([]*consumer.Consumer, 
 
 // fault is the answer to what went wrong in an event: its lines in Kong's log,
 // and the request's end.
-func fault(engine *engine.Engine) func(error) pluginserver.Calls {
+func fault(engine *engine.Engine) func(*pluginserver.Event, error) pluginserver.Calls {
 	a := authn.Deny(authn.Internal, nil).Answer()
-	return func(err error) pluginserver.Calls {
-		calls, err := exitCalls(a, false, engine.Fault(err)...)
+	return func(e *pluginserver.Event, err error) pluginserver.Calls {
+		lines := engine.Fault(err)
+		grpc, err := isGRPC(e)
+		grpc = grpc && err == nil
+		calls, err := exitCalls(a, grpc, lines...)
 		if err != nil { // a line cannot be sent
-			calls, _ = exitCalls(a, false)
+			calls, _ = exitCalls(a, grpc)
 		}
 		return calls
 	}

@@ -40,7 +40,7 @@ func (c *Config) Access(kong *pdk.PDK) {
 		return nil
 	})
 	fault := authn.Deny(authn.Internal, nil).Answer()
-	e.exit(fault, false) // nothing is asked: Kong may have no answer
+	e.exit(fault, e.isGRPC())
 }
 
 // decide asks Kong for the evidence and has it decided.

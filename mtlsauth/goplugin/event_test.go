@@ -17,17 +17,21 @@ import (
 
 // access runs the access phase in this process, with a Kong that answers every
 // call in the same way, and returns the calls.
-func access(c *Config, answer any) []string {
+func access(c *Config, answer any) []string { return accessBy(c, func(string) any { return answer }) }
+
+// accessBy has an answer for each call.
+func accessBy(c *Config, answer func(call string) any) []string {
 	ch := make(chan any)
 	go c.Access(pdk.Init(ch))
 	var calls []string
 	for data := range ch { // which kong.response.exit closes
 		step := data.(bridge.StepData)
-		calls = append(calls, step.Method+" "+fmt.Sprint(step.Args...))
+		call := step.Method + " " + fmt.Sprint(step.Args...)
+		calls = append(calls, call)
 		if step.Method == "kong.response.exit" {
 			continue
 		}
-		ch <- answer
+		ch <- answer(call)
 	}
 	return calls
 }
@@ -35,9 +39,29 @@ func access(c *Config, answer any) []string {
 // A bug of ours ends that request, and not the process.
 func TestAPanicIsA500(t *testing.T) {
 	calls := access(new(Config), nil) // with no instance: a nil pointer
-	if len(calls) != 2 || !strings.HasPrefix(calls[0], `kong.log.err reason="internal" error="panic: runtime error`) ||
-		strings.Contains(calls[0], "goroutine") || !strings.HasPrefix(calls[1], "kong.response.exit 500") {
+	if len(calls) != 3 || !strings.HasPrefix(calls[0], `kong.log.err reason="internal" error="panic: runtime error`) ||
+		strings.Contains(calls[0], "goroutine") || calls[1] != "kong.nginx.get_var content_type" ||
+		!strings.HasPrefix(calls[2], "kong.response.exit 500") {
 		t.Errorf("got %q, want a line and a 500", calls)
+	}
+}
+
+// A gRPC request's fault has a message and no body, as Kong's own have.
+func TestAFaultOfAGRPCRequest(t *testing.T) {
+	for name, test := range map[string]struct {
+		contentType, protocol string
+		exit                  string
+	}{
+		"gRPC":   {"application/grpc+proto", "HTTP/2.0", "500map[Content-Type:[application/grpc] grpc-message:[An unexpected error occurred]]"},
+		"HTTP/1": {"application/grpc", "HTTP/1.1", `500{"message":"An unexpected error occurred"}map[Content-Type:[application/json; charset=utf-8]]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answers := map[string]any{"kong.nginx.get_var content_type": test.contentType, "kong.nginx.get_var server_protocol": test.protocol}
+			calls := accessBy(new(Config), func(call string) any { return answers[call] })
+			if got := calls[len(calls)-1]; strings.Join(strings.Fields(got), " ") != "kong.response.exit "+test.exit {
+				t.Errorf("got %q, want %q", got, test.exit)
+			}
+		})
 	}
 }
 

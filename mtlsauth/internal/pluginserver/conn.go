@@ -193,7 +193,10 @@ func (c *conn) handle(sequence int64, id int32, phase string) error {
 		return err
 	}
 	if err != nil {
-		e.instead(c.server.fault(err))
+		e.fault(err)
+		if e.broken {
+			return err
+		}
 	}
 	if err := e.end(sequence); err != nil && !e.exits {
 		return err

@@ -98,11 +98,18 @@ var plainFault = MustRecord(func(kong *pdk.PDK) error {
 	return nil
 })
 
-// instead replaces whatever was not sent yet by an answer that exits.
-func (e *Event) instead(calls Calls) {
-	e.conn.out, e.queued, e.answered = e.conn.out[:0], 0, false
+// fault replaces whatever was not sent yet by the answer to what went wrong.
+func (e *Event) fault(err error) {
+	e.drop()
+	calls := e.conn.server.fault(e, err)
+	e.drop()
 	e.Exit(calls)
 	e.Exit(plainFault)
+}
+
+// drop takes back what was not sent yet.
+func (e *Event) drop() {
+	e.conn.out, e.queued, e.answered, e.exits = e.conn.out[:0], 0, false, false
 }
 
 // end sends the rest of the event: the answer and, for a request that goes on,

@@ -52,9 +52,9 @@ func TestWhatGoesWrongInAnEventIsItsFault(t *testing.T) {
 
 // Whatever is wrong with Fault itself, the event exits.
 func TestAFaultThatIsNone(t *testing.T) {
-	for name, fault := range map[string]func(error) pluginserver.Calls{
-		"panics":        func(error) pluginserver.Calls { panic("boom") },
-		"does not exit": func(error) pluginserver.Calls { return pluginserver.Calls{} },
+	for name, fault := range map[string]func(*pluginserver.Event, error) pluginserver.Calls{
+		"panics":        func(*pluginserver.Event, error) pluginserver.Calls { panic("boom") },
+		"does not exit": func(*pluginserver.Event, error) pluginserver.Calls { return pluginserver.Calls{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, panics{}, func(o *pluginserver.Options) { o.Fault = fault })
@@ -62,6 +62,47 @@ func TestAFaultThatIsNone(t *testing.T) {
 			k.event(k.startInstance("{}"), 3)
 			k.expectFault()
 		})
+	}
+}
+
+// A fault's answer may depend on what Kong says; where the connection ends instead, so
+// does the event, and the server goes on.
+func TestAFaultMayAskKong(t *testing.T) {
+	r := start(t, handler(func(e *pluginserver.Event) error {
+		e.Tell(setHeader)
+		if _, err := e.Ask(askCert); err != nil {
+			return err
+		}
+		e.Tell(setHeader) // not sent
+		e.Exit(exit401)   // not sent
+		return errors.New("no")
+	}), func(o *pluginserver.Options) {
+		o.Fault = func(e *pluginserver.Event, _ error) pluginserver.Calls {
+			replies, err := e.Ask(askCert)
+			if err != nil || string(replies[0]) != "yes" {
+				return exit401
+			}
+			return exit500
+		}
+	})
+	id := r.dial().startInstance("{}")
+	for _, ends := range []bool{true, false} {
+		k := r.dial()
+		k.event(id, 3)
+		k.receive()
+		k.receive() // set_header
+		k.expect("kong.nginx.get_var")
+		k.receive()
+		k.send(nil)
+		k.send([]byte("cert"))
+		k.expect("kong.nginx.get_var")
+		k.receive()
+		if ends {
+			k.Close()
+			continue
+		}
+		k.send([]byte("yes"))
+		k.expectFault()
 	}
 }
 

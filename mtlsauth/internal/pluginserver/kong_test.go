@@ -174,7 +174,7 @@ func start(t *testing.T, plugin pluginserver.Plugin, change ...func(*pluginserve
 	o := pluginserver.Options{
 		Plugin: plugin,
 		Info:   &kong_plugin_protocol.PluginInfo{Name: "test", Version: "1.2.3"},
-		Fault:  func(error) pluginserver.Calls { r.faults.Add(1); return exit500 },
+		Fault:  func(*pluginserver.Event, error) pluginserver.Calls { r.faults.Add(1); return exit500 },
 		IDs:    ids,
 	}
 	for _, f := range change {
@@ -208,7 +208,7 @@ func newServer(t *testing.T, plugin pluginserver.Plugin) *pluginserver.Server {
 	return pluginserver.New(pluginserver.Options{
 		Plugin: plugin,
 		Info:   &kong_plugin_protocol.PluginInfo{Name: "test", Version: "1.2.3"},
-		Fault:  func(error) pluginserver.Calls { return exit500 },
+		Fault:  func(*pluginserver.Event, error) pluginserver.Calls { return exit500 },
 		IDs:    ids,
 	})
 }

@@ -37,9 +37,10 @@ type Options struct {
 	// Info answers GetPluginNames and GetPluginInfo, which Kong 3.9 never asks.
 	Info *kong_plugin_protocol.PluginInfo
 	// Fault logs what went wrong in an event, which is logged nowhere else, and
-	// returns the answer to it, one that exits. The error of a panic has its
-	// stack below the first line.
-	Fault func(err error) Calls
+	// returns the answer to it, one that exits. It may ask Kong: an answer of
+	// Kong's that is not there is no reason for another fault. The error of a
+	// panic has its stack below the first line.
+	Fault func(e *Event, err error) Calls
 	IDs   *IDs
 	// HandleJSON, if given, serves frames that are JSON objects, as no call of
 	// Kong's is. An error closes the connection, as does a panic.
@@ -149,13 +150,13 @@ func (s *Server) start(c net.Conn) {
 }
 
 // fault is Options.Fault, whose own panic leaves the plain answer.
-func (s *Server) fault(err error) (calls Calls) {
+func (s *Server) fault(e *Event, err error) (calls Calls) {
 	defer func() {
 		if r := recover(); r != nil {
 			s.options.Log.Error("logging a fault", "panic", r, "fault", err)
 		}
 	}()
-	return s.options.Fault(err)
+	return s.options.Fault(e, err)
 }
 
 // hangUp closes all connections on which no call is being served.
