@@ -14,7 +14,7 @@ const (
 )
 
 // AuthorityInfo returns the URIs of authority information access by their
-// method, in their order. What is no URI, or cannot be read, is left out.
+// method, in their order. What is not a URI, or cannot be read, is left out.
 func (c *Certificate) AuthorityInfo(method OID) (uris []string) {
 	e := c.Extension(OIDAuthorityInfoAccess)
 	if e == nil {

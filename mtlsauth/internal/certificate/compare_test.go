@@ -49,7 +49,7 @@ func cn(tag asn1.Tag, value string) []byte {
 	return name([]attribute{{certificate.TypeCommonName, tag, value}})
 }
 
-// inType writes ASCII text as a string of this type holds it.
+// inType writes ASCII text as a string of this type does.
 func inType(tag asn1.Tag, text string) string {
 	width := map[asn1.Tag]int{bmp: 2, universal: 4}[tag]
 	if width == 0 {
@@ -125,7 +125,7 @@ func TestNameKeys(t *testing.T) {
 		{"case beyond ASCII", cn(asn1.UTF8String, "MÜLLER"), cn(asn1.UTF8String, "müller"), true},
 		{"BIT STRING", bits("\x00ab"), bits("\x00ab"), true},
 		{"BIT STRING in another case", bits("\x00ab"), bits("\x00aB"), false},
-		{"UTF8String that is none", cn(asn1.UTF8String, "\xff"), cn(asn1.UTF8String, "\xfe"), false},
+		{"not UTF-8", cn(asn1.UTF8String, "\xff"), cn(asn1.UTF8String, "\xfe"), false},
 		{"text like structure", name([]attribute{small("a")}, []attribute{small("b")}), name([]attribute{small("a\xff/2:\x2a\x03b")}), false},
 		{"NUL like structure", name([]attribute{small("a")}, []attribute{small("b")}), name([]attribute{small("a\x00/2:\x2a\x03b")}), false},
 	} {

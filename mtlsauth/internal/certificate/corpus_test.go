@@ -149,7 +149,7 @@ var (
 		"malformed extension critical field":  "TRUE that is not FF",
 		"invalid basic constraints":           "TRUE that is not FF, and pathLenConstraint of any size",
 
-		// Keys that cannot be used are no reason not to read the rest.
+		// The rest is read where the key cannot be used.
 		"invalid ECDSA parameters":        "no named curve",
 		"unsupported elliptic curve":      "named as what it is",
 		"P256 point not on curve":         "cannot be used",
@@ -166,9 +166,9 @@ var (
 		"malformed parameters":            "of an algorithm: they are refused where it is used",
 
 		// Extensions that validation does not need, or only under constraints.
-		"SAN ":                           "a value that is no name",
-		"cannot parse URI":               "a value that is no name",
-		"cannot parse IP address":        "a value that is no name",
+		"SAN ":                           "not a name to match",
+		"cannot parse URI":               "not a name to match",
+		"cannot parse IP address":        "not a name to match",
 		"invalid subject alternative":    "no names",
 		"invalid NameConstraints":        "refused as an issuer",
 		"empty name constraints":         "refused as an issuer",
@@ -197,7 +197,7 @@ var (
 	}
 )
 
-// TestCorpus holds what is read of the certificates of the field against
+// TestCorpus compares what is read of the certificates of the field with
 // crypto/x509, field by field, and what can be read at all against that and
 // OpenSSL's parser.
 func TestCorpus(t *testing.T) {
@@ -254,8 +254,8 @@ func children(element []byte) (out []cryptobyte.String, whole bool) {
 	return out, input.Empty()
 }
 
-// passedOver reports a certificate with something that crypto/x509 does not look
-// at: more elements in a SEQUENCE than belong there, or data after the value of
+// passedOver reports a certificate with something that crypto/x509 passes
+// over: more elements in a SEQUENCE than belong there, or data after the value of
 // an extension.
 func passedOver(x *x509.Certificate) bool {
 	over := false

@@ -53,7 +53,7 @@ func TestSerialNumbers(t *testing.T) {
 }
 
 // TestAttributes: a certificate is read whatever the string types in its names,
-// and whatever octets they hold. What its type cannot hold is no text.
+// and whatever octets are in them. What its type does not allow is not text.
 func TestAttributes(t *testing.T) {
 	types := []certificate.OID{
 		certificate.TypeCommonName, certificate.TypeEmailAddress, "\x55\x04\x0a", "\x55\x04\x06", "\x55\x04\x05", "\x55\x04\x2d",

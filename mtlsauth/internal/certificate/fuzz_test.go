@@ -8,7 +8,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// FuzzParse holds the reader against crypto/x509: what that reads, it reads
+// FuzzParse compares the reader with crypto/x509: what that reads, it reads
 // alike, or refuses for data that crypto/x509 passes over. Everything that is
 // asked of a certificate has an answer.
 func FuzzParse(f *testing.F) {

@@ -11,7 +11,7 @@ import (
 type Kind uint8
 
 // The forms of RFC 5280, section 4.2.1.6. UPN is the otherName that Microsoft
-// calls user principal name. Unknown is what has a tag that is none of them.
+// calls user principal name. Unknown is what has another tag.
 const (
 	Unknown Kind = iota
 	OtherName
@@ -36,12 +36,12 @@ type GeneralName struct {
 	// address of IP, the RFC 4514 string of directoryName. Other forms have
 	// none.
 	Value string
-	// Raw holds the DER RDNSequence of a directoryName and the octets of an
+	// Raw is the DER RDNSequence of a directoryName and the octets of an
 	// iPAddress, whatever their number.
 	Raw []byte
 	// Undecodable says that the value does not fit its form: text beyond ASCII
 	// where IA5String is asked for, an address of another length than 4 or 16,
-	// a broken directoryName or otherName. It is no name to match with, and it
+	// a broken directoryName or otherName. It is not a name to match with, and it
 	// refuses where its kind is constrained.
 	Undecodable bool
 }

@@ -37,7 +37,7 @@ type Attribute struct {
 	// Value is the value's text; empty where Text is false.
 	Value string
 	// Text reports whether the value is a string whose bytes fit its type. An
-	// attribute that is no text still counts as one of its type.
+	// attribute that is not text still counts as one of its type.
 	Text bool
 	// RDN is the index of the relative distinguished name that the attribute
 	// is part of, in the order of the encoding.
@@ -122,7 +122,7 @@ func eachAttribute(raw []byte, f func(rdn int, id, element []byte, tag asn1.Tag,
 
 // DistinguishedName returns the RFC 4514 string of a DER RDNSequence: the last
 // RDN first, the attributes of a multi-valued one joined by "+" in the order of
-// the encoding. An empty name gives "". Values that are no text, and those of
+// the encoding. An empty name gives "". Values that are not text, and those of
 // attributes outside the table of RFC 4514, section 3, are written as "#" and
 // the hex of their DER. Control characters (C0, DEL, C1), and a space at either
 // end of a value, are written in hex with a backslash before each byte, as

@@ -80,7 +80,7 @@ const (
 	AnyPolicy OID = idCE + "\x20\x00"
 )
 
-// common holds the OIDs that most certificates have, so that reading them
+// common are the OIDs that most certificates have, so that reading them
 // allocates nothing.
 var common = func() map[string]OID {
 	all := map[string]OID{}

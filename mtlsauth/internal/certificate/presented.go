@@ -93,9 +93,9 @@ func ParseChain(text []byte, leaf *Certificate) (chain []*Certificate, leftOut i
 	}
 	// Beyond the chain's own bound the text may hold the leaf, no larger.
 	rest := text[:min(len(text), 2*maxPEM)]
-	budget, looked, used := maxPEM, 0, 0
+	budget, read, used := maxPEM, 0, 0
 	var leafSeen bool
-	for looked < maxChain {
+	for read < maxChain {
 		before := len(rest)
 		var block *pem.Block
 		if block, rest = DecodePEM(rest); block == nil {
@@ -115,7 +115,7 @@ func ParseChain(text []byte, leaf *Certificate) (chain []*Certificate, leftOut i
 			used++
 			continue
 		}
-		looked++
+		read++
 		if isLeaf || slices.ContainsFunc(chain, func(seen *Certificate) bool { return bytes.Equal(der, seen.Raw) }) {
 			used++
 		} else if cert := parseIntermediate(der); cert != nil {

@@ -185,7 +185,7 @@ func TestParseChainBounds(t *testing.T) {
 			t.Errorf("%s: got %q", name, got)
 		}
 	}
-	// What cannot be used counts as looked at.
+	// What cannot be used counts as well.
 	rubbish := strings.Repeat("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 9)
 	if got := names(certificate.ParseChain([]byte(rubbish+many), read(t, leaf.Raw))); got != "0 -20" {
 		t.Errorf("after rubbish: got %q", got)

@@ -14,7 +14,7 @@ var errMalformedSAN = errors.New("malformed subject alternative name")
 // SubjectAltNames returns the values of the certificate's subject alternative
 // name extension in its order, and whether there is such an extension: one
 // without values is still one. A value that does not fit its form stays in the
-// list as Undecodable; an extension that is no list of general names is an
+// list as Undecodable; an extension that is not a list of general names is an
 // error, with no names.
 func (c *Certificate) SubjectAltNames() (names []GeneralName, present bool, err error) {
 	e := c.Extension(OIDSubjectAltName)
@@ -32,7 +32,7 @@ func (c *Certificate) SubjectAltNames() (names []GeneralName, present bool, err 
 }
 
 // ParseGeneralNames reads the content of a GeneralNames. It reports false, with
-// no names, where that is no list of them.
+// no names, where that is not a list of them.
 func ParseGeneralNames(content []byte) (names []GeneralName, ok bool) {
 	for list := cryptobyte.String(content); !list.Empty(); {
 		name, ok := ReadGeneralName(&list)

@@ -34,7 +34,7 @@ var typeNames = map[asn1.Tag]string{
 }
 
 // decodeString returns the text of an ASN.1 string. It reports false for
-// types that are no strings, for bytes outside what the type can hold, and for
+// types that are not strings, for bytes outside of what the type allows, and for
 // T61String beyond ASCII, which no two programs decode alike.
 func decodeString(tag asn1.Tag, value []byte) (string, bool) {
 	switch tag {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestHasSmallFactor holds it against division, one prime after another.
+// TestHasSmallFactor compares it with division, one prime after another.
 func TestHasSmallFactor(t *testing.T) {
 	plain := func(n *big.Int) bool {
 		for p := int64(2); p < 752; p++ {

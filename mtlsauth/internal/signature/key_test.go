@@ -13,7 +13,7 @@ import (
 	"mtls-auth/mtlsauth/internal/signature"
 )
 
-// modulus is an RSA key of so many bits to which there is no private one, with
+// modulus is an RSA key of so many bits without a private one, with
 // no small factor.
 func modulus(bits uint) crypto.PublicKey {
 	n := new(big.Int).Lsh(big.NewInt(1), bits-1)

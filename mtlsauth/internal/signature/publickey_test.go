@@ -101,7 +101,7 @@ func TestParseKey(t *testing.T) {
 		{"RSA", key(rsaID, rsaBits(t, rsa2048.PublicKey)), "RSA"},
 		{"RSA without parameters", key(sequenceOf(t, pkcs1(1)), rsaBits(t, rsa2048.PublicKey)), "RSA"},
 		{"RSA by X.509's identifier", key(sequenceOf(t, identifier(2, 5, 8, 1, 1), null), rsaBits(t, rsa2048.PublicKey)), "RSA"},
-		{"a modulus that looks negative", key(rsaID, numbers(n, []byte{1, 0, 1})), "RSA"},
+		{"a modulus without a zero before it", key(rsaID, numbers(n, []byte{1, 0, 1})), "RSA"},
 		{"zeros before the numbers", key(rsaID, numbers(append([]byte{0, 0}, n...), []byte{0, 0, 1, 0, 1})), "RSA"},
 		{"an exponent of 32 bits", key(rsaID, numbers(n, []byte{0, 0x80, 0, 0, 1})), "RSA with an exponent of over 31 bits"},
 		{"an exponent of 40 bits", key(rsaID, numbers(n, []byte{1, 0, 0, 0, 1})), "RSA with an exponent of over 31 bits"},
