@@ -37,6 +37,8 @@ type subscription struct {
 
 func (w *Worker) newKong(L *lua.LState) *lua.LTable {
 	kong := strict(L, "kong", nil, nil)
+	L.SetField(kong, "version", lua.LString("3.9.1"))
+	L.SetField(kong, "version_num", lua.LNumber(3009001))
 	L.SetField(kong, "configuration", toLua(L, w.opts.Configuration))
 	L.SetField(kong, "db", w.newDB(L))
 	client := strict(L, "kong.client", map[string]lua.LGFunction{"authenticate": w.authenticate, "get_credential": w.getCredential}, nil)
