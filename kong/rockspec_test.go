@@ -70,7 +70,7 @@ func TestTheLuaCodeAsAWhole(t *testing.T) {
 			}
 		}
 	}
-	if lines > 920 {
-		t.Errorf("%d lines of Lua code, want at most 920", lines)
+	if lines > 925 {
+		t.Errorf("%d lines of Lua code, want at most 925", lines)
 	}
 }
