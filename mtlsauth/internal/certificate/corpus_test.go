@@ -176,7 +176,7 @@ var (
 		" constraint ":                   "a constraint that refuses all names of its kind",
 		"invalid constraint value":       "a constraint that refuses all names of its kind",
 		"invalid certificate policies":   "no policies",
-		"invalid policy constraints":     "the strictest",
+		"invalid policy constraints":     "asks for no policy",
 		"invalid policy mappings":        "no mapping",
 		"invalid inhibit any policy":     "the strictest",
 		"key identifier":                 "a hint; refused where it is critical",

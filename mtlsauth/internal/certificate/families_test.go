@@ -229,8 +229,8 @@ func checkCritical(t *testing.T, how string, c *certificate.Certificate, id cert
 	}
 }
 
-// TestUnreadablePolicies: what cannot be read restricts most, and asserts
-// nothing.
+// TestUnreadablePolicies: what cannot be read asserts nothing and restricts most
+// where policies are asked for, which it does not ask for itself.
 func TestUnreadablePolicies(t *testing.T) {
 	var all [][]byte
 	for _, id := range []certificate.OID{certificate.OIDCertificatePolicies, certificate.OIDPolicyMappings, certificate.OIDPolicyConstraints, certificate.OIDInhibitAnyPolicy} {
@@ -240,7 +240,7 @@ func TestUnreadablePolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := c.Policies(); p.Asserted != nil || p.Mappings != nil || p.RequireExplicit != 0 || p.InhibitMapping != 0 || p.InhibitAny != 0 {
+	if p := c.Policies(); p.Asserted != nil || p.Mappings != nil || p.RequireExplicit != -1 || p.InhibitMapping != 0 || p.InhibitAny != 0 {
 		t.Errorf("got %+v", p)
 	}
 }

@@ -14,7 +14,8 @@ type Policies struct {
 	// Mappings are pairs of issuerDomainPolicy and subjectDomainPolicy.
 	Mappings [][2]OID
 	// The SkipCerts of policy constraints and inhibitAnyPolicy, -1 where
-	// absent. Where they cannot be read they are 0, the strictest.
+	// absent. What cannot be read, and is not critical, asks for no explicit
+	// policy; where one is asked for otherwise, it is the strictest, 0.
 	RequireExplicit, InhibitMapping, InhibitAny int
 }
 
@@ -34,10 +35,8 @@ func (c *Certificate) Policies() Policies {
 				p.InhibitMapping = 0
 			}
 		case OIDPolicyConstraints:
-			if explicit, mapping, ok := parsePolicyConstraints(e.Value); ok {
-				p.RequireExplicit, p.InhibitMapping = explicit, mapping
-			} else {
-				p.RequireExplicit, p.InhibitMapping = 0, 0
+			if p.RequireExplicit, p.InhibitMapping, ok = parsePolicyConstraints(e.Value); !ok {
+				p.RequireExplicit, p.InhibitMapping = -1, 0
 			}
 		case OIDInhibitAnyPolicy:
 			if p.InhibitAny, ok = parseSkipCerts(e.Value); !ok {
