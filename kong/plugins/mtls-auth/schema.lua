@@ -60,9 +60,9 @@ local schema = {
               description = "Seconds for which a consumer lookup is cached, one that found no consumer too; 0 caches none.",
             } },
           { send_ca_dn = { type = "boolean", default = false, required = true, description = "Whether clients that are asked for a certificate are sent the names of these CAs." } },
-          { http_proxy_host = { type = "string", description = "Host of the forward proxy for OCSP and CRL at http URLs." } },
+          { http_proxy_host = { type = "string", match = "^[%w%-_%.:%[%]]+$", description = "Host of the forward proxy for OCSP and CRL at http URLs." } },
           { http_proxy_port = { type = "integer", between = { 0, 65535 }, description = "Port of the forward proxy for OCSP and CRL at http URLs." } },
-          { https_proxy_host = { type = "string", description = "Host of the forward proxy for OCSP and CRL at https URLs." } },
+          { https_proxy_host = { type = "string", match = "^[%w%-_%.:%[%]]+$", description = "Host of the forward proxy for OCSP and CRL at https URLs." } },
           { https_proxy_port = { type = "integer", between = { 0, 65535 }, description = "Port of the forward proxy for OCSP and CRL at https URLs." } },
           { ssl_verify = { type = "boolean", default = true, description = "Whether the TLS certificates of OCSP and CRL servers are verified, with the system's CAs." } },
           { san_dirname_matcher = {

@@ -22,6 +22,7 @@ type field struct {
 	nullable bool
 	oneOf    []string // of a string, or of an array's strings
 	uuid     bool     // a string, or an array's strings
+	host     bool     // a string: a host name or an IP address
 	minimum  int      // the number of an array's elements
 	bounds   bounds   // of a number
 	unit     string   // of a number: a key of units
@@ -129,7 +130,7 @@ var fields = []field{
 		set:  func(d *draft, v value) { d.sendCADN = v.bool },
 	},
 	{
-		name: "http_proxy_host", kind: text,
+		name: "http_proxy_host", kind: text, host: true,
 		text: "Host of the forward proxy for OCSP and CRL at http URLs.",
 		set:  func(d *draft, v value) { d.http.host = v.text },
 	},
@@ -139,7 +140,7 @@ var fields = []field{
 		set:  func(d *draft, v value) { d.http.port = int(v.number) },
 	},
 	{
-		name: "https_proxy_host", kind: text,
+		name: "https_proxy_host", kind: text, host: true,
 		text: "Host of the forward proxy for OCSP and CRL at https URLs.",
 		set:  func(d *draft, v value) { d.https.host = v.text },
 	},

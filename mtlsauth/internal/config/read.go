@@ -29,6 +29,14 @@ var (
 	port        = bounds{object{"between": []int{0, 65535}}, func(n float64) bool { return n >= 0 && n <= 65535 && n == float64(int(n)) }, "an integer between 0 and 65535"}
 )
 
+// A host is a name or an IP address, an IPv6 one also in brackets: not a URL, not
+// with credentials or a space, which would only be noticed at the first exchange.
+// hostPattern is a pattern of Lua's.
+const (
+	hostCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:[]"
+	hostPattern    = "^[%w%-_%.:%[%]]+$"
+)
+
 // reader reads the fields of a JSON object and collects what is wrong with them.
 type reader struct {
 	raw   map[string]json.RawMessage
@@ -119,6 +127,8 @@ func (r *reader) checked(f field, s, at string) string {
 		r.refuse(f.name, "%slength must be at least 1", at)
 	case f.oneOf != nil && !slices.Contains(f.oneOf, s):
 		r.refuse(f.name, "%sexpected one of: %s, got %q", at, strings.Join(f.oneOf, ", "), cut(s))
+	case f.host && strings.Trim(s, hostCharacters) != "":
+		r.refuse(f.name, "%sexpected a host name or an IP address, without scheme, port or credentials, got %q", at, cut(s))
 	case f.uuid:
 		lower, ok := uuid.Parse(s)
 		if !ok {

@@ -93,6 +93,9 @@ func schemaOf(fields []field) []namedField {
 		if f.oneOf != nil {
 			element["one_of"] = f.oneOf
 		}
+		if f.host {
+			element["match"] = hostPattern
+		}
 		list[i] = namedField{f.name: o}
 	}
 	return list
