@@ -71,6 +71,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 		Fault:      fault(e),
 		IDs:        ids,
 		HandleJSON: func(x *pluginserver.Exchange) error { return lua.Serve(x) },
+		PIDFile:    filepath.Join(o.Prefix, "pids", "nginx.pid"),
 		Log:        e.Background(),
 	})
 	other := pluginserver.Answering(path)

@@ -199,7 +199,7 @@ func start(t *testing.T, plugin pluginserver.Plugin, change ...func(*pluginserve
 }
 
 // newServer returns a server without a listener.
-func newServer(t *testing.T, plugin pluginserver.Plugin) *pluginserver.Server {
+func newServer(t *testing.T, plugin pluginserver.Plugin, pidFile string) *pluginserver.Server {
 	t.Helper()
 	ids, err := pluginserver.OpenIDs(filepath.Join(t.TempDir(), "ids"))
 	if err != nil {
@@ -209,7 +209,7 @@ func newServer(t *testing.T, plugin pluginserver.Plugin) *pluginserver.Server {
 		Plugin: plugin,
 		Info:   &kong_plugin_protocol.PluginInfo{Name: "test", Version: "1.2.3"},
 		Fault:  func(*pluginserver.Event, error) pluginserver.Calls { return exit500 },
-		IDs:    ids,
+		IDs:    ids, PIDFile: pidFile,
 	})
 }
 

@@ -2,9 +2,12 @@ package pluginserver
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -16,7 +19,7 @@ const grace = 5 * time.Second
 const checkEvery = time.Second
 
 // successor is how long an orphaned server goes on for the next one to take its socket,
-// so that Kong's other workers always have one.
+// so that Kong's other workers always have one, as long as Kong itself runs.
 const successor = 2 * time.Second
 
 // Run serves l until the process is asked to end: by SIGTERM or SIGINT, or,
@@ -31,6 +34,7 @@ func (s *Server) Run(l *Listener, stdin *os.File, reload func()) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
+	master := readPID(s.options.PIDFile)
 	orphaned := make(chan struct{})
 	if isPipe(stdin) {
 		go func() {
@@ -50,7 +54,7 @@ func (s *Server) Run(l *Listener, stdin *os.File, reload func()) error {
 			return err
 		case <-orphaned:
 			s.options.Log.Info("stdin has ended: Kong's worker is gone, ending")
-			for end := time.Now().Add(successor); l.owner() != another && time.Now().Before(end); {
+			for end := time.Now().Add(successor); runs(master) && l.owner() != another && time.Now().Before(end); {
 				time.Sleep(successor / 40)
 			}
 			return s.stop(served)
@@ -86,6 +90,24 @@ func (s *Server) stop(served <-chan error) error {
 	defer cancel()
 	s.Shutdown(ctx)
 	return <-served
+}
+
+// readPID returns the process id in a file, 0 if there is none.
+func readPID(file string) int {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid < 1 {
+		return 0
+	}
+	return pid
+}
+
+// runs tells whether a process may be running: one of an unknown id, 0, may.
+func runs(pid int) bool {
+	return pid == 0 || !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }
 
 func isPipe(f *os.File) bool {

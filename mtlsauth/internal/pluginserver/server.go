@@ -31,7 +31,7 @@ type Instance interface {
 	Close()
 }
 
-// Options are what a server needs to know. All fields but HandleJSON and Log are required.
+// Options are what a server needs to know. All fields but HandleJSON, PIDFile and Log are required.
 type Options struct {
 	Plugin Plugin
 	// Info answers GetPluginNames and GetPluginInfo, which Kong 3.9 never asks.
@@ -45,7 +45,10 @@ type Options struct {
 	// HandleJSON, if given, serves frames that are JSON objects, as no call of
 	// Kong's is. An error closes the connection, as does a panic.
 	HandleJSON func(*Exchange) error
-	Log        *slog.Logger // nil: nowhere
+	// PIDFile, if given, has the process id of Kong's master process. When that has
+	// ended too, Run does not wait for another server after the end of stdin.
+	PIDFile string
+	Log     *slog.Logger // nil: nowhere
 }
 
 // How long instances are kept after their last event. Kong starts all

@@ -1,7 +1,11 @@
 package pluginserver_test
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -116,31 +120,71 @@ func TestShutdownCutsWhatDoesNotEnd(t *testing.T) {
 	}
 }
 
+// Kong's worker 0 has ended. Where Kong's master lives, there will be another worker, with
+// another server; until then this one goes on. Where the master has ended too, Kong was
+// stopped.
 func TestRunEndsWithStdin(t *testing.T) {
-	in, out, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	s := newServer(t, handler(passing))
-	l, err := pluginserver.Listen(t.TempDir()+"/s", 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(l, in, func() {}) }()
-	select {
-	case err := <-ended:
-		t.Fatalf("Run returned %v while stdin was open", err)
-	case <-time.After(100 * time.Millisecond):
-	}
-	out.Close()
-	select {
-	case err := <-ended:
-		if err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("Run goes on after the end of stdin")
+	const soon = time.Second // half of the wait for another server
+	for _, test := range []struct {
+		name     string
+		file     func(pid int) string // the PID file's contents
+		ends     bool                 // the master ends after its worker
+		atOnce   bool
+		noMaster bool // it has ended before its worker
+	}{
+		{name: "Kong runs", file: func(pid int) string { return fmt.Sprintln(pid) }},
+		{name: "Kong ends", file: func(pid int) string { return fmt.Sprintln(pid) }, ends: true, atOnce: true},
+		{name: "Kong has ended", file: func(pid int) string { return fmt.Sprintln(pid) }, noMaster: true, atOnce: true},
+		{name: "an empty PID file", file: func(int) string { return "" }, noMaster: true},
+		{name: "no number", file: func(int) string { return "x" }, noMaster: true},
+		{name: "a number that is no process", file: func(int) string { return "-1" }, noMaster: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			master := exec.Command("sleep", "60")
+			if err := master.Start(); err != nil {
+				t.Fatal(err)
+			}
+			endMaster := sync.OnceFunc(func() { master.Process.Kill(); master.Wait() })
+			defer endMaster()
+			pidFile := filepath.Join(t.TempDir(), "nginx.pid")
+			if err := os.WriteFile(pidFile, []byte(test.file(master.Process.Pid)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			in, out, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer in.Close()
+			s := newServer(t, handler(passing), pidFile)
+			l, err := pluginserver.Listen(t.TempDir()+"/s", 0o600)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- s.Run(l, in, func() {}) }()
+			select {
+			case err := <-ended:
+				t.Fatalf("Run returned %v while stdin was open", err)
+			case <-time.After(100 * time.Millisecond):
+			}
+			if test.noMaster {
+				endMaster()
+			}
+			began := time.Now()
+			out.Close()
+			if test.ends {
+				time.Sleep(100 * time.Millisecond)
+				endMaster()
+			}
+			select {
+			case err := <-ended:
+				if took := time.Since(began); err != nil || (took < soon) != test.atOnce {
+					t.Errorf("Run: %v after %v, want at once: %v", err, took, test.atOnce)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("Run goes on after the end of stdin")
+			}
+		})
 	}
 }

@@ -75,7 +75,7 @@ func serve(t *testing.T, path string) (stop func()) {
 	}
 	ended := make(chan struct{})
 	go func() {
-		newServer(t, handler(passing)).Run(l, stdin, func() {})
+		newServer(t, handler(passing), "").Run(l, stdin, func() {})
 		close(ended)
 	}()
 	stop = sync.OnceFunc(func() {
