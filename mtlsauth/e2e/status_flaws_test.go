@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -161,6 +162,8 @@ func TestFlawedCRLs(t *testing.T) {
 	}
 }
 
+var generalizedTime = regexp.MustCompile(`\x18\x0f[0-9]{14}Z`)
+
 // TestFlawedOCSPResponses is the like of OCSP responses.
 func TestFlawedOCSPResponses(t *testing.T) {
 	t.Parallel()
@@ -175,12 +178,13 @@ func TestFlawedOCSPResponses(t *testing.T) {
 	}
 	fraction := func(r *pki.OCSPResponse) {
 		r.Edit = func(data []byte) []byte {
-			// producedAt, the first time; lengths of one octet grow by two.
-			i := bytes.IndexByte(data, 'Z')
-			if i < 0 || data[1] < 0x81 || data[1] > 0x82 {
+			// producedAt, the first time; lengths grow by two.
+			at := generalizedTime.FindIndex(data)
+			if at == nil || data[1] < 0x81 || data[1] > 0x82 {
 				t.Error("not the form to edit")
 				return data
 			}
+			i := at[1] - 1 // of the Z
 			out := append(bytes.Clone(data[:i]), append([]byte(".5"), data[i:]...)...)
 			out[i-15] += 2
 			if data[1] == 0x81 {
