@@ -154,7 +154,7 @@ func (i *inquiry) combine(paths [][]*certificate.Certificate, found map[pair]fin
 		if leaf.state == revoked {
 			return Result{Verdict: Revoked, Until: leaf.until, Err: leaf.err}
 		}
-		limit = limit || leaf.state == limited
+		limit = limit || leaf.state == overloaded
 	}
 	worst := Passed
 	for n, path := range paths {

@@ -9,16 +9,15 @@
 //
 // # What is kept
 //
-// An entry of package cache keeps the last answer of one address: about one certificate
-// of one issuer, or as a CRL for one issuer. Issuer means the issuer's certificate. Requests
-// that need the same answer share one exchange; answers in use are renewed in
-// the background before they run out; an answer never gives way to an earlier
-// one. What failed is no answer: it is tried again after a second, then every
-// five. A certificate that was once seen revoked stays so (see [Result]) until it
-// ends or a later answer says otherwise.
+// The room cache keeps what one URL said last: about one certificate of one issuer,
+// or as a CRL for one issuer. Issuer means the issuer's certificate. Its package
+// comment has the life of an entry: how long it serves, when it is renewed, what
+// happens when that fails. A certificate that was once seen revoked stays so (see
+// [Result]) until it ends or a later answer says otherwise.
 //
 // # Failing closed
 //
 // The zero [Mode] is STRICT, the zero [Verdict] refuses, and a limit of our own
-// is neither an answer nor the lack of one: the request does not pass.
+// is neither an answer nor the lack of one: it lets no request in. What the issuer
+// has signed counts against a certificate even where it cannot count for it.
 package revocation

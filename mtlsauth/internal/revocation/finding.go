@@ -10,12 +10,12 @@ import (
 type state uint8
 
 const (
-	unusable  state = iota // there is no usable answer
-	good                   // an answer says so
-	revoked                // an answer says so, or has said so
-	unheardOf              // the responder does not know it, and no CRL says otherwise
-	silent                 // it names no address
-	limited                // a limit of our own was reached, or this program is at fault
+	unusable      state = iota // there is no usable answer
+	good                       // an answer says so
+	revoked                    // an answer says so, or has said so
+	statusUnknown              // the responder does not know it, and no CRL says otherwise
+	noEndpoint                 // it names no address
+	overloaded                 // a limit of our own was reached, or this program is at fault
 )
 
 // finding is what is known of one certificate, and what that rests on.
@@ -37,9 +37,9 @@ func (f finding) verdict(mode Mode, vouched bool) Verdict {
 		return Passed
 	case revoked:
 		return Revoked
-	case unheardOf:
+	case statusUnknown:
 		return StatusUnknown
-	case silent:
+	case noEndpoint:
 		if vouched || mode == IgnoreCAError {
 			return Passed
 		}
@@ -54,15 +54,15 @@ func (f finding) verdict(mode Mode, vouched bool) Verdict {
 }
 
 var (
-	errNoAddress  = errors.New("it names no OCSP responder and no CRL")
-	errUnheardOf  = errors.New("the OCSP responder does not know it")
-	errNotVisited = fmt.Errorf("not visited: the first %d addresses are", maxURLs)
+	errNoAddress     = errors.New("it names no OCSP responder and no CRL")
+	errStatusUnknown = errors.New("the OCSP responder does not know it")
+	errNotVisited    = fmt.Errorf("not visited: the first %d addresses are", maxURLs)
 )
 
 // failed is the finding that there is nothing usable, or a limit of our own.
 func failed(err error) finding {
 	if isOurs(err) {
-		return finding{state: limited, err: err}
+		return finding{state: overloaded, err: err}
 	}
 	return finding{err: err}
 }
@@ -80,7 +80,7 @@ func (m *missing) add(what string, f finding) {
 	}
 	m.err = join(m.err, f.err)
 	m.until = earliest(m.until, f.until)
-	m.limited = m.limited || f.state == limited
+	m.limited = m.limited || f.state == overloaded
 }
 
 // join is errors.Join on one line.

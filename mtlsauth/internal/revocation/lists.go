@@ -105,7 +105,7 @@ func (i *inquiry) points(p pair, target *crl.Target, key certKey, above []pair, 
 			out, err := i.list(p, target, address, above, &f)
 			if err != nil {
 				if isOurs(err) {
-					f.state = limited
+					f.state = overloaded
 				}
 				f.err = err
 				m.add("CRL "+shown(address), f)
@@ -190,7 +190,7 @@ func (s *signersOf) path(signer *certificate.Certificate) []pair {
 func (i *inquiry) list(p pair, target *crl.Target, address string, above []pair, f *finding) (crl.Outcome, error) {
 	c := i.checker
 	_, issuerID := c.issuers.of(p.issuer)
-	a := &listQuestion{
+	a := &crlFetch{
 		checker: c, visit: i.visit(p, issuerID, address),
 		target: target, trust: i.trust, issuerCert: p.issuer, anchorCert: p.anchor,
 		key: cache.Key(digest([]byte("crl"), issuerID[:], []byte(address))),

@@ -47,7 +47,7 @@ func TestModes(t *testing.T) {
 			return path
 		}
 	}
-	unheardOf := func(with ...pki.Option) func(*world) []*pki.Certificate {
+	statusUnknown := func(with ...pki.Option) func(*world) []*pki.Certificate {
 		return func(w *world) []*pki.Certificate {
 			path := leaf(w, append(with, ocsp("ocsp"))...)
 			w.responder("ocsp", w.root)
@@ -68,14 +68,14 @@ func TestModes(t *testing.T) {
 		{"good by CRL", byCRL(func(w *world, l *pki.CRL, c *pki.Certificate) {}), "passed", "passed"},
 		{"revoked by CRL", byCRL(func(w *world, l *pki.CRL, c *pki.Certificate) { l.Entries = pki.Revoked(c) }), "revoked", "revoked"},
 
-		{"the responder does not know it", unheardOf(), "unknown", "unknown"},
-		{"the responder does not know it, the CRL is not there", unheardOf(crl("crl")), "unknown", "unknown"},
+		{"the responder does not know it", statusUnknown(), "unknown", "unknown"},
+		{"the responder does not know it, the CRL is not there", statusUnknown(crl("crl")), "unknown", "unknown"},
 		{"the responder does not know it, the CRL is good", func(w *world) []*pki.Certificate {
 			w.list("crl", pki.CRL{Issuer: w.root})
-			return unheardOf(crl("crl"))(w)
+			return statusUnknown(crl("crl"))(w)
 		}, "passed", "passed"},
 		{"the responder does not know it, the CRL has it", func(w *world) []*pki.Certificate {
-			path := unheardOf(crl("crl"))(w)
+			path := statusUnknown(crl("crl"))(w)
 			w.list("crl", pki.CRL{Issuer: w.root, Entries: pki.Revoked(path[0])})
 			return path
 		}, "revoked", "revoked"},

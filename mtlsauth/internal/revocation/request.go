@@ -18,7 +18,7 @@ import (
 // fetch asks by GET where that is short enough for caches on the way (RFC 5019,
 // section 5), and by POST unless that gave good or revoked: there are responders
 // that do not know GET, and say so in any way.
-func (a *statusQuestion) fetch(x *cache.Exchange, before ocsp.Answer, has bool) (answer ocsp.Answer, response []byte, err error) {
+func (a *ocspQuery) fetch(x *cache.Exchange, before ocsp.Answer, has bool) (answer ocsp.Answer, response []byte, err error) {
 	c := a.checker
 	request := ocsp.Request(a.issuerCert, a.serial, a.rawIssuer)
 	err = c.connect(x, a.visit, func(ctx context.Context) error {
@@ -95,7 +95,7 @@ func (c *Checker) rememberPost(asked postKey) {
 }
 
 // send asks, and judges the answer.
-func (a *statusQuestion) send(ctx context.Context, r fetch.Request, before ocsp.Answer, has bool) (ocsp.Answer, []byte, error) {
+func (a *ocspQuery) send(ctx context.Context, r fetch.Request, before ocsp.Answer, has bool) (ocsp.Answer, []byte, error) {
 	got, err := a.checker.options.Fetcher.Do(ctx, r, a.how, ocsp.MaxSize)
 	if err != nil {
 		return ocsp.Answer{}, nil, err

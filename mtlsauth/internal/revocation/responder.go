@@ -30,7 +30,7 @@ func responders(cert *certificate.Certificate) (urls []string, others error) {
 func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) finding {
 	c := i.checker
 	issuer, issuerID := c.issuers.of(p.issuer)
-	a := &statusQuestion{
+	a := &ocspQuery{
 		checker: c, visit: i.visit(p, issuerID, address), ttl: i.settings.CertCacheTTL,
 		issuerCert: issuer, serial: p.cert.SerialNumber(), notAfter: p.cert.NotAfter, cert: key,
 		rawIssuer: p.cert.RawIssuer, own: i.own,
@@ -45,7 +45,7 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 	f := finding{until: r.Until, err: r.Err}
 	if !r.Usable {
 		if isOurs(r.Err) {
-			f.state = limited
+			f.state = overloaded
 		}
 		return f
 	}
@@ -53,7 +53,7 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 		if err := i.vouchFor([]pair{{signer, p.issuer, p.anchor}}, above, &f); err != nil {
 			f.err = err
 			if isOurs(err) {
-				f.state = limited
+				f.state = overloaded
 			}
 			return f
 		}
@@ -67,7 +67,7 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 			c.revoked.add(key, seen(r.Value, p.cert.NotAfter), i.now())
 		}
 	default:
-		f.state, f.err = unheardOf, errUnheardOf
+		f.state, f.err = statusUnknown, errStatusUnknown
 	}
 	return f
 }

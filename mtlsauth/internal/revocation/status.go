@@ -55,7 +55,7 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 		// issuer is revoked all the same.
 		m.add("CRL distribution points", failed(err))
 		if bare, err = crl.NewTargetWithoutPoints(p.cert, p.issuer); err != nil {
-			return finding{state: limited, err: err} // no pair of a path
+			return finding{state: overloaded, err: err} // no pair of a path
 		}
 	}
 	if f, done := i.folder(p, bare, key, above, &found); done && (target != nil || f.state == revoked) {
@@ -66,7 +66,7 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 	m.add("-crl-dir", f)
 	responders, others := responders(p.cert)
 	m.err = join(m.err, others)
-	unheard := false
+	unknown := false
 	for n, address := range responders {
 		if n == maxURLs {
 			m.add("OCSP "+shown(address), failed(errNotVisited))
@@ -76,8 +76,8 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 		switch f.state {
 		case good, revoked:
 			return f
-		case unheardOf:
-			unheard = true
+		case statusUnknown:
+			unknown = true
 		}
 		m.add("OCSP "+shown(address), f)
 	}
@@ -90,11 +90,11 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 	}
 	switch {
 	case m.limited:
-		return finding{state: limited, err: m.err}
-	case unheard:
-		return finding{state: unheardOf, until: m.until, err: join(errUnheardOf, m.err)}
+		return finding{state: overloaded, err: m.err}
+	case unknown:
+		return finding{state: statusUnknown, until: m.until, err: join(errStatusUnknown, m.err)}
 	case !named:
-		return finding{state: silent, err: join(errNoAddress, m.err)}
+		return finding{state: noEndpoint, err: join(errNoAddress, m.err)}
 	case m.err == nil:
 		m.err = errors.New("the CRLs do not speak of all reasons")
 	}

@@ -23,7 +23,7 @@ type deltas struct {
 // deltas chooses among the delta CRLs of the issuer and scope of a list that are
 // later than it. The latest that is without flaw, continues from the list and is
 // signed by the same key is the current one. A later one that lists the
-// certificate revokes it, whatever its flaws and whoever may sign it; and so does
+// certificate revokes it, whatever its flaws and whichever key that may signed it; and so does
 // the current one. Over maxDeltas nothing is known: an error.
 func (t *Target) deltas(l *List, signer *certificate.Certificate, o JudgeOptions) (deltas, *Error) {
 	var later []*List

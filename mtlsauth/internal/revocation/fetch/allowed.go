@@ -66,7 +66,7 @@ func (c *Client) judge(addr netip.Addr, port uint16) *Error {
 
 // ofThisMachine takes an address for this machine's when the machine does not
 // say. Of a translation on the way here, by a load balancer or a container's
-// host, it can not know.
+// host, it cannot know.
 func (c *Client) ofThisMachine(addr netip.Addr) bool {
 	if addr.IsLoopback() {
 		return true

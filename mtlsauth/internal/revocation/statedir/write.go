@@ -173,7 +173,7 @@ func (d *Dir) failed(err error) error {
 	defer d.mu.Unlock()
 	if !d.failing {
 		d.failing = true
-		d.o.Log.Warn("OCSP responses and CRLs cannot be stored: a restart will ask for them anew", "folder", d.path, "error", err)
+		d.o.Log.Warn("OCSP responses and CRLs cannot be stored: a restart will fetch them again", "folder", d.path, "error", err)
 	}
 	return err
 }

@@ -15,9 +15,9 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
 )
 
-// listQuestion is what it takes to fetch a CRL again and again. Whether a list
+// crlFetch is what it takes to fetch a CRL again and again. Whether a list
 // is what it should be is judged for the certificate that was asked about last.
-type listQuestion struct {
+type crlFetch struct {
 	checker *Checker
 	visit
 	target *crl.Target
@@ -30,7 +30,7 @@ type listQuestion struct {
 
 // exchange fetches the list, if it has changed. What the disk knows comes
 // first.
-func (a *listQuestion) exchange(x *cache.Exchange, before crlValue, has bool) cache.Outcome[crlValue] {
+func (a *crlFetch) exchange(x *cache.Exchange, before crlValue, has bool) cache.Outcome[crlValue] {
 	c := a.checker
 	var kept cache.Outcome[crlValue]
 	if !has {
@@ -63,7 +63,7 @@ func (a *listQuestion) exchange(x *cache.Exchange, before crlValue, has bool) ca
 	return out
 }
 
-func (a *listQuestion) fetch(x *cache.Exchange, before crlValue) (cache.Outcome[crlValue], error) {
+func (a *crlFetch) fetch(x *cache.Exchange, before crlValue) (cache.Outcome[crlValue], error) {
 	c := a.checker
 	var out cache.Outcome[crlValue]
 	err := c.connect(x, a.visit, func(ctx context.Context) error {
@@ -88,7 +88,7 @@ func (a *listQuestion) fetch(x *cache.Exchange, before crlValue) (cache.Outcome[
 
 // warnOfEnd warns of a list that is the latest there is and in the last quarter
 // of its life: its issuer is late.
-func (a *listQuestion) warnOfEnd(list *crl.List) {
+func (a *crlFetch) warnOfEnd(list *crl.List) {
 	now := a.checker.now()
 	if list.NextUpdate.Sub(now) < list.NextUpdate.Sub(list.ThisUpdate)/4 {
 		a.checker.warnings.warn(now, "a CRL is in the last quarter of its life, and there is no later one", a.address,
@@ -97,7 +97,7 @@ func (a *listQuestion) warnOfEnd(list *crl.List) {
 }
 
 // confirmed is what a list is worth that has not changed.
-func (a *listQuestion) confirmed(before crlValue) (cache.Outcome[crlValue], error) {
+func (a *crlFetch) confirmed(before crlValue) (cache.Outcome[crlValue], error) {
 	if before.verified == nil {
 		return cache.Outcome[crlValue]{}, errors.New("not modified, says the server, though it was not asked that")
 	}
@@ -109,7 +109,7 @@ func (a *listQuestion) confirmed(before crlValue) (cache.Outcome[crlValue], erro
 }
 
 // received reads a list from a response, and onto the disk.
-func (a *listQuestion) received(x *cache.Exchange, response *fetch.Response, before crlValue) (cache.Outcome[crlValue], error) {
+func (a *crlFetch) received(x *cache.Exchange, response *fetch.Response, before crlValue) (cache.Outcome[crlValue], error) {
 	c := a.checker
 	body := io.Reader(response.Body)
 	var disk *statedir.Writer
@@ -175,7 +175,7 @@ func flawed(unfit error) error {
 
 // signed reports by its error whether the list is signed by a key that may: that of
 // the issuer, or of a certificate that validates to the same trust anchor.
-func (a *listQuestion) signed(list *crl.List) error {
+func (a *crlFetch) signed(list *crl.List) error {
 	minRSABits := a.checker.options.MinRSABits
 	err := list.Verify(a.issuerCert, minRSABits)
 	if err == nil {
@@ -207,7 +207,7 @@ func (t tolerant) Write(b []byte) (int, error) {
 }
 
 // read reads a list that may take the place of what is known.
-func (a *listQuestion) read(body io.Reader, before crlValue, owner cache.Anchor) (*crl.List, error) {
+func (a *crlFetch) read(body io.Reader, before crlValue, owner cache.Anchor) (*crl.List, error) {
 	memory := a.checker.options.Memory
 	known := before.verified
 	if known != nil && !a.target.Covers(known) {
@@ -249,7 +249,7 @@ func (a *listQuestion) read(body io.Reader, before crlValue, owner cache.Anchor)
 
 // fromDisk returns the list that is kept on disk, judged as if it had just
 // come. One whose time is over still says who is revoked.
-func (a *listQuestion) fromDisk() cache.Outcome[crlValue] {
+func (a *crlFetch) fromDisk() cache.Outcome[crlValue] {
 	c := a.checker
 	if c.options.State == nil {
 		return cache.Outcome[crlValue]{}

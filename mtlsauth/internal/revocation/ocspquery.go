@@ -12,9 +12,9 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
 )
 
-// statusQuestion is what it takes to ask a responder about one certificate
+// ocspQuery is what it takes to ask a responder about one certificate
 // again and again. It holds no certificate of the client's.
-type statusQuestion struct {
+type ocspQuery struct {
 	checker *Checker
 	visit
 	ttl        time.Duration
@@ -27,12 +27,12 @@ type statusQuestion struct {
 	key        cache.Key
 }
 
-func (a *statusQuestion) options(now time.Time) ocsp.Options {
+func (a *ocspQuery) options(now time.Time) ocsp.Options {
 	return ocsp.Options{Now: now, MinRSABits: a.checker.options.MinRSABits, RawIssuer: a.rawIssuer, Responders: a.own}
 }
 
 // exchange asks, and judges the answer. What the disk knows comes first.
-func (a *statusQuestion) exchange(x *cache.Exchange, before ocsp.Answer, has bool) cache.Outcome[ocsp.Answer] {
+func (a *ocspQuery) exchange(x *cache.Exchange, before ocsp.Answer, has bool) cache.Outcome[ocsp.Answer] {
 	c := a.checker
 	var kept cache.Outcome[ocsp.Answer]
 	if !has {
@@ -73,7 +73,7 @@ func (a *statusQuestion) exchange(x *cache.Exchange, before ocsp.Answer, has boo
 
 // judge judges a response. What is wrong with it does not keep a revocation in it
 // from counting.
-func (a *statusQuestion) judge(response []byte, before ocsp.Answer, has bool) (ocsp.Answer, error) {
+func (a *ocspQuery) judge(response []byte, before ocsp.Answer, has bool) (ocsp.Answer, error) {
 	answer, err := ocsp.Judge(response, a.issuerCert, a.serial, a.options(a.checker.now()))
 	if err == nil {
 		err = supersedes(answer, before, has)
@@ -115,7 +115,7 @@ func agrees(answer, before ocsp.Answer) bool {
 
 // remember keeps what a response that cannot be used proves nevertheless: that the
 // certificate was revoked.
-func (a *statusQuestion) remember(response []byte, before ocsp.Answer, has bool) {
+func (a *ocspQuery) remember(response []byte, before ocsp.Answer, has bool) {
 	now := a.checker.now()
 	answer, err := ocsp.JudgeLasting(response, a.issuerCert, a.serial, a.options(now))
 	if err == nil && supersedes(answer, before, has) == nil {
@@ -125,7 +125,7 @@ func (a *statusQuestion) remember(response []byte, before ocsp.Answer, has bool)
 
 // note remembers a revocation at once: no request may be there to do so before
 // the answer is over. With a signer of doubtful status it proves nothing yet.
-func (a *statusQuestion) note(answer ocsp.Answer) {
+func (a *ocspQuery) note(answer ocsp.Answer) {
 	if answer.Status == ocsp.Revoked && answer.Responder == nil {
 		a.checker.revoked.add(a.cert, seen(answer, a.notAfter), a.checker.now())
 	}
@@ -133,14 +133,14 @@ func (a *statusQuestion) note(answer ocsp.Answer) {
 
 // contradicted reports an answer that does not take back a revocation that is
 // remembered: the disk keeps what the memory may have to learn again from it.
-func (a *statusQuestion) contradicted(answer ocsp.Answer) bool {
+func (a *ocspQuery) contradicted(answer ocsp.Answer) bool {
 	seen, revoked := a.checker.revoked.get(a.cert, a.checker.now())
 	return revoked && answer.Status != ocsp.Revoked && (answer.Status != ocsp.Good || !answer.ThisUpdate.After(seen.thisUpdate))
 }
 
 // fromDisk returns the answer that is kept on disk, judged as if it had just
 // come. A revocation counts though its time is over.
-func (a *statusQuestion) fromDisk() (out cache.Outcome[ocsp.Answer]) {
+func (a *ocspQuery) fromDisk() (out cache.Outcome[ocsp.Answer]) {
 	if a.checker.options.State == nil {
 		return out
 	}
@@ -162,7 +162,7 @@ func (a *statusQuestion) fromDisk() (out cache.Outcome[ocsp.Answer]) {
 }
 
 // stored reads an entry of the disk.
-func (a *statusQuestion) stored(key cache.Key) (statedir.Meta, []byte, bool) {
+func (a *ocspQuery) stored(key cache.Key) (statedir.Meta, []byte, bool) {
 	entry, content, err := a.checker.options.State.Read(statedir.OCSP, statedir.Key(key))
 	if err != nil {
 		return statedir.Meta{}, nil, false
@@ -183,11 +183,11 @@ func knownSince(entry statedir.Meta, ttl time.Duration, now time.Time) time.Time
 
 // revokedKey is where a revocation for good lies besides: under the name and key
 // of the issuer, so that another certificate of that issuer finds it.
-func (a *statusQuestion) revokedKey() cache.Key {
+func (a *ocspQuery) revokedKey() cache.Key {
 	return cache.Key(digest([]byte("revoked"), a.cert[:]))
 }
 
-func (a *statusQuestion) toDisk(key cache.Key, response []byte) {
+func (a *ocspQuery) toDisk(key cache.Key, response []byte) {
 	c := a.checker
 	if c.options.State == nil {
 		return
