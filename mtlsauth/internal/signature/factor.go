@@ -54,11 +54,14 @@ func hasSmallFactor(n *big.Int) bool {
 	if n.Bit(0) == 0 {
 		return true
 	}
-	encoded := n.FillBytes(make([]byte, (n.BitLen()+63)/64*8))
-	words := make([]uint64, len(encoded)/8)
-	for i, b := range encoded {
-		word := len(words) - 1 - i/8
-		words[word] = words[word]<<8 | uint64(b)
+	var room [MaxRSABits / 64]uint64 // so that nothing is allocated
+	words := room[:0]
+	for i, word := range n.Bits() {
+		if bits.UintSize == 64 || i%2 == 0 {
+			words = append(words, uint64(word))
+		} else {
+			words[i/2] |= uint64(word) << 32
+		}
 	}
 	for i := range factorGroups {
 		g := &factorGroups[i]
