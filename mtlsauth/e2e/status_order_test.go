@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"strings"
 	"sync"
 	"testing"
 
@@ -85,13 +86,14 @@ func TestWhatAnswersAreKeptBy(t *testing.T) {
 	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes())
 	one := root.Client("one", root.byOCSP(), pki.Serial(7))
 	renewed := root.Client("one, made again", root.byOCSP(), pki.Serial(7))
-	elsewhere := root.Client("one at another address", pki.OCSPServer(root.responder.URL()+"/"), pki.Serial(7))
+	elsewhere := root.Client("one at another address", pki.OCSPServer(strings.Replace(root.responder.URL(), "127.0.0.1", "localhost", 1)), pki.Serial(7))
+	spelled := root.Client("one at the same address in another spelling", pki.OCSPServer(root.responder.URL()+"/"), pki.Serial(7))
 	another := root.Client("another", root.byOCSP(), pki.Serial(8))
 	root.responder.Good(one, another)
 	for _, test := range []struct {
 		cert       *pki.Certificate
 		one, other int // questions so far
-	}{{one, 1, 0}, {renewed, 1, 0}, {elsewhere, 2, 0}, {another, 2, 1}, {one, 2, 1}} {
+	}{{one, 1, 0}, {renewed, 1, 0}, {spelled, 1, 0}, {elsewhere, 2, 0}, {another, 2, 1}, {one, 2, 1}} {
 		r.expectStatus(test.cert.Subject.CommonName, "/strict", test.cert, passes)
 		if root.responder.Count(one) != test.one || root.responder.Count(another) != test.other {
 			t.Errorf("%s: %d and %d questions so far, want %d and %d", test.cert.Subject,

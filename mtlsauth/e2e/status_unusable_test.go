@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -33,9 +32,9 @@ func troubles(stranger *pki.Certificate) []trouble {
 		both("500", pki.Trouble{Status: 500}, "status 500"),
 		both("404", pki.Trouble{Status: 404}, "status 404"),
 		{"empty", func(r *pki.Responder) { r.Trouble(pki.Trouble{Status: 200}) },
-			func(h *pki.CRLHost, _ pki.CRL) { h.Set(nil) }, "judging the answer", "reading the CRL"},
+			func(h *pki.CRLHost, _ pki.CRL) { h.Set(nil) }, "judging the response", "reading the CRL"},
 		{"malformed", func(r *pki.Responder) { r.Trouble(pki.Trouble{Status: 200, Body: []byte("<html>")}) },
-			func(h *pki.CRLHost, _ pki.CRL) { h.Set([]byte("<html>")) }, "judging the answer", "reading the CRL"},
+			func(h *pki.CRLHost, _ pki.CRL) { h.Set([]byte("<html>")) }, "judging the response", "reading the CRL"},
 		{"too large", func(r *pki.Responder) { r.Trouble(pki.Trouble{Status: 200, Body: make([]byte, 64<<10+1)}) },
 			list(func(c *pki.CRL) { c.RawEntries = pki.Serials(1000, 16) }), "larger than allowed", "larger than allowed"},
 		{"tryLater", change(func(r *pki.OCSPResponse) { r.ResponseStatus = 3 }), nil, "tryLater", ""},
@@ -44,7 +43,7 @@ func troubles(stranger *pki.Certificate) []trouble {
 			r.Singles[0].ThisUpdate, r.Singles[0].NextUpdate = inSeconds(-60), inSeconds(-1)
 		}), list(func(c *pki.CRL) { c.ThisUpdate, c.NextUpdate = inSeconds(-60), inSeconds(-1) }), "its time was over", "CRL is past its nextUpdate"},
 		{"wrongly signed", change(func(r *pki.OCSPResponse) { r.Signer = stranger }),
-			list(func(c *pki.CRL) { c.Signer = stranger }), "judging the answer", "judging the CRL"},
+			list(func(c *pki.CRL) { c.Signer = stranger }), "judging the response", "judging the CRL"},
 		{"a bit flipped", change(func(r *pki.OCSPResponse) { r.CorruptSignature = true }),
 			list(func(c *pki.CRL) { c.CorruptSignature = true }), "signature", "signature"},
 	}
@@ -95,7 +94,7 @@ func TestNothingUsable(t *testing.T) {
 	for _, line := range r.pluginLines()[before:] {
 		if strings.HasPrefix(line, "[notice]") {
 			notices++
-		} else if !strings.Contains(line, "can not be had") { // the fault, for the operator
+		} else if !strings.Contains(line, "cannot be had") { // the fault, for the operator
 			t.Errorf("EE 10 logged %s", line)
 		}
 	}
@@ -115,14 +114,12 @@ func TestNothingUsable(t *testing.T) {
 // request together no longer than twice that, whatever the certificate names.
 func TestTimeouts(t *testing.T) {
 	t.Parallel()
-	root := newAuthority(t, pki.NewCA("root"))
-	root.responder.Trouble(pki.Trouble{Hang: true})
-	root.host.Trouble(pki.Trouble{Hang: true})
+	root := pki.NewCA("root")
 	const (
 		timeout = 600 * time.Millisecond
 		slack   = 900 * time.Millisecond // what a slow machine takes besides
 	)
-	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(object{"http_timeout": timeout.Milliseconds()}))
+	r := newStatusRig(t, cas{idA: root}, bothModes(object{"http_timeout": timeout.Milliseconds()}))
 	for _, test := range []struct {
 		name       string
 		ocsp, crls int // addresses that hang
@@ -133,13 +130,18 @@ func TestTimeouts(t *testing.T) {
 		{"A43 everything hangs", 3, 3, 2},
 	} {
 		for path, want := range map[string]string{"/strict": isUnknown, "/ignore": passesNoted} {
-			// Addresses of its own: what was tried a moment ago is not tried again.
+			// Hosts of its own: what was tried a moment ago is not tried again.
+			hanging := pki.Trouble{Hang: true}
 			var options []pki.Option
-			for n := range test.ocsp {
-				options = append(options, pki.OCSPServer(fmt.Sprintf("%s/%s/%d/%d", root.responder.URL(), path[1:], test.crls, n)))
+			for range test.ocsp {
+				responder := newResponder(t, root)
+				responder.Trouble(hanging)
+				options = append(options, pki.OCSPServer(responder.URL()))
 			}
-			for n := range test.crls {
-				options = append(options, pki.CRLDistributionPoint(fmt.Sprintf("%s/%s/%d/%d", root.host.URL(), path[1:], test.ocsp, n)))
+			for range test.crls {
+				host := newCRLHost(t, pki.CRL{Issuer: root})
+				host.Trouble(hanging)
+				options = append(options, pki.CRLDistributionPoint(host.URL()))
 			}
 			cert := root.Client("client", options...)
 			what := test.name + " on " + path
