@@ -89,6 +89,23 @@ func TestFolderWithSeveralLists(t *testing.T) {
 	}
 }
 
+// More delta CRLs than are verified, beside the latest list, are no way back to
+// the one before it, nor past what the latest list itself says.
+func TestFolderWithTooManyDeltas(t *testing.T) {
+	root, namesake := pki.NewCA("root"), pki.NewCA("root")
+	bad, other := root.Client("bad"), root.Client("other")
+	hours := func(n int) time.Time { return time.Now().Add(time.Duration(n) * time.Hour) }
+	lists := []pki.CRL{{Issuer: root, ThisUpdate: hours(-2), Number: 1}, {Issuer: root, ThisUpdate: hours(-1), Number: 2, Entries: pki.Revoked(bad)}}
+	for n := range int64(17) {
+		lists = append(lists, pki.CRL{Issuer: root, Signer: namesake, ThisUpdate: hours(-1), BaseNumber: 2, Number: 3 + n})
+	}
+	w, _ := withFolder(t, lists...)
+	w.expect("STRICT, on the latest list", "revoked", bad, root)
+	w.expect("STRICT, on none", "unknown", other, root)
+	w.settings.Mode = revocation.IgnoreCAError
+	w.expect("IGNORE_CA_ERROR, on the latest list", "revoked", bad, root)
+}
+
 // What the folder holds next counts from the next reading on.
 func TestFolderThatChanges(t *testing.T) {
 	root := pki.NewCA("root")

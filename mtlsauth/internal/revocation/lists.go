@@ -51,6 +51,8 @@ func (i *inquiry) folder(p pair, target *crl.Target, key certKey, above []pair, 
 		out, refused := i.judge(p, target, list, deltas, above, &f)
 		if refused != nil {
 			err = join(err, refused)
+			// A bound that was reached is no reason to go by an earlier list.
+			answered[scope] = isKind(refused, crl.TooLarge)
 			// Its time may come, though the folder does not change.
 			v.until = earliest(v.until, earliest(f.until, i.now().Add(folderAgain)))
 			continue

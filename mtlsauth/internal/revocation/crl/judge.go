@@ -95,6 +95,10 @@ func (t *Target) judge(l *List, o JudgeOptions) (Outcome, *Error) {
 	}
 	deltas, err := t.deltas(l, signer, o)
 	if err != nil {
+		// Whether one of them takes it back is not known.
+		if reason, listed := l.Lookup(t.rawIssuer, t.serial); listed && reason != ReasonRemoveFromCRL && (reason != ReasonHold || !l.over(o.Now)) {
+			return out.revoked(reason, l, err, o.Now), nil
+		}
 		return Outcome{}, err
 	}
 	current := deltas.current
