@@ -138,7 +138,7 @@ func (a *crlFetch) received(x *cache.Exchange, response *fetch.Response, before 
 	value := crlValue{anchor: owner, verified: list, etag: response.ETag, lastModified: response.LastModified}
 	now := c.now()
 	signed, unfit := a.signed(list), list.Unfit(now)
-	if signed == nil && unfit == nil && !a.target.Covers(list) && before.verified != nil && now.Before(before.verified.NextUpdate) && a.target.Covers(before.verified) {
+	if signed == nil && !a.target.Covers(list) && before.verified != nil && now.Before(before.verified.NextUpdate) && a.target.Covers(before.verified) {
 		// It was put in the place of the right list.
 		signed = &crl.Error{Kind: crl.WrongScope, Err: errors.New("it says nothing of the certificate, as the one that is known does")}
 	}

@@ -34,6 +34,25 @@ func TestNoRollbackByWhomAListDoesNotCover(t *testing.T) {
 	})
 }
 
+// Nor does the list of other certificates, though it is later, which is over.
+func TestNoRollbackByAListOfOthersThatIsOver(t *testing.T) {
+	bubble(t, "ignore", func(t *testing.T) {
+		w := inBubble(t)
+		w.settings.Mode = revocation.IgnoreCAError
+		bad, seen := w.root.Client("bad", crl("crl")), w.root.Client("seen", crl("crl"))
+		now := time.Now()
+		w.list("crl", pki.CRL{Issuer: w.root, IDP: &pki.IDP{OnlyUserCerts: true}, Number: 1, Entries: pki.Revoked(bad),
+			ThisUpdate: now.Add(-2 * time.Hour), NextUpdate: now.Add(24 * time.Hour)})
+		w.expect("by the right list", "passed", seen, w.root)
+		w.list("crl", pki.CRL{Issuer: w.root, IDP: &pki.IDP{OnlyCACerts: true}, Number: 2,
+			ThisUpdate: now.Add(-time.Hour), NextUpdate: now.Add(-time.Minute)}).NoValidators()
+		time.Sleep(6 * time.Minute)
+		w.expect("by the right list, which is due", "passed", seen, w.root)
+		time.Sleep(10 * time.Second)
+		w.expect("revoked by the right list", "revoked", bad, w.root)
+	})
+}
+
 // A list that only some can verify does not give way to an earlier one either.
 func TestNoRollbackOfAListThatOnlySomeCanVerify(t *testing.T) {
 	bubble(t, "ignore", func(t *testing.T) {
