@@ -17,7 +17,7 @@ import (
 type certKey [sha256.Size]byte
 
 func certKeyOf(cert, issuer *certificate.Certificate, own []byte) certKey {
-	return digest(issuer.RawSubject, issuer.RawSubjectPublicKeyInfo, cert.Serial, own)
+	return digest([]byte(certificate.NameKey(issuer.RawSubject)), issuer.RawSubjectPublicKeyInfo, cert.Serial, own)
 }
 
 // digest hashes parts so that none can be moved into its neighbour.

@@ -83,6 +83,7 @@ func TestRevokedUnderEveryCertificateOfTheIssuer(t *testing.T) {
 		w.fails("ocsp", int(fetch.Connect))
 		renewed := pki.NewCA("root", pki.Key(w.root.Key))
 		w.expect("under the second", "revoked", leaf, renewed)
+		w.expect("under one that spells its name otherwise", "revoked", leaf, pki.NewCA("ROOT", pki.Key(w.root.Key)))
 		w.expect("another, that is not revoked", "passed", another, renewed)
 		w.expect("of another key, who is another", "passed", leaf, pki.NewCA("root"))
 	})
