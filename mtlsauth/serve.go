@@ -3,8 +3,10 @@ package mtlsauth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -50,6 +52,9 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	}
 	path := socketPath(o.Name, o.Prefix)
 	ids, err := pluginserver.OpenIDs(path + ".ids")
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("-kong-prefix %q: must be Kong's prefix, a folder that exists: %w", o.Prefix, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,8 @@ func TestWrongUseSaysWhatMustBeGiven(t *testing.T) {
 	}{
 		{[]string{"-admin-ulr", "x"}, "unknown flag -admin-ulr; did you mean -admin-url?"},
 		{[]string{"-zzzzzzzzzzzzzz"}, "unknown flag -zzzzzzzzzzzzzz\n"},
+		{[]string{"-prefix", "/x"}, "unknown flag -prefix; did you mean -kong-prefix?"},
+		{[]string{"-version"}, "unknown flag -version; did you mean version?"},
 		{[]string{"-max-crl-size", "1"}, "must be 1KiB to 1GiB"},
 		{[]string{"-max-crl-size", "2GiB"}, "must be 1KiB to 1GiB"},
 		{[]string{"-max-crl-size", "128MB"}, "must be 1KiB to 1GiB"},
@@ -95,8 +98,8 @@ func TestFlagsFromTheEnvironment(t *testing.T) {
 func TestAServerThatCanNotListen(t *testing.T) {
 	prefix := filepath.Join(t.TempDir(), "absent")
 	code, _, stderr := run(t, "mtls-auth", "-kong-prefix", prefix)
-	if code != 1 || !strings.Contains(stderr, prefix) {
-		t.Errorf("exit %d, %q, want exit 1 and the path", code, stderr)
+	if want := fmt.Sprintf("-kong-prefix %q: must be Kong's prefix", prefix); code != 1 || !strings.Contains(stderr, want) {
+		t.Errorf("exit %d, %q, want exit 1 and %q", code, stderr, want)
 	}
 }
 

@@ -78,6 +78,7 @@ func help(stdout io.Writer) int {
 	set := new(serverFlags).define()
 	set.SetOutput(stdout)
 	set.PrintDefaults()
+	fmt.Fprint(stdout, "\nLua mode does not use -admin-…, -ca-dir, -credentials, -declarative-config and -refresh.\n")
 	return exitFine
 }
 
@@ -114,5 +115,14 @@ func parse(set *flag.FlagSet, args []string) error {
 func unknownFlag(set *flag.FlagSet, name string) error {
 	var known []string
 	set.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
-	return fmt.Errorf("unknown flag -%s%s", name, didYouMean(name, known, "-"))
+	hint := didYouMean(name, known, "-")
+	for _, k := range known {
+		if hint == "" && strings.HasSuffix(k, "-"+name) {
+			hint = "; did you mean -" + k + "?"
+		}
+	}
+	if name == "version" {
+		hint = "; did you mean version?"
+	}
+	return fmt.Errorf("unknown flag -%s%s", name, hint)
 }

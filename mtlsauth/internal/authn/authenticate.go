@@ -102,7 +102,7 @@ var noneSent = Deny(NoneSent, nil)
 // which it is trusted.
 func (p *Policy) verify(ctx context.Context, presented Presented, snapshot *kongdata.Snapshot, now time.Time) (*Decision, []certpath.Path) {
 	if len(snapshot.CAs) == 0 {
-		return &Decision{Reason: CANotLoaded, unavailable: true, Detail: "none of the configured CA certificates could be had"}, nil
+		return &Decision{Reason: CANotLoaded, unavailable: true, Detail: "no certificate of ca_certificates could be loaded"}, nil
 	}
 	trust := p.trustIn(snapshot)
 	paths, chain, denied := p.validate(ctx, presented, trust, snapshot, now)

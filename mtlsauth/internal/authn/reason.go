@@ -18,7 +18,7 @@ const (
 	// IssuerNotFound: no path to a trust anchor.
 	IssuerNotFound
 	// CANotLoaded: no path to a trust anchor, and not every configured CA
-	// certificate could be had.
+	// certificate could be loaded.
 	CANotLoaded
 	// BadSignature: a certificate of the issuer's name is there, but it did not
 	// sign this one.
