@@ -37,7 +37,12 @@ func lua(called, name string, args []string, stdout, stderr io.Writer) int {
 	if strings.ContainsAny(dir, ";?") {
 		return wrongUse(stderr, "lua: -out: invalid value %q: must be a path without ; and ?", *out)
 	}
-	written, err := kong.Write(dir, name, programPath(called))
+	program := programPath(called)
+	if strings.Contains(program, "/go-build") { // in a temporary folder or in Go's cache
+		fmt.Fprintf(stderr, "mtls-auth: lua: Kong would start %s, which \"go run\" does not keep: run \"go build\" and use that program\n", program)
+		return exitNo
+	}
+	written, err := kong.Write(dir, name, program)
 	if _, ok := errors.AsType[*kong.NameError](err); ok {
 		return wrongUse(stderr, "lua: called as %s: %v", name, err)
 	}
@@ -54,7 +59,7 @@ It starts %[4]s, or what the environment variable MTLS_AUTH_BIN names. kong.conf
 
 lua_package_path = %[3]s/?.lua;;
 plugins = bundled,%[2]s
-`, mtlsauth.Version, name, dir, programPath(called))
+`, mtlsauth.Version, name, dir, program)
 	if name == kong.Name {
 		fmt.Fprint(stdout, "\nWith a database: kong migrations up, for the entity mtls_auth_credentials.\n")
 	}

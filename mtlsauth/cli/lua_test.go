@@ -53,6 +53,15 @@ func TestLua(t *testing.T) {
 	}
 }
 
+// The Lua plugin would start a program that is deleted.
+func TestLuaOfAProgramThatGoRunMade(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lua")
+	code, _, stderr := run(t, "/tmp/go-build1/b001/exe/mtls-auth", "lua", "-out", dir)
+	if _, err := os.Stat(dir); code != 1 || !strings.Contains(stderr, `run "go build"`) || err == nil {
+		t.Errorf("exit %d, %q, %v, want exit 1, nothing written", code, stderr, err)
+	}
+}
+
 func TestLuaThatCanNotBeWritten(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
