@@ -33,8 +33,8 @@ end
 -- The plugin's own are taken out of it: without X-Anonymous-Consumer, say, an upstream
 -- would see an authenticated consumer.
 local function guard_headers()
-  -- Before 3.6 Kong reads the variable, which has the value of when it was read first.
-  local variable = (kong.version_num or math.huge) >= 3006000
+  -- Before 3.8 Kong reads the variable, which has the value of when it was read first.
+  local variable = (kong.version_num or math.huge) >= 3008000
   local connection = variable and ngx.var.http_connection or not variable and ngx.req.get_headers(0).connection
   if type(connection) == "table" then connection = table.concat(connection, ",") end
   if not connection or not connection:lower():find("x[-_]") then return end
