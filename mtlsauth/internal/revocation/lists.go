@@ -148,7 +148,7 @@ func (i *inquiry) judge(p pair, target *crl.Target, list *crl.List, deltas []*cr
 		return crl.Outcome{}, err
 	}
 	if out.Signer != nil {
-		if err := i.vouchFor(signers.path(out.Signer), above, f); err != nil {
+		if err := i.vouchFor(signers.path(out.Signer), above, out.Revoked, f); err != nil {
 			return crl.Outcome{}, err
 		}
 	}

@@ -50,7 +50,7 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 		return f
 	}
 	if signer := r.Value.Responder; signer != nil {
-		if err := i.vouchFor([]pair{{signer, p.issuer, p.anchor}}, above, &f); err != nil {
+		if err := i.vouchFor([]pair{{signer, p.issuer, p.anchor}}, above, r.Value.Status == ocsp.Revoked, &f); err != nil {
 			f.err = err
 			if isOurs(err) {
 				f.state = overloaded

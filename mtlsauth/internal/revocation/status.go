@@ -116,13 +116,17 @@ func (i *inquiry) circular(p pair, above []pair) bool {
 }
 
 // vouchFor reports by its error whether those who signed an answer may be
-// believed: by the table of modes, as if they were on the path. What it rests
-// on goes into f.
-func (i *inquiry) vouchFor(pairs []pair, above []pair, f *finding) error {
+// believed: by the table of modes, as if they were on the path; for an answer that
+// revokes, by IGNORE_CA_ERROR in either mode. What it rests on goes into f.
+func (i *inquiry) vouchFor(pairs []pair, above []pair, revokes bool, f *finding) error {
+	mode := i.settings.Mode
+	if revokes {
+		mode = IgnoreCAError
+	}
 	for _, p := range pairs {
 		s := i.status(p, above)
 		f.until = earliest(f.until, s.until)
-		if s.verdict(i.settings.Mode, i.trust.Configured(p.cert)) != Passed {
+		if s.verdict(mode, i.trust.Configured(p.cert)) != Passed {
 			return fmt.Errorf("its signer, %s: %w", describe(p.cert), s.err)
 		}
 		f.doubtful = f.doubtful || s.state == unusable || s.doubtful
