@@ -41,6 +41,7 @@ func readCompose(t *testing.T, path string) (compose composed) {
 // curl lines of the README get their answers. So they do without Lua files, with
 // what the second file says besides.
 func TestCompose(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("openssl"); err != nil {
 		t.Skip("NO OPENSSL HERE: the certificates of compose.yaml were not made")
 	}

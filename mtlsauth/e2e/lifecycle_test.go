@@ -103,6 +103,7 @@ func times(fake, real int) int {
 }
 
 func TestManyConnectionsAtOnce(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *anykong.Options) { o.Workers = 2 })
 	l := r.startLoad(32, "/echo", root.Client("client"), pki.NewCA("stranger").Client("client"))

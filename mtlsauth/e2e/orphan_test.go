@@ -15,6 +15,7 @@ import (
 // When Kong's worker 0 is killed, the server loses its stdin and the reader of
 // what it prints at the same moment. The events of the other workers finish.
 func TestAnOrphanDrains(t *testing.T) {
+	t.Parallel()
 	root := pki.NewCA("root")
 	prefix := t.TempDir()
 	writeFile(t, filepath.Join(prefix, idA+".pem"), root.PEM())

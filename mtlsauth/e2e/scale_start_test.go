@@ -10,6 +10,7 @@ import (
 // The server listens before it has read what it was told to read; the first
 // requests wait for that, and none is judged without.
 func TestTheFirstRequestKnowsItsMapping(t *testing.T) {
+	t.Parallel()
 	once(t)
 	authorities, ids := manyCAs(100)
 	cas := t.TempDir()

@@ -35,6 +35,7 @@ var pkitsReasons = map[string]string{
 // its own: the vector's CRLs are all that -crl-dir has, its first certificate is
 // the trust anchor, and the client sends the rest.
 func TestPKITS(t *testing.T) {
+	t.Parallel()
 	once(t)
 	folder := suites.Folder(t, "pkits", "the program goes")
 	vectors := suites.ReadPKITS(t, folder)
