@@ -17,8 +17,8 @@ const maxSigners = 4
 // presented, that may sign CRLs (section 4.2.1.3, or any use without the
 // extension), for which signed is true and whose paths lead to the given trust
 // anchor, as section 6.3.3(f) asks for. There is one path for each, the signer
-// first; what is presented is bounded as in Validate. Whatever cannot be judged is
-// left out.
+// first; what is presented is bounded as in Validate, and signed is asked of what is
+// presented within half of its budget. Whatever cannot be judged is left out.
 //
 // A signer need not be a CA, and its extended key usages are not asked for.
 func (t *Trust) CRLSigners(name []byte, anchor *certificate.Certificate, presented []*certificate.Certificate, now time.Time, signed func(*certificate.Certificate) bool) []Path {
@@ -36,14 +36,33 @@ func (t *Trust) CRLSigners(name []byte, anchor *certificate.Certificate, present
 			signers = append(signers, cert)
 		}
 	}
+	checks := budget / 2 // for the keys that the client chose
 	signers = slices.DeleteFunc(signers, func(cert *certificate.Certificate) bool {
-		return !mayUse(cert, certificate.KeyUsageCRLSign) || checkDates(cert, now) != nil ||
-			checkKey(cert, t.minRSABits, signature.CheckIssuerKey) != nil || checkExtensions(cert) != nil || !signed(cert)
+		if !mayUse(cert, certificate.KeyUsageCRLSign) || checkDates(cert, now) != nil ||
+			checkKey(cert, t.minRSABits, signature.CheckIssuerKey) != nil || checkExtensions(cert) != nil {
+			return true
+		}
+		if !t.Configured(cert) {
+			cost := checkCost(cert.PublicKey)
+			if cost > checks {
+				return true
+			}
+			checks -= cost
+		}
+		return !signed(cert)
 	})
 	var paths []Path
 	left := budget / 2
 	for _, cert := range signers[:min(len(signers), maxSigners)] {
-		if path, ok := t.crlSigner(cert, anchor, presented, now, &left); ok {
+		var path Path
+		var ok bool
+		if t.Configured(cert) { // what the client sent is not to be in the way
+			path, ok = t.crlSigner(cert, anchor, nil, now, &left)
+		}
+		if !ok {
+			path, ok = t.crlSigner(cert, anchor, presented, now, &left)
+		}
+		if ok {
 			paths = append(paths, path)
 		}
 	}

@@ -4,6 +4,7 @@ package certpath_test
 
 import (
 	"crypto/elliptic"
+	"crypto/x509"
 	"fmt"
 	"testing"
 
@@ -72,5 +73,42 @@ func TestCostOfCRLSigners(t *testing.T) {
 	good := read(root.Intermediate("ca"))
 	if n := len(trust.CRLSigners(self.RawSubject, read(root), append(bogus(self, 2048, 65537)[:2], good), now, anyKey)); n != 1 {
 		t.Errorf("a good signer beside two others: got %d", n)
+	}
+}
+
+// TestCostOfKeysForACRL: a CRL is tried with the keys of what a client sends
+// along within a budget of its own, and with those that are configured in any case.
+func TestCostOfKeysForACRL(t *testing.T) {
+	root, self := pki.NewCA("root"), pki.NewCA("ca")
+	configured := read(root.Intermediate("ca"))
+	trust := certpath.NewTrust([]*certificate.Certificate{read(root), configured}, certpath.TrustOptions{})
+	var presented []*certificate.Certificate
+	for i := range 10 {
+		presented = append(presented, bogusRSA(t, read(self.Intermediate("ca")), 8192, 1<<31-1, int64(i)))
+	}
+	var tried []*certificate.Certificate
+	trust.CRLSigners(self.RawSubject, read(root), presented, now, func(cert *certificate.Certificate) bool {
+		tried = append(tried, cert)
+		return false
+	})
+	if len(tried) == 0 || len(tried) > 2 || !tried[0].Equal(configured) {
+		t.Errorf("the keys of %d certificates were tried, want the configured one's and one more", len(tried))
+	}
+}
+
+// TestConfiguredCRLSignerAmongOthers: what a client sends along is no way to have
+// the path of a configured signer not found.
+func TestConfiguredCRLSignerAmongOthers(t *testing.T) {
+	old := pki.NewCA("root")
+	renewed := read(pki.NewCA("root", pki.Key(old.Key), pki.With(func(c *x509.Certificate) { c.SubjectKeyId = []byte("another") })))
+	signer := read(old.Intermediate("ca"))
+	trust := certpath.NewTrust([]*certificate.Certificate{renewed, signer}, certpath.TrustOptions{})
+	like := pki.With(func(c *x509.Certificate) { c.SubjectKeyId = old.SubjectKeyId })
+	var presented []*certificate.Certificate
+	for i, bits := range []int{8192, 8192, 8192, 7936} {
+		presented = append(presented, bogusRSA(t, read(pki.NewCA("up").Intermediate("root", like)), bits, 65537, int64(i)))
+	}
+	if n := len(trust.CRLSigners(signer.RawSubject, renewed, presented, now, anyKey)); n != 1 {
+		t.Errorf("%d signers are found, want the configured one", n)
 	}
 }
