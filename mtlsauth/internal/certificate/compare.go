@@ -28,16 +28,32 @@ func Compare(a, b []byte) Match {
 	if bytes.Equal(a, b) {
 		return Certain
 	}
-	x, okX := ParseDN(a)
-	y, okY := ParseDN(b)
+	return newComparedName(a).compare(newComparedName(b))
+}
+
+// comparedName is a name that was parsed for comparison with many others.
+type comparedName struct {
+	raw []byte
+	dn  DN
+	ok  bool
+}
+
+func newComparedName(raw []byte) comparedName {
+	dn, ok := ParseDN(raw)
+	return comparedName{raw, dn, ok}
+}
+
+func (n comparedName) compare(other comparedName) Match {
 	switch {
-	case !okX || !okY:
-		return Possible
-	case len(x) != len(y):
-		return Different
-	case x.Permits(y):
+	case bytes.Equal(n.raw, other.raw):
 		return Certain
-	case x.Excludes(y) && y.Excludes(x):
+	case !n.ok || !other.ok:
+		return Possible
+	case len(n.dn) != len(other.dn):
+		return Different
+	case n.dn.Permits(other.dn):
+		return Certain
+	case n.dn.Excludes(other.dn) && other.dn.Excludes(n.dn):
 		return Possible
 	}
 	return Different

@@ -10,15 +10,15 @@ type Index[V any] struct {
 }
 
 type indexed[V any] struct {
-	name  []byte
+	name  comparedName
 	value V
 }
 
 // Add adds a value under a name in DER.
 func (x *Index[V]) Add(name []byte, value V) {
 	x.size++
-	entry := indexed[V]{name, value}
-	key, ok := textKey(name)
+	entry := indexed[V]{newComparedName(name), value}
+	key, ok := entry.name.textKey()
 	if !ok {
 		x.odd = append(x.odd, entry)
 		return
@@ -31,14 +31,15 @@ func (x *Index[V]) Add(name []byte, value V) {
 
 // Find calls found for each value whose name is possibly or certainly this one.
 func (x *Index[V]) Find(name []byte, found func(value V, match Match)) {
+	sought := newComparedName(name)
 	of := func(entries []indexed[V]) {
 		for _, e := range entries {
-			if match := Compare(name, e.name); match != Different {
+			if match := sought.compare(e.name); match != Different {
 				found(e.value, match)
 			}
 		}
 	}
-	if key, ok := textKey(name); ok {
+	if key, ok := sought.textKey(); ok {
 		of(x.byKey[key])
 	} else {
 		for _, entries := range x.byKey {
@@ -52,10 +53,10 @@ func (x *Index[V]) Find(name []byte, found func(value V, match Match)) {
 func (x *Index[V]) Len() int { return x.size }
 
 // textKey is NameKey for names of which all values are text.
-func textKey(name []byte) (string, bool) {
-	dn, ok := ParseDN(name)
-	for _, rdn := range dn {
+func (n comparedName) textKey() (string, bool) {
+	ok := n.ok
+	for _, rdn := range n.dn {
 		ok = ok && !slices.ContainsFunc(rdn, func(v comparedValue) bool { return !v.text })
 	}
-	return dn.key(), ok
+	return n.dn.key(), ok
 }

@@ -1,6 +1,7 @@
 package certificate
 
 import (
+	"fmt"
 	"testing"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -74,5 +75,18 @@ func TestCompare(t *testing.T) {
 				t.Errorf("Index: got %d, want %d", found, test.want)
 			}
 		})
+	}
+}
+
+// TestIndexParsesNamesOnce: what a lookup allocates does not grow with the names of
+// which it cannot be said whether they are equal.
+func TestIndexParsesNamesOnce(t *testing.T) {
+	var x Index[int]
+	for i := range 100 {
+		x.Add(nameOf([]value{{"", asn1.T61String, fmt.Sprintf("\xe9%d", i)}}), i)
+	}
+	name := nameOf([]value{{"", asn1.UTF8String, "ca"}})
+	if n := testing.AllocsPerRun(10, func() { x.Find(name, func(int, Match) {}) }); n > 20 {
+		t.Errorf("%v allocations for a lookup among 100 names", n)
 	}
 }
