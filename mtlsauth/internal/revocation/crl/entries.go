@@ -16,7 +16,7 @@ const maxIssuers = 4096
 
 // issuerOverhead is about what a certificate issuer takes beside its name and
 // what its index holds.
-const issuerOverhead = 384
+const issuerOverhead = 256
 
 // parsedName is about what a name takes for each byte of its DER: the index has it
 // parsed. Attributes of nine bytes, the shortest, take half as much again.
