@@ -214,6 +214,11 @@ func (a *crlFetch) read(body io.Reader, before crlValue, owner cache.Anchor) (*c
 		known = nil // it is another list, whose time says nothing
 	}
 	var reserved int64
+	// What would be over its share in any case pushes out no other anchor's lists.
+	mayGo := func(n int) func(crlValue) bool {
+		fits := memory.shares.Fits(owner, int64(n))
+		return func(v crlValue) bool { return fits || v.anchor == owner }
+	}
 	list, err := crl.Read(body, crl.ReadOptions{
 		MaxBytes: a.checker.options.MaxCRLSize,
 		Expect: func(h crl.Header) error {
@@ -232,7 +237,7 @@ func (a *crlFetch) read(body io.Reader, before crlValue, owner cache.Anchor) (*c
 					reserved += int64(n)
 					return nil
 				}
-				if !a.checker.lists.DropIdle(a.key) {
+				if !a.checker.lists.DropIdle(a.key, mayGo(n)) {
 					return err
 				}
 			}

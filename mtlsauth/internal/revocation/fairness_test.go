@@ -10,6 +10,7 @@ import (
 
 	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation"
+	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
@@ -116,4 +117,20 @@ func TestCRLMemoryIsSharedOut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A CRL that is larger than its anchor's share pushes out no other anchor's.
+func TestACRLOverItsSharePushesNothingOut(t *testing.T) {
+	bubble(t, "strict", func(t *testing.T) {
+		w := inBubble(t, func(o *revocation.Options) { o.MaxCRLSize, o.Memory = 16<<20, revocation.NewMemory(1<<20) })
+		leaf := w.root.Client("leaf", crl("small"))
+		w.list("small", pki.CRL{Issuer: w.root, NextUpdate: time.Now().Add(24 * time.Hour)})
+		w.expect("at first", "passed", leaf, w.root)
+		time.Sleep(12 * time.Minute) // and it is in use no more
+		tenant := pki.NewCA("tenant")
+		w.list("big", pki.CRL{Issuer: tenant, RawEntries: pki.Serials(60_000, 16)})
+		w.expect("over its share", "unjudged", tenant.Client("leaf", crl("big")), tenant)
+		w.fails("small", int(fetch.Connect))
+		w.expect("another anchor's", "passed", leaf, w.root)
+	})
 }

@@ -188,12 +188,13 @@ func (c *Cache[V]) leastUseful() *list.Element {
 }
 
 // DropIdle makes room: it drops the entry that was not used for longest among those
-// that are not in use, but not the one of key. It reports whether there was any.
-func (c *Cache[V]) DropIdle(key Key) bool {
+// that are not in use and whose value may go, but not the one of key. It reports
+// whether there was any.
+func (c *Cache[V]) DropIdle(key Key, mayGo func(V) bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for element := c.order.Back(); element != nil; element = element.Prev() {
-		if e := element.Value.(tableEntry[V]); e.key != key && e.entry.idle() {
+		if e := element.Value.(tableEntry[V]); e.key != key && e.entry.idle(mayGo) {
 			c.drop(element)
 			return true
 		}

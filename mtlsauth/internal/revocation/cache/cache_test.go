@@ -50,10 +50,14 @@ func TestDropIdle(t *testing.T) {
 	used.ways = []*way[int]{{wanted: true}}
 	flying := c.entry(Key{4})
 	flying.ways = []*way[int]{{exchange: &Exchange{}}}
-	if !c.DropIdle(Key{3}) || !idle.gone || used.gone || flying.gone || own.gone {
+	any := func(int) bool { return true }
+	if c.DropIdle(Key{3}, func(int) bool { return false }) {
+		t.Error("one that may not go was dropped")
+	}
+	if !c.DropIdle(Key{3}, any) || !idle.gone || used.gone || flying.gone || own.gone {
 		t.Error("not the one that is idle was dropped")
 	}
-	if c.DropIdle(Key{3}) {
+	if c.DropIdle(Key{3}, any) {
 		t.Error("one in use was dropped")
 	}
 }

@@ -202,8 +202,9 @@ func (e *entry[V]) empty() bool {
 	return !e.has
 }
 
-// idle reports that no request has wanted the value since its last renewal.
-func (e *entry[V]) idle() bool {
+// idle reports that no request has wanted the value since its last renewal, and that
+// it may go.
+func (e *entry[V]) idle(mayGo func(V) bool) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, w := range e.ways {
@@ -211,5 +212,5 @@ func (e *entry[V]) idle() bool {
 			return false
 		}
 	}
-	return true
+	return mayGo(e.value)
 }

@@ -50,6 +50,13 @@ func (s *Shares) Give(anchor Anchor, n int64) {
 	s.add(anchor, -n)
 }
 
+// Fits reports whether n more would be free for an anchor if no other had any.
+func (s *Shares) Fits(anchor Anchor, n int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.byAnchor[anchor]+n <= (s.most+1)/2
+}
+
 func (s *Shares) free(anchor Anchor, n int64) bool {
 	if s.used+n > s.most {
 		return false
