@@ -38,6 +38,7 @@ func (r *rig) servers() []int {
 // over and does not stay.
 func TestLuaReloadsAndWorkersThatDie(t *testing.T) {
 	t.Parallel()
+	ofTime(t)
 	root := pki.NewCA("root")
 	r := newLuaRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, twoWorkers)
 	l := r.startLoad(6, "/echo", root.Client("client"), pki.NewCA("stranger").Client("client"))

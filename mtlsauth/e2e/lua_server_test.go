@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,14 +151,13 @@ func TestLuaKeptConnectionsThatDie(t *testing.T) {
 	const pass = `{"verdict":"pass","credential":"x","headers":[],"verify":"SUCCESS","reason":"passed","lines":[],"ttl_ms":0,"epoch":"fake"}`
 	for i := range 5 {
 		// Answers, and closes when it is asked for the second time.
-		answered := false
+		var answered atomic.Bool
 		e.answers(func(c net.Conn, _ object) {
-			if answered {
-				answered = false
+			if answered.CompareAndSwap(true, false) {
 				c.Close()
 				return
 			}
-			answered = true
+			answered.Store(true)
 			c.Write(frame(pass))
 		})
 		r.expect("the first", r.get("/echo", root.Client(fmt.Sprintf("a %d", i))), 200, "")

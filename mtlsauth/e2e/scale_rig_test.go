@@ -202,6 +202,14 @@ func ofCost(t *testing.T) {
 	}
 }
 
+// ofTime skips a test of what happens when, which the race detector distorts.
+func ofTime(t *testing.T) {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("a test of time: not with -race")
+	}
+}
+
 // once skips a test that is not about a mode in the process of the second one.
 func once(t *testing.T) {
 	t.Helper()

@@ -82,6 +82,7 @@ func TestWhatIsVisited(t *testing.T) {
 // do not.
 func TestWhatAnswersAreKeptBy(t *testing.T) {
 	t.Parallel()
+	ofTime(t)
 	root := newAuthority(t, pki.NewCA("root"))
 	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes())
 	one := root.Client("one", root.byOCSP(), pki.Serial(7))

@@ -14,6 +14,7 @@ import (
 // A42, EE 11: a failure is no answer. What is down is tried again after a second.
 func TestAFailureIsNotKept(t *testing.T) {
 	t.Parallel()
+	ofTime(t)
 	root := pki.NewCA("root")
 	r := newStatusRig(t, cas{idA: root}, bothModes())
 	responder, host := pki.NewResponder(root), pki.NewCRLHost(pki.CRL{Issuer: root}.DER())
@@ -43,6 +44,7 @@ func TestAFailureIsNotKept(t *testing.T) {
 // then every five.
 func TestRetriesAreFew(t *testing.T) {
 	t.Parallel()
+	ofTime(t)
 	root := newAuthority(t, pki.NewCA("root"))
 	unavailable := pki.Trouble{Status: http.StatusServiceUnavailable}
 	root.responder.Trouble(unavailable)
@@ -65,6 +67,7 @@ func TestRetriesAreFew(t *testing.T) {
 // one that connects and does not answer, by three.
 func TestADeadHostIsFoundOutOnce(t *testing.T) {
 	t.Parallel()
+	ofTime(t)
 	root, slow := newAuthority(t, pki.NewCA("root")), newAuthority(t, pki.NewCA("slow"))
 	r := newStatusRig(t, cas{idA: root.Certificate, idB: slow.Certificate},
 		bothModes(object{"ca_certificates": []string{idA, idB}, "http_timeout": 1000}))

@@ -89,6 +89,7 @@ func TestCertCacheTTL(t *testing.T) {
 // nextUpdate, and not longer.
 func TestTheOldAnswerServes(t *testing.T) {
 	t.Parallel()
+	ofTime(t)
 	root := newAuthority(t, pki.NewCA("root"))
 	r := newStatusRig(t, cas{idA: root.Certificate}, bothModes(object{"cert_cache_ttl": 500}))
 	ends := inSeconds(4)
@@ -110,6 +111,7 @@ func TestTheOldAnswerServes(t *testing.T) {
 // the responder takes; what is not used is not.
 func TestRenewalInTheBackground(t *testing.T) {
 	t.Parallel()
+	ofTime(t)
 	root := newAuthority(t, pki.NewCA("root"))
 	slow := newAuthority(t, pki.NewCA("slow"))
 	r := newStatusRig(t, cas{idA: root.Certificate, idB: slow.Certificate},

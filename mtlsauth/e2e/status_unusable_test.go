@@ -114,6 +114,7 @@ func TestNothingUsable(t *testing.T) {
 // request together no longer than twice that, whatever the certificate names.
 func TestTimeouts(t *testing.T) {
 	t.Parallel()
+	ofTime(t)
 	root := pki.NewCA("root")
 	const (
 		timeout = 600 * time.Millisecond
