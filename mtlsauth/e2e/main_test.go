@@ -21,10 +21,14 @@ func TestMain(m *testing.M) {
 	// Tests on the fake Kong mostly wait: more run at once than there are processors.
 	onRealKong := os.Getenv(realkong.Variable) != ""
 	if parallel := flag.Lookup("test.parallel"); !onRealKong && parallel.Value.String() == parallel.DefValue {
-		_ = parallel.Value.Set("8")
+		most := "8"
+		if testing.Short() && !raceEnabled {
+			most = "12" // none of them is about time
+		}
+		_ = parallel.Value.Set(most)
 	}
 	var other chan error
-	if os.Getenv(modeVariable) == "" && flag.Lookup("test.bench").Value.String() == "" && flag.Lookup("test.list").Value.String() == "" {
+	if os.Getenv(modeVariable) == "" && (!testing.Short() || raceEnabled) && flag.Lookup("test.bench").Value.String() == "" && flag.Lookup("test.list").Value.String() == "" {
 		other = make(chan error, 1)
 		if !onRealKong {
 			go func() { other <- runInPluginServerMode() }()
@@ -44,7 +48,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// runInPluginServerMode runs the same tests in plugin-server mode, in a process of its
+// runInPluginServerMode runs, but for -short, the same tests in plugin-server mode, in a process of its
 // own beside this one. What it prints is in the error where a test failed.
 func runInPluginServerMode() error {
 	args := slices.DeleteFunc(slices.Clone(os.Args[1:]), func(arg string) bool {

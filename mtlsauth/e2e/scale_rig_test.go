@@ -202,11 +202,12 @@ func ofCost(t *testing.T) {
 	}
 }
 
-// ofTime skips a test of what happens when, which the race detector distorts.
+// ofTime skips a test that mostly waits for what happens when, which the race detector
+// distorts.
 func ofTime(t *testing.T) {
 	t.Helper()
-	if raceEnabled {
-		t.Skip("a test of time: not with -race")
+	if raceEnabled || testing.Short() {
+		t.Skip("a test of time: neither with -race nor with -short")
 	}
 }
 

@@ -103,6 +103,9 @@ func answersWithin(t *testing.T, what, path string, most time.Duration) {
 
 // A socket is never dead while a server lives, whichever of three ends.
 func TestTheSocketIsNeverDeadWhileAServerLives(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for seconds")
+	}
 	path := filepath.Join(t.TempDir(), "x.socket")
 	serve(t, path)
 	second := serve(t, path)
@@ -127,6 +130,9 @@ func TestTheSocketIsNeverDeadWhileAServerLives(t *testing.T) {
 
 // Connections to a server whose socket is another's end between calls.
 func TestConnectionsMoveToTheServerThatTookTheSocket(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for seconds")
+	}
 	path := filepath.Join(t.TempDir(), "x.socket")
 	serve(t, path)
 	c, err := net.Dial("unix", path)
