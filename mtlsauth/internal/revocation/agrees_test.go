@@ -7,7 +7,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// Responders that sign anew all the time end nothing: of a renewal that says the same
+// Responders that sign again all the time end nothing: of a renewal that says the same
 // nobody who keeps a result need hear. One that says something else ends it.
 func TestRenewalsThatAgree(t *testing.T) {
 	bubble(t, "good, then revoked", func(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 )
 
 // A responder that takes GET alone, and does not know one certificate (RFC 5019
-// from a cache), is asked for the others by GET as before, whoever named it.
+// from a cache), is asked for the others by GET as before, whatever certificate named it.
 func TestOneNotFoundIsNotForOthers(t *testing.T) {
 	for name, issuer := range map[string]func(w *world) *pki.Certificate{
 		"another CA's": func(*world) *pki.Certificate { return pki.NewCA("other") },
@@ -51,7 +51,7 @@ func TestOneNotFoundIsNotForOthers(t *testing.T) {
 	}
 }
 
-// A revocation by somebody whose own status could not be had refuses where it was
+// A revocation by a signer whose own status could not be had refuses where it was
 // told, and nobody else.
 func TestADoubtfulRevocationIsNotRemembered(t *testing.T) {
 	bubble(t, "both", func(t *testing.T) {

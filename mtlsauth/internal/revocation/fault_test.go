@@ -66,7 +66,7 @@ func TestFaultsLetNobodyIn(t *testing.T) {
 	}
 }
 
-// What a certificate names may be a secret of somebody's.
+// What a certificate names may be secret.
 func TestNoPasswordIsLogged(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.root.Client("leaf", pki.OCSPServer("http://user:secret@ocsp/"), pki.CRLDistributionPoint("http://user:secret@crl/ca.crl"),

@@ -15,7 +15,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// A list is fetched once for all certificates, is asked for anew every five
+// A list is fetched once for all certificates, is fetched again every five
 // minutes at most whatever the ttl, and not sent again while it is the same.
 func TestListIsRevalidated(t *testing.T) {
 	for _, test := range []struct {

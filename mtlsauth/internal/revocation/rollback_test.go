@@ -11,7 +11,7 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// An earlier list does not take the place of a later one, also when somebody asks
+// An earlier list does not take the place of a later one, also when a request asks
 // whom neither covers.
 func TestNoRollbackByWhomAListDoesNotCover(t *testing.T) {
 	bubble(t, "ignore", func(t *testing.T) {
@@ -26,7 +26,7 @@ func TestNoRollbackByWhomAListDoesNotCover(t *testing.T) {
 		}
 		w.list("crl", of(time.Hour, 2, pki.Revoked(bad)))
 		w.expect("by the later list", "passed", seen, w.root)
-		w.list("crl", of(2*time.Hour, 1, nil)) // a mirror that lags, or somebody on the way
+		w.list("crl", of(2*time.Hour, 1, nil)) // a mirror that lags, or a man in the middle
 		time.Sleep(6 * time.Minute)
 		w.expect("a CA's certificate", "passed", sub.Client("user"), sub, w.root)
 		time.Sleep(6 * time.Minute)

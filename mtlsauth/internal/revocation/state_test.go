@@ -100,7 +100,7 @@ func copyState(t *testing.T, dir string, change func([]byte) []byte) string {
 	return to
 }
 
-// What is on disk is asked for anew after its ttl, serves while that fails, and
+// What is on disk is fetched again after its ttl, serves while that fails, and
 // is not replaced by what is older.
 func TestStateIsRenewed(t *testing.T) {
 	dir := t.TempDir()

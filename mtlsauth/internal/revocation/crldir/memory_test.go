@@ -68,7 +68,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 			r.Reload()
 			synctest.Wait()
 		}
-		held("read anew")
+		held("read again")
 		for i := range 20 {
 			replace(t, r.path("a"), newList(t, ca, int64(i), time.Hour))
 			r.next()

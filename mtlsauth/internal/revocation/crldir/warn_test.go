@@ -39,7 +39,7 @@ func TestWarnings(t *testing.T) {
 		synctest.Wait()
 		r.log.want(t, "long over", 2, "level=WARN")
 
-		// Another list is warned of anew.
+		// Another list is warned of again.
 		replace(t, r.path("a"), newList(t, ca, 2, lifetime*9/10))
 		remove(t, r.path("b"))
 		r.next()

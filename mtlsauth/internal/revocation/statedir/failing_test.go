@@ -20,7 +20,7 @@ func TestFolderRemoved(t *testing.T) {
 	}
 	wantMiss(t, "gone", d, statedir.OCSP, key(1))
 	mustPut(t, d, statedir.OCSP, key(2), "two")
-	want(t, "made anew", d, statedir.OCSP, key(2), "two")
+	want(t, "made again", d, statedir.OCSP, key(2), "two")
 
 	// Another one in its place is found by Run, unless others may write to it.
 	if err := os.Rename(d.Path(), d.Path()+"-away"); err != nil {

@@ -92,7 +92,7 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
-// Whoever owns a folder may write to it.
+// The owner of a folder may write to it.
 func TestOwners(t *testing.T) {
 	other := os.Geteuid() + 1
 	t.Run("another user's folder", func(t *testing.T) {

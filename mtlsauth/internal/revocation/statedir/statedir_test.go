@@ -165,6 +165,6 @@ func TestFetchedInTheFuture(t *testing.T) {
 	}
 }
 
-// The folder is gone: the next entry makes it anew.
+// The folder is gone: the next entry makes it again.
 // An error of the disk leaves what was there, nothing half, and one line in the
 // log.

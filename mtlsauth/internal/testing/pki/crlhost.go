@@ -1,8 +1,6 @@
 package pki
 
 import (
-	"errors"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -22,9 +20,7 @@ type CRLHost struct {
 	trouble      Trouble
 	requests     []CRLRequest
 
-	closed  chan struct{}
-	server  *http.Server
-	address string
+	listener
 }
 
 // CRLRequest is a request that a CRLHost has got.
@@ -38,36 +34,14 @@ type CRLRequest struct {
 // NewCRLHost returns a host of this body that does not listen: it is a handler.
 // Start gives it an address.
 func NewCRLHost(body []byte) *CRLHost {
-	h := &CRLHost{closed: make(chan struct{})}
+	h := &CRLHost{listener: newListener()}
 	h.Set(body)
 	return h
 }
 
 // Start listens on a port of the loopback interface and returns the host's
 // address, for CRLDistributionPoint. It is called at most once.
-func (h *CRLHost) Start() string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	check(err)
-	h.server = &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
-	h.address = "http://" + listener.Addr().String() + "/ca.crl"
-	go func() {
-		if err := h.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			check(err)
-		}
-	}()
-	return h.address
-}
-
-// Close ends everything that hangs, and stops listening. It is called once.
-func (h *CRLHost) Close() {
-	close(h.closed)
-	if h.server != nil {
-		h.server.Close()
-	}
-}
-
-// URL returns the address that Start returned.
-func (h *CRLHost) URL() string { return h.address }
+func (h *CRLHost) Start() string { return h.listen(h, "/ca.crl") }
 
 // Set replaces the body, under a new ETag and Last-Modified, which is a second
 // later each time.

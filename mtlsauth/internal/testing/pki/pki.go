@@ -50,15 +50,6 @@ func parse(der []byte) *certificate.Certificate {
 	return read
 }
 
-// ReadAll is Read of several.
-func ReadAll(certs ...*Certificate) []*certificate.Certificate {
-	out := make([]*certificate.Certificate, len(certs))
-	for i, c := range certs {
-		out[i] = c.Read()
-	}
-	return out
-}
-
 // Option changes one thing of the good certificate that is made otherwise.
 type Option func(*template)
 

@@ -2,10 +2,8 @@ package pki
 
 import (
 	"encoding/base64"
-	"errors"
 	"io"
 	"math/big"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -29,9 +27,7 @@ type Responder struct {
 	trouble  Trouble
 	requests []OCSPRequest
 
-	closed  chan struct{}
-	server  *http.Server
-	address string
+	listener
 }
 
 // OCSPRequest is a request that a Responder has got.
@@ -52,34 +48,12 @@ type Trouble struct {
 // NewResponder returns a responder that does not listen: it is a handler. Start
 // gives it an address.
 func NewResponder(issuer *Certificate) *Responder {
-	return &Responder{issuer: issuer, singles: map[string]OCSPSingle{}, closed: make(chan struct{})}
+	return &Responder{issuer: issuer, singles: map[string]OCSPSingle{}, listener: newListener()}
 }
 
 // Start listens on a port of the loopback interface and returns the address of
 // the responder, for OCSPServer. It is called at most once.
-func (r *Responder) Start() string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	check(err)
-	r.server = &http.Server{Handler: r, ReadHeaderTimeout: time.Minute}
-	r.address = "http://" + listener.Addr().String()
-	go func() {
-		if err := r.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			check(err)
-		}
-	}()
-	return r.address
-}
-
-// Close ends everything that hangs, and stops listening. It is called once.
-func (r *Responder) Close() {
-	close(r.closed)
-	if r.server != nil {
-		r.server.Close()
-	}
-}
-
-// URL returns the address that Start returned.
-func (r *Responder) URL() string { return r.address }
+func (r *Responder) Start() string { return r.listen(r, "") }
 
 // Good makes the responder know the certificates.
 func (r *Responder) Good(certs ...*Certificate) {
