@@ -57,14 +57,15 @@ func hello(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") 
 
 func TestRun(t *testing.T) {
 	for _, test := range []struct {
-		name        string
-		how         Connections
-		connections func(requests int) int
+		name string
+		how  Connections
+		// On a slow machine a client may not come to its first request.
+		connections func(requests int) (least, most int)
 		resumed     func(requests int) int
 	}{
-		{"kept", Kept, func(int) int { return Kept.clients() }, func(int) int { return 0 }},
-		{"new", New, func(n int) int { return n }, func(int) int { return 0 }},
-		{"resumed", Resumed, func(n int) int { return n + Resumed.clients() }, func(n int) int { return n }},
+		{"kept", Kept, func(int) (int, int) { return 1, Kept.clients() }, func(int) int { return 0 }},
+		{"new", New, func(n int) (int, int) { return n, n }, func(int) int { return 0 }},
+		{"resumed", Resumed, func(n int) (int, int) { return n + 1, n + Resumed.clients() }, func(n int) int { return n }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			clients, seen := listen(t, hello, nil)
@@ -75,8 +76,9 @@ func TestRun(t *testing.T) {
 			if r.Requests == 0 || r.Rate() <= 0 || r.Median() <= 0 {
 				t.Errorf("the result is %+v", r)
 			}
-			if got, want := len(seen.remotes), test.connections(r.Requests); got != want {
-				t.Errorf("%d connections, want %d", got, want)
+			least, most := test.connections(r.Requests)
+			if got := len(seen.remotes); got < least || got > most {
+				t.Errorf("%d connections, want %d to %d", got, least, most)
 			}
 			if got, want := seen.resumed, test.resumed(r.Requests); got != want {
 				t.Errorf("%d requests over resumed sessions, want %d of %d", got, want, r.Requests)
