@@ -115,8 +115,11 @@ func TestTheFolderIsTheSameEverywhere(t *testing.T) {
 		if plugins := strings.Split(text(env, "plugins"), ","); !slices.Contains(plugins, dump.Plugins[0].Name) || !slices.Contains(plugins, "bundled") {
 			t.Errorf("%s: plugins are %q", name, plugins)
 		}
-		if got := list(sidecar, "startupProbe", "exec", "command"); !reflect.DeepEqual(got, []any{"test", "-S", socket}) {
-			t.Errorf("%s: the probe is %q", name, got)
+		for _, probe := range []string{"startupProbe", "readinessProbe", "livenessProbe"} {
+			got := list(sidecar, probe, "exec", "command")
+			if len(got) < 4 || !reflect.DeepEqual(got[:4], []any{"mtls-auth", "ping", "-kong-prefix", path.Dir(socket)}) {
+				t.Errorf("%s: the %s is %q", name, probe, got)
+			}
 		}
 		inProxy := named(list(kong, "deployment", "userDefinedVolumeMounts"), "mountPath", dir)
 		inSidecar := named(list(sidecar, "volumeMounts"), "mountPath", dir)

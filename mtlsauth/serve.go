@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -55,6 +57,9 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return fmt.Errorf("-kong-prefix %q: must be Kong's prefix, a folder that exists: %w", o.Prefix, err)
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("-kong-prefix %q: %w: user %s must be able to write there, as Kong's workers do; %s", o.Prefix, err, userName(os.Geteuid()), ownerOf(o.Prefix))
+	}
 	if err != nil {
 		return err
 	}
@@ -79,6 +84,9 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 		PIDFile:    filepath.Join(o.Prefix, "pids", "nginx.pid"),
 		Log:        e.Background(),
 	})
+	for _, notice := range o.Notices {
+		e.Background().Warn(notice)
+	}
 	other := pluginserver.Answering(path)
 	if other != 0 && o.KeepOther {
 		return &OtherServerError{path, other}
@@ -143,4 +151,35 @@ func Dump(name, prefix string) ([]byte, error) {
 
 func socketPath(name, prefix string) string {
 	return filepath.Join(prefix, name+".socket")
+}
+
+// Pong is what a server says of itself.
+type Pong = luaserver.Pong
+
+// Ping asks the server of the plugin of this name below prefix, in whichever mode it
+// serves. The error says why none decides there. It neither binds nor changes anything.
+func Ping(name, prefix string, within time.Duration) (Pong, error) {
+	return luaserver.Ping(socketPath(name, prefix), within)
+}
+
+// ownerOf says in words who owns a folder and what its mode is.
+func ownerOf(dir string) string {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err.Error()
+	}
+	owner := "unknown"
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		owner = userName(int(stat.Uid))
+	}
+	return fmt.Sprintf("it belongs to %s, with mode %04o", owner, info.Mode().Perm())
+}
+
+// userName is a user's name, or the id where that has none.
+func userName(id int) string {
+	text := strconv.Itoa(id)
+	if u, err := user.LookupId(text); err == nil {
+		return u.Username
+	}
+	return text
 }

@@ -3,11 +3,15 @@ package cli_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"mtls-auth/mtlsauth/cli"
 )
@@ -28,13 +32,14 @@ func TestWrongUseSaysWhatMustBeGiven(t *testing.T) {
 		{[]string{"-admin-ulr", "x"}, "unknown flag -admin-ulr; did you mean -admin-url?"},
 		{[]string{"-zzzzzzzzzzzzzz"}, "unknown flag -zzzzzzzzzzzzzz\n"},
 		{[]string{"-prefix", "/x"}, "unknown flag -prefix; did you mean -kong-prefix?"},
-		{[]string{"-version"}, "unknown flag -version; did you mean version?"},
 		{[]string{"-max-crl-size", "1"}, "must be 1KiB to 1GiB"},
 		{[]string{"-max-crl-size", "2GiB"}, "must be 1KiB to 1GiB"},
 		{[]string{"-max-crl-size", "128MB"}, "must be 1KiB to 1GiB"},
 		{[]string{"-deny-private=maybe"}, "must be true or false"},
 		{[]string{"demoo"}, `unknown command "demoo"; did you mean demo?`},
-		{[]string{"verify"}, "unknown command \"verify\"\n"},
+		{[]string{"frobnicate"}, "unknown command \"frobnicate\"\n"},
+		{[]string{"demoo"}, "\"mtls-auth -help\" says how it is used"},
+		{[]string{"demo", "-x"}, "\"mtls-auth demo -help\" says how it is used"},
 		{[]string{"-admin-allow-http=yes"}, "must be true or false"},
 		{[]string{"-kong-prefix", ""}, "-kong-prefix: invalid value"},
 		{[]string{"-dump", "extra"}, `unexpected argument "extra"`},
@@ -48,14 +53,17 @@ func TestWrongUseSaysWhatMustBeGiven(t *testing.T) {
 		{[]string{"-admin-url", "ftp://x"}, "admin-url"},
 		{[]string{"-admin-url", "http://admin.example:8001"}, "admin-allow-http"},
 		{[]string{"-admin-cert-file", "x"}, "admin-key-file"},
-		{[]string{"lua"}, "must be given and nothing else"},
-		{[]string{"lua", "-out", ""}, "must be given and nothing else"},
-		{[]string{"lua", "-out", "x", "y"}, "must be given and nothing else"},
-		{[]string{"lua", "-in", "x"}, "must be given and nothing else"},
+		{[]string{"lua"}, "-out DIR, the folder to write to, must be given"},
+		{[]string{"lua", "-out", ""}, `invalid value "" for flag -out: must not be empty`},
+		{[]string{"lua", "-out", "x", "y"}, `unexpected argument "y"`},
+		{[]string{"lua", "-put", "x"}, "unknown flag -put; did you mean -out?"},
 		{[]string{"lua", "-out", "/a;b"}, "must be a path without ; and ?"},
 		{[]string{"luaa"}, `unknown command "luaa"; did you mean lua?`},
-		{[]string{"version", "x"}, "version takes no arguments"},
-		{[]string{"demo", "-x"}, "its flags are -mode and -serve"},
+		{[]string{"version", "x"}, `unexpected argument "x"`},
+		{[]string{"demo", "-serv"}, "unknown flag -serv; did you mean -serve?"},
+		{[]string{"demo", "-port", "70000"}, "must be 1 to 65535"},
+		{[]string{"ping", "-prefix", "x"}, "unknown flag -prefix; did you mean -kong-prefix?"},
+		{[]string{"ping", "-timeout", "1"}, "must be a duration over 0"},
 		{[]string{"demo", "-mode", "native"}, `-mode "native": must be lua or plugin-server`},
 	} {
 		code, stdout, stderr := run(t, "mtls-auth", append(test.args, prefixOf(t, test.args)...)...)
@@ -140,12 +148,23 @@ func TestTheOtherPluginIsRefused(t *testing.T) {
 }
 
 func TestVersionAndHelp(t *testing.T) {
-	if code, stdout, _ := run(t, "mtls-auth", "version"); code != 0 || !strings.HasPrefix(stdout, "mtls-auth ") || !strings.Contains(stdout, "go-pdk ") {
-		t.Errorf("version: exit %d, %q", code, stdout)
+	for _, args := range [][]string{{"version"}, {"-version"}, {"--version"}} {
+		code, stdout, _ := run(t, "mtls-auth", args...)
+		for _, want := range []string{"mtls-auth ", "\ncommit ", "\ngo-pdk ", "\ngo1.", "\nrun on Kong 3."} {
+			if code != 0 || !strings.Contains("\n"+stdout, want) {
+				t.Errorf("%q: exit %d, %q, want %q", args, code, stdout, want)
+			}
+		}
 	}
-	for _, args := range [][]string{{"-h"}, {"help"}, {"demo", "-help"}, {"lua", "-help"}} {
+	for _, args := range [][]string{{"-h"}, {"help"}, {"demo", "-help"}, {"lua", "-help"}, {"ping", "-help"}, {"version", "--help"}} {
 		if code, stdout, _ := run(t, "mtls-auth", args...); code != 0 || !strings.Contains(stdout, "usage:") {
 			t.Errorf("%q: exit %d, %q", args, code, stdout)
+		}
+	}
+	// A command's help has its own flags, and not the server's.
+	for command, flag := range map[string]string{"demo": "-port", "lua": "-out", "ping": "-timeout"} {
+		if _, stdout, _ := run(t, "mtls-auth", command, "-help"); !strings.Contains(stdout, "\n  "+flag+" ") || strings.Contains(stdout, "-admin-url") {
+			t.Errorf("%s -help: %q", command, stdout)
 		}
 	}
 	code, stdout, _ := run(t, "mtls-auth", "-help")
@@ -156,5 +175,85 @@ func TestVersionAndHelp(t *testing.T) {
 		if !strings.Contains(stdout, flag) {
 			t.Errorf("help does not tell of %s:\n%s", flag, stdout)
 		}
+	}
+}
+
+// The versions that the program names are those of the page about runs.
+func TestVersionNamesTheKongsOfThePage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/verified.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stdout, _ := run(t, "mtls-auth", "version")
+	_, versions, _ := strings.Cut(strings.TrimSpace(stdout), "run on Kong ")
+	for version := range strings.SplitSeq(versions, ", ") {
+		if !strings.Contains(string(page), version) {
+			t.Errorf("docs/verified.md has no run on Kong %s", version)
+		}
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	for _, args := range [][]string{{"version"}, {"-help"}, {"-dump"}, {"lua", "-out", t.TempDir()}} {
+		var stderr strings.Builder
+		if code := cli.Run(append([]string{"/bin/mtls-auth"}, args...), nil, full{}, &stderr); code != 1 || !strings.Contains(stderr.String(), "no space left") {
+			t.Errorf("%q: exit %d, %q, want exit 1", args, code, stderr.String())
+		}
+	}
+}
+
+func TestPingWithoutAServer(t *testing.T) {
+	prefix := t.TempDir()
+	code, stdout, stderr := run(t, "mtls-auth", "ping", "-kong-prefix", prefix)
+	if want := "there is no socket at " + filepath.Join(prefix, "mtls-auth.socket"); code != 1 || stdout != "" || !strings.Contains(stderr, want) {
+		t.Errorf("exit %d, %q, %q, want %q", code, stdout, stderr, want)
+	}
+	if left, _ := os.ReadDir(prefix); len(left) > 0 {
+		t.Errorf("ping made %v", left)
+	}
+	t.Setenv("MTLS_AUTH_KONG_PREFIX", prefix+"/2")
+	if _, _, stderr := run(t, "mtls-auth-go", "ping"); !strings.Contains(stderr, filepath.Join(prefix, "2", "mtls-auth-go.socket")) {
+		t.Errorf("%q, want the prefix of the environment and the name of the program", stderr)
+	}
+}
+
+// A server that runs and one that only listens.
+func TestPing(t *testing.T) {
+	prefix := t.TempDir()
+	stdin, end, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan int)
+	go func() {
+		ended <- cli.Run([]string{"mtls-auth", "-kong-prefix", prefix}, stdin, io.Discard, io.Discard)
+	}()
+	var code int
+	var stdout, stderr string
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if code, stdout, stderr = run(t, "mtls-auth", "ping", "-kong-prefix", prefix, "-timeout", "10s"); code == 0 {
+			break
+		}
+	}
+	if want := fmt.Sprintf("decides (pid %d)\n", os.Getpid()); code != 0 || !strings.HasSuffix(stdout, want) {
+		t.Errorf("exit %d, %q, %q, want %q", code, stdout, stderr, want)
+	}
+	end.Close()
+	<-ended
+	if code, _, stderr := run(t, "mtls-auth", "ping", "-kong-prefix", prefix); code != 1 || !strings.Contains(stderr, "it has ended") {
+		t.Errorf("after its end: exit %d, %q", code, stderr)
+	}
+	silent := t.TempDir()
+	l, err := net.Listen("unix", filepath.Join(silent, "mtls-auth.socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if code, _, stderr := run(t, "mtls-auth", "ping", "-kong-prefix", silent, "-timeout", "50ms"); code != 1 || !strings.Contains(stderr, "gives no answer within 50ms") {
+		t.Errorf("one that is silent: exit %d, %q", code, stderr)
 	}
 }

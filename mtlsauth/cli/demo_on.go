@@ -5,3 +5,5 @@ package cli
 import kongdemo "mtls-auth/mtlsauth/cli/demo"
 
 var runDemo = kongdemo.Run
+
+type demoOptions = kongdemo.Options

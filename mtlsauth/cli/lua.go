@@ -2,9 +2,7 @@ package cli
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -13,29 +11,36 @@ import (
 	"mtls-auth/mtlsauth"
 )
 
+const luaHelp = `usage: mtls-auth lua -out DIR
+Writes the Lua plugin's files below DIR, and says which two lines kong.conf needs. The
+plugin starts the program from where it is now.
+
+`
+
 // lua writes the Lua plugin under this name, that of the program as it was called, and
 // prints what kong.conf needs besides.
-func lua(called, name string, args []string, stdout, stderr io.Writer) int {
+func lua(c call) int {
+	called, name, stdout, stderr := c.path, c.name, c.stdout, c.stderr
 	if name == headerCertAuth {
 		return notThisPlugin(name, stderr)
 	}
-	set := flag.NewFlagSet("lua", flag.ContinueOnError)
-	set.SetOutput(io.Discard)
-	out := set.String("out", "", "the folder to write to")
-	if err := set.Parse(args); errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stdout, usage)
-		return exitFine
-	} else if err != nil || set.NArg() > 0 || *out == "" {
-		return wrongUse(stderr, "lua: -out DIR, the folder to write to, must be given and nothing else; got %q", args)
+	set := commandFlags("lua")
+	var out string
+	text(set, &out, "out", "the folder to write to, a `DIR`; must be given")
+	if code, done := parseCommand(c, set, luaHelp); done {
+		return code
 	}
-	dir, err := filepath.Abs(*out)
+	if out == "" {
+		return wrongUse(stderr, "lua", "lua: -out DIR, the folder to write to, must be given")
+	}
+	dir, err := filepath.Abs(out)
 	if err != nil {
 		fmt.Fprintf(stderr, "mtls-auth: %v\n", err)
 		return exitNo
 	}
 	// It goes into Kong's search path for Lua, where both have a meaning.
 	if strings.ContainsAny(dir, ";?") {
-		return wrongUse(stderr, "lua: -out: invalid value %q: must be a path without ; and ?", *out)
+		return wrongUse(stderr, "lua", "lua: -out: invalid value %q: must be a path without ; and ?", out)
 	}
 	program := programPath(called)
 	if strings.Contains(program, "/go-build") { // in a temporary folder or in Go's cache
@@ -44,7 +49,7 @@ func lua(called, name string, args []string, stdout, stderr io.Writer) int {
 	}
 	written, err := kong.Write(dir, name, program)
 	if _, ok := errors.AsType[*kong.NameError](err); ok {
-		return wrongUse(stderr, "lua: called as %s: %v", name, err)
+		return wrongUse(stderr, "lua", "lua: called as %s: %v", name, err)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "mtls-auth: lua: %v\n", err)

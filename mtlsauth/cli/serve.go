@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"syscall"
 
 	"mtls-auth/mtlsauth"
@@ -22,15 +21,16 @@ type serverFlags struct {
 }
 
 // serve is the plugin server, or Kong's query command.
-func serve(name string, args []string, stdin *os.File, stdout, stderr io.Writer) int {
+func serve(c call) int {
+	name, stdin, stdout, stderr := c.name, c.stdin, c.stdout, c.stderr
 	if name == headerCertAuth {
 		return notThisPlugin(name, stderr)
 	}
 	given := serverFlags{ServerOptions: mtlsauth.ServerOptions{Name: name}}
 	set := given.define()
 	fromEnvironment := given.FromEnvironment()
-	if err := parse(set, args); err != nil {
-		return wrongUse(stderr, "%v", err)
+	if err := parse(set, c.args); err != nil {
+		return wrongUse(stderr, "", "%v", err)
 	}
 	if given.help {
 		return help(stdout)
@@ -47,11 +47,12 @@ func serve(name string, args []string, stdin *os.File, stdout, stderr io.Writer)
 	// Kong runs the query command in another environment than the server, which
 	// is the one that has to be right.
 	if fromEnvironment != nil {
-		return wrongUse(stderr, "%v", fromEnvironment)
+		return wrongUse(stderr, "", "%v", fromEnvironment)
 	}
 	if given.Prefix == "" {
-		return wrongUse(stderr, "-kong-prefix: invalid value \"\": must be Kong's prefix, a folder")
+		return wrongUse(stderr, "", "-kong-prefix: invalid value \"\": must be Kong's prefix, a folder")
 	}
+	given.Notices = flags.UnknownVariables(os.Environ())
 	// On a terminal, where a mistake would take Kong's server away.
 	given.KeepOther = !given.takeOver && stdin != nil && isTerminal(stdin)
 	// Files are for this user alone; the socket's mode is set explicitly.
@@ -63,7 +64,7 @@ func serve(name string, args []string, stdin *os.File, stdout, stderr io.Writer)
 	}
 	var wrong *mtlsauth.UsageError
 	if errors.As(err, &wrong) {
-		return wrongUse(stderr, "%v", err)
+		return wrongUse(stderr, "", "%v", err)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "mtls-auth: %v\n", err)
@@ -101,28 +102,10 @@ func parse(set *flag.FlagSet, args []string) error {
 		return set.Set("help", "true")
 	}
 	if err != nil {
-		if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
-			return unknownFlag(set, name)
-		}
-		return err
+		return known(set, err)
 	}
 	if set.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", set.Arg(0))
 	}
 	return nil
-}
-
-func unknownFlag(set *flag.FlagSet, name string) error {
-	var known []string
-	set.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
-	hint := didYouMean(name, known, "-")
-	for _, k := range known {
-		if hint == "" && strings.HasSuffix(k, "-"+name) {
-			hint = "; did you mean -" + k + "?"
-		}
-	}
-	if name == "version" {
-		hint = "; did you mean version?"
-	}
-	return fmt.Errorf("unknown flag -%s%s", name, hint)
 }

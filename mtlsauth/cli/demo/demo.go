@@ -4,6 +4,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,14 +26,28 @@ const (
 	PluginServerMode = "plugin-server"
 )
 
-// Run runs the whole how-to in a mode and prints each request as a curl line with its
-// answer. It reports whether all answers were as expected. With serve it stays up until
-// ctx ends.
-func Run(ctx context.Context, mode string, serve bool, out io.Writer) (bool, error) {
-	dir, err := os.MkdirTemp("", "mtls-auth-demo-")
+// Options are the demo's flags.
+type Options struct {
+	Mode  string // LuaMode or PluginServerMode
+	Serve bool   // stay up until the context ends
+	Port  int    // of the fake Kong for HTTPS; 0 for any
+	// Dir keeps what the demo makes. It must be empty or absent; "" is a temporary
+	// folder that is removed.
+	Dir string
+}
+
+// Run runs the whole how-to and prints each request as a curl line with its answer. It
+// reports whether all answers were as expected.
+func Run(ctx context.Context, o Options, out io.Writer) (asExpected bool, err error) {
+	dir, remove, err := folder(o.Dir)
 	if err != nil {
 		return false, err
 	}
+	defer func() {
+		if asExpected {
+			err = errors.Join(err, remove())
+		}
+	}()
 	fmt.Fprintf(out, "Making keys and certificates in %s\n", dir)
 	howto, err := newHowTo(dir)
 	if err != nil {
@@ -40,11 +55,11 @@ func Run(ctx context.Context, mode string, serve bool, out io.Writer) (bool, err
 	}
 	upstream := httptest.NewServer(fakekong.Echo)
 	defer upstream.Close()
-	config, err := howto.writeKongYAML(upstream.URL, mode)
+	config, err := howto.writeKongYAML(upstream.URL, o.Mode)
 	if err != nil {
 		return false, err
 	}
-	kong, err := startKong(ctx, dir, config, mode)
+	kong, err := startKong(ctx, dir, config, o)
 	if err != nil {
 		return false, err
 	}
@@ -56,29 +71,53 @@ func Run(ctx context.Context, mode string, serve bool, out io.Writer) (bool, err
 		"configured by %s.\n%s\n", kong.URLTLS(), kong.URL(), config, map[string]string{
 		LuaMode:          "It runs the plugin's Lua files, which ask this program.",
 		PluginServerMode: "It asks this program as its plugin server, without Lua files.",
-	}[mode])
+	}[o.Mode])
 
-	asExpected := 0
+	fine := 0
 	requests := howto.requests(kong.URL(), kong.URLTLS())
 	for _, r := range requests {
 		if r.run(ctx, kong, out) {
-			asExpected++
+			fine++
 		}
 	}
-	fmt.Fprintf(out, "\n%d of %d answers were as expected. Keys, certificates and logs are left in %s\n", asExpected, len(requests), dir)
-	if asExpected < len(requests) {
+	fmt.Fprintf(out, "\n%d of %d answers were as expected.\n", fine, len(requests))
+	if fine < len(requests) {
+		fmt.Fprintf(out, "Keys, certificates and logs are left in %s\n", dir)
 		return false, nil
 	}
-	if serve {
+	if o.Serve {
 		fmt.Fprintf(out, "Still here: paste the curl lines into another terminal; Kong's log is %s. Ctrl-C ends.\n", howto.path("error.log"))
 		<-ctx.Done()
+	}
+	if o.Dir != "" {
+		fmt.Fprintf(out, "Keys, certificates and logs are left in %s\n", dir)
 	}
 	return true, nil
 }
 
+// folder returns the absolute path of an empty folder for the demo, and what removes it at
+// the end if it is temporary.
+func folder(dir string) (path string, remove func() error, err error) {
+	if dir == "" {
+		path, err = os.MkdirTemp("", "mtls-auth-demo-")
+		return path, func() error { return os.RemoveAll(path) }, err
+	}
+	keep := func() error { return nil }
+	if path, err = filepath.Abs(dir); err != nil {
+		return "", keep, err
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return "", keep, err
+	}
+	if left, err := os.ReadDir(path); err != nil || len(left) > 0 {
+		return "", keep, cmp.Or(err, fmt.Errorf("-dir %s: must be an empty folder, or absent", path))
+	}
+	return path, keep, nil
+}
+
 // startKong starts the fake Kong with this program beside it and waits until that
 // listens. A link gives the program the plugin's name.
-func startKong(ctx context.Context, dir, config, mode string) (*fakekong.Kong, error) {
+func startKong(ctx context.Context, dir, config string, demo Options) (*fakekong.Kong, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -88,19 +127,27 @@ func startKong(ctx context.Context, dir, config, mode string) (*fakekong.Kong, e
 		return nil, err
 	}
 	prefix := filepath.Join(dir, "kong")
+	// The program binds beside the socket and renames; the kernel's own error for a path
+	// that is too long says nothing.
+	if socket := filepath.Join(prefix, "mtls-auth.socket.1234567"); len(socket) > maxSocket {
+		return nil, fmt.Errorf("the folder %s makes the socket's path longer than %d bytes: use a shorter -dir or TMPDIR", dir, maxSocket)
+	}
 	log, err := os.OpenFile(filepath.Join(dir, "error.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	lua := ""
-	if mode == LuaMode {
+	if demo.Mode == LuaMode {
 		lua = filepath.Join(dir, "lua")
 		if _, err := luafiles.Write(lua, luafiles.Name, plugin); err != nil {
 			return nil, err
 		}
 	}
 	o := anykong.Options{Prefix: prefix, DeclarativeConfig: config, LuaPath: lua, LogLevel: "info", LogOutput: log}
-	if mode == PluginServerMode {
+	if demo.Port != 0 {
+		o.ListenTLS = fmt.Sprintf("127.0.0.1:%d", demo.Port)
+	}
+	if demo.Mode == PluginServerMode {
 		o.QueryCommand = shellQuote(plugin) + " -dump -kong-prefix " + shellQuote(prefix)
 		o.StartCommand = shellQuote(plugin) + " -kong-prefix " + shellQuote(prefix)
 	}
@@ -118,6 +165,9 @@ func startKong(ctx context.Context, dir, config, mode string) (*fakekong.Kong, e
 	kong.Close()
 	return nil, errors.New("the server does not listen: see " + log.Name())
 }
+
+// maxSocket is the longest path of a Unix socket.
+const maxSocket = 107
 
 // shellQuote quotes a word for /bin/sh, which runs Kong's commands.
 func shellQuote(word string) string {

@@ -30,6 +30,9 @@ type Engine struct {
 	lookups   *consumer.Lookups
 	consumers *consumer.Shared
 	warnedID  atomic.Bool // that no consumer is found by custom_id
+	// sourcesUsed warns, once, where there is none: the first configuration that needs
+	// one calls it.
+	sourcesUsed func()
 
 	mu       sync.Mutex
 	policies map[[sha256.Size]byte]*Policy // that Start made, by their content
@@ -51,6 +54,8 @@ func newEngine(log *konglog.Log, memory int64, store *kongdata.Store) *Engine {
 		consumers: consumer.NewShared(store),
 		policies:  make(map[[sha256.Size]byte]*Policy),
 		sets:      make(map[[sha256.Size]byte]*caSet),
+
+		sourcesUsed: func() {},
 	}
 }
 

@@ -25,8 +25,28 @@ func TestWhatIsPrintedInLuaMode(t *testing.T) {
 		if got == lua {
 			t.Errorf("lua %v: the request's lines are %q", lua, r.lines)
 		}
-		if got := strings.Contains(out.String(), "no source of CA certificates"); got == lua || !strings.Contains(out.String(), "a fault") {
+		if strings.Contains(out.String(), "no source of CA certificates") || !strings.Contains(out.String(), "a fault") {
 			t.Errorf("lua %v: printed %s", lua, &out)
 		}
+	}
+}
+
+// That there is no source is said when the first configuration needs one, once: a server
+// that serves Lua mode needs none, whoever started it.
+func TestNoSourceIsSaidWhenOneIsNeeded(t *testing.T) {
+	var out strings.Builder
+	e, err := Open(flags.Options{Name: "mtls-auth", Prefix: t.TempDir(), MinRSABits: 2048, MaxCRLSize: 1 << 20}, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := []byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]}`)
+	e.StartWith(config, nil)
+	if out.Len() > 0 {
+		t.Errorf("before: %s", &out)
+	}
+	e.Start(config)
+	e.Start(config)
+	if got := strings.Count(out.String(), "no source of CA certificates"); got != 1 {
+		t.Errorf("said %d times: %s", got, &out)
 	}
 }

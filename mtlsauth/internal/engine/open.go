@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"sync"
 
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/flags"
@@ -28,6 +29,8 @@ func Open(o flags.Options, out io.Writer) (*Engine, error) {
 		AdminCertFile:     o.AdminCertFile,
 		AdminKeyFile:      o.AdminKeyFile,
 	}
+	var warnings []func()
+	config.Later = func(warn func()) { warnings = append(warnings, warn) }
 	var sources []kongdata.Source
 	if !o.LuaMode {
 		var err error
@@ -44,6 +47,11 @@ func Open(o flags.Options, out io.Writer) (*Engine, error) {
 	e := newEngine(log, memory.limit, store)
 	e.limiter, e.status, e.minRSABits = authn.NewLimiter(memory.isFull), status, o.MinRSABits
 	e.luaMode = o.LuaMode
+	e.sourcesUsed = sync.OnceFunc(func() {
+		for _, warn := range warnings {
+			warn()
+		}
+	})
 	return e, nil
 }
 

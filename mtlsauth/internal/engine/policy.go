@@ -39,6 +39,7 @@ func (e *Engine) Start(text []byte) *Policy {
 	if err != nil {
 		return e.Refuse(err)
 	}
+	e.sourcesUsed()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if c.SendCADN() && !e.warnedDN {

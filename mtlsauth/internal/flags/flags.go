@@ -1,24 +1,30 @@
 package flags
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
+// defaultPrefix is Kong's.
+const defaultPrefix = "/usr/local/kong"
+
+// DefaultPrefix is the prefix where no flag gives it, as the environment has it.
+func DefaultPrefix() string {
+	return cmp.Or(os.Getenv(environmentName("kong-prefix")), os.Getenv("KONG_PREFIX"), defaultPrefix)
+}
+
 // Flags defines a flag for each option but Name, and sets the defaults.
 func (o *Options) Flags(set *flag.FlagSet) {
-	prefix := os.Getenv("KONG_PREFIX")
-	if prefix == "" {
-		prefix = "/usr/local/kong"
-	}
-	o.Prefix = prefix
+	o.Prefix = cmp.Or(os.Getenv("KONG_PREFIX"), defaultPrefix)
 	set.Func("kong-prefix", "Kong's prefix `DIR`, where the socket lies (default $KONG_PREFIX, else /usr/local/kong)", func(value string) error {
 		o.Prefix = value
 		return nil
@@ -139,4 +145,24 @@ func (o *Options) FromEnvironment() error {
 
 func environmentName(name string) string {
 	return "MTLS_AUTH_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+// others are environment variables of this name that are not flags: of the Lua plugin, and
+// of the project's tests.
+var others = []string{"MTLS_AUTH_BIN", "MTLS_AUTH_KONG", "MTLS_AUTH_KONG_ADMIN", "MTLS_AUTH_MODE", "MTLS_AUTH_POSTGRES"}
+
+// UnknownVariables says of each environment variable MTLS_AUTH_… that none is read by this
+// name, and names the nearest that is.
+func UnknownVariables(environment []string) (notices []string) {
+	set := flag.NewFlagSet("environment", flag.ContinueOnError)
+	new(Options).Flags(set)
+	known := slices.Clone(others)
+	set.VisitAll(func(f *flag.Flag) { known = append(known, environmentName(f.Name)) })
+	for _, variable := range environment {
+		name, _, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "MTLS_AUTH_") && !slices.Contains(known, name) {
+			notices = append(notices, "the environment variable "+name+" is not known and has no effect"+DidYouMean(name, known, ""))
+		}
+	}
+	return notices
 }

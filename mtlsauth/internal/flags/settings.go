@@ -45,6 +45,9 @@ type Options struct {
 
 	LogLevel slog.Level
 	LogJSON  bool
+
+	// Notices are warnings about how the program was called, for the log.
+	Notices []string
 }
 
 // A UsageError is a wrong value of an option: the caller's mistake, not the

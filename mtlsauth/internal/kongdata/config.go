@@ -23,12 +23,16 @@ type Config struct {
 	AdminCAFile    string // -admin-ca-file: PEM; empty is the system's CAs
 	AdminCertFile  string // -admin-cert-file: PEM, for TLS with a client certificate
 	AdminKeyFile   string // -admin-key-file: PEM, belongs to AdminCertFile
+
+	// Later, if given, gets the warning that there is no source, for when one is needed:
+	// in Lua mode none is.
+	Later func(warn func())
 }
 
 // Open returns the sources in order of their rank. An error is a wrong value and
 // names the flag. No source is asked and no certificate read: what is wrong with a
 // file's content shows in the log when it is read. Where there is no source of CA
-// certificates at all, the log says so at once.
+// certificates at all, the log says so, see Later.
 func Open(c Config, log *slog.Logger) ([]Source, error) {
 	if log == nil {
 		log = slog.Default()
@@ -55,7 +59,7 @@ func Open(c Config, log *slog.Logger) ([]Source, error) {
 		sources = append(sources, kongEnvSource(c, log, len(sources) == 0))
 	}
 	if len(sources) == 0 {
-		log.Warn(noSource)
+		c.later(func() { log.Warn(noSource) })
 	}
 	if c.Credentials != "" {
 		// The mappings of this file come before those of the others.
@@ -68,6 +72,14 @@ const (
 	noSourceYet = "no source of CA certificates: without Lua mode no request can be authenticated; use "
 	noSource    = noSourceYet + replacingFlags
 )
+
+func (c Config) later(warn func()) {
+	if c.Later == nil {
+		warn()
+		return
+	}
+	c.Later(warn)
+}
 
 // check compares the flags with each other.
 func (c Config) check() error {

@@ -57,13 +57,13 @@ func kongEnvSource(c Config, log *slog.Logger, alone bool) Source {
 	switch {
 	case target.source != nil:
 	case target.err != nil && alone:
-		log.Warn("no source of CA certificates", "file", e.file.Path(), "error", target.err)
+		c.later(func() { log.Warn("no source of CA certificates", "file", e.file.Path(), "error", target.err) })
 	case target.err != nil:
 		log.Info(".kong_env leads to no source of CA certificates", "file", e.file.Path(), "error", target.err)
 	case alone && target.key == dataPlane:
-		log.Warn(noSourceYet+dataPlaneFlags, "file", e.file.Path(), "found", target.key)
+		c.later(func() { log.Warn(noSourceYet+dataPlaneFlags, "file", e.file.Path(), "found", target.key) })
 	case alone:
-		log.Warn(noSource, "file", e.file.Path(), "found", target.key)
+		c.later(func() { log.Warn(noSource, "file", e.file.Path(), "found", target.key) })
 	}
 	return Source{Name: e.file.Path(), Read: e.read, Consumer: e.consumer}
 }

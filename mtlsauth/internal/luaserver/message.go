@@ -83,6 +83,10 @@ type (
 		Epoch     string `json:"epoch"`
 		Decisions uint64 `json:"decisions"`
 		Policies  int    `json:"policies"`
+		// Deciding is how many questions are being decided; at MaxDeciding the next one
+		// is answered 500.
+		Deciding    int64 `json:"deciding"`
+		MaxDeciding int64 `json:"max_deciding"`
 	}
 )
 

@@ -93,6 +93,7 @@ func (s *Server) Serve(e Exchange) error {
 		return say(e, pong{
 			Protocol: Protocol, Version: config.Version, PID: os.Getpid(), LuaMode: s.LuaMode,
 			Epoch: s.epochs.now(), Decisions: s.decisions.Load(), Policies: s.policies.len(),
+			Deciding: s.deciding.Load(), MaxDeciding: maxDeciding,
 		})
 	}
 	return s.refuse(e, fmt.Errorf("reading a question: op %q: must be decide, watch or ping", q.Op))
