@@ -135,22 +135,79 @@ test("a server that answers already is used, and replaced when it is gone", func
   equal(#started, 1)
 end)
 
+-- Kong's master has read the plugin's files again, and its new workers share this.
+local function reloaded() world.memory["mtls-auth:generation"] = "another" end
+
 test("a reload: the next server is there before this one ends", function()
   program({})
   start()
   equal(#started, 1)
   local old = started[1]
+  reloaded()
   world.exiting = true
   world.run(1.5)
   equal(old.closed, nil)
   servers.verdict(world.frame("verdict_pass")).pid = 999 -- the next worker's
   world.run(1.5)
   equal({ old.closed, #started }, { "stdin", 1 })
-  program({}) -- no next one: Kong ends
+  program({}) -- the next one does not come
   start()
+  reloaded()
   world.exiting = true
   world.run(6)
   equal({ started[1].closed, #started }, { "stdin", 1 })
+end)
+
+test("Kong ends: no next server is waited for", function()
+  program({})
+  start()
+  world.exiting = true
+  world.run(1.2) -- a second for the line that it reads
+  equal({ started[1].closed, #started }, { "stdin", 1 })
+end)
+
+test("a server of another version is not dead, and said once", function()
+  for _, case in ipairs({
+    { { protocol = 1, version = "0.0.9", pid = 77 }, 'pid="77" error="the server is of version 0.0.9, protocol 1;' },
+    { { error = "the Lua files are of version 9" }, 'pid="0" error="the Lua files are of version 9"' }, -- 0.1.0
+  }) do
+    program({})
+    local other = servers.new()
+    function other.serve(conn)
+      conn:read()
+      conn:write(case[1])
+      conn:close()
+    end
+    other.start()
+    start({ server = other.serve })
+    world.run(60)
+    equal({ #started, #world.logged('err [mtls-auth] server="not of this version" ' .. case[2]) }, { 0, 1 })
+    other.stop()
+    world.run(5)
+    equal(#started, 1)
+  end
+  -- One that an earlier worker has started is replaced: the version has changed with the reload.
+  program({})
+  local earlier = servers.new()
+  function earlier.serve(conn)
+    conn:read()
+    conn:write({ protocol = 1, version = "0.0.9", pid = 77, lua_mode = true })
+  end
+  start({ server = earlier.serve })
+  world.run(1)
+  equal(#started, 1)
+end)
+
+test("a server that is too busy to answer is not dead", function()
+  program({})
+  start({ server = function(conn) conn:sleep(100) end })
+  world.run(10)
+  equal(#started, 0)
+  world.connect_fails = "resource temporarily unavailable"
+  start({ server = function() end })
+  world.run(10)
+  world.connect_fails = nil
+  equal(#started, 0)
 end)
 
 test("a worker after a reload starts its own beside that of the last", function()

@@ -116,6 +116,7 @@ function Sock:connect(address, options)
   world.pools[options.pool] = pool
   local conn = table.remove(pool)
   if not conn then
+    if world.connect_fails then return nil, world.connect_fails end
     if not world.server then
       world.refused = (world.refused or 0) + 1
       return nil, "no such file or directory"
@@ -156,12 +157,17 @@ function Sock:setkeepalive()
   return true
 end
 
--- nginx's variables: $http_NAME has a header in any spelling.
+-- nginx's variables: $http_NAME has a header in any spelling. $http_connection, for which
+-- Kong before 3.8 has an index, keeps the value that it was read with first.
 local function variables(request)
-  return setmetatable(request.var, { __index = function(_, name)
+  local indexed = (kong.version_num or math.huge) < 3008000
+  return setmetatable(request.var, { __index = function(var, name)
     local header = name:match("^http_(.*)")
     for _, sent in ipairs(header and request.headers or {}) do
-      if sent[1]:lower():gsub("-", "_") == header then return sent[2] end
+      if sent[1]:lower():gsub("-", "_") == header then
+        if indexed and name == "http_connection" then rawset(var, name, sent[2]) end
+        return sent[2]
+      end
     end
   end })
 end
@@ -200,6 +206,9 @@ function world.start(options)
   world.connections, world.exiting, world.handshakes = 0, false, {}
   world.owners = {}
   world.server = options.server
+  if not options.reloaded then world.memory = {} end
+  local memory = world.memory -- that all of Kong's workers share
+  world.shared = { get = function(_, key) return memory[key] end, set = function(_, key, value) memory[key] = value end }
   local per_task = { ctx = function() return current.request.ctx end, var = function() return current.request.var end }
   ngx = setmetatable({
     DEBUG = 8, INFO = 7, NOTICE = 6, WARN = 5, ERR = 4, null = json.null,
@@ -211,7 +220,7 @@ function world.start(options)
     worker = {
       exiting = function() return world.exiting end, id = function() return options.worker or 1 end, pid = function() return 4000 end,
     },
-    req = req,
+    req = req, shared = { kong = world.shared },
     timer = { at = function(delay, f, ...)
       local args = { ... }
       spawn(function()

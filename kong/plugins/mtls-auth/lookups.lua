@@ -16,29 +16,38 @@ local function list() return setmetatable({}, cjson.array_mt) end
 -- Credentials that are there twice, by Kong's key for them; nil while they are looked for.
 local doubled, walks = {}, 0
 local MAX_WALK = 1.8 -- s that a request waits for the end of it: the server waits for 2
+local RETRY = 1 -- s until a walk that failed is made again
+
+-- Returns credentials that are there twice; nil when a later walk has begun.
+local function walk(credentials, mine)
+  local seen, found, n = {}, {}, 0
+  for row, err in credentials:each() do
+    if mine ~= walks then return nil end
+    if err then error(err, 0) end
+    local key = credentials:cache_key(row)
+    if seen[key] then
+      log.write("err", log.line("error", "credential twice, for subject_name " .. row.subject_name))
+    end
+    seen[key], found[key], n = true, seen[key], n + 1
+    if n % 1000 == 0 then ngx.sleep(0) end
+  end
+  return found
+end
 
 -- Without a database Kong takes credentials with ids of their own for one subject_name
 -- and CA certificate: which of them is found would be chance. So neither counts.
 function _M.find_doubled(drop)
-  local credentials, seen, found, n = kong.db.mtls_auth_credentials, {}, {}, 0
+  local credentials = kong.db.mtls_auth_credentials
   if not credentials or kong.configuration.database ~= "off" then return end
   walks, doubled = walks + 1, nil
   local mine = walks
   assert(ngx.timer.at(0, function()
-    for row, err in credentials:each() do
-      if mine ~= walks then return end -- a later walk knows more
-      if err then
-        log.write("err", log.line("error", "reading credentials: " .. err))
-        return ngx.timer.at(1, function() if mine == walks then _M.find_doubled(drop) end end)
-      end
-      local key = credentials:cache_key(row)
-      if seen[key] then
-        log.write("err", log.line("error", "credential twice, for subject_name " .. row.subject_name))
-      end
-      seen[key], found[key], n = true, seen[key], n + 1
-      if n % 1000 == 0 then ngx.sleep(0) end
+    local ok, found = pcall(walk, credentials, mine)
+    if mine ~= walks then return end -- a later walk knows more
+    if not ok then
+      log.write("err", log.line("error", "reading credentials: " .. tostring(found)))
+      return ngx.timer.at(RETRY, function() if mine == walks then _M.find_doubled(drop) end end)
     end
-    if mine ~= walks then return end
     doubled = found
     if next(found) then drop() end
   end))

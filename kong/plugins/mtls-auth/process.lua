@@ -25,11 +25,17 @@ local function forward(line)
   ngx.log(log.levels[LEVELS[level] or "err"], "[", plugin, "] ", line)
 end
 
+-- Kong's master reads this file at its start and at each reload, and its workers share
+-- this dictionary: another value than this one means that there are newer workers.
+local shared, GENERATION, generation = ngx.shared.kong, plugin .. ":generation", tostring(ngx.now())
+if shared then shared:set(GENERATION, generation) end
+
 -- The server ends when its stdin does, or else with this worker's memory. So that a
 -- reload leaves no moment without a server, the next one has to be there before.
 local function hand_over(proc)
   for _ = 1, SUCCESSOR * 10 do
-    if server.ping() ~= proc:pid() then break end
+    local pid = server.ping()
+    if shared:get(GENERATION) == generation or pid ~= proc:pid() and pid ~= 0 then break end
     ngx.sleep(0.1)
   end
   proc:shutdown("stdin")
@@ -55,11 +61,12 @@ local function run()
 end
 
 local function loop()
-  local pause, external = 0.1, false
+  local pause, external, told = 0.1, false, nil
   while not ngx.worker.exiting() do
-    local pid, ours = server.ping()
+    local pid, ours, wrong = server.ping()
     if pid and not ours then -- not by an earlier worker
-      external = true
+      if wrong and wrong ~= told then log.write("err", log.line("server", "not of this version", "pid", pid, "error", wrong)) end
+      external, told = true, wrong
       ngx.sleep(1)
     elseif external then -- whatever started that one may restart it
       external = false

@@ -147,15 +147,22 @@ function _M.decide(question, definition, find, flight)
   return result
 end
 
--- Returns the process id of the server that answers, nil where none does, and whether a
--- Lua plugin has started it.
+-- Returns the process id of the server at the socket, nil where none listens, 0 where it
+-- cannot be told; whether a Lua plugin has started it; and what is wrong with it, where it
+-- is not of this protocol.
 function _M.ping()
   if not lfs.attributes(path()) then return nil end -- nginx would log that connecting failed
   local sock = ngx.socket.tcp()
-  local ok, pong = pcall(ask, sock, { op = "ping" }, 1000)
+  local ok, pong, err = pcall(ask, sock, { op = "ping" }, 1000)
   sock:close()
-  if not ok or not pong then return nil end
-  return pong.pid, pong.lua_mode
+  if not ok then return nil end
+  if not pong then
+    local busy = err == "timeout" or err:find("temporarily unavailable", 1, true) -- its queue is full
+    return busy and 0 or nil
+  end
+  local wrong = ("the server is of version %s, protocol %s; the Lua files are of version %s, protocol %d")
+    :format(tostring(pong.version), tostring(pong.protocol), _M.VERSION, PROTOCOL)
+  return pong.pid or 0, pong.lua_mode, pong.error or pong.protocol ~= PROTOCOL and wrong or nil
 end
 
 -- Calls drop at every change of the epoch, until the connection breaks. The first
