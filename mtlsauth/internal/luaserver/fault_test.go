@@ -1,8 +1,10 @@
 package luaserver
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +30,20 @@ func TestQuestionsThatAreNone(t *testing.T) {
 		if err := <-ended; err == nil || !strings.HasPrefix(said, `{"error":`) || !strings.Contains(said, quoted(want)) {
 			t.Errorf("%s: said %s, ended %v", frame, said, err)
 		}
+	}
+}
+
+// Lua files of any protocol learn which one the server has, and whose it is.
+func TestPingOfAnotherProtocol(t *testing.T) {
+	w := newWorld(t)
+	w.LuaMode = true
+	e, ended := w.begin([]byte(`{"op":"ping","protocol":1,"version":"0.0.9"}`))
+	var p pong
+	if err := json.Unmarshal(<-e.out, &p); err != nil || p.Protocol != Protocol || p.PID != os.Getpid() || !p.LuaMode {
+		t.Errorf("said %+v, %v", p, err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -43,13 +43,14 @@ type definition struct {
 	} `json:"ca_certificates"`
 }
 
-// parseQuestion reads a question. Its error is for the worker's log.
+// parseQuestion reads a question. Its error is for the worker's log. Lua files of any
+// protocol may ping: the answer has the server's.
 func parseQuestion(frame []byte) (question, error) {
 	var q question
 	if err := json.Unmarshal(frame, &q); err != nil {
 		return q, fmt.Errorf("reading a question: %w", err)
 	}
-	if q.Protocol != Protocol {
+	if q.Protocol != Protocol && q.Op != "ping" {
 		return q, fmt.Errorf("the Lua files are of version %q and use protocol %d, the server is of version %s and uses %d: write them again with `mtls-auth lua` and reload Kong",
 			q.Version, q.Protocol, config.Version, Protocol)
 	}
