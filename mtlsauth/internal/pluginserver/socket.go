@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -125,7 +126,7 @@ func (l *Listener) owner() owner {
 func answers(path string) bool {
 	c, err := net.DialTimeout("unix", path, time.Second)
 	if err != nil {
-		return false
+		return errors.Is(err, syscall.EAGAIN) // its queue is full
 	}
 	c.Close()
 	return true

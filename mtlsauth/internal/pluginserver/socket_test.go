@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -126,6 +127,49 @@ func TestTheSocketIsNeverDeadWhileAServerLives(t *testing.T) {
 		t.Fatal(err)
 	}
 	answersWithin(t, "another file is in its place", path, 3*time.Second)
+}
+
+// A server whose queue of connections is full lives: its socket is not taken from it.
+func TestAFullQueueIsNotDead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.socket")
+	l, err := pluginserver.Listen(path, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if l.OwnedByAnother() {
+		t.Fatal("its own socket is another's")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if err := syscall.Bind(fd, &syscall.SockaddrUnix{Name: path}); err != nil {
+		t.Fatal(err)
+	}
+	if l.OwnedByAnother() {
+		t.Error("a socket that does not listen is alive")
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		c, err := net.Dial("unix", path)
+		if errors.Is(err, syscall.EAGAIN) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	if !l.OwnedByAnother() {
+		t.Error("a server whose queue is full is dead")
+	}
 }
 
 // Connections to a server whose socket is another's end between calls.
