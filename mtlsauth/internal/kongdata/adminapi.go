@@ -74,9 +74,9 @@ func adminSource(address adminAddress, access adminAccess) Source {
 // it only connects: then consumers can be looked up.
 func (a *adminAPI) read(ctx context.Context, r Request) Contents {
 	first := a.current.Load() == nil
-	client := a.connect(ctx)
+	client, fault := a.connect(ctx)
 	if first || client.err != nil {
-		return Contents{Err: client.err, Asked: true}
+		return Contents{Err: client.err, Fault: fault, Asked: true}
 	}
 	var ids []string
 	answers := make(map[string]adminAnswer, len(r.IDs))
@@ -108,7 +108,7 @@ func (a *adminAPI) read(ctx context.Context, r Request) Contents {
 		})
 	}
 	asking.Wait()
-	contents := Contents{CACertificates: make(map[string]Answer, len(r.IDs)), Asked: true}
+	contents := Contents{CACertificates: make(map[string]Answer, len(r.IDs)), Fault: fault, Asked: true}
 	for i, id := range ids {
 		switch before := a.answers[id]; {
 		case asked[i].Err != nil:
@@ -127,16 +127,21 @@ func (a *adminAPI) read(ctx context.Context, r Request) Contents {
 }
 
 // connect returns how the Admin API is reached with the token, certificates and key
-// that the files hold now. Connections end with ctx.
-func (a *adminAPI) connect(ctx context.Context) *adminClient {
+// that the files hold now. Where they cannot be used, as half a pair that is being
+// replaced, it is what worked before, and the error says why. Connections end with ctx.
+func (a *adminAPI) connect(ctx context.Context) (*adminClient, error) {
 	old := a.current.Load()
+	works := old != nil && old.err == nil
 	secrets, err := a.access.read()
-	if err == nil && old != nil && old.err == nil && old.secrets.equal(secrets) {
-		return old
+	if err == nil && works && old.secrets.equal(secrets) {
+		return old, nil
 	}
 	next := &adminClient{secrets: secrets, err: err}
 	if err == nil {
 		next.http, next.err = a.access.client(a.address, secrets)
+	}
+	if next.err != nil && works {
+		return old, next.err
 	}
 	if next.http != nil {
 		context.AfterFunc(ctx, next.http.CloseIdleConnections)
@@ -145,7 +150,7 @@ func (a *adminAPI) connect(ctx context.Context) *adminClient {
 	if old != nil && old.http != nil {
 		old.http.CloseIdleConnections()
 	}
-	return next
+	return next, next.err
 }
 
 // caCertificate returns the PEM text at /ca_certificates/{id}.

@@ -330,6 +330,41 @@ func TestAdminAPIOverTLS(t *testing.T) {
 	})
 }
 
+// Certificate and key are two files: in between they are no pair, and what worked goes on.
+func TestAdminKeyPairIsReplacedHalfByHalf(t *testing.T) {
+	root := pki.NewCA("tls root")
+	first, second := root.Client("first"), root.Client("second")
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		write(t, filepath.Join(dir, name), text)
+		return filepath.Join(dir, name)
+	}
+	admin := newAdmin()
+	admin.set(uuid(1), pemOf("one"))
+	c := kongdata.Config{
+		AdminURL:      serveTLS(t, admin, root.Client("server", pki.IP("127.0.0.1"), pki.ExtKeyUsage(1)), root),
+		AdminCAFile:   file("root.pem", root.PEM()),
+		AdminCertFile: file("client.pem", first.PEM()), AdminKeyFile: file("client.key", first.KeyPEM()),
+	}
+	s, log := openAdmin(t, c)
+	set := s.Want([]string{uuid(1)})
+	wantNames(t, "before", set.Wait(t.Context()), "one/")
+	file("client.pem", second.PEM())
+	log.await("-admin-cert-file and -admin-key-file")
+	admin.set(uuid(1), pemOf("other"))
+	eventually(t, set, "other/") // it is still asked
+	if n := log.count("what was known stays in use"); n != 1 || log.count("-admin-cert-file and -admin-key-file") != 1 {
+		t.Errorf("said %d times:\n%s", n, log)
+	}
+	file("client.key", second.KeyPEM())
+	log.await("source can be read again")
+	if log.count("source can be read again") != 1 {
+		t.Errorf("log:\n%s", log)
+	}
+	admin.set(uuid(1), pemOf("third"))
+	eventually(t, set, "third/")
+}
+
 // net/http reads the environment once in a process, so that a test of the
 // behaviour would depend on those before it.
 func TestNoProxy(t *testing.T) {
