@@ -9,5 +9,10 @@ if shown == nil or shown == "" then
   shown = "none"
 end
 if judged ~= shown then
-  return kong.response.exit(500, { message = "An unexpected error occurred" })
+  local message, of = "An unexpected error occurred", kong.request.get_header("Content-Type") or ""
+  if of:find("^application/grpc") and kong.request.get_http_version() == 2 then
+    -- Kong adds grpc-status.
+    return kong.response.exit(500, nil, { ["Content-Type"] = "application/grpc", ["grpc-message"] = message })
+  end
+  return kong.response.exit(500, { message = message })
 end

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,17 +149,54 @@ func TestGuard(t *testing.T) {
 		{`"none"`, `""`, "goes on"},
 		{`"none"`, `"PEM"`, "exit 500"},
 	} {
-		script := `local status
-kong = { ctx = { shared = { mtls_auth_passed = ` + test.passed + ` } }, response = { exit = function(s) status = s end } }
-ngx = { var = { ssl_client_raw_cert = ` + test.cert + ` } }
-dofile("guard.lua")
-result = status and "exit " .. status or "goes on"`
-		L := lua.NewState()
-		err := L.DoString(script)
-		if got := L.GetGlobal("result").String(); err != nil || got != test.want {
-			t.Errorf("passed %s, shown %s: %q, %v, want %s", test.passed, test.cert, got, err, test.want)
+		got := runGuard(t, test.passed, test.cert, "nil", 1.1)
+		if got = strings.TrimSuffix(got, " nil nil An unexpected error occurred"); got != test.want {
+			t.Errorf("passed %s, shown %s: %q, want %s", test.passed, test.cert, got, test.want)
 		}
-		L.Close()
+	}
+}
+
+// runGuard runs the guard on a request, and returns what it did.
+func runGuard(t *testing.T, passed, cert, contentType string, version float64) string {
+	t.Helper()
+	L := lua.NewState()
+	defer L.Close()
+	err := L.DoString(fmt.Sprintf(`result = "goes on"
+kong = {
+  ctx = { shared = { mtls_auth_passed = %s } },
+  request = { get_header = function() return %s end, get_http_version = function() return %v end },
+  response = { exit = function(status, body, headers)
+    headers = headers or {}
+    result = ("exit %%d %%s %%s %%s"):format(status, tostring(headers["Content-Type"]), tostring(headers["grpc-message"]), body and body.message or "")
+  end },
+}
+ngx = { var = { ssl_client_raw_cert = %s } }
+dofile("guard.lua")`, passed, contentType, version, cert))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return L.GetGlobal("result").String()
+}
+
+// A gRPC request is answered as the plugin does.
+func TestGuardAnswersGRPC(t *testing.T) {
+	const plain, grpc = "exit 500 nil nil An unexpected error occurred", "exit 500 application/grpc An unexpected error occurred "
+	for _, test := range []struct {
+		contentType string
+		version     float64
+		want        string
+	}{
+		{`"application/grpc"`, 2, grpc},
+		{`"application/grpc+proto"`, 2, grpc},
+		{`"application/grpc"`, 1.1, plain},
+		{`"application/json"`, 2, plain},
+		{"nil", 2, plain},
+	} {
+		t.Run(fmt.Sprint(test.contentType, test.version), func(t *testing.T) {
+			if got := runGuard(t, "nil", "nil", test.contentType, test.version); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
 	}
 }
 
