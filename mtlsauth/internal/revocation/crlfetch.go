@@ -34,9 +34,7 @@ func (a *crlFetch) exchange(x *cache.Exchange, before crlValue, has bool) cache.
 	c := a.checker
 	var kept cache.Outcome[crlValue]
 	if !has {
-		x.Ours(true)
 		kept = a.fromDisk()
-		x.Ours(false)
 		if kept.Got {
 			if before = kept.Value; kept.Err == nil && c.now().Before(kept.Known.Add(minCRLAge)) {
 				return kept

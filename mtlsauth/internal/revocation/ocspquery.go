@@ -36,9 +36,7 @@ func (a *ocspQuery) exchange(x *cache.Exchange, before ocsp.Answer, has bool) ca
 	c := a.checker
 	var kept cache.Outcome[ocsp.Answer]
 	if !has {
-		x.Ours(true)
 		kept = a.fromDisk()
-		x.Ours(false)
 		if kept.Got {
 			if before, has = kept.Value, true; c.now().Before(kept.Known.Add(a.ttl)) {
 				return kept

@@ -57,8 +57,9 @@ type Exchange struct {
 	retry bool
 	// renewal says that it was planned, and not asked for by a request.
 	renewal bool
-	// ours says that it waits for something of ours: a request that has no time
-	// left has then met a limit of ours, not a host that is slow.
+	// ours says that it waits for something of ours, as it does until it has a place
+	// to run: a request that has no time left has then met a limit of ours, not a
+	// host that is slow.
 	ours atomic.Bool
 }
 
@@ -70,7 +71,7 @@ func (x *Exchange) Ours(ours bool) { x.ours.Store(ours) }
 func (x *Exchange) Enter() (leave func(), err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), maxWait)
 	defer cancel()
-	if err := x.exchanges.running.take(ctx, x.anchor, x.renewal, func() { x.Ours(true) }); err != nil {
+	if err := x.exchanges.running.take(ctx, x.anchor, x.renewal); err != nil {
 		return nil, err
 	}
 	x.Ours(false)
@@ -85,6 +86,7 @@ func (e *entry[V]) start(w *way[V], x *Exchange) error {
 		return err
 	}
 	w.exchange = x
+	x.Ours(true)
 	go func() {
 		defer xs.waiting.Give(x.anchor, 1)
 		next, again := e.run(w, x)

@@ -93,9 +93,8 @@ type turn struct {
 	given   chan struct{}
 }
 
-// take waits for a place until ctx ends, and calls queued where there is none at
-// once.
-func (t *turns) take(ctx context.Context, anchor Anchor, renewal bool, queued func()) error {
+// take waits for a place until ctx ends.
+func (t *turns) take(ctx context.Context, anchor Anchor, renewal bool) error {
 	t.mu.Lock()
 	if t.free(anchor, 1) && !t.queues(anchor) {
 		t.add(anchor, 1)
@@ -105,7 +104,6 @@ func (t *turns) take(ctx context.Context, anchor Anchor, renewal bool, queued fu
 	own := &turn{anchor, renewal, make(chan struct{})}
 	t.waiting = append(t.waiting, own)
 	t.mu.Unlock()
-	queued()
 	select {
 	case <-own.given:
 		return nil

@@ -53,7 +53,7 @@ func TestTurns(t *testing.T) {
 		var order []string
 		wait := func(name string, anchor byte, renewal bool) {
 			go func() {
-				if err := turns.take(ctx, Anchor{anchor}, renewal, func() {}); err == nil {
+				if err := turns.take(ctx, Anchor{anchor}, renewal); err == nil {
 					order = append(order, name)
 				}
 			}()
@@ -100,4 +100,40 @@ func TestTurns(t *testing.T) {
 			t.Errorf("%d wait after their time", len(turns.waiting))
 		}
 	})
+}
+
+// A request whose time is over before its exchange has a place to run has met a limit
+// of ours; after that, a host that is slow.
+func TestLateBeforeAPlace(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		enter bool
+		want  error
+	}{
+		{"no place yet", false, ErrLimit},
+		{"it runs", true, ErrLate},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := New(Options[int]{Exchanges: NewExchanges(func(err error) { t.Error(err) }), Most: 10})
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+				defer cancel()
+				reply := c.Get(ctx, Key{}, Question[int]{Fetch: func(x *Exchange, _ int, _ bool) Outcome[int] {
+					if test.enter {
+						leave, err := x.Enter()
+						if err != nil {
+							return Outcome[int]{Err: err}
+						}
+						defer leave()
+					}
+					time.Sleep(time.Minute)
+					return Outcome[int]{Err: errors.New("nothing")}
+				}}, time.Now)
+				if !errors.Is(reply.Err, test.want) {
+					t.Errorf("got %v, want %v", reply.Err, test.want)
+				}
+				time.Sleep(time.Hour)
+			})
+		})
+	}
 }

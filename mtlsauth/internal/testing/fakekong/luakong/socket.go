@@ -67,19 +67,19 @@ func alive(c net.Conn) bool {
 
 // socket is a cosocket.
 type socket struct {
-	conn                net.Conn
-	pool                string
-	connect, send, read time.Duration
+	conn       net.Conn
+	pool       string
+	send, read time.Duration
 }
 
 const defaultTimeout = time.Minute
 
 func (w *Worker) newSocket(L *lua.LState) int {
-	L.Push(object(L, &socket{connect: defaultTimeout, send: defaultTimeout, read: defaultTimeout}, map[string]lua.LGFunction{
+	L.Push(object(L, &socket{send: defaultTimeout, read: defaultTimeout}, map[string]lua.LGFunction{
 		"settimeouts": func(L *lua.LState) int {
 			s := self[*socket](L)
-			for i, d := range []*time.Duration{&s.connect, &s.send, &s.read} {
-				*d = time.Duration(L.CheckInt(2+i)) * time.Millisecond
+			for i, d := range []*time.Duration{&s.send, &s.read} {
+				*d = time.Duration(L.CheckInt(3+i)) * time.Millisecond
 			}
 			return 0
 		},
@@ -112,7 +112,9 @@ func (w *Worker) newSocket(L *lua.LState) int {
 	return 1
 }
 
-// socketConnect connects to a Unix socket: sock:connect("unix:PATH", {pool = NAME}).
+// socketConnect connects to a Unix socket: sock:connect("unix:PATH", {pool = NAME}). That
+// never waits, as in nginx: the kernel connects at once or says why not. So the time
+// that it may take is not counted: on a busy machine it would go by before the attempt.
 func (w *Worker) socketConnect(L *lua.LState) int {
 	s := self[*socket](L)
 	path, ok := strings.CutPrefix(L.CheckString(2), "unix:")
@@ -127,7 +129,7 @@ func (w *Worker) socketConnect(L *lua.LState) int {
 	}
 	if s.conn = w.sockets.take(s.pool); s.conn == nil {
 		var err error
-		w.wait(func() { s.conn, err = net.DialTimeout("unix", path, s.connect) })
+		w.wait(func() { s.conn, err = net.Dial("unix", path) })
 		if err != nil {
 			s.conn = nil
 			return failed(L, reason(err))
