@@ -20,7 +20,7 @@ import (
 // removed, not added here.
 var policy = map[string][]string{
 	".":                 {"mtlsauth/cli"},
-	"mtlsauth":          {"authn", "config", "consumer", "engine", "flags", "handshake", "konglog", "luaserver", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+	"mtlsauth":          {"authn", "certheader", "config", "consumer", "engine", "flags", "handshake", "konglog", "luaserver", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 	"mtlsauth/cli":      {"mtlsauth", "mtlsauth/cli/demo", "flags", "kong"},
 	"mtlsauth/cli/demo": {"handshake", "kong", "testing/anykong", "testing/errlog", "testing/fakekong", "testing/pki"}, // not in a release
 
@@ -44,8 +44,8 @@ var policy = map[string][]string{
 
 	// The plugin in every mode: a policy for each configuration, and what runs in
 	// the background; the configuration in Kong's words; lines for Kong's log.
-	"engine":  {"authn", "config", "consumer", "flags", "kongdata", "kongenv", "konglog", "revocation", "revocation/..."},
-	"config":  {"authn", "consumer", "revocation", "uuid"},
+	"engine":  {"authn", "certheader", "config", "consumer", "flags", "kongdata", "kongenv", "konglog", "revocation", "revocation/..."},
+	"config":  {"authn", "certheader", "consumer", "revocation", "uuid"},
 	"konglog": {"authn"},
 	"flags":   {},
 
@@ -54,6 +54,7 @@ var policy = map[string][]string{
 
 	// The domain rooms import each other downwards alone.
 	"certificate": {"signature", "golang.org/x/crypto/cryptobyte"},
+	"certheader":  {"golang.org/x/crypto/cryptobyte"},
 	"certpath":    {"certificate", "signature", "golang.org/x/crypto/cryptobyte"},
 	"signature":   {"golang.org/x/crypto/cryptobyte"},
 	"kongdata":    {"certificate", "consumer", "filewatch", "kongenv", "signature", "uuid", "go.yaml.in/yaml/v3"},
@@ -94,6 +95,7 @@ var policy = map[string][]string{
 var noStd = map[string][]string{
 	"authn":       {"net/http", "net", "os", "log"},
 	"certificate": {"net/http", "os", "log", "context"},
+	"certheader":  {"net/http", "net", "os", "log", "context"},
 	"certpath":    {"net/http", "os", "log", "context"},
 	"consumer":    {"net/http", "os", "log"},
 	"signature":   {"net/http", "net", "os", "log", "context"},
@@ -103,7 +105,7 @@ var noStd = map[string][]string{
 }
 
 // noClock are the rooms to which the time is an argument.
-var noClock = []string{"authn", "certificate", "certpath", "consumer", "signature", "revocation/ocsp", "revocation/crl"}
+var noClock = []string{"authn", "certificate", "certheader", "certpath", "consumer", "signature", "revocation/ocsp", "revocation/crl"}
 
 const module = "mtls-auth/"
 

@@ -139,8 +139,17 @@ func TestDump(t *testing.T) {
 	}
 }
 
+func TestTheOtherPluginDescribesItself(t *testing.T) {
+	code, stdout, stderr := run(t, "/bin/header-cert-auth", "-dump", "-kong-prefix", "/kong")
+	for _, want := range []string{`"SocketPath":"/kong/header-cert-auth.socket"`, `"Name":"header-cert-auth"`, `"Priority":1009`, `"secure_source"`} {
+		if code != 0 || !strings.Contains(stdout, want) {
+			t.Errorf("exit %d, %s has no %s (%s)", code, stdout, want, stderr)
+		}
+	}
+}
+
 func TestTheOtherPluginIsRefused(t *testing.T) {
-	for _, args := range [][]string{{"-dump"}, {"-kong-prefix", t.TempDir()}, {"lua", "-out", t.TempDir()}} {
+	for _, args := range [][]string{{"-kong-prefix", t.TempDir()}, {"lua", "-out", t.TempDir()}} {
 		if code, stdout, stderr := run(t, "/bin/header-cert-auth", args...); code != 2 || stdout != "" || !strings.Contains(stderr, "header-cert-auth") {
 			t.Errorf("%q: exit %d, stdout %q, stderr %q", args, code, stdout, stderr)
 		}

@@ -23,9 +23,6 @@ type serverFlags struct {
 // serve is the plugin server, or Kong's query command.
 func serve(c call) int {
 	name, stdin, stdout, stderr := c.name, c.stdin, c.stdout, c.stderr
-	if name == headerCertAuth {
-		return notThisPlugin(name, stderr)
-	}
 	given := serverFlags{ServerOptions: mtlsauth.ServerOptions{Name: name}}
 	set := given.define()
 	fromEnvironment := given.FromEnvironment()
@@ -43,6 +40,9 @@ func serve(c call) int {
 		}
 		stdout.Write(out)
 		return exitFine
+	}
+	if name == headerCertAuth {
+		return notThisPlugin(name, stderr)
 	}
 	// Kong runs the query command in another environment than the server, which
 	// is the one that has to be right.

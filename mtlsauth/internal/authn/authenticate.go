@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -18,6 +19,12 @@ import (
 type Presented struct {
 	Leaf  []byte // PEM; empty when the client sent no certificate
 	Chain []byte // PEM of what was sent above it; empty when nothing was
+	// Denied is the decision about what was sent in a header and is not to be believed or
+	// cannot be read, so that there is no Leaf; nil otherwise. Its reason is NoneSent or
+	// Unreadable.
+	Denied *Decision
+	// Peer is the address that sent the header, for the log; "" where there was none.
+	Peer string
 	// Authenticated says that an earlier plugin has left a credential. It needs to
 	// be known only where AsksCredential says so.
 	Authenticated bool
@@ -41,7 +48,10 @@ func (p *Policy) Authenticate(ctx context.Context, presented Presented, dir cons
 	}
 	sent := len(presented.Leaf) > 0
 	if !sent && !p.AsksCredential() {
-		return noneSent
+		return cmp.Or(presented.Denied, noneSent)
+	}
+	if presented.Denied != nil { // not cached: no two need be equal
+		return p.decide(ctx, cacheKey{}, presented, p.evidence(), dir, now)
 	}
 	key := p.key(presented)
 	e := p.evidence()
@@ -66,9 +76,13 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 	begun := p.version(e) // whatever changes meanwhile
 	var d *Decision
 	var paths []certpath.Path
-	if sent {
+	switch {
+	case sent:
 		d, paths = p.verify(ctx, presented, e.cas, now)
-	} else {
+	case presented.Denied != nil:
+		denied := *presented.Denied
+		d = &denied
+	default:
 		d = Deny(NoneSent, nil)
 	}
 	if p.looksUp() {
@@ -90,7 +104,7 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 		looksUp = true
 		d = p.asAnonymous(ctx, d, dir, now)
 	}
-	if d.Status() != 500 && !(looksUp && !p.cachesLookups()) {
+	if presented.Denied == nil && d.Status() != 500 && !(looksUp && !p.cachesLookups()) {
 		p.options.Cache.put(key, begun, d)
 	}
 	return d

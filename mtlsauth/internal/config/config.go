@@ -1,6 +1,7 @@
-// Package config is the plugin's configuration. One table of fields says what Kong's
-// schema has (for the query command and for the Lua plugin), what [Parse] accepts, what it
-// fills in, and what the documentation tells: see fields.
+// Package config is the configuration of the plugins mtls-auth and header-cert-auth. One
+// table of fields says what Kong's schema has (for the query command and for the Lua
+// plugin), what [Parse] accepts, what it fills in, and what the documentation tells: see
+// fields.
 package config
 
 import (
@@ -14,15 +15,35 @@ import (
 	"strings"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/certheader"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/revocation"
 )
+
+// Plugin is one of the plugins that this program can be.
+type Plugin string
+
+// The plugins, by the names that Kong Enterprise's have.
+const (
+	MTLSAuth       Plugin = "mtls-auth"
+	HeaderCertAuth Plugin = "header-cert-auth"
+)
+
+// PluginOf returns the plugin that is installed under a name: mtls-auth under any name
+// but that of header-cert-auth.
+func PluginOf(name string) Plugin {
+	if name == string(HeaderCertAuth) {
+		return HeaderCertAuth
+	}
+	return MTLSAuth
+}
 
 // Config is a configuration that the schema allows. Only [Parse] makes one; the zero
 // Config trusts no certificate.
 type Config struct {
 	caCertificates []string
 	sendCADN       bool
+	header         *certheader.Settings
 	settings       authn.Settings
 	content        [sha256.Size]byte
 }
@@ -34,6 +55,10 @@ func (c Config) CACertificates() []string { return c.caCertificates }
 // SendCADN reports whether clients are to be sent the names of these CAs.
 func (c Config) SendCADN() bool { return c.sendCADN }
 
+// Header says which header has the certificate; nil where it comes from the TLS handshake.
+// The caller must not change it.
+func (c Config) Header() *certheader.Settings { return c.header }
+
 // Settings returns what requests are decided by.
 func (c Config) Settings() authn.Settings { return c.settings }
 
@@ -43,6 +68,7 @@ func (c Config) Content() [sha256.Size]byte { return c.content }
 // draft is a configuration while its fields are read.
 type draft struct {
 	Config
+	header      certheader.Settings
 	skipLookup  bool
 	consumers   authn.Consumers
 	credentials []consumer.Credential
@@ -64,12 +90,13 @@ func (p proxy) address() string {
 	return net.JoinHostPort(strings.Trim(p.host, "[]"), strconv.Itoa(p.port))
 }
 
-// Parse reads a configuration as Kong sends it: what is null may be left out, and every
+// Parse reads a plugin's configuration as Kong sends it: what is null may be left out, and every
 // default is filled in where Kong has the schema. It refuses what the schema would have
 // refused, in Kong's own words; the error joins one for each mistake. Fields that it does
 // not know are of later versions or Kong's own, and are ignored.
-func Parse(text []byte) (Config, error) {
+func Parse(plugin Plugin, text []byte) (Config, error) {
 	r := reader{raw: map[string]json.RawMessage{}}
+	fields := fieldsOf(plugin)
 	if err := json.Unmarshal(text, &r.raw); err != nil {
 		return Config{}, fmt.Errorf("config: reading the JSON object that Kong sends: %w", err)
 	}
@@ -87,11 +114,17 @@ func Parse(text []byte) (Config, error) {
 	if len(r.wrong) > 0 {
 		return Config{}, errors.Join(r.wrong...)
 	}
-	return d.finish(r.content())
+	return d.finish(plugin, r.content(plugin))
 }
 
 // finish makes the configuration of what its fields say together.
-func (d *draft) finish(content [sha256.Size]byte) (Config, error) {
+func (d *draft) finish(plugin Plugin, content [sha256.Size]byte) (Config, error) {
+	if plugin == HeaderCertAuth {
+		if err := d.header.Check(); err != nil {
+			return Config{}, fmt.Errorf("config.%w", err)
+		}
+		d.Config.header = &d.header
+	}
 	credentials, err := consumer.NewCredentials(d.credentials)
 	if err != nil {
 		return Config{}, fmt.Errorf("config.%w", err)

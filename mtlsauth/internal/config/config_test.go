@@ -24,7 +24,7 @@ const fromKong = `{"$refs":{"secret":"{vault://env/rig-secret}"},"__key__":"plug
 "a_field_of_a_later_version":{"x":1}}`
 
 func TestParseAsKongSendsIt(t *testing.T) {
-	c, err := Parse([]byte(fromKong))
+	c, err := Parse(MTLSAuth, []byte(fromKong))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestParseOfWhatIsNull(t *testing.T) {
 		`{"ca_certificates":["` + someID + `"]}`,
 		`{"ca_certificates":["` + someID + `"],"authenticated_group_by":null,"consumer_by":null,"ssl_verify":null,"revocation_check_mode":null,"anonymous":null,"credentials":null}`,
 	} {
-		c, err := Parse([]byte(text))
+		c, err := Parse(MTLSAuth, []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.field+"="+test.value, func(t *testing.T) {
-			c, err := Parse([]byte(`{"ca_certificates":["` + someID + `"],"` + test.field + `":` + test.value + `}`))
+			c, err := Parse(MTLSAuth, []byte(`{"ca_certificates":["`+someID+`"],"`+test.field+`":`+test.value+`}`))
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -103,7 +103,7 @@ func TestParseRefuses(t *testing.T) {
 		})
 	}
 	for _, text := range []string{"", "[]", "7", `"x"`, "{", "null"} {
-		if _, err := Parse([]byte(text)); err == nil {
+		if _, err := Parse(MTLSAuth, []byte(text)); err == nil {
 			t.Errorf("configuration %q was taken", text)
 		}
 	}
@@ -119,10 +119,20 @@ func TestEachFieldCounts(t *testing.T) {
 		"revocation_check_mode": `"STRICT"`, "http_timeout": "1", "cert_cache_ttl": "1", "cache_ttl": "1", "send_ca_dn": "true",
 		"http_proxy_host": `"p"`, "http_proxy_port": "2", "https_proxy_host": `"p"`, "https_proxy_port": "2", "ssl_verify": "false",
 		"san_dirname_matcher": `["CN"]`, "credentials": `[{"subject_name":"s","consumer":"c"}]`,
+		"certificate_header_name": `"x-cert"`, "certificate_header_format": `"pem"`, "secure_source": "false",
+		"certificate_chain_header_name": `"x-chain"`, "hide_certificate_header": "true",
+		"verification_header_name": `"x-verified"`, "verification_header_values": `["0"]`,
 	}
+	for _, plugin := range []Plugin{MTLSAuth, HeaderCertAuth} {
+		t.Run(string(plugin), func(t *testing.T) { eachFieldCounts(t, plugin, values) })
+	}
+}
+
+func eachFieldCounts(t *testing.T, plugin Plugin, values map[string]string) {
 	with := func(name, value string) Config {
 		t.Helper()
 		raw := map[string]json.RawMessage{
+			"certificate_header_name": json.RawMessage(`"x-client-cert"`), "certificate_header_format": json.RawMessage(`"rfc9440"`),
 			"ca_certificates": json.RawMessage(`["` + someID + `"]`), "consumer_by": json.RawMessage(`["username","custom_id"]`),
 			"http_proxy_host": json.RawMessage(`"proxy"`), "http_proxy_port": json.RawMessage("1"),
 			"https_proxy_host": json.RawMessage(`"proxy"`), "https_proxy_port": json.RawMessage("1"),
@@ -134,7 +144,7 @@ func TestEachFieldCounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := Parse(text)
+		c, err := Parse(plugin, text)
 		if err != nil {
 			t.Fatalf("%s = %s: %v", name, value, err)
 		}
@@ -144,7 +154,7 @@ func TestEachFieldCounts(t *testing.T) {
 	if !reflect.DeepEqual(with("ca_certificates", `[ "`+someID+`" ]`), usual) || !reflect.DeepEqual(with("later", "1"), usual) {
 		t.Error("equal configurations differ")
 	}
-	for _, f := range fields {
+	for _, f := range fieldsOf(plugin) {
 		t.Run(f.name, func(t *testing.T) {
 			value, ok := values[f.name]
 			if !ok {
@@ -163,7 +173,7 @@ func TestEachFieldCounts(t *testing.T) {
 }
 
 func TestEveryMistakeIsNamed(t *testing.T) {
-	_, err := Parse([]byte(`{"ca_certificates":["x"],"cache_ttl":-1,"revocation_check_mode":"FOO"}`))
+	_, err := Parse(MTLSAuth, []byte(`{"ca_certificates":["x"],"cache_ttl":-1,"revocation_check_mode":"FOO"}`))
 	for _, field := range []string{"ca_certificates", "cache_ttl", "revocation_check_mode"} {
 		if err == nil || !strings.Contains(err.Error(), "config."+field) {
 			t.Errorf("got %v, want it to name %s", err, field)
@@ -174,7 +184,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 func TestHowStatusIsChecked(t *testing.T) {
 	of := func(more string) *revocation.Settings {
 		t.Helper()
-		c, err := Parse([]byte(`{"ca_certificates":["` + someID + `"]` + more + `}`))
+		c, err := Parse(MTLSAuth, []byte(`{"ca_certificates":["`+someID+`"]`+more+`}`))
 		if err != nil {
 			t.Fatalf("%s: %v", more, err)
 		}
@@ -205,9 +215,9 @@ func TestHowStatusIsChecked(t *testing.T) {
 }
 
 func TestParseOfConsumers(t *testing.T) {
-	c, err := Parse([]byte(`{"ca_certificates":["` + someID + `"],"cache_ttl":1.5,"consumer_by":["custom_id"],"anonymous":"guest",
-		"default_consumer":"` + someID + `","san_dirname_matcher":["CN"],
-		"credentials":[{"subject_name":"s","consumer":"c","ca_certificate":"` + strings.ToUpper(someID) + `"}]}`))
+	c, err := Parse(MTLSAuth, []byte(`{"ca_certificates":["`+someID+`"],"cache_ttl":1.5,"consumer_by":["custom_id"],"anonymous":"guest",
+		"default_consumer":"`+someID+`","san_dirname_matcher":["CN"],
+		"credentials":[{"subject_name":"s","consumer":"c","ca_certificate":"`+strings.ToUpper(someID)+`"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +232,7 @@ func TestParseOfConsumers(t *testing.T) {
 	if s.CacheTTL != 1500*time.Millisecond || !s.Consumers.Credentials.Equal(want) {
 		t.Errorf("got %v and %+v", s.CacheTTL, s.Consumers.Credentials)
 	}
-	c, err = Parse([]byte(`{"ca_certificates":["` + someID + `"],"cache_ttl":1e300,"skip_consumer_lookup":true}`))
+	c, err = Parse(MTLSAuth, []byte(`{"ca_certificates":["`+someID+`"],"cache_ttl":1e300,"skip_consumer_lookup":true}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/certheader"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/revocation"
 )
@@ -14,6 +15,7 @@ import (
 type field struct {
 	name     string
 	kind     kind
+	plugin   Plugin // that has it; "" for both
 	required bool
 	// fallback is the default: a bool, a string, an int or a []string; nil for none. Kong
 	// fills it in where a field is left out, and so does Parse, where null means it too.
@@ -23,6 +25,7 @@ type field struct {
 	oneOf    []string // of a string, or of an array's strings
 	uuid     bool     // a string, or an array's strings
 	host     bool     // a string: a host name or an IP address
+	header   bool     // a string: the name of a header, see headerPattern
 	minimum  int      // the number of an array's elements
 	bounds   bounds   // of a number
 	unit     string   // of a number: a key of units
@@ -54,12 +57,27 @@ type value struct {
 
 var units = map[string]time.Duration{"milliseconds": time.Millisecond, "seconds": time.Second}
 
-// fields are the fields, in the order of Kong Enterprise's plugin, ours last.
+// fields are the fields of both plugins, in the order of Kong Enterprise's, ours last.
 var fields = []field{
 	{
 		name: "ca_certificates", kind: array, uuid: true, required: true, minimum: 1,
 		text: "Ids of the Kong CA Certificates that are trusted.",
 		set:  func(d *draft, v value) { d.caCertificates = v.list },
+	},
+	{
+		name: "certificate_header_name", plugin: HeaderCertAuth, kind: text, header: true, required: true,
+		text: "The request header that has the client's certificate, spelled as it is sent, with - or _.",
+		set:  func(d *draft, v value) { d.header.Name = v.text },
+	},
+	{
+		name: "certificate_header_format", plugin: HeaderCertAuth, kind: text, oneOf: certheader.Formats(), required: true,
+		text: "How the certificate is written in the header.",
+		set:  func(d *draft, v value) { d.header.Format = certheader.Format(v.text) },
+	},
+	{
+		name: "secure_source", plugin: HeaderCertAuth, kind: boolean, required: true, fallback: true,
+		text: "Whether the header counts only from a peer in Kong's trusted_ips; from any other it is as if not sent.",
+		set:  func(d *draft, v value) { d.header.SecureSource = v.bool },
 	},
 	{
 		name: "skip_consumer_lookup", kind: boolean, required: true, fallback: false,
@@ -125,7 +143,7 @@ var fields = []field{
 		set:  func(d *draft, v value) { d.settings.CacheTTL = v.duration },
 	},
 	{
-		name: "send_ca_dn", kind: boolean, required: true, fallback: false,
+		name: "send_ca_dn", plugin: MTLSAuth, kind: boolean, required: true, fallback: false,
 		text: "Whether clients that are asked for a certificate are sent the names of these CAs.",
 		set:  func(d *draft, v value) { d.sendCADN = v.bool },
 	},
@@ -174,6 +192,26 @@ var fields = []field{
 				})
 			}
 		},
+	},
+	{
+		name: "certificate_chain_header_name", plugin: HeaderCertAuth, kind: text, header: true,
+		text: "The request header that has the certificates above the client's; with rfc9440, base64_encoded, url_encoded and pem.",
+		set:  func(d *draft, v value) { d.header.ChainName = v.text },
+	},
+	{
+		name: "hide_certificate_header", plugin: HeaderCertAuth, kind: boolean, required: true, fallback: false,
+		text: "Whether the headers with certificates are kept from the upstream.",
+		set:  func(d *draft, v value) { d.header.Hide = v.bool },
+	},
+	{
+		name: "verification_header_name", plugin: HeaderCertAuth, kind: text, header: true,
+		text: "The request header that has the proxy's own verdict on the certificate, which can only refuse.",
+		set:  func(d *draft, v value) { d.header.VerificationName = v.text },
+	},
+	{
+		name: "verification_header_values", plugin: HeaderCertAuth, kind: array, minimum: 1, fallback: []string{"SUCCESS"},
+		text: "The values of that header with which a certificate is not refused.",
+		set:  func(d *draft, v value) { d.header.VerificationValues = v.list },
 	},
 }
 

@@ -7,6 +7,7 @@ import (
 	"go/format"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,6 +45,7 @@ package main
 // of it.
 type Config struct {
 `)
+	fields := fieldsOf(MTLSAuth) // go-pluginserver mode has no other plugin
 	writeGoFields(&b, fields)
 	b.WriteString("\n\tinstance *instance\n}\n")
 	for _, f := range fields {
@@ -85,13 +87,23 @@ func (f field) goName() string {
 	return b.String()
 }
 
-// The documentation's table of fields lies between these lines, in whichever page.
+// The documentation's tables of fields lie between such lines, in whichever page: that of
+// mtls-auth's fields, and that of the fields that header-cert-auth has besides.
 const (
-	tableBegins = "<!-- fields: go generate ./mtlsauth/internal/config -->\n"
-	tableEnds   = "<!-- end of fields -->\n"
+	tableBegins       = "<!-- fields: go generate ./mtlsauth/internal/config -->\n"
+	headerTableBegins = "<!-- fields of header-cert-auth: go generate ./mtlsauth/internal/config -->\n"
+	tableEnds         = "<!-- end of fields -->\n"
 )
 
 func TestDocumentationIsUpToDate(t *testing.T) {
+	own := slices.DeleteFunc(fieldsOf(HeaderCertAuth), func(f field) bool { return f.plugin == "" })
+	documented(t, tableBegins, table(fieldsOf(MTLSAuth)))
+	documented(t, headerTableBegins, table(own))
+}
+
+// documented compares a table in the documentation with what it should be.
+func documented(t *testing.T, tableBegins, table string) {
+	t.Helper()
 	pages, err := filepath.Glob("../../../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
@@ -104,11 +116,11 @@ func TestDocumentationIsUpToDate(t *testing.T) {
 		}
 		before, rest, begins := strings.Cut(string(text), tableBegins)
 		_, after, ends := strings.Cut(rest, tableEnds)
-		if begins != ends {
-			t.Errorf("%s has one of the lines %q and %q", page, tableBegins, tableEnds)
+		if begins && !ends {
+			t.Errorf("%s has %q and not %q after it", page, tableBegins, tableEnds)
 		} else if begins {
 			found = true
-			upToDate(t, page, []byte(before+tableBegins+table()+tableEnds+after))
+			upToDate(t, page, []byte(before+tableBegins+table+tableEnds+after))
 		}
 	}
 	if !found {
@@ -116,8 +128,8 @@ func TestDocumentationIsUpToDate(t *testing.T) {
 	}
 }
 
-// table is the fields as a table in Markdown.
-func table() string {
+// table is fields as a table in Markdown.
+func table(fields []field) string {
 	var b strings.Builder
 	b.WriteString("| field | type | default | |\n|---|---|---|---|\n")
 	for _, f := range fields {

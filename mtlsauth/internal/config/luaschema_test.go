@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-const luaSchemaFile = "../../../kong/plugins/mtls-auth/schema.lua"
-
 // Kong checks a configuration alike in every mode: the Lua plugin has the schema of the
 // query command.
 func TestLuaSchemaIsUpToDate(t *testing.T) {
-	upToDate(t, luaSchemaFile, luaSchema())
+	for _, plugin := range []Plugin{MTLSAuth, HeaderCertAuth} {
+		upToDate(t, "../../../kong/plugins/"+string(plugin)+"/schema.lua", luaSchema(plugin))
+	}
 }
 
 func TestLuaValues(t *testing.T) {
@@ -59,9 +59,9 @@ if no_consumer_group then table.insert(schema.fields, { consumer_group = no_cons
 return schema
 `
 
-// luaSchema is kong/plugins/mtls-auth/schema.lua: the schema as a Lua table.
-func luaSchema() []byte {
-	text, err := json.Marshal(schema(""))
+// luaSchema is a plugin's schema.lua: the schema as a Lua table.
+func luaSchema(plugin Plugin) []byte {
+	text, err := json.Marshal(schema(plugin, ""))
 	if err != nil {
 		panic(fmt.Sprintf("marshalling the schema: %v", err)) // it has only plain fields
 	}

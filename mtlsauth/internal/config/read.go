@@ -37,6 +37,13 @@ const (
 	hostPattern    = "^[%w%-_%.:%[%]]+$"
 )
 
+// The name of a header is a token (RFC 9110, section 5.6.2). headerPattern is a pattern of
+// Lua's.
+const (
+	headerCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~"
+	headerPattern    = "^[%w!#$%%&'*+%-.^_`|~]+$"
+)
+
 // reader reads the fields of a JSON object and collects what is wrong with them.
 type reader struct {
 	raw   map[string]json.RawMessage
@@ -127,6 +134,8 @@ func (r *reader) checked(f field, s, at string) string {
 		r.refuse(f.name, "%slength must be at least 1", at)
 	case f.oneOf != nil && !slices.Contains(f.oneOf, s):
 		r.refuse(f.name, "%sexpected one of: %s, got %q", at, strings.Join(f.oneOf, ", "), cut(s))
+	case f.header && strings.Trim(s, headerCharacters) != "":
+		r.refuse(f.name, "%sexpected the name of a header, got %q", at, cut(s))
 	case f.host && strings.Trim(s, hostCharacters) != "":
 		r.refuse(f.name, "%sexpected a host name or an IP address, without scheme, port or credentials, got %q", at, cut(s))
 	case f.uuid:
@@ -180,11 +189,11 @@ func (r *reader) readRecords(f field) []map[string]string {
 	return records
 }
 
-// content is a digest of all fields that are known and not null. Only values count, not
-// how the JSON is written.
-func (r *reader) content() [sha256.Size]byte {
-	known := make(map[string]any)
-	for _, f := range fields {
+// content is a digest of the plugin and of all its fields that are not null. Only values
+// count, not how the JSON is written.
+func (r *reader) content(plugin Plugin) [sha256.Size]byte {
+	known := map[string]any{"": plugin}
+	for _, f := range fieldsOf(plugin) {
 		if r.absent(f.name) {
 			continue
 		}

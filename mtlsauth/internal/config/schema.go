@@ -1,6 +1,9 @@
 package config
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // The schema is what Kong checks a configuration against, in the Admin API, in
 // decK and in declarative files, and where its defaults come from. Kong takes
@@ -14,7 +17,7 @@ type (
 	namedField map[string]object
 )
 
-// Info is what Kong is told about the plugin.
+// Info is what Kong is told about a plugin.
 type Info struct {
 	Name     string
 	Phases   []string
@@ -26,22 +29,31 @@ type Info struct {
 // Version is the version of the program and of the plugin, x.y.z.
 const Version = "0.1.0"
 
-// Priority places the plugin in Kong's order: after pre-function (1000000),
+// Priority places the plugin mtls-auth in Kong's order: after pre-function (1000000),
 // before all other authentication plugins. It is the enterprise plugin's.
 const Priority = 1600
 
+// headerPriority is that of Kong Enterprise's header-cert-auth: after all other
+// authentication plugins, of which one may authenticate the proxy.
+const headerPriority = 1009
+
 // Describe returns what Kong is told about the plugin of this name.
 func Describe(name string) Info {
+	priority := Priority
+	if PluginOf(name) == HeaderCertAuth {
+		priority = headerPriority
+	}
 	return Info{
 		Name:     name,
 		Phases:   []string{"access"},
 		Version:  Version,
-		Priority: Priority,
-		Schema:   schema(name),
+		Priority: priority,
+		Schema:   schema(PluginOf(name), name),
 	}
 }
 
-func schema(name string) object {
+// schema returns a plugin's schema under a name.
+func schema(plugin Plugin, name string) object {
 	protocols := []string{"grpc", "grpcs", "http", "https"}
 	checks := make([]object, len(together))
 	for i, names := range together {
@@ -59,9 +71,14 @@ func schema(name string) object {
 			"description": "The plugin cannot be set up for one consumer.",
 		}},
 		{"config": {
-			"type": "record", "required": true, "fields": schemaOf(fields), "entity_checks": checks,
+			"type": "record", "required": true, "fields": schemaOf(fieldsOf(plugin)), "entity_checks": checks,
 		}},
 	}}
+}
+
+// fieldsOf returns a plugin's fields.
+func fieldsOf(plugin Plugin) []field {
+	return slices.DeleteFunc(slices.Clone(fields), func(f field) bool { return f.plugin != "" && f.plugin != plugin })
 }
 
 // schemaOf returns fields in Kong's words.
@@ -92,6 +109,9 @@ func schemaOf(fields []field) []namedField {
 		}
 		if f.oneOf != nil {
 			element["one_of"] = f.oneOf
+		}
+		if f.header {
+			element["match"] = headerPattern
 		}
 		if f.host {
 			element["match"] = hostPattern

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/konglog"
@@ -16,6 +17,7 @@ import (
 // Engine is what all policies share. It is safe for concurrent use.
 type Engine struct {
 	log        *konglog.Log
+	plugin     config.Plugin // of configurations that Start is given
 	minRSABits int
 	refused    error // why every configuration is refused; nil when not
 	luaMode    bool  // what is printed is in Kong's log already
@@ -37,7 +39,7 @@ type Engine struct {
 	mu       sync.Mutex
 	policies map[[sha256.Size]byte]*Policy // that Start made, by their content
 	sets     map[[sha256.Size]byte]*caSet  // that StartWith was given, by their content
-	warnedDN bool
+	warned   map[string]bool               // what was warned of
 
 	replaced atomic.Uint64 // status.checker.Replaced, as EvidenceChanged saw it
 }
@@ -46,6 +48,7 @@ type Engine struct {
 func newEngine(log *konglog.Log, memory int64, store *kongdata.Store) *Engine {
 	return &Engine{
 		log:       log,
+		plugin:    config.MTLSAuth,
 		cache:     authn.NewCacheWithin(memory / decisionShare),
 		limiter:   authn.NewLimiter(nil),
 		status:    new(statusServices),
@@ -54,6 +57,7 @@ func newEngine(log *konglog.Log, memory int64, store *kongdata.Store) *Engine {
 		consumers: consumer.NewShared(store),
 		policies:  make(map[[sha256.Size]byte]*Policy),
 		sets:      make(map[[sha256.Size]byte]*caSet),
+		warned:    make(map[string]bool),
 
 		sourcesUsed: func() {},
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/flags"
 	"mtls-auth/mtlsauth/internal/konglog"
 )
@@ -20,7 +21,7 @@ func TestWhatIsPrintedInLuaMode(t *testing.T) {
 		}
 		e.Background().Error("a fault")
 		r := new(listening)
-		e.StartWith([]byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]}`), nil).Refused(r)
+		e.StartWith(config.MTLSAuth, []byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]}`), nil).Refused(r)
 		got := slices.ContainsFunc(r.lines, func(l konglog.Line) bool { return strings.Contains(l.Text, "a fault") })
 		if got == lua {
 			t.Errorf("lua %v: the request's lines are %q", lua, r.lines)
@@ -39,13 +40,13 @@ func TestNoSourceIsSaidWhenOneIsNeeded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := []byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]}`)
-	e.StartWith(config, nil)
+	configured := []byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]}`)
+	e.StartWith(config.MTLSAuth, configured, nil)
 	if out.Len() > 0 {
 		t.Errorf("before: %s", &out)
 	}
-	e.Start(config)
-	e.Start(config)
+	e.Start(configured)
+	e.Start(configured)
 	if got := strings.Count(out.String(), "no source of CA certificates"); got != 1 {
 		t.Errorf("said %d times: %s", got, &out)
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/flags"
 	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/konglog"
@@ -17,7 +18,7 @@ import (
 // certificates or credentials: until the engine is open Kong answers requests with 500.
 func Open(o flags.Options, out io.Writer) (*Engine, error) {
 	log := konglog.New(o.Name, o.LogLevel, printed(o, out))
-	config := kongdata.Config{
+	sourcesOf := kongdata.Config{
 		Prefix:            o.Prefix,
 		CADir:             o.CADir,
 		DeclarativeConfig: o.DeclarativeConfig,
@@ -30,11 +31,11 @@ func Open(o flags.Options, out io.Writer) (*Engine, error) {
 		AdminKeyFile:      o.AdminKeyFile,
 	}
 	var warnings []func()
-	config.Later = func(warn func()) { warnings = append(warnings, warn) }
+	sourcesOf.Later = func(warn func()) { warnings = append(warnings, warn) }
 	var sources []kongdata.Source
 	if !o.LuaMode {
 		var err error
-		if sources, err = kongdata.Open(config, log.Sources.Logger); err != nil {
+		if sources, err = kongdata.Open(sourcesOf, log.Sources.Logger); err != nil {
 			return nil, &flags.UsageError{Err: err}
 		}
 	}
@@ -46,7 +47,7 @@ func Open(o flags.Options, out io.Writer) (*Engine, error) {
 	store := kongdata.NewStore(kongdata.Options{Sources: sources, Refresh: o.Refresh, Log: log.Sources.Logger})
 	e := newEngine(log, memory.limit, store)
 	e.limiter, e.status, e.minRSABits = authn.NewLimiter(memory.isFull), status, o.MinRSABits
-	e.luaMode = o.LuaMode
+	e.luaMode, e.plugin = o.LuaMode, config.PluginOf(o.Name)
 	e.sourcesUsed = sync.OnceFunc(func() {
 		for _, warn := range warnings {
 			warn()

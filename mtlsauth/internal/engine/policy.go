@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/certheader"
 	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
@@ -21,6 +22,7 @@ type Policy struct {
 	policy *authn.Policy   // nil when the configuration was refused
 	denied *authn.Decision // the decision about every request, when it was
 	mapped bool            // by credentials of the sources
+	header *certheader.Settings
 	faults []*konglog.Faults
 
 	users   int    // under engine.mu, as is release
@@ -35,17 +37,17 @@ type Policy struct {
 // Kong starts an instance in each worker at every reload, also of an identical
 // configuration, so nothing worth caching belongs to one.
 func (e *Engine) Start(text []byte) *Policy {
-	c, err := e.parse(text)
+	c, err := e.parse(e.plugin, text)
 	if err != nil {
 		return e.Refuse(err)
 	}
 	e.sourcesUsed()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if c.SendCADN() && !e.warnedDN {
-		e.warnedDN = true
-		e.log.Background.Warn("config.send_ca_dn: the CAs' names cannot be sent from here; name them where Kong asks for the certificate: to nginx with ssl_client_certificate, or in the pre-function")
+	if c.SendCADN() {
+		e.warnOnce("config.send_ca_dn: the CAs' names cannot be sent from here; name them where Kong asks for the certificate: to nginx with ssl_client_certificate, or in the pre-function")
 	}
+	e.warnAbout(c.Header(), c.Settings())
 	content := c.Content()
 	p, ok := e.policies[content]
 	if !ok {
@@ -62,18 +64,19 @@ func (e *Engine) Start(text []byte) *Policy {
 	return p
 }
 
-// StartWith makes a policy of a configuration and of the CA certificates that came with
+// StartWith makes a policy of a plugin's configuration and of the CA certificates that came with
 // it from Kong's own database, as [Engine.Start] does. What it decides by a consumer is
 // not cached here: its caller caches decisions, and asks again only after a change. It
 // needs no source, and is told nothing of their faults.
-func (e *Engine) StartWith(text []byte, entities []kongdata.Entity) *Policy {
-	c, err := e.parse(text)
+func (e *Engine) StartWith(plugin config.Plugin, text []byte, entities []kongdata.Entity) *Policy {
+	c, err := e.parse(plugin, text)
 	var p *Policy
 	if err != nil {
 		p = e.Refuse(err)
 	} else {
 		e.mu.Lock()
 		defer e.mu.Unlock()
+		e.warnAbout(c.Header(), c.Settings())
 		set, release := e.setOf(c.CACertificates(), entities)
 		p = e.policyOf(c, authn.Options{CAs: set, CAIDs: set.IDs()}, nil)
 		p.users, p.release = 1, release
@@ -91,11 +94,11 @@ func (e *Engine) Refuse(err error) *Policy {
 	return &Policy{engine: e, denied: authn.Deny(authn.BadConfig, err), faults: e.log.Faults()}
 }
 
-func (e *Engine) parse(text []byte) (config.Config, error) {
+func (e *Engine) parse(plugin config.Plugin, text []byte) (config.Config, error) {
 	if e.refused != nil {
 		return config.Config{}, e.refused
 	}
-	return config.Parse(text)
+	return config.Parse(plugin, text)
 }
 
 // each returns the errors that were joined to one: each mistake has a line of
@@ -120,6 +123,7 @@ func (e *Engine) policyOf(c config.Config, o authn.Options, credentials authn.Cr
 	return &Policy{
 		engine: e, policy: authn.NewPolicy(o),
 		mapped: o.Consumers != nil && credentials != nil,
+		header: c.Header(),
 		faults: e.log.Faults(),
 	}
 }
@@ -202,12 +206,12 @@ func (p *Policy) Decide(ctx context.Context, r interface {
 // DecideBy is Decide with consumers from a directory of the caller's.
 func (p *Policy) DecideBy(ctx context.Context, r Request, dir consumer.Directory, presented authn.Presented) *authn.Decision {
 	d := p.policy.Authenticate(ctx, presented, dir, r.Time())
-	write(r, p.engine.log.Decision(d, about(r, presented), r.Time()))
+	write(r, p.engine.log.Decision(d, p.about(r, presented), r.Time()))
 	return d
 }
 
 // Again is the line for each further use of a decision that its caller caches; false for
 // none.
 func (p *Policy) Again(r Request, d *authn.Decision, presented authn.Presented) (konglog.Line, bool) {
-	return p.engine.log.Again(d, about(r, presented))
+	return p.engine.log.Again(d, p.about(r, presented))
 }

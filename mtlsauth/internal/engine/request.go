@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/konglog"
 )
@@ -35,6 +36,11 @@ func write(r Request, lines []konglog.Line) {
 	}
 }
 
-func about(r Request, presented authn.Presented) konglog.Context {
-	return konglog.Context{Chain: len(presented.Chain) > 0, Resumed: r.SessionReused}
+// about is what the lines about a decision tell besides.
+func (p *Policy) about(r Request, presented authn.Presented) konglog.Context {
+	c := konglog.Context{Chain: len(presented.Chain) > 0, Resumed: r.SessionReused}
+	if p.header != nil { // the TLS session is the proxy's
+		c.Plugin, c.Resumed, c.Peer = string(config.HeaderCertAuth), nil, presented.Peer
+	}
+	return c
 }

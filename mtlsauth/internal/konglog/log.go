@@ -7,6 +7,7 @@
 package konglog
 
 import (
+	"cmp"
 	"encoding/hex"
 	"log/slog"
 	"strconv"
@@ -77,11 +78,15 @@ func (l *Log) Due(now time.Time, faults ...*Faults) []Line {
 
 // Context is what the lines about a decision tell besides.
 type Context struct {
-	Chain bool // certificates came with the client's
+	// Plugin is the plugin's name where it is not the log's own.
+	Plugin string
+	Chain  bool // certificates came with the client's
 	// Resumed returns nginx's variable ssl_session_reused: "r" for a resumed TLS
 	// session, "." for another one, anything else when it cannot be had. It is called
-	// only when a line tells it.
+	// only when a line tells it; nil where the certificate came in a header.
 	Resumed func() string
+	// Peer is the address that sent the certificate in a header; "" for none.
+	Peer string
 }
 
 // Decision returns the lines about a decision that are due at an instant.
@@ -161,7 +166,12 @@ func (l *Log) about(d *authn.Decision, level slog.Level, c Context) Line {
 		if d.LeftOut > 0 {
 			line.add("chain_left_out", strconv.Itoa(d.LeftOut))
 		}
-		line.add("resumed", resumed(c.Resumed()))
+		if c.Resumed != nil {
+			line.add("resumed", resumed(c.Resumed()))
+		}
+	}
+	if c.Peer != "" {
+		line.add("peer", c.Peer)
 	}
 	if d.Detail != "" {
 		line.add("error", strings.ReplaceAll(d.Detail, "\n", "; "))
@@ -175,14 +185,14 @@ func (l *Log) about(d *authn.Decision, level slog.Level, c Context) Line {
 	for _, note := range d.Notes {
 		line.add("note", note)
 	}
-	return l.line(level, line.String())
+	return lineOf(cmp.Or(c.Plugin, l.name), level, line.String())
 }
 
 func levelOf(d *authn.Decision) slog.Level {
 	switch {
 	case d.Status() >= 500:
 		return slog.LevelError
-	case d.Reason == authn.NoneSent, d.Anonymous: // who goes on was not refused
+	case d.Anonymous, d.Reason == authn.NoneSent && d.Detail == "": // who goes on was not refused
 		return slog.LevelInfo
 	case !d.Passed(), len(d.Notes) > 0:
 		return LevelNotice
@@ -202,8 +212,10 @@ func resumed(variable string) string {
 }
 
 // line completes a line.
-func (l *Log) line(level slog.Level, text string) Line {
-	return Line{level, "[" + l.name + "] " + strings.ToValidUTF8(text, "\uFFFD")}
+func (l *Log) line(level slog.Level, text string) Line { return lineOf(l.name, level, text) }
+
+func lineOf(plugin string, level slog.Level, text string) Line {
+	return Line{level, "[" + plugin + "] " + strings.ToValidUTF8(text, "\uFFFD")}
 }
 
 // pairs are key=value pairs with quoted values.

@@ -36,6 +36,7 @@ type definitionFollows struct {
 
 // definition is a policy as a worker knows it.
 type definition struct {
+	Plugin         string          `json:"plugin"` // the plugin's name; "" for mtls-auth
 	Config         json.RawMessage `json:"config"`
 	CACertificates []struct {
 		ID   string `json:"id"`

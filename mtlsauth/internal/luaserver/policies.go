@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 
+	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/lru"
@@ -83,7 +84,7 @@ func (p *policies) add(id, text string) (*engine.Policy, error) {
 		entities[i] = kongdata.Entity{ID: ca.ID, Cert: ca.Cert}
 	}
 	// Not under the lock: certificates take a while to read.
-	made := p.engine.StartWith(def.Config, entities)
+	made := p.engine.StartWith(config.PluginOf(def.Plugin), def.Config, entities)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cache.Put(id, made, int64(len(text)))
