@@ -54,8 +54,9 @@ func socketWords(err error) socketError {
 	return socketError(err.Error())
 }
 
-func dial(path string, timeout, read time.Duration, log *errlog.Log) (*conn, error) {
-	c, err := net.DialTimeout("unix", path, timeout)
+// dial connects to a Unix socket: the kernel does so or refuses at once.
+func dial(path string, read time.Duration, log *errlog.Log) (*conn, error) {
+	c, err := net.Dial("unix", path)
 	if err != nil {
 		var errno syscall.Errno
 		if errors.As(err, &errno) {

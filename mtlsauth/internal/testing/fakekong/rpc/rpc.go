@@ -38,12 +38,11 @@ type Options struct {
 	Plugin  string // the plugin's name
 	Workers int    // Kong's worker processes, each with its own instances and connections; 1
 
-	ReadTimeout    time.Duration // for each read (lua_socket_read_timeout); 60 s
-	ConnectTimeout time.Duration // 60 s
-	IdleTimeout    time.Duration // of a kept connection; 60 s
-	PoolSize       int           // kept connections a worker; 256
-	PollInterval   time.Duration // of requests that wait for another's StartInstance; 100 ms
-	ClaimTimeout   time.Duration // how long they wait; 10 s
+	ReadTimeout  time.Duration // for each read (lua_socket_read_timeout); 60 s
+	IdleTimeout  time.Duration // of a kept connection; 60 s
+	PoolSize     int           // kept connections a worker; 256
+	PollInterval time.Duration // of requests that wait for another's StartInstance; 100 ms
+	ClaimTimeout time.Duration // how long they wait; 10 s
 
 	// NullValue is how a nil is sent where a Value is asked for: 0 as an empty
 	// frame, any other number as a Value with that null_value. Both were seen.
@@ -71,7 +70,6 @@ func New(o Options) *Client {
 		o.Workers = 1
 	}
 	o.ReadTimeout = or(o.ReadTimeout, 60*time.Second)
-	o.ConnectTimeout = or(o.ConnectTimeout, 60*time.Second)
 	o.IdleTimeout = or(o.IdleTimeout, 60*time.Second)
 	o.PollInterval = or(o.PollInterval, 100*time.Millisecond)
 	o.ClaimTimeout = or(o.ClaimTimeout, 10*time.Second)

@@ -161,7 +161,7 @@ func (w *worker) call(req *Request, m *pb.RpcCall, event bool) (*pb.RpcReturn, e
 	c := w.pool.get()
 	if c == nil {
 		var err error
-		if c, err = dial(o.Socket, o.ConnectTimeout, o.ReadTimeout, o.Log); err != nil {
+		if c, err = dial(o.Socket, o.ReadTimeout, o.Log); err != nil {
 			req.logf(errlog.Error, "[kong] pb_rpc.lua:273 [%s] trying to connect: %s", o.Plugin, err)
 			return nil, err
 		}
