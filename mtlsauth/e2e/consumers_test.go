@@ -44,6 +44,7 @@ func TestAConsumerIsMatched(t *testing.T) {
 		consumer(idAlice, "alice", object{"custom_id": "4711"}),
 		consumer(idBob, "bob@example.com"),
 		consumer(idAll, "spiffe://example.com/web"),
+		consumer(idNobo, `R&D <x> "ö" 'y'`, object{"custom_id": "a+b%20&c=<d>"}),
 	)))
 	client := func(name string, options ...pki.Option) *pki.Certificate {
 		return root.Client(name, options...)
@@ -61,6 +62,8 @@ func TestAConsumerIsMatched(t *testing.T) {
 		{"username alone", "/username", client("alice"), "alice", idAlice, "4711", "alice"},
 		{"e-mail", "/both", client("x", pki.Email("bob@example.com")), "bob@example.com", idBob, "", "bob@example.com"},
 		{"URI", "/both", client("x", pki.URI("spiffe://example.com/web")), "spiffe://example.com/web", idAll, "", "spiffe://example.com/web"},
+		{"characters that JSON and URLs escape", "/both", client(`R&D <x> "ö" 'y'`), `R&D <x> "ö" 'y'`, idNobo, "a+b%20&c=<d>", `R&D <x> "ö" 'y'`},
+		{"such a custom_id", "/both", client("a+b%20&c=<d>"), `R&D <x> "ö" 'y'`, idNobo, "a+b%20&c=<d>", "a+b%20&c=<d>"},
 		{"two names, in order", "/both", client("x", pki.DNS("alice"), pki.Email("bob@example.com")), "alice", idAlice, "4711", "alice"},
 	} {
 		r.expectConsumer(test.name, r.get(test.path, test.cert), test.username, test.id, test.customID, test.credID)
