@@ -33,23 +33,25 @@ local function output(command)
 end
 
 
--- Kong's settings for the program, as the README has them. The Lua files are on
--- the path where the specs run: Pongo puts the checkout there.
--- Workers, and so the program, run as the user of the specs: it has to put its
+-- Kong's settings, as the README has them: the Lua plugin starts the server. The Lua
+-- files are on the path where the specs run, Pongo puts the checkout there; where the
+-- program is, they are told by the environment.
+-- Workers, and so the server, run as the user of the specs: it has to put its
 -- socket into Kong's prefix. So it is in Kong's own
 -- image, where everything runs as the user kong. In Pongo's the specs are
 -- root's, and Kong would hand the workers to another user.
 local function settings(strategy)
-  local prefix = helpers.test_conf.prefix
+  helpers.setenv("MTLS_AUTH_BIN", PROGRAM)
   return {
     database = strategy,
     plugins = "bundled," .. gateway.PLUGIN,
     nginx_main_user = output("echo $(id -un) $(id -gn)"),
-    pluginserver_names = "mtls-auth",
-    pluginserver_mtls_auth_socket = prefix .. "/mtls-auth.socket",
-    pluginserver_mtls_auth_query_cmd = PROGRAM .. " -dump -kong-prefix " .. prefix,
-    pluginserver_mtls_auth_start_cmd = PROGRAM .. " -kong-prefix " .. prefix,
   }
+end
+
+
+local function socket()
+  return helpers.test_conf.prefix .. "/mtls-auth.socket"
 end
 
 
@@ -74,21 +76,19 @@ function gateway.route(bp, host, config)
 end
 
 
---- Starts Kong with what was put into the blueprints, and waits for the plugin
+--- Starts Kong with what was put into the blueprints, and waits for the
 -- server: Kong answers before it listens, with 500 where the plugin is.
 function gateway.start(strategy)
   local env = settings(strategy)
   env.nginx_conf = TEMPLATE
   -- One that was left behind (KONG_TEST_DONT_CLEAN) is no sign of life.
-  os.remove(env.pluginserver_mtls_auth_socket)
+  os.remove(socket())
   assert(helpers.start_kong(env))
-  helpers.wait_for_file("socket", env.pluginserver_mtls_auth_socket)
+  helpers.wait_for_file("socket", socket())
 end
 
 
---- Reloads Kong. It does not wait until the workers are new: Kong's helper for
--- that asks the Admin API for "/", which Kong 3.9 answers with 500 wherever it
--- has started a plugin server (Kong/kong#14111).
+--- Reloads Kong. It does not wait until the workers are new.
 function gateway.reload(strategy)
   local command = "reload --prefix %s --nginx-conf %s --nginx-conf-flags test"
   assert(helpers.kong_exec(command:format(helpers.test_conf.prefix, TEMPLATE), settings(strategy)))
@@ -165,14 +165,10 @@ function gateway.patch(strategy, collection, id, fields)
 end
 
 
---- The process id of the plugin server that Kong says it started last.
+--- The process id of the server that answers.
 function gateway.server_pid()
-  local log = assert(pl_file.read(helpers.test_conf.nginx_err_logs))
-  local pid
-  for found in log:gmatch("started, pid (%d+)") do
-    pid = found
-  end
-  return assert(pid, "no plugin server was started")
+  local said = output(PROGRAM .. " ping -kong-prefix " .. helpers.test_conf.prefix)
+  return assert(said:match("pid (%d+)"), said)
 end
 
 
@@ -184,7 +180,7 @@ function gateway.alive(pid)
 end
 
 
---- Kills the plugin server, which has no time to notice.
+--- Kills the server, which has no time to notice.
 function gateway.kill_server()
   output("kill -9 " .. gateway.server_pid())
 end
