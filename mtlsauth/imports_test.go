@@ -26,7 +26,8 @@ var policy = map[string][]string{
 
 	"kong": {}, // the Lua plugin's files
 
-	"mtlsauth/e2e": {}, // tests alone
+	"mtlsauth/e2e":        {}, // tests alone
+	"mtlsauth/e2e/faults": {},
 
 	// Measures a real Kong from outside.
 	"mtlsauth/bench":      {"mtlsauth/bench/load", "kong", "testing/pki", "testing/realkong"},

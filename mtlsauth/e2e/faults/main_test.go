@@ -1,0 +1,88 @@
+package faults
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+var (
+	firstSeed = flag.Int("seed", 1, "the first seed")
+	seedCount = flag.Int("seeds", 0, "how many seeds in each mode (25; 3 with -short or -race)")
+	onlyMode  = flag.String("mode", "", "lua or plugin-server (both)")
+)
+
+// The ways by which Kong reaches the server.
+const (
+	luaMode          = "lua"
+	pluginServerMode = "plugin-server"
+)
+
+var (
+	program string // the program under test
+	luaPath string // its Lua files
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		_ = parallel.Value.Set("12") // simulations mostly wait
+	}
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	if flag.Lookup("test.list").Value.String() != "" {
+		return m.Run(), nil
+	}
+	dir, err := os.MkdirTemp("", "mtls-auth-faults-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	program, luaPath = filepath.Join(dir, "mtls-auth"), filepath.Join(dir, "lua")
+	build := []string{"build", "-o", program}
+	if raceEnabled {
+		build = append(build, "-race")
+	}
+	if out, err := exec.Command("go", append(build, "mtls-auth")...).CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("building the program: %w\n%s", err, out)
+	}
+	if out, err := exec.Command(program, "lua", "-out", luaPath).CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("writing the Lua files: %w\n%s", err, out)
+	}
+	return m.Run(), nil
+}
+
+func TestFaults(t *testing.T) {
+	seeds := *seedCount
+	if seeds == 0 {
+		if seeds = 25; testing.Short() || raceEnabled {
+			seeds = 3
+		}
+	}
+	var all figures
+	t.Run("seeds", func(t *testing.T) {
+		for _, mode := range []string{luaMode, pluginServerMode} {
+			if *onlyMode != "" && *onlyMode != mode {
+				continue
+			}
+			for seed := *firstSeed; seed < *firstSeed+seeds; seed++ {
+				t.Run(fmt.Sprintf("%s/%d", mode, seed), func(t *testing.T) {
+					t.Parallel()
+					simulate(t, mode, seed, &all)
+				})
+			}
+		}
+	})
+	t.Log(all.String())
+}

@@ -1,0 +1,121 @@
+package faults
+
+import (
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// proxy stands between Kong and the server's socket, and spoils one in three of the chunks
+// that go through it, as it is told.
+type proxy struct {
+	listener *net.UnixListener
+	to       string
+
+	mu     sync.Mutex
+	random *rand.Rand
+	how    string
+	open   map[net.Conn]bool
+}
+
+// What the proxy does to a chunk. A byte is overwritten in the length or the head of a
+// frame: Kong's protocol has no checksum, so a change within a text is a message.
+var spoils = []string{"cut", "doubled", "garbled", "late", "lost"}
+
+func newProxy(path, to string, random *rand.Rand) (*proxy, error) {
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	p := &proxy{listener: listener, to: to, random: random, open: map[net.Conn]bool{}}
+	go p.serve()
+	return p, os.Chmod(path, 0o600)
+}
+
+func (p *proxy) serve() {
+	for {
+		c, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			server, err := net.Dial("unix", p.to)
+			if err != nil {
+				return
+			}
+			defer server.Close()
+			p.keep(c, server, true)
+			defer p.keep(c, server, false)
+			ended := make(chan struct{}, 2)
+			go p.pipe(c, server, ended)
+			go p.pipe(server, c, ended)
+			<-ended
+		}()
+	}
+}
+
+func (p *proxy) keep(a, b net.Conn, open bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range []net.Conn{a, b} {
+		if delete(p.open, c); open {
+			p.open[c] = true
+		}
+	}
+}
+
+func (p *proxy) pipe(to, from net.Conn, ended chan<- struct{}) {
+	defer func() { ended <- struct{}{} }()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		chunk := buffer[:n]
+		how, at := p.next(n)
+		switch how {
+		case "cut":
+			to.Write(chunk[:at])
+			return
+		case "doubled":
+			to.Write(chunk)
+		case "garbled":
+			chunk[min(at, 7)] = 0xff
+		case "late":
+			time.Sleep(300 * time.Millisecond)
+		case "lost":
+			continue
+		}
+		if _, err := to.Write(chunk); err != nil {
+			return
+		}
+	}
+}
+
+func (p *proxy) next(n int) (how string, at int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.how == "" || p.random.IntN(3) > 0 {
+		return "", 0
+	}
+	return p.how, p.random.IntN(n)
+}
+
+func (p *proxy) spoil(how string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.how = how
+}
+
+func (p *proxy) close() {
+	p.listener.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.open {
+		c.Close()
+	}
+}
