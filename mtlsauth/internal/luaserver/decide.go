@@ -187,6 +187,11 @@ func (s *Server) judge(x *deciding, p *engine.Policy) (v verdict) {
 		}
 	}
 	v = verdictOf(decision)
+	// Also where nothing is cached: requests that waited for this one use its decision.
+	if line, ok := p.Again(x, decision, presented); ok {
+		again := pair(line)
+		v.Again = &again
+	}
 	if v.Verdict == verdictFault {
 		return v
 	}
@@ -195,12 +200,7 @@ func (s *Server) judge(x *deciding, p *engine.Policy) (v verdict) {
 	if decision.Reason == authn.NoneSent {
 		ttl = noneSentFor
 	}
-	if v.TTL = ttl.Milliseconds(); v.TTL > 0 {
-		if line, ok := p.Again(x, decision, presented); ok {
-			again := pair(line)
-			v.Again = &again
-		}
-	}
+	v.TTL = ttl.Milliseconds()
 	return v
 }
 
@@ -235,8 +235,11 @@ func verdictOf(d *authn.Decision) verdict {
 
 // fault logs an error and returns its verdict, 500.
 func (s *Server) fault(x *deciding, err error) verdict {
+	v := verdictOf(authn.Deny(authn.Internal, nil))
 	for _, line := range s.Engine.Fault(err) {
 		x.Log(line)
+		again := pair(line)
+		v.Again = &again
 	}
-	return verdictOf(authn.Deny(authn.Internal, nil))
+	return v
 }

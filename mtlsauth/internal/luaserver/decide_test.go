@@ -73,6 +73,10 @@ func TestWhoIsRefused(t *testing.T) {
 		if len(a.Lines) == 0 || !strings.Contains(a.Lines[len(a.Lines)-1][1], `reason="`+test.reason+`"`) {
 			t.Errorf("%s: lines %q", name, a.Lines)
 		}
+		// Requests that waited for this one are refused with it, and log the same.
+		if a.Again == nil || *a.Again != a.Lines[len(a.Lines)-1] {
+			t.Errorf("%s: the line for the next request is %q, want %q", name, a.Again, a.Lines)
+		}
 		if a.Headers != nil || a.Consumer != "" || a.Credential != "" || test.status == 500 && a.TTL != 0 {
 			t.Errorf("%s: got %+v", name, a.verdict)
 		}
