@@ -73,6 +73,7 @@ func (in instance) Handle(e *pluginserver.Event) error {
 // in a pass.
 func answer(e *pluginserver.Event, d *authn.Decision) error {
 	a := d.Answer()
+	e.Tell(tellRecord(d))
 	if d.GoesOn() {
 		calls, err := passCalls(a)
 		if err != nil {

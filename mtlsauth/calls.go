@@ -40,11 +40,19 @@ var (
 	})
 )
 
-// Field numbers of pluginsocket.proto's String and of google.protobuf.Value.
+// Field numbers of pluginsocket.proto's String, and of google.protobuf.Value, Struct and
+// the entries of its map.
 const (
-	stringV     protowire.Number = 1
-	valueString protowire.Number = 3
+	stringV      protowire.Number = 1
+	valueString  protowire.Number = 3
+	structFields protowire.Number = 1
+	mapKey       protowire.Number = 1
+	mapValue     protowire.Number = 2
 )
+
+func appendField(to []byte, number protowire.Number, content []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(to, number, protowire.BytesType), content)
+}
 
 // presented reads the replies to askEvidence, with or without the credential. The bytes are the replies' own.
 func presented(replies [][]byte) (authn.Presented, error) {
@@ -108,26 +116,40 @@ const setHeaders = "kong.service.request.set_headers"
 // all other calls of a pass.
 func headerArguments(a *authn.Answer) []byte {
 	const (
-		structFields protowire.Number = 1
-		mapKey       protowire.Number = 1
-		mapValue     protowire.Number = 2
-		valueList    protowire.Number = 6
-		listValues   protowire.Number = 1
+		valueList  protowire.Number = 6
+		listValues protowire.Number = 1
 	)
-	field := func(to []byte, number protowire.Number, content []byte) []byte {
-		return protowire.AppendBytes(protowire.AppendTag(to, number, protowire.BytesType), content)
-	}
 	var arguments []byte
 	for _, h := range a.Headers {
 		var list []byte // an empty one clears the header
 		if h.Value != "" {
-			list = field(nil, listValues, field(nil, valueString, []byte(h.Value)))
+			list = appendField(nil, listValues, appendField(nil, valueString, []byte(h.Value)))
 		}
-		entry := field(nil, mapKey, []byte(h.Name))
-		entry = field(entry, mapValue, field(nil, valueList, list))
-		arguments = field(arguments, structFields, entry)
+		entry := appendField(nil, mapKey, []byte(h.Name))
+		entry = appendField(entry, mapValue, appendField(nil, valueList, list))
+		arguments = appendField(arguments, structFields, entry)
 	}
 	return arguments
+}
+
+const setSerializeValue = "kong.log.set_serialize_value"
+
+// tellRecord tells Kong's log serializer the record of a decision. The arguments, a KV of
+// pluginsocket.proto, are encoded here: go-pdk has no such call.
+func tellRecord(d *authn.Decision) pluginserver.Calls {
+	const (
+		kvKey, kvValue protowire.Number = 1, 2
+		valueStruct    protowire.Number = 5
+	)
+	var fields []byte
+	for name, value := range konglog.RecordOf(d) {
+		entry := appendField(nil, mapKey, []byte(name))
+		entry = appendField(entry, mapValue, appendField(nil, valueString, []byte(value)))
+		fields = appendField(fields, structFields, entry)
+	}
+	arguments := appendField(nil, kvKey, []byte(konglog.RecordKey))
+	arguments = appendField(arguments, kvValue, appendField(nil, valueStruct, fields))
+	return pluginserver.Call(setSerializeValue, arguments)
 }
 
 // tellVerify tells Kong's log serializer what came of the certificate.

@@ -72,7 +72,8 @@ func (r request) LoadConsumers(queries []consumer.Query) ([]*consumer.Consumer, 
 // fault is the answer to what went wrong in an event: its lines in Kong's log,
 // and the request's end.
 func fault(engine *engine.Engine) func(*pluginserver.Event, error) pluginserver.Calls {
-	a := authn.Deny(authn.Internal, nil).Answer()
+	d := authn.Deny(authn.Internal, nil)
+	a, record := d.Answer(), tellRecord(d)
 	return func(e *pluginserver.Event, err error) pluginserver.Calls {
 		lines := engine.Fault(err)
 		grpc, err := isGRPC(e)
@@ -81,7 +82,7 @@ func fault(engine *engine.Engine) func(*pluginserver.Event, error) pluginserver.
 		if err != nil { // a line cannot be sent
 			calls, _ = exitCalls(a, grpc)
 		}
-		return calls
+		return record.Before(calls)
 	}
 }
 

@@ -94,7 +94,7 @@ end, "no verdict")
 
 local NOTHING = { nil, false, 1, {}, world.json.null, "" }
 for _, verdict in ipairs({ "verdict_certificate", "verdict_refuse", "verdict_fault" }) do
-  for _, field in ipairs({ "verify", "reason", "lines", "ttl_ms", "epoch" }) do
+  for _, field in ipairs({ "verify", "reason", "record", "lines", "ttl_ms", "epoch" }) do
     for i = 1, 6 do
       local value = NOTHING[i]
       if not (field == "ttl_ms" and value == 1) then

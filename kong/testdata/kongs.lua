@@ -104,6 +104,10 @@ function kongs.new(world, options, request)
         disable_session_reuse = note("no-reuse", "no-reuse"),
       },
     },
+    log = { set_serialize_value = function(key, value)
+      request().serialized = request().serialized or {}
+      request().serialized[key] = value
+    end },
     response = { exit = function(status, body, headers)
       local r = request()
       r.status, r.body, r.type = status, body, headers and headers["Content-Type"]

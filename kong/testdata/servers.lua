@@ -13,7 +13,7 @@ function servers.new(decide)
       if not question then return end
       table.insert(server.asked, question)
       if question.op == "ping" then
-        conn:write({ protocol = 2, pid = server.pid, lua_mode = server.lua_mode })
+        conn:write({ protocol = 3, pid = server.pid, lua_mode = server.lua_mode })
       elseif question.op == "watch" then
         local waited = 0
         while server.epoch == question.epoch and waited < 2 and not conn.closed do

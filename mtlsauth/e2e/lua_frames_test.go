@@ -54,7 +54,7 @@ func (r *rig) ping() pong {
 		r.t.Fatal(err)
 	}
 	defer c.Close()
-	if err := writeFrame(c, object{"op": "ping", "protocol": 2, "version": mtlsauth.Version}); err != nil {
+	if err := writeFrame(c, object{"op": "ping", "protocol": 3, "version": mtlsauth.Version}); err != nil {
 		r.t.Fatal(err)
 	}
 	o, err := readFrame(c)

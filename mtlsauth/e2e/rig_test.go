@@ -236,26 +236,35 @@ func (r *rig) expectLog(what string, parts ...string) {
 	}
 }
 
-// verified is request.tls.client_verify of the request with this answer, which
-// is in the access log soon after.
+// verified is request.tls.client_verify of the request with this answer.
 func (r *rig) verified(a answer) string {
+	r.t.Helper()
+	if tls := r.record(a).Request.TLS; tls != nil {
+		return tls.ClientVerify
+	}
+	r.t.Error("the access log tells nothing of TLS")
+	return ""
+}
+
+// record is what the access log has of the request with this answer, soon after.
+func (r *rig) record(a answer) anykong.Record {
 	r.t.Helper()
 	if a.header.Get("X-Kong-Request-Id") == "" { // Kong before 3.5: it is the last
 		time.Sleep(300 * time.Millisecond)
-		if all := r.Access(); len(all) > 0 && all[len(all)-1].Request.TLS != nil {
-			return all[len(all)-1].Request.TLS.ClientVerify
+		if all := r.Access(); len(all) > 0 {
+			return all[len(all)-1]
 		}
 	}
-	for range 500 {
+	for range 3000 {
 		for _, record := range r.Access() {
-			if record.Request.ID == a.header.Get("X-Kong-Request-Id") && record.Request.TLS != nil {
-				return record.Request.TLS.ClientVerify
+			if record.Request.ID == a.header.Get("X-Kong-Request-Id") {
+				return record
 			}
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	r.t.Errorf("the access log has no request %q", a.header.Get("X-Kong-Request-Id"))
-	return ""
+	return anykong.Record{}
 }
 
 // loadPair reads a certificate and its key from files.

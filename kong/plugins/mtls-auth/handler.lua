@@ -61,16 +61,27 @@ local function set_headers(list)
   end
 end
 
+-- What Kong's log serializer tells of the decision, under mtls_auth. A copy, since other
+-- plugins may add to it.
+local function record(of)
+  kong.log.set_serialize_value("mtls_auth", {
+    reason = of.reason, subject = of.subject, issuer = of.issuer, serial = of.serial, fingerprint = of.fingerprint,
+    not_after = of.not_after, ca_certificate = of.ca_certificate, consumer = of.consumer,
+  })
+end
+
 -- Returns the status and message that end the request, nothing when it may go on.
 local function authenticate(conf)
   guard_headers()
   if conf.anonymous and kong.client.get_credential() then -- logical OR: it goes on as it is
     log.write("debug", log.line("reason", "passed"))
+    record({ reason = "passed" })
     return clear_headers(true)
   end
   local d, earlier = decisions.find(conf)
   if earlier and d.again then log.write(d.again[1], d.again[2], d.reason) end
   ngx.ctx.CLIENT_VERIFY_OVERRIDE = d.verify -- for Kong's log serializer
+  record(d.record)
   if d.status then return d.status, d.message end
   clear_headers()
   set_headers(d.headers)
@@ -84,6 +95,7 @@ function Handler:access(conf)
   if not ok then
     log.write("err", log.line("reason", "internal", "error", status), "internal")
     ngx.ctx.CLIENT_VERIFY_OVERRIDE = "FAILED:internal"
+    record({ reason = "internal" })
     status, message = 500, "An unexpected error occurred"
   end
   if not status then return end

@@ -12,7 +12,7 @@ cjson.decode_array_with_array_mt(true) -- tells [] from {}
 -- sessions: the server knows the chains of TLS sessions made under this id.
 local _M = { VERSION = "0.1.0", epoch = nil, lost = nil, sessions = nil }
 
-local PROTOCOL = 2
+local PROTOCOL = 3
 local MAX_FRAME = 1048576 -- bytes
 local MAX_FRAMES, MAX_WAIT = 40, 60 -- for a verdict; every 2 s the server says that it is still deciding
 local SILENCE = 4 -- s after which a watch is broken: it is answered within 2

@@ -23,6 +23,14 @@ local function is_list(value, of)
   return true
 end
 
+local function is_record(value)
+  if type(value) ~= "table" then return false end
+  for _, text in pairs(value) do
+    if not is_text(text) then return false end
+  end
+  return value.reason ~= nil
+end
+
 local function is_pair(value)
   return is_list(value, function(item) return type(item) == "string" end) and #value == 2
 end
@@ -30,8 +38,8 @@ local function is_line(value) return is_pair(value) and levels[value[1]] end
 local function is_header(value) return is_pair(value) and _M.headers[value[1]] end
 
 local function is_verdict(v, consumers)
-  if not (is_text(v.verify) and is_text(v.reason) and is_text(v.epoch) and is_list(v.lines, is_line)
-    and (v.again == nil or is_line(v.again)) and (v.chain == nil or is_text(v.chain))
+  if not (is_text(v.verify) and is_text(v.reason) and is_text(v.epoch) and is_record(v.record)
+    and is_list(v.lines, is_line) and (v.again == nil or is_line(v.again)) and (v.chain == nil or is_text(v.chain))
     and type(v.ttl_ms) == "number" and v.ttl_ms >= 0) then
     return false
   elseif v.verdict ~= "pass" then

@@ -124,11 +124,13 @@ func (p *Policy) verify(ctx context.Context, presented Presented, snapshot *kong
 		return denied, nil
 	}
 	d := p.decided(paths[0].Certificates, now)
+	d.CA = anchorOf(paths[0], snapshot)
 	remaining, denied := p.checkStatus(ctx, d, paths, statusTrust{trust, certificates(snapshot), chain, now}, now)
 	if denied != nil {
-		denied.Subject = d.Subject
+		denied.Subject, denied.CA = d.Subject, d.CA
 		return denied, nil
 	}
+	d.CA = anchorOf(remaining[0], snapshot)
 	d.endsWith(remaining)
 	return d, remaining
 }
@@ -171,7 +173,7 @@ func (p *Policy) complete(ctx context.Context, d *Decision, paths []certpath.Pat
 	if p.options.Consumers == nil {
 		d.certificateHeaders(paths[0])
 	} else if denied := p.identify(ctx, d, paths, e, dir, now); denied != nil {
-		denied.Subject = d.Subject
+		denied.Subject, denied.CA = d.Subject, d.CA
 		return denied
 	}
 	d.groups = p.groups(paths[0], d)
@@ -188,6 +190,17 @@ func pathReason(err error, snapshot *kongdata.Snapshot) Reason {
 		return CANotLoaded
 	}
 	return r
+}
+
+// anchorOf returns the id of the CA certificate at which a path ends.
+func anchorOf(path certpath.Path, snapshot *kongdata.Snapshot) string {
+	anchor := path.Certificates[len(path.Certificates)-1]
+	for _, ca := range snapshot.CAs {
+		if ca.Certificate.Equal(anchor) {
+			return ca.ID
+		}
+	}
+	return ""
 }
 
 func deniedAt(now time.Time, d *Decision) *Decision {

@@ -27,12 +27,12 @@ type cached struct {
 // Limits of a cache. A pass takes some 700 bytes, a denial 1 to 2 KiB; see
 // Decision.size.
 const (
-	maxPassed, maxPassedBytes = 100_000, 72 << 20
+	maxPassed, maxPassedBytes = 100_000, 74 << 20
 	maxDenied, maxDeniedBytes = 4_096, 4 << 20
 )
 
 // NewCacheWithin returns an empty cache whose decisions take at most so many
-// bytes, a 19th of them for denials, and at most 76 MiB.
+// bytes, a 19th of them for denials, and at most 78 MiB.
 func NewCacheWithin(bytes int64) *Cache {
 	bytes = min(bytes, maxPassedBytes+maxDeniedBytes)
 	denied := bytes / ((maxPassedBytes + maxDeniedBytes) / maxDeniedBytes)

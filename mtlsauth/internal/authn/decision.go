@@ -14,7 +14,10 @@ import (
 // immutable and may be shared by many requests. The zero Decision denies.
 type Decision struct {
 	Reason  Reason
-	Subject Subject  // zero when nothing could be read
+	Subject Subject // zero when nothing could be read
+	// CA is the id of the CA certificate at which the path ends; "" where there is no
+	// path.
+	CA      string
 	CAIDs   []string // the configured CA certificates
 	Missing []string // those of CAIDs that could not be had
 	Detail  string   // the cause in words, for the log, cut
@@ -50,6 +53,7 @@ type Subject struct {
 	Issuer      string // RFC 4514
 	Serial      string // hexadecimal
 	Fingerprint [sha256.Size]byte
+	NotAfter    time.Time // zero when it could not be read
 }
 
 // Passed tells whether the request may go on by its certificate.
@@ -95,7 +99,7 @@ func (d *Decision) Left(now time.Time) time.Duration {
 // size estimates the memory that the decision holds in a cache, in bytes.
 func (d *Decision) size() int64 {
 	const (
-		fixed = 440 + 160 // the decision, and the cache's share
+		fixed = 480 + 160 // the decision, and the cache's share
 		slack = 8         // of a text: memory comes in steps
 	)
 	n := fixed + len(d.Detail)
@@ -124,6 +128,7 @@ func subjectOf(c *certificate.Certificate) Subject {
 		Issuer:      cut(certificate.DistinguishedName(c.RawIssuer)),
 		Serial:      cut(c.SerialNumber().Text(16)),
 		Fingerprint: c.Fingerprint(),
+		NotAfter:    c.NotAfter,
 	}
 }
 

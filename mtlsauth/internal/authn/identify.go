@@ -175,12 +175,12 @@ func (p *Policy) asAnonymous(ctx context.Context, denied *Decision, dir consumer
 			// As Kong's own authentication plugins say it.
 			failed.message = fmt.Sprintf("anonymous consumer %s is configured but doesn't exist", p.options.Anonymous)
 		}
-		failed.Subject, failed.CAIDs, failed.Missing = denied.Subject, denied.CAIDs, denied.Missing
+		failed.Subject, failed.CA, failed.CAIDs, failed.Missing = denied.Subject, denied.CA, denied.CAIDs, denied.Missing
 		failed.About, failed.LeftOut = denied.About, denied.LeftOut
 		return failed
 	}
 	d := deniedAt(now, &Decision{
-		Reason: denied.Reason, Detail: denied.Detail, Subject: denied.Subject,
+		Reason: denied.Reason, Detail: denied.Detail, Subject: denied.Subject, CA: denied.CA,
 		CAIDs: denied.CAIDs, Missing: denied.Missing, About: denied.About, LeftOut: denied.LeftOut, Anonymous: true,
 	})
 	if !denied.expires.IsZero() && denied.expires.Before(d.expires) {

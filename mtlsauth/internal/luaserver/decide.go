@@ -215,7 +215,7 @@ func (x *deciding) resumed() bool { return x.Resumed == "r" }
 // verdictOf puts a decision into a verdict. Only one that goes on is a pass.
 func verdictOf(d *authn.Decision) verdict {
 	a := d.Answer()
-	v := verdict{Verdict: verdictFault, Verify: a.ClientVerify, Reason: d.Reason.String(), Status: a.Status, Message: a.Message}
+	v := verdict{Verdict: verdictFault, Verify: a.ClientVerify, Reason: d.Reason.String(), Status: a.Status, Message: a.Message, Record: konglog.RecordOf(d)}
 	switch {
 	case d.GoesOn():
 		v.Verdict = verdictPass

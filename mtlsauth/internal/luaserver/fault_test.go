@@ -21,8 +21,8 @@ func TestQuestionsThatAreNone(t *testing.T) {
 		`{`:  "reading a question",
 		`{}`: "use protocol 0",
 		`{"op":"decide","protocol":1,"version":"9.9.9"}`: `of version "9.9.9" and use protocol 1`,
-		`{"op":"no","protocol":2}`:                       `op "no"`,
-		`{"op":7,"protocol":2}`:                          "reading a question",
+		`{"op":"no","protocol":3}`:                       `op "no"`,
+		`{"op":7,"protocol":3}`:                          "reading a question",
 	} {
 		w := newWorld(t)
 		e, ended := w.begin([]byte(frame))

@@ -5,10 +5,11 @@ import (
 	"fmt"
 
 	"mtls-auth/mtlsauth/internal/config"
+	"mtls-auth/mtlsauth/internal/konglog"
 )
 
 // Protocol is the version of the protocol. Lua files of another one are refused.
-const Protocol = 2
+const Protocol = 3
 
 // question begins an exchange.
 type question struct {
@@ -148,8 +149,10 @@ type verdict struct {
 	Reason     string      `json:"reason"`
 	Lines      [][2]string `json:"lines"`           // for Kong's log: level and text
 	Again      *[2]string  `json:"again,omitempty"` // the line for each further use
-	Chain      string      `json:"chain,omitempty"` // PEM: what a resumed TLS session was completed with
-	TTL        int64       `json:"ttl_ms"`          // how long it may be cached
+	// Record is for Kong's serialized log.
+	Record konglog.Record `json:"record"`
+	Chain  string         `json:"chain,omitempty"` // PEM: what a resumed TLS session was completed with
+	TTL    int64          `json:"ttl_ms"`          // how long it may be cached
 	// Epoch is that in which it was begun: in another it must not be cached.
 	Epoch string `json:"epoch"`
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	pdk "github.com/Kong/go-pdk"
@@ -64,6 +65,11 @@ func Call(method string, arguments []byte) Calls {
 		frames = append(frames, frame...)
 	}
 	return Calls{frames: frames, count: 1}
+}
+
+// Before returns the calls with others after them. What precedes must not exit.
+func (c Calls) Before(others Calls) Calls {
+	return Calls{frames: slices.Concat(c.frames, others.frames), count: c.count + others.count, exits: others.exits}
 }
 
 // Exits tells whether the calls end the request with kong.response.exit.

@@ -8,6 +8,8 @@ type Record struct {
 		URI string     `json:"uri"`
 		TLS *RecordTLS `json:"tls,omitempty"`
 	} `json:"request"`
+	// MTLSAuth is what the plugin has set.
+	MTLSAuth map[string]any `json:"mtls_auth"`
 }
 
 // RecordTLS is request.tls of Kong's log serializer.

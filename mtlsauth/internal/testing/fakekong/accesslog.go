@@ -43,5 +43,6 @@ func (x *exchange) record() {
 		}
 		r.Request.TLS = &anykong.RecordTLS{ClientVerify: verify}
 	}
+	r.MTLSAuth, _ = x.req.Serialized["mtls_auth"].(map[string]any)
 	x.kong.access.add(r)
 }

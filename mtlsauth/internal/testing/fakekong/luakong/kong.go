@@ -84,7 +84,10 @@ func (w *Worker) newKong(L *lua.LState) *lua.LTable {
 		w.events = append(w.events, subscription{L.OptString(2, ""), L.OptString(3, ""), L.CheckFunction(1)})
 		return 0
 	}}, nil))
-	log := strict(L, "kong.log", nil, nil)
+	log := strict(L, "kong.log", map[string]lua.LGFunction{"set_serialize_value": func(L *lua.LState) int {
+		w.request(L).SetSerializeValue(L.CheckString(1), fromLua(L.Get(2)))
+		return 0
+	}}, nil)
 	for name, level := range levels {
 		L.SetField(log, strings.ToLower(name), L.NewFunction(func(L *lua.LState) int {
 			w.log(L, level, text(L, 1))

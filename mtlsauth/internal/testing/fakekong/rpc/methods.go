@@ -49,6 +49,11 @@ var methods = map[string]method{
 	"kong.log.info":   log(errlog.Info),
 	"kong.log.debug":  log(errlog.Debug),
 
+	"kong.log.set_serialize_value": withKV(func(c *call, k string, v any) error {
+		c.SetSerializeValue(k, v)
+		return nil
+	}),
+
 	"kong.client.authenticate":   authenticate,
 	"kong.client.get_consumer":   fromCtx("authenticated_consumer", consumer),
 	"kong.client.get_credential": fromCtx("authenticated_credential", credential),
@@ -67,7 +72,7 @@ var methods = map[string]method{
 // known are methods that Kong has and the fake Kong has not. To say "not found"
 // of them would be wrong, and to answer anything would be worse.
 var known = []string{
-	"kong.ip.is_trusted", "kong.log.serialize", "kong.log.set_serialize_value",
+	"kong.ip.is_trusted", "kong.log.serialize",
 	"kong.nginx.get_tls1_version_str", "kong.nginx.req_start_time",
 	"kong.node.get_id", "kong.node.get_memory_stats",
 	"kong.request.get_http_version", "kong.request.get_query", "kong.request.get_query_arg",

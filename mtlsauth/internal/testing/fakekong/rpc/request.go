@@ -34,6 +34,8 @@ type Request struct {
 	Shared map[string]any // kong.ctx.shared, values as encoding/json has them
 	Ctx    map[string]any // ngx.ctx, authenticated_consumer and authenticated_credential among it
 
+	Serialized map[string]any // what kong.log.set_serialize_value has set
+
 	Route, Service map[string]any // for kong.router; nil for none
 
 	// ResponseHeader is what plugins set for the answer.
@@ -96,6 +98,15 @@ func (r *Request) hold(c *conn) {
 // fail is kong.response.error(500).
 func (r *Request) fail() {
 	r.Exit = ErrorExit(r, http.StatusInternalServerError, "An unexpected error occurred")
+}
+
+// SetSerializeValue is kong.log.set_serialize_value, with its mode set and a key without
+// dots.
+func (r *Request) SetSerializeValue(key string, value any) {
+	if r.Serialized == nil {
+		r.Serialized = map[string]any{}
+	}
+	r.Serialized[key] = value
 }
 
 // ErrorExit makes the answer that Kong gives itself (kong.response.error).
