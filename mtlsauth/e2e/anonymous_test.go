@@ -14,13 +14,13 @@ func TestDefaultAndAnonymous(t *testing.T) {
 	root, stranger := pki.NewCA("root"), pki.NewCA("stranger")
 	r := newRig(t, cas{idA: root}, routes{
 		"/default":   matching([]string{idA}, object{"default_consumer": "all"}),
-		"/anonymous": matching([]string{idA}, object{"anonymous": idNobo}),
-		"/both":      matching([]string{idA}, object{"default_consumer": idAll, "anonymous": "nobody"}),
-		"/skip":      trusted([]string{idA}, object{"anonymous": "nobody"}),
+		"/anonymous": matching([]string{idA}, object{"anonymous": idGuest}),
+		"/both":      matching([]string{idA}, object{"default_consumer": idAll, "anonymous": "guest"}),
+		"/skip":      trusted([]string{idA}, object{"anonymous": "guest"}),
 		"/missing":   matching([]string{idA}, object{"anonymous": "who"}),
-		"/nodefault": matching([]string{idA}, object{"default_consumer": "who", "anonymous": "nobody"}),
-		"/nocas":     matching([]string{idC}, object{"anonymous": "nobody"}),
-	}, with(t, consumers(consumer(idAlice, "alice"), consumer(idAll, "all"), consumer(idNobo, "nobody"))))
+		"/nodefault": matching([]string{idA}, object{"default_consumer": "who", "anonymous": "guest"}),
+		"/nocas":     matching([]string{idC}, object{"anonymous": "guest"}),
+	}, with(t, consumers(consumer(idAlice, "alice"), consumer(idAll, "all"), consumer(idGuest, "guest"))))
 	stray := root.Client("stray")
 	r.expectConsumer("trusted, no consumer: default", r.get("/default", stray), "all", idAll, "", stray.Fingerprint())
 	r.expectConsumer("trusted, no consumer: default before anonymous", r.get("/both", stray), "all", idAll, "", stray.Fingerprint())
@@ -36,7 +36,7 @@ func TestDefaultAndAnonymous(t *testing.T) {
 			got := r.get(path, cert, "X-Credential-Identifier", "forged", "X-Client-Cert-Dn", "forged", "X-Consumer-Custom-ID", "forged")
 			r.expect(path+" "+name, got, 200, "")
 			for header, want := range map[string]string{
-				"X-Anonymous-Consumer": "true", "X-Consumer-Username": "nobody", "X-Consumer-Id": idNobo,
+				"X-Anonymous-Consumer": "true", "X-Consumer-Username": "guest", "X-Consumer-Id": idGuest,
 				"X-Consumer-Custom-Id": "", "X-Credential-Identifier": "", "X-Client-Cert-Dn": "",
 			} {
 				if v := got.seen.Get(header); v != want {
@@ -70,12 +70,12 @@ func TestForgedHeaders(t *testing.T) {
 	r := newRig(t, cas{idA: root}, routes{
 		"/consumer":  matching([]string{idA}),
 		"/default":   matching([]string{idA}, object{"default_consumer": "all"}),
-		"/anonymous": matching([]string{idA}, object{"anonymous": "nobody"}),
+		"/anonymous": matching([]string{idA}, object{"anonymous": "guest"}),
 		"/skip":      trusted([]string{idA}),
-		"/or":        matching([]string{idA}, object{"anonymous": "nobody"}),
+		"/or":        matching([]string{idA}, object{"anonymous": "guest"}),
 	}, with(t, consumers(
-		consumer(idAlice, "alice", object{"keyauth_credentials": []object{{"key": "secret"}}}), consumer(idAll, "all"), consumer(idNobo, "nobody"),
-	), also("/or", object{"name": "key-auth", "config": object{"anonymous": "nobody"}})))
+		consumer(idAlice, "alice", object{"keyauth_credentials": []object{{"key": "secret"}}}), consumer(idAll, "all"), consumer(idGuest, "guest"),
+	), also("/or", object{"name": "key-auth", "config": object{"anonymous": "guest"}})))
 	for _, test := range []struct {
 		path string
 		cert *pki.Certificate
@@ -110,10 +110,10 @@ func TestLogicalOrAndAnd(t *testing.T) {
 	root := pki.NewCA("root")
 	key := object{"keyauth_credentials": []object{{"key": "secret"}}}
 	r := newRig(t, cas{idA: root}, routes{
-		"/or":  matching([]string{idA}, object{"anonymous": "nobody"}),
+		"/or":  matching([]string{idA}, object{"anonymous": "guest"}),
 		"/and": matching([]string{idA}),
-	}, with(t, consumers(consumer(idAlice, "alice"), consumer(idBob, "bob", key), consumer(idNobo, "nobody")),
-		also("/or", object{"name": "key-auth", "config": object{"anonymous": "nobody"}}),
+	}, with(t, consumers(consumer(idAlice, "alice"), consumer(idBob, "bob", key), consumer(idGuest, "guest")),
+		also("/or", object{"name": "key-auth", "config": object{"anonymous": "guest"}}),
 		also("/and", object{"name": "key-auth", "config": object{}})))
 	alice := root.Client("alice")
 	// This plugin (1600) comes before key-auth (1250).
@@ -147,10 +147,10 @@ func TestGroupsAndACL(t *testing.T) {
 		"/deny":      trusted([]string{idA}),
 		"/dn":        trusted([]string{idA}, object{"authenticated_group_by": "DN"}),
 		"/null":      trusted([]string{idA}, object{"authenticated_group_by": nil}),
-		"/anonymous": trusted([]string{idA}, object{"anonymous": "nobody"}),
-		"/matching":  matching([]string{idA}, object{"anonymous": "nobody"}),
+		"/anonymous": trusted([]string{idA}, object{"anonymous": "guest"}),
+		"/matching":  matching([]string{idA}, object{"anonymous": "guest"}),
 		"/plain":     trusted([]string{idA}, object{"authenticated_group_by": nil}),
-	}, with(t, consumers(consumer(idNobo, "nobody"), consumer(idAlice, "alice", object{"acls": []object{{"group": "admin"}}})),
+	}, with(t, consumers(consumer(idGuest, "guest"), consumer(idAlice, "alice", object{"acls": []object{{"group": "admin"}}})),
 		acl("/cn", object{"allow": []string{"admin"}}),
 		acl("/deny", object{"deny": []string{"admin"}}),
 		acl("/dn", object{"allow": []string{`CN=admin,O=Rig\, Inc.`}}),

@@ -176,7 +176,7 @@ func TestRefusedConfigurations(t *testing.T) {
 	twice := object{"credentials": []object{{"subject_name": "a", "consumer": "one"}, {"subject_name": "a", "consumer": "two"}}}
 	r := newRig(t, cas{idA: root}, routes{
 		"/twice": trusted([]string{idA}, twice),
-		"/other": trusted([]string{idA}, twice, object{"anonymous": "nobody"}),
+		"/other": trusted([]string{idA}, twice, object{"anonymous": "guest"}),
 		"/right": trusted([]string{idA}, object{"send_ca_dn": true}),
 	})
 	for path, field := range map[string]string{"/twice": "credentials", "/other": "credentials"} {

@@ -12,7 +12,7 @@ import (
 const (
 	idAlice = "a11ce000-0000-4000-8000-000000000001"
 	idBob   = "b0b00000-0000-4000-8000-000000000002"
-	idNobo  = "0b0d0000-0000-4000-8000-000000000003"
+	idGuest = "0b0d0000-0000-4000-8000-000000000003"
 	idAll   = "a1100000-0000-4000-8000-000000000004"
 )
 
@@ -44,7 +44,7 @@ func TestAConsumerIsMatched(t *testing.T) {
 		consumer(idAlice, "alice", object{"custom_id": "4711"}),
 		consumer(idBob, "bob@example.com"),
 		consumer(idAll, "spiffe://example.com/web"),
-		consumer(idNobo, `R&D <x> "ö" 'y'`, object{"custom_id": "a+b%20&c=<d>"}),
+		consumer(idGuest, `R&D <x> "ö" 'y'`, object{"custom_id": "a+b%20&c=<d>"}),
 	)))
 	client := func(name string, options ...pki.Option) *pki.Certificate {
 		return root.Client(name, options...)
@@ -55,15 +55,15 @@ func TestAConsumerIsMatched(t *testing.T) {
 		username, id     string
 		customID, credID string
 	}{
-		{"DNS name", "/both", client("x", pki.DNS("nobody", "alice")), "alice", idAlice, "4711", "alice"},
+		{"DNS name", "/both", client("x", pki.DNS("guest", "alice")), "alice", idAlice, "4711", "alice"},
 		{"CN with no SAN", "/both", client("alice"), "alice", idAlice, "4711", "alice"},
 		{"custom_id", "/both", client("4711"), "alice", idAlice, "4711", "4711"},
 		{"custom_id alone", "/custom_id", client("4711"), "alice", idAlice, "4711", "4711"},
 		{"username alone", "/username", client("alice"), "alice", idAlice, "4711", "alice"},
 		{"e-mail", "/both", client("x", pki.Email("bob@example.com")), "bob@example.com", idBob, "", "bob@example.com"},
 		{"URI", "/both", client("x", pki.URI("spiffe://example.com/web")), "spiffe://example.com/web", idAll, "", "spiffe://example.com/web"},
-		{"characters that JSON and URLs escape", "/both", client(`R&D <x> "ö" 'y'`), `R&D <x> "ö" 'y'`, idNobo, "a+b%20&c=<d>", `R&D <x> "ö" 'y'`},
-		{"such a custom_id", "/both", client("a+b%20&c=<d>"), `R&D <x> "ö" 'y'`, idNobo, "a+b%20&c=<d>", "a+b%20&c=<d>"},
+		{"characters that JSON and URLs escape", "/both", client(`R&D <x> "ö" 'y'`), `R&D <x> "ö" 'y'`, idGuest, "a+b%20&c=<d>", `R&D <x> "ö" 'y'`},
+		{"such a custom_id", "/both", client("a+b%20&c=<d>"), `R&D <x> "ö" 'y'`, idGuest, "a+b%20&c=<d>", "a+b%20&c=<d>"},
 		{"two names, in order", "/both", client("x", pki.DNS("alice"), pki.Email("bob@example.com")), "alice", idAlice, "4711", "alice"},
 	} {
 		r.expectConsumer(test.name, r.get(test.path, test.cert), test.username, test.id, test.customID, test.credID)
@@ -72,13 +72,13 @@ func TestAConsumerIsMatched(t *testing.T) {
 		path string
 		cert *pki.Certificate
 	}{
-		"the CN is none where there is a SAN": {"/both", client("alice", pki.DNS("nobody"))},
+		"the CN is none where there is a SAN": {"/both", client("alice", pki.DNS("guest"))},
 		"the other attribute":                 {"/custom_id", client("alice")},
 		"the other attribute still":           {"/username", client("4711")},
 		"no attribute":                        {"/neither", client("alice")},
 		"null":                                {"/null", client("alice")},
 		"another case":                        {"/both", client("Alice")},
-		"nobody":                              {"/both", client("nobody")},
+		"no consumer has the name":            {"/both", client("guest")},
 		"no name at all":                      {"/both", client("", pki.Subject(pkix.Name{}))},
 		"a name that would leave its place":   {"/both", client("x", pki.Email("../consumers/alice"))},
 	} {

@@ -35,15 +35,15 @@ func TestAConsumerGoes(t *testing.T) {
 	eventually(t, "bob is there", func() bool { return r.get("/second", bob).status == 200 })
 }
 
-// A source that is down is never "nobody", with default_consumer and anonymous
+// A source that is down never means "no consumer matches", with default_consumer and anonymous
 // neither.
 func TestConsumersThatCanNotBeLookedUp(t *testing.T) {
 	t.Parallel()
 	root := pki.NewCA("root")
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, idA+".pem"), root.PEM())
-	r := newRig(t, nil, routes{"/echo": matching([]string{idA}, object{"default_consumer": "all", "anonymous": "nobody"})},
-		with(t, consumers(consumer(idAll, "all"), consumer(idNobo, "nobody"))), flags("-ca-dir "+dir+" -admin-url http://127.0.0.1:1"))
+	r := newRig(t, nil, routes{"/echo": matching([]string{idA}, object{"default_consumer": "all", "anonymous": "guest"})},
+		with(t, consumers(consumer(idAll, "all"), consumer(idGuest, "guest"))), flags("-ca-dir "+dir+" -admin-url http://127.0.0.1:1"))
 	begin := time.Now()
 	r.expect("the Admin API is away", r.get("/echo", root.Client("alice")), 500, internal)
 	r.expectLog("the Admin API is away", "[error]", `reason="lookup_failed"`)
@@ -66,7 +66,7 @@ func TestConsumersFromKongItself(t *testing.T) {
 	}, with(t, consumers(consumer(idAlice, "alice", object{"custom_id": "4711"}), consumer(idBob, "bob"))), noKongEnv, flags("-ca-dir "+dir))
 	r.expectConsumer("by username", r.get("/echo", root.Client("alice")), "alice", idAlice, "4711", "alice")
 	r.expectConsumer("by id, as mapped", r.get("/mapped", root.Client("mapped")), "alice", idAlice, "4711", "mapped")
-	r.expect("nobody", r.get("/echo", root.Client("nobody")), 401, failed)
+	r.expect("a name that no consumer has", r.get("/echo", root.Client("guest")), 401, failed)
 	r.expect("by custom_id", r.get("/echo", root.Client("4711")), 401, failed)
 	warned := 0
 	for _, line := range r.pluginLines() {

@@ -89,14 +89,14 @@ func TestBothModesAnswerAlike(t *testing.T) {
 	needsKong(t)
 	root, stranger := newAuthority(t, pki.NewCA("root")), pki.NewCA("stranger")
 	inter := root.Intermediate("inter")
-	anonymous := object{"anonymous": "nobody"}
+	anonymous := object{"anonymous": "guest"}
 	plugins := routes{
 		"/skip":       trusted([]string{idA}),
 		"/skip-anon":  trusted([]string{idA}, anonymous),
 		"/dn":         trusted([]string{idA}, object{"authenticated_group_by": "DN"}),
 		"/match":      matching([]string{idA}),
 		"/match-anon": matching([]string{idA}, anonymous),
-		"/by-id":      matching([]string{idA}, object{"anonymous": strings.ToUpper(idNobo)}),
+		"/by-id":      matching([]string{idA}, object{"anonymous": strings.ToUpper(idGuest)}),
 		"/or":         matching([]string{idA}, anonymous),
 		"/and":        matching([]string{idA}),
 		"/default":    matching([]string{idA}, object{"default_consumer": "all"}),
@@ -119,9 +119,9 @@ func TestBothModesAnswerAlike(t *testing.T) {
 			consumers(
 				consumer(idAlice, "alice", object{"custom_id": "4711", "acls": []object{{"group": "staff"}}, "tags": []string{"x"}}),
 				consumer(idBob, "bob", object{"keyauth_credentials": []object{{"id": idC, "key": "secret"}}}),
-				consumer(idAll, "all"), consumer(idNobo, "nobody"),
+				consumer(idAll, "all"), consumer(idGuest, "guest"),
 			),
-			also("/or", object{"name": "key-auth", "config": object{"anonymous": "nobody"}}),
+			also("/or", object{"name": "key-auth", "config": object{"anonymous": "guest"}}),
 			also("/and", object{"name": "key-auth", "config": object{}}),
 			also("/skip", object{"name": "acl", "config": object{"deny": []string{"admin"}, "hide_groups_header": false}}),
 			also("/dn", object{"name": "acl", "config": object{"allow": []string{"CN=group"}}}),

@@ -16,9 +16,9 @@ func TestLuaConfigurationChanges(t *testing.T) {
 	root, other := pki.NewCA("root"), pki.NewCA("other")
 	plugins := routes{
 		"/echo":    matching([]string{idA}, object{"cache_ttl": 3600}),
-		"/default": matching([]string{idA}, object{"cache_ttl": 3600, "default_consumer": "all", "anonymous": "nobody"}),
+		"/default": matching([]string{idA}, object{"cache_ttl": 3600, "default_consumer": "all", "anonymous": "guest"}),
 	}
-	always := []object{consumer(idAll, "all"), consumer(idNobo, "nobody")}
+	always := []object{consumer(idAll, "all"), consumer(idGuest, "guest")}
 	credential := func(id, subject string, ca any) object {
 		return object{"mtls_auth_credentials": []object{{"id": id, "subject_name": subject, "ca_certificate": ca}}}
 	}
@@ -36,7 +36,7 @@ func TestLuaConfigurationChanges(t *testing.T) {
 		id        string // X-Credential-Identifier of mapped
 	}
 	for _, s := range []state{
-		{"nobody", cas{idA: root}, nil, who{}, ""},
+		{"no consumer", cas{idA: root}, nil, who{}, ""},
 		{"alice comes", cas{idA: root}, []object{consumer(idAlice, "alice")}, who{alice: "alice"}, ""},
 		{"alice gets a custom_id", cas{idA: root}, []object{consumer(idAlice, "alice", object{"custom_id": "4711"})}, who{alice: "alice", custom: "alice"}, ""},
 		{"alice is renamed", cas{idA: root}, []object{consumer(idAlice, "carol", object{"custom_id": "4711"})}, who{custom: "carol"}, ""},

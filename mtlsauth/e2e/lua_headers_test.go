@@ -32,13 +32,13 @@ func TestLuaForgedHeaders(t *testing.T) {
 	r := newLuaRig(t, cas{idA: root}, routes{
 		"/consumer":  matching([]string{idA}),
 		"/default":   matching([]string{idA}, object{"default_consumer": "all"}),
-		"/anonymous": matching([]string{idA}, object{"anonymous": "nobody"}),
+		"/anonymous": matching([]string{idA}, object{"anonymous": "guest"}),
 		"/skip":      trusted([]string{idA}),
-		"/or":        matching([]string{idA}, object{"anonymous": "nobody"}),
+		"/or":        matching([]string{idA}, object{"anonymous": "guest"}),
 	}, func(o *realkong.Options) {
 		with(t, consumers(
-			consumer(idAlice, "alice", object{"keyauth_credentials": []object{{"key": "secret"}}}), consumer(idAll, "all"), consumer(idNobo, "nobody"),
-		), also("/or", object{"name": "key-auth", "config": object{"anonymous": "nobody"}}))(&o.Options)
+			consumer(idAlice, "alice", object{"keyauth_credentials": []object{{"key": "secret"}}}), consumer(idAll, "all"), consumer(idGuest, "guest"),
+		), also("/or", object{"name": "key-auth", "config": object{"anonymous": "guest"}}))(&o.Options)
 	})
 	var all []string
 	for _, name := range authn.HeaderNames() {

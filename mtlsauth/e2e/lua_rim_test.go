@@ -15,12 +15,12 @@ func TestLuaConnectionNamesHeaders(t *testing.T) {
 	needsKong(t)
 	root := pki.NewCA("root")
 	r := newLuaRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA}, object{"anonymous": "guest"})}, func(o *realkong.Options) {
-		with(t, consumers(consumer(idNobo, "guest")))(&o.Options)
+		with(t, consumers(consumer(idGuest, "guest")))(&o.Options)
 	})
 	for _, value := range []string{"X-Anonymous-Consumer", "x-anonymous_consumer, close", "keep-alive, X-Consumer-ID,X-Anonymous-Consumer"} {
 		got := r.get("/echo", nil, "Connection", value)
 		r.expect(value, got, 200, "")
-		if got.seen.Get("X-Anonymous-Consumer") != "true" || got.seen.Get("X-Consumer-ID") != idNobo {
+		if got.seen.Get("X-Anonymous-Consumer") != "true" || got.seen.Get("X-Consumer-ID") != idGuest {
 			t.Errorf("Connection: %s: the upstream sees %v", value, got.seen)
 		}
 	}

@@ -52,9 +52,9 @@ func TestLuaFaultyServer(t *testing.T) {
 	t.Parallel()
 	root := pki.NewCA("root")
 	r := newLuaRig(t, cas{idA: root}, routes{
-		"/echo": trusted([]string{idA}), "/anonymous": trusted([]string{idA}, object{"anonymous": "nobody"}),
+		"/echo": trusted([]string{idA}), "/anonymous": trusted([]string{idA}, object{"anonymous": "guest"}),
 	}, twoWorkers, func(o *realkong.Options) {
-		with(t, consumers(consumer(idNobo, "nobody")))(&o.Options)
+		with(t, consumers(consumer(idGuest, "guest")))(&o.Options)
 		o.StartCommand = "" // the test runs one
 	})
 	socket := r.prefix + "/mtls-auth.socket"
@@ -108,7 +108,7 @@ func TestLuaFaultyServer(t *testing.T) {
 		"a pass with odd headers":     say(`{"verdict":"pass","credential":"x","headers":[["X-Consumer-ID"]],"verify":"SUCCESS","reason":"passed","lines":[],"ttl_ms":0,"epoch":"fake"}`),
 		"a pass with odd groups":      say(`{"groups":"admin",` + pass + `}`),
 		"a pass as a number":          say(`{"consumer":1,` + pass + `}`),
-		"a consumer out of nowhere":   say(`{"consumer":"` + idNobo + `",` + pass + `}`),
+		"a consumer out of nowhere":   say(`{"consumer":"` + idGuest + `",` + pass + `}`),
 		"a refusal with status 200":   say(`{"verdict":"refuse","status":200,"message":"x","verify":"FAILED:expired","reason":"expired","lines":[],"ttl_ms":0,"epoch":"fake"}`),
 		"a refusal without a message": say(`{"verdict":"refuse","status":401,"verify":"FAILED:expired","reason":"expired","lines":[],"ttl_ms":0,"epoch":"fake"}`),
 		"an error":                    say(`{"error":"another protocol"}`),

@@ -32,14 +32,14 @@ func TestLimitsOfOurOwn(t *testing.T) {
 	t.Cleanup(host.Close)
 	release := sync.OnceFunc(func() { close(hold) })
 	t.Cleanup(release)
-	both := object{"ca_certificates": []string{idA, idB}, "anonymous": "nobody"}
+	both := object{"ca_certificates": []string{idA, idB}, "anonymous": "guest"}
 	// More than those who hold the exchanges may wait for the first of them to
 	// end, and far less than it takes.
 	brief := object{"http_timeout": 400}
 	r := newStatusRig(t, cas{idA: root.Certificate, idB: other.Certificate}, routes{
 		"/long":   checked("STRICT", both, object{"http_timeout": 40_000}),
 		"/strict": checked("STRICT", both, brief), "/ignore": checked("IGNORE_CA_ERROR", both, brief),
-	}, with(t, consumers(consumer(idNobo, "nobody"))))
+	}, with(t, consumers(consumer(idGuest, "guest"))))
 	const exchanges = 32 // of one CA
 	held := make(chan error, exchanges)
 	for n := range exchanges {

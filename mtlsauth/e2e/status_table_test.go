@@ -82,11 +82,11 @@ func TestStatusTable(t *testing.T) {
 	vouchedDead := inter("vouched for, dead", pki.OCSPServer(newClosedPort(t).address))
 
 	ids := object{"ca_certificates": []string{idA, idB, idVouched, idDead}}
-	anonymous := object{"anonymous": "nobody"}
+	anonymous := object{"anonymous": "guest"}
 	r := newStatusRig(t, cas{idA: root.Certificate, idB: offline, idVouched: vouched.Certificate, idDead: vouchedDead.Certificate}, routes{
 		"/strict": checked("STRICT", ids), "/ignore": checked("IGNORE_CA_ERROR", ids),
 		"/strict-or": checked("STRICT", ids, anonymous), "/ignore-or": checked("IGNORE_CA_ERROR", ids, anonymous),
-	}, flags("-crl-dir "+lists), with(t, consumers(consumer(idNobo, "nobody"))))
+	}, flags("-crl-dir "+lists), with(t, consumers(consumer(idGuest, "guest"))))
 
 	r.expectTable([]tableCase{
 		{"A34 good by OCSP", good, passes, passes, ""},

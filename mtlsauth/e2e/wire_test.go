@@ -49,7 +49,7 @@ func withoutSources(t *testing.T, root *pki.Certificate, more string) *rig {
 func TestWhatIsSetForLaterPlugins(t *testing.T) {
 	root := pki.NewCA("root")
 	r := withoutSources(t, root, "")
-	kong := knownToKong(kongsConsumers{"alice": idAlice, "nobody": idNobo})
+	kong := knownToKong(kongsConsumers{"alice": idAlice, "guest": idGuest})
 	alice := root.Client("alice")
 
 	got := r.made(t, alice.PEM(), "", byUsername(), kong)
@@ -64,8 +64,8 @@ func TestWhatIsSetForLaterPlugins(t *testing.T) {
 	if c, cred := got.Consumer(), got.Credential(); got.Exit != nil || len(c) > 0 || cred["id"] != alice.Fingerprint() || cred["consumer_id"] != nil {
 		t.Errorf("no lookup: got %v, consumer %v, credential %v", got.Exit, c, cred)
 	}
-	got = r.made(t, "", "", byUsername(object{"anonymous": "nobody"}), kong)
-	if c, cred := got.Consumer(), got.Credential(); got.Exit != nil || c["username"] != "nobody" || len(cred) > 0 {
+	got = r.made(t, "", "", byUsername(object{"anonymous": "guest"}), kong)
+	if c, cred := got.Consumer(), got.Credential(); got.Exit != nil || c["username"] != "guest" || len(cred) > 0 {
 		t.Errorf("anonymous: got %v, consumer %v, credential %v", got.Exit, c, cred)
 	}
 }
@@ -75,19 +75,19 @@ func TestWhatIsSetForLaterPlugins(t *testing.T) {
 func TestACredentialOfAnEarlierPlugin(t *testing.T) {
 	root := pki.NewCA("root")
 	r := withoutSources(t, root, "")
-	kong := knownToKong(kongsConsumers{"nobody": idNobo})
+	kong := knownToKong(kongsConsumers{"guest": idGuest})
 	earlier := func(_ *rpc.Options, req *rpc.Request) {
 		req.Ctx["authenticated_credential"] = map[string]any{"id": "earlier"}
 		req.Ctx["authenticated_consumer"] = map[string]any{"id": idBob}
 		req.Header.Set("X-Consumer-Username", "bob")
 		req.Header.Set("X-Client-Cert-Dn", "forged")
 	}
-	or := byUsername(object{"anonymous": "nobody"})
+	or := byUsername(object{"anonymous": "guest"})
 	got := r.made(t, "", "", or, kong, earlier)
 	if got.Exit != nil || got.Credential()["id"] != "earlier" || got.Header.Get("X-Consumer-Username") != "bob" || got.Header.Get("X-Client-Cert-Dn") != "" {
 		t.Errorf("or: got %+v, credential %v, headers %v", got.Exit, got.Credential(), got.Header)
 	}
-	if got := r.made(t, "", "", or, kong); got.Consumer()["username"] != "nobody" {
+	if got := r.made(t, "", "", or, kong); got.Consumer()["username"] != "guest" {
 		t.Errorf("or, with no credential: got %+v as %v, want anonymous", got.Exit, got.Consumer())
 	}
 	if got := r.made(t, "", "", byUsername(), kong, earlier); got.Exit == nil || got.Exit.Status != 401 {
