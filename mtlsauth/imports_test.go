@@ -46,18 +46,19 @@ var policy = map[string][]string{
 	// The plugin in every mode: a policy for each configuration, and what runs in
 	// the background; the configuration in Kong's words; lines for Kong's log.
 	"engine":  {"authn", "certheader", "config", "consumer", "flags", "kongdata", "kongenv", "konglog", "revocation", "revocation/..."},
-	"config":  {"authn", "certheader", "consumer", "revocation", "uuid"},
+	"config":  {"authn", "certheader", "certificate", "consumer", "revocation", "spiffe", "uuid"},
 	"konglog": {"authn"},
 	"flags":   {},
 
 	// The decision: knows no protocol.
-	"authn": {"certificate", "certpath", "consumer", "kongdata", "lru", "revocation"},
+	"authn": {"certificate", "certpath", "consumer", "kongdata", "lru", "revocation", "spiffe"},
 
 	// The domain rooms import each other downwards alone.
 	"certificate": {"signature", "golang.org/x/crypto/cryptobyte"},
 	"certheader":  {"golang.org/x/crypto/cryptobyte"},
 	"certpath":    {"certificate", "signature", "golang.org/x/crypto/cryptobyte"},
 	"signature":   {"golang.org/x/crypto/cryptobyte"},
+	"spiffe":      {"certificate"},
 	"kongdata":    {"certificate", "consumer", "filewatch", "kongenv", "signature", "uuid", "go.yaml.in/yaml/v3"},
 	"kongenv":     {"filewatch"},
 	"consumer":    {"certificate", "lru", "uuid", "golang.org/x/sync"},
@@ -100,13 +101,14 @@ var noStd = map[string][]string{
 	"certpath":    {"net/http", "os", "log", "context"},
 	"consumer":    {"net/http", "os", "log"},
 	"signature":   {"net/http", "net", "os", "log", "context"},
+	"spiffe":      {"net/http", "net", "os", "log", "context"},
 
 	"revocation/ocsp": {"net/http", "os", "log", "context"},
 	"revocation/crl":  {"net/http", "os", "log", "context"},
 }
 
 // noClock are the rooms to which the time is an argument.
-var noClock = []string{"authn", "certificate", "certheader", "certpath", "consumer", "signature", "revocation/ocsp", "revocation/crl"}
+var noClock = []string{"authn", "certificate", "certheader", "certpath", "consumer", "signature", "spiffe", "revocation/ocsp", "revocation/crl"}
 
 const module = "mtls-auth/"
 

@@ -152,7 +152,7 @@ func (p *Policy) validate(ctx context.Context, presented Presented, trust *certp
 		return nil, nil, d
 	}
 	chain, leftOut := certificate.ParseChain(presented.Chain, leaf)
-	paths, err := trust.Validate(leaf, chain, certpath.Options{Now: now})
+	paths, err := trust.Validate(leaf, chain, certpath.Options{Now: now, Policies: p.policies()})
 	if err != nil {
 		d := deniedAt(now, Deny(pathReason(err, snapshot), err))
 		d.Subject, d.LeftOut = subjectOf(leaf), leftOut
@@ -164,6 +164,12 @@ func (p *Policy) validate(ctx context.Context, presented Presented, trust *certp
 	if len(paths) == 0 {
 		return nil, nil, Deny(Internal, errors.New("path validation returned no path and no error"))
 	}
+	paths, d := p.required(paths, snapshot)
+	if d != nil {
+		d = deniedAt(now, d)
+		d.Subject, d.LeftOut, d.About = subjectOf(leaf), leftOut, "leaf"
+		return nil, nil, d
+	}
 	return paths, chain, nil
 }
 
@@ -171,7 +177,7 @@ func (p *Policy) validate(ctx context.Context, presented Presented, trust *certp
 // paths with whose it is.
 func (p *Policy) complete(ctx context.Context, d *Decision, paths []certpath.Path, e evidence, dir consumer.Directory, now time.Time) *Decision {
 	if p.options.Consumers == nil {
-		d.certificateHeaders(paths[0])
+		p.certificateHeaders(d, paths[0])
 	} else if denied := p.identify(ctx, d, paths, e, dir, now); denied != nil {
 		denied.Subject, denied.CA = d.Subject, d.CA
 		return denied

@@ -6,6 +6,7 @@ import (
 
 	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
+	"mtls-auth/mtlsauth/internal/spiffe"
 )
 
 // groups returns what of the leaf becomes an authenticated group: its only
@@ -13,7 +14,9 @@ import (
 // a group authorizes requests, so a name must be one that the path's authorities
 // could vouch for. Where a path has name constraints, a subject counts only
 // when directoryName was among what they constrain (RFC 5280, section
-// 4.2.1.10): an authority confined to DNS names says nothing about subjects.
+// 4.2.1.10): an authority confined to DNS names says nothing about subjects. Where SPIFFE
+// IDs are asked for, the ID is the group: subjects mean nothing there (X509-SVID,
+// section 3.1), and any trust domain's CA can write any.
 func (p *Policy) groups(path certpath.Path, d *Decision) []string {
 	group := p.group(path)
 	if group == "" {
@@ -27,7 +30,11 @@ func (p *Policy) groups(path certpath.Path, d *Decision) []string {
 }
 
 func (p *Policy) group(path certpath.Path) string {
-	believes := believed(path)
+	believes := p.believed(path)
+	if p.options.GroupBy != GroupByNone && len(p.options.TrustDomains) > 0 && believes(certificate.URI) {
+		id, _ := spiffe.IDOf(path.Certificates[0]) // it was one
+		return id.String()
+	}
 	if p.options.GroupBy == GroupByNone || believes != nil && !believes(certificate.DirectoryName) {
 		return ""
 	}

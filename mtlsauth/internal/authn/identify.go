@@ -40,7 +40,7 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Pat
 	matcher := consumer.Matcher{ConsumerBy: c.By, Lookups: p.options.Lookups}
 	ask := p.ask(dir, now)
 
-	names, err := consumer.SubjectNames(paths[0].Certificates[0], consumer.NameOptions{DirNames: c.DirNames, Believed: believed(paths[0])})
+	names, err := consumer.SubjectNames(paths[0].Certificates[0], consumer.NameOptions{DirNames: c.DirNames, Believed: p.believed(paths[0])})
 	if err != nil {
 		// Any consumer's name may be among those that could not be read.
 		return p.noConsumer(now, now, err)
@@ -113,13 +113,18 @@ func (p *Policy) ask(dir consumer.Directory, now time.Time) consumer.Ask {
 	return ask
 }
 
-// believed tells which kinds of names count on a path with name constraints;
-// nil where there are none.
-func believed(path certpath.Path) func(certificate.Kind) bool {
-	if !path.Constrained() {
+// believed tells which kinds of names count; nil where all do. On a path with name
+// constraints those do that they confine. Where SPIFFE IDs are asked for only the ID does,
+// which is the only URI: a trust domain's CA can put any other name into its certificates,
+// also what reads as the ID of another domain.
+func (p *Policy) believed(path certpath.Path) func(certificate.Kind) bool {
+	isSPIFFE := len(p.options.TrustDomains) > 0
+	if !isSPIFFE && !path.Constrained() {
 		return nil
 	}
-	return path.Constrains
+	return func(kind certificate.Kind) bool {
+		return (!isSPIFFE || kind == certificate.URI) && (!path.Constrained() || path.Constrains(kind))
+	}
 }
 
 // casOn returns the configured CA certificates on a path, nearest the leaf

@@ -37,8 +37,12 @@ func (d *Decision) endsWith(paths []certpath.Path) {
 // consumer. Where the path has name constraints it hears only of names of kinds
 // that they confine: a CA that is confined to DNS names could otherwise tell it
 // any subject, and consumers and groups do not believe such names either.
-func (d *Decision) certificateHeaders(path certpath.Path) {
-	leaf, believes := path.Certificates[0], believed(path)
+//
+// Where SPIFFE IDs are asked for it hears of the ID alone: that is by design, and noted
+// nowhere.
+func (p *Policy) certificateHeaders(d *Decision, path certpath.Path) {
+	leaf, believes := path.Certificates[0], p.believed(path)
+	notes := len(p.options.TrustDomains) == 0
 	dn := certificate.DistinguishedName(leaf.RawSubject)
 	san, _, err := leaf.SubjectAltNames()
 	if err != nil {
@@ -46,12 +50,14 @@ func (d *Decision) certificateHeaders(path certpath.Path) {
 	}
 	if believes != nil {
 		if dn != "" && !believes(certificate.DirectoryName) {
-			d.note("%s left out: the name constraints of the path do not confine subjects", headerCertDN)
+			if notes {
+				d.note("%s left out: the name constraints of the path do not confine subjects", headerCertDN)
+			}
 			dn = ""
 		}
 		all := len(san)
 		san = slices.DeleteFunc(san, func(n certificate.GeneralName) bool { return !believes(n.Kind) })
-		if left := all - len(san); left > 0 {
+		if left := all - len(san); left > 0 && notes {
 			d.note("%d names left out of %s: the name constraints of the path do not confine their kind", left, headerCertSAN)
 		}
 	}

@@ -6,10 +6,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/revocation"
+	"mtls-auth/mtlsauth/internal/spiffe"
 )
 
 // GroupBy says what of a certificate becomes an authenticated group. The zero
@@ -47,6 +49,15 @@ type Settings struct {
 	Anonymous consumer.Ref
 	// CacheTTL is how long a consumer lookup may be cached, and what was decided by it.
 	CacheTTL time.Duration
+	// Policies are the certificate policies of which a path must be valid for one; empty
+	// asks for none.
+	Policies []certificate.OID
+	// Usages are the purposes that must all be among the client certificate's extended key
+	// usages, each by itself.
+	Usages []certificate.OID
+	// TrustDomains are the SPIFFE trust domains of which one must be the client's, with
+	// the ids of the CA certificates that speak for it; empty asks for no SPIFFE ID.
+	TrustDomains map[spiffe.TrustDomain][]string
 }
 
 // Options are what a policy is made of.

@@ -34,6 +34,9 @@ const (
 	Constraint
 	// WeakAlgorithm: a signature algorithm or key below what is accepted.
 	WeakAlgorithm
+	// SPIFFEID: not an X509-SVID, or of a trust domain that the CA of its path does not
+	// speak for.
+	SPIFFEID
 	// TooCostly: judging it would cost more than a request may.
 	TooCostly
 	// Revoked: by its CA, anywhere on the path.
@@ -63,6 +66,7 @@ var codes = [...]string{
 	WrongUsage:     "wrong_usage",
 	Constraint:     "constraint",
 	WeakAlgorithm:  "weak_algorithm",
+	SPIFFEID:       "spiffe_id",
 	TooCostly:      "too_costly",
 	Revoked:        "revoked",
 	StatusUnknown:  "status_unknown",

@@ -34,6 +34,24 @@ func (o OID) dotted() (string, bool) {
 	return id.String(), true
 }
 
+// ParseOID reads the dotted form of an OID, as String writes it. It reports false for anything
+// else, and for one that is too long to be written.
+func ParseOID(dotted string) (OID, bool) {
+	const longest = 4 * maxOID // three digits for seven bits, at most, and the dots
+	if len(dotted) > longest {
+		return "", false
+	}
+	id, err := x509.ParseOID(dotted)
+	if err != nil {
+		return "", false
+	}
+	content, err := id.MarshalBinary()
+	if err != nil || OID(content).String() != dotted {
+		return "", false
+	}
+	return OID(content), true
+}
+
 // validOID reports a well-formed encoding: arcs in their shortest form, the last
 // of them whole.
 func validOID(content []byte) bool {

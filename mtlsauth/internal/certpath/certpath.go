@@ -92,6 +92,9 @@ func (t *Trust) Validate(leaf *certificate.Certificate, presented []*certificate
 		return nil, err
 	}
 	if t.anchorOf(leaf) != nil {
+		if err := checkOwnPolicies(leaf, o.Policies); err != nil {
+			return nil, err
+		}
 		return []Path{{Certificates: []*certificate.Certificate{leaf}}}, nil
 	}
 	if err := checkClient(leaf); err != nil {

@@ -56,10 +56,22 @@ func (s *search) checkPolicies(path []*node) *Error {
 		}
 	}
 	if !policiesValid(path, all, s.policies) {
-		return refuse(Constraint, path[0].cert, "no valid certificate policy, and one is required")
+		return refuse(Constraint, path[0].cert, noPolicy)
 	}
 	return nil
 }
+
+// checkOwnPolicies is checkPolicies for a client that is a trust anchor itself. No
+// certificate is processed then (section 6.1), so that no policy would be valid: what it
+// says of itself counts instead, as it does for all else.
+func checkOwnPolicies(leaf *certificate.Certificate, in PolicyInputs) *Error {
+	if !in.Explicit || policiesValid([]*node{leafNode(leaf)}, []certificate.Policies{leaf.Policies()}, in) {
+		return nil
+	}
+	return refuse(Constraint, leaf, noPolicy)
+}
+
+const noPolicy = "no valid certificate policy, and one is required"
 
 func policiesValid(path []*node, all []certificate.Policies, in PolicyInputs) bool {
 	below := len(all)

@@ -18,6 +18,7 @@ import (
 	"mtls-auth/mtlsauth/internal/certheader"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/revocation"
+	"mtls-auth/mtlsauth/internal/spiffe"
 )
 
 // Plugin is one of the plugins that this program can be.
@@ -72,9 +73,11 @@ type draft struct {
 	skipLookup  bool
 	consumers   authn.Consumers
 	credentials []consumer.Credential
-	skipStatus  bool
-	status      revocation.Settings
-	http, https proxy
+	// trustDomains are the records of spiffe_trust_domains.
+	trustDomains []map[string]value
+	skipStatus   bool
+	status       revocation.Settings
+	http, https  proxy
 }
 
 type proxy struct {
@@ -129,6 +132,9 @@ func (d *draft) finish(plugin Plugin, content [sha256.Size]byte) (Config, error)
 	if err != nil {
 		return Config{}, fmt.Errorf("config.%w", err)
 	}
+	if d.settings.TrustDomains, err = trustDomains(d.trustDomains, d.caCertificates); err != nil {
+		return Config{}, err
+	}
 	d.content = content
 	if !d.skipLookup {
 		d.consumers.Credentials = credentials
@@ -139,4 +145,31 @@ func (d *draft) finish(plugin Plugin, content [sha256.Size]byte) (Config, error)
 		d.settings.Status = &d.status
 	}
 	return d.Config, nil
+}
+
+// trustDomains reads spiffe_trust_domains. Nothing is trusted but ca_certificates, so each
+// CA Certificate of a trust domain must be there too.
+func trustDomains(records []map[string]value, trusted []string) (map[spiffe.TrustDomain][]string, error) {
+	if len(records) == 0 {
+		return nil, nil
+	}
+	domains := make(map[spiffe.TrustDomain][]string, len(records))
+	var wrong []error
+	for i, record := range records {
+		domain, err := spiffe.ParseTrustDomain(record["trust_domain"].text)
+		if err == nil && domains[domain] != nil {
+			err = fmt.Errorf("trust domain %q is there twice, must be in one entry with all its ca_certificates", domain)
+		}
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("config.spiffe_trust_domains: entry %d: trust_domain: %w", i+1, err))
+			continue
+		}
+		domains[domain] = record["ca_certificates"].list
+		for _, id := range domains[domain] {
+			if !slices.Contains(trusted, id) {
+				wrong = append(wrong, fmt.Errorf("config.spiffe_trust_domains: entry %d: ca_certificates: %q must also be in config.ca_certificates", i+1, id))
+			}
+		}
+	}
+	return domains, errors.Join(wrong...)
 }

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/revocation"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
+	"mtls-auth/mtlsauth/internal/spiffe"
 )
 
 const someID = "6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"
@@ -90,6 +92,25 @@ func TestParseRefuses(t *testing.T) {
 		{"credentials", `[{"subject_name":"s","consumer":"c","ca_certificate":"x"}]`, "config.credentials: entry 1: ca_certificate: expected a valid UUID"},
 		{"credentials", `[{"subject_name":"s","consumer":"c"},{"subject_name":"s","consumer":"d"}]`, `config.credentials[0] and [1]: subject_name "s" with no ca_certificate is mapped to two consumers, username "c" and username "d"`},
 		{"credentials", `"x"`, "config.credentials: expected an array"},
+		{"spiffe_trust_domains", `[]`, "config.spiffe_trust_domains: length must be at least 1"},
+		{"spiffe_trust_domains", `{}`, "config.spiffe_trust_domains: length must be at least 1"},
+		{"spiffe_trust_domains", `{"trust_domain":"example.org"}`, "config.spiffe_trust_domains: expected an array of {trust_domain, ca_certificates}"},
+		{"spiffe_trust_domains", `[{"trust_domain":"example.org"}]`, "config.spiffe_trust_domains: entry 1: ca_certificates: required field missing"},
+		{"spiffe_trust_domains", `[{"trust_domain":"example.org","ca_certificates":[]}]`, "config.spiffe_trust_domains: entry 1: ca_certificates: length must be at least 1"},
+		{"spiffe_trust_domains", `[{"trust_domain":"example.org","ca_certificates":["x"]}]`, "config.spiffe_trust_domains: entry 1: ca_certificates: entry 1: expected a valid UUID"},
+		{"spiffe_trust_domains", `[{"ca_certificates":["` + someID + `"]}]`, "config.spiffe_trust_domains: entry 1: trust_domain: required field missing"},
+		{"spiffe_trust_domains", `[{"trust_domain":"Example.org","ca_certificates":["` + someID + `"]}]`, `entry 1: trust_domain: expected a trust domain without spiffe://, at most 255 lower-case letters, digits, dots, dashes and underscores, got "Example.org"`},
+		{"spiffe_trust_domains", `[{"trust_domain":"spiffe://example.org","ca_certificates":["` + someID + `"]}]`, "entry 1: trust_domain: expected a trust domain without spiffe://"},
+		{"spiffe_trust_domains", `[{"trust_domain":"a","ca_certificates":["` + someID + `"]},{"trust_domain":"b","ca_certificates":["aaaaaaaa-0000-4000-8000-000000000001"]}]`,
+			`config.spiffe_trust_domains: entry 2: ca_certificates: "aaaaaaaa-0000-4000-8000-000000000001" must also be in config.ca_certificates`},
+		{"spiffe_trust_domains", `[{"trust_domain":"a","ca_certificates":["` + someID + `"]},{"trust_domain":"a","ca_certificates":["` + someID + `"]}]`,
+			`config.spiffe_trust_domains: entry 2: trust_domain: trust domain "a" is there twice`},
+		{"required_policies", `[]`, "config.required_policies: length must be at least 1"},
+		{"required_policies", `"1.2.3"`, "config.required_policies: expected an array of strings"},
+		{"required_policies", `["1.2.3","1.2.03"]`, `config.required_policies: entry 2: expected an OID in dotted form, such as 0.4.0.194112.1.0, got "1.2.03"`},
+		{"required_policies", `["anyPolicy"]`, "config.required_policies: entry 1: expected an OID"},
+		{"required_extended_key_usages", `[]`, "config.required_extended_key_usages: length must be at least 1"},
+		{"required_extended_key_usages", `["clientauth"]`, "config.required_extended_key_usages: entry 1: expected an OID in dotted form or one of: OCSPSigning, anyExtendedKeyUsage, clientAuth,"},
 	}
 	for _, test := range tests {
 		t.Run(test.field+"="+test.value, func(t *testing.T) {
@@ -122,6 +143,8 @@ func TestEachFieldCounts(t *testing.T) {
 		"certificate_header_name": `"x-cert"`, "certificate_header_format": `"pem"`, "secure_source": "false",
 		"certificate_chain_header_name": `"x-chain"`, "hide_certificate_header": "true",
 		"verification_header_name": `"x-verified"`, "verification_header_values": `["0"]`,
+		"spiffe_trust_domains": `[{"trust_domain":"example.org","ca_certificates":["` + someID + `"]}]`,
+		"required_policies":    `["1.2.3"]`, "required_extended_key_usages": `["clientAuth"]`,
 	}
 	for _, plugin := range []Plugin{MTLSAuth, HeaderCertAuth} {
 		t.Run(string(plugin), func(t *testing.T) { eachFieldCounts(t, plugin, values) })
@@ -238,5 +261,33 @@ func TestParseOfConsumers(t *testing.T) {
 	}
 	if s := c.Settings(); s.CacheTTL < 9*365*24*time.Hour || s.Consumers != nil {
 		t.Errorf("cache_ttl 1e300 with skip_consumer_lookup: got %v and %+v", s.CacheTTL, s.Consumers)
+	}
+}
+
+func TestParseOfWhatIsRequired(t *testing.T) {
+	c, err := Parse(MTLSAuth, []byte(`{"ca_certificates":["`+someID+`"],"required_policies":["2.5.29.32.0","0.4.0.194112.1.0"],
+		"required_extended_key_usages":["clientAuth","1.3.6.1.5.5.7.3.1","msSmartcardLogin"],
+		"spiffe_trust_domains":[{"trust_domain":"example.org","ca_certificates":["`+strings.ToUpper(someID)+`"]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.Settings()
+	if len(s.Policies) != 2 || s.Policies[0] != certificate.AnyPolicy || s.Policies[1].String() != "0.4.0.194112.1.0" {
+		t.Errorf("required_policies: got %v", s.Policies)
+	}
+	if len(s.Usages) != 3 || s.Usages[0] != certificate.ExtKeyUsageClientAuth || s.Usages[1] != certificate.ExtKeyUsageServerAuth || s.Usages[2].String() != "1.3.6.1.4.1.311.20.2.2" {
+		t.Errorf("required_extended_key_usages: got %v", s.Usages)
+	}
+	domain, err := spiffe.ParseTrustDomain("example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := map[spiffe.TrustDomain][]string{domain: {someID}}; !reflect.DeepEqual(s.TrustDomains, want) {
+		t.Errorf("spiffe_trust_domains: got %v, want %v", s.TrustDomains, want)
+	}
+	for name := range usages {
+		if _, ok := usage(name); !ok {
+			t.Errorf("%s has no OID", name)
+		}
 	}
 }

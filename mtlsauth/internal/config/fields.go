@@ -5,6 +5,7 @@ import (
 
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/certheader"
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/revocation"
 )
@@ -26,6 +27,7 @@ type field struct {
 	uuid     bool     // a string, or an array's strings
 	host     bool     // a string: a host name or an IP address
 	header   bool     // a string: the name of a header, see headerPattern
+	form     *form    // of a string, or of an array's strings
 	minimum  int      // the number of an array's elements
 	bounds   bounds   // of a number
 	unit     string   // of a number: a key of units
@@ -52,7 +54,7 @@ type value struct {
 	number   float64
 	duration time.Duration // a number with a unit
 	list     []string
-	records  []map[string]string
+	records  []map[string]value
 }
 
 var units = map[string]time.Duration{"milliseconds": time.Millisecond, "seconds": time.Second}
@@ -188,7 +190,7 @@ var fields = []field{
 		set: func(d *draft, v value) {
 			for _, r := range v.records {
 				d.credentials = append(d.credentials, consumer.Credential{
-					SubjectName: r["subject_name"], Consumer: consumer.ParseRef(r["consumer"]), CACertificateID: r["ca_certificate"],
+					SubjectName: r["subject_name"].text, Consumer: consumer.ParseRef(r["consumer"].text), CACertificateID: r["ca_certificate"].text,
 				})
 			}
 		},
@@ -212,6 +214,35 @@ var fields = []field{
 		name: "verification_header_values", plugin: HeaderCertAuth, kind: array, minimum: 1, fallback: []string{"SUCCESS"},
 		text: "The values of that header with which a certificate is not refused.",
 		set:  func(d *draft, v value) { d.header.VerificationValues = v.list },
+	},
+	{
+		name: "spiffe_trust_domains", kind: array, minimum: 1,
+		records: []field{
+			{name: "trust_domain", kind: text, form: trustDomainForm, required: true, text: "The trust domain, without spiffe://."},
+			{name: "ca_certificates", kind: array, uuid: true, required: true, minimum: 1, text: "Ids of the CA Certificates that speak for it, which ca_certificates must have as well."},
+		},
+		text: "SPIFFE trust domains; only X509-SVIDs pass, whose path ends at a CA Certificate of their own trust domain.",
+		set:  func(d *draft, v value) { d.trustDomains = v.records },
+	},
+	{
+		name: "required_policies", kind: array, form: oidForm, minimum: 1,
+		text: "Certificate policies of which a path must be valid for at least one.",
+		set: func(d *draft, v value) {
+			for _, dotted := range v.list {
+				policy, _ := certificate.ParseOID(dotted)
+				d.settings.Policies = append(d.settings.Policies, policy)
+			}
+		},
+	},
+	{
+		name: "required_extended_key_usages", kind: array, form: usageForm, minimum: 1,
+		text: "Purposes that must all be among the extended key usages of the client's certificate.",
+		set: func(d *draft, v value) {
+			for _, name := range v.list {
+				purpose, _ := usage(name)
+				d.settings.Usages = append(d.settings.Usages, purpose)
+			}
+		},
 	},
 }
 

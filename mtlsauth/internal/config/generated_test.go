@@ -78,7 +78,7 @@ func (f field) goName() string {
 	var b strings.Builder
 	for word := range strings.SplitSeq(f.name, "_") {
 		switch word {
-		case "ca", "dn", "http", "https", "san", "ssl", "ttl":
+		case "ca", "dn", "http", "https", "san", "spiffe", "ssl", "ttl":
 			b.WriteString(strings.ToUpper(word))
 		default:
 			b.WriteString(strings.ToUpper(word[:1]) + word[1:])
@@ -143,6 +143,8 @@ func (f field) typeInWords() string {
 	switch {
 	case f.uuid:
 		element = "UUID"
+	case f.form != nil:
+		element = f.form.short
 	case f.oneOf != nil:
 		element = "`" + strings.Join(f.oneOf, "`, `") + "`"
 	case f.records != nil:

@@ -144,6 +144,8 @@ func (r *reader) checked(f field, s, at string) string {
 			r.refuse(f.name, "%sexpected a valid UUID, got %q", at, cut(s))
 		}
 		return lower
+	case f.form != nil && !f.form.ok(s):
+		r.refuse(f.name, "%sexpected %s, got %q", at, f.form.expected, cut(s))
 	}
 	return s
 }
@@ -165,7 +167,7 @@ func (r *reader) readList(f field) []string {
 	return list
 }
 
-func (r *reader) readRecords(f field) []map[string]string {
+func (r *reader) readRecords(f field) []map[string]value {
 	var names []string
 	for _, inner := range f.records {
 		names = append(names, inner.name)
@@ -174,13 +176,15 @@ func (r *reader) readRecords(f field) []map[string]string {
 	if !r.isEmptyTable(f.name) && !r.into(&list, f.name, "an array of {"+strings.Join(names, ", ")+"}") {
 		return nil
 	}
-	records := make([]map[string]string, len(list))
+	if len(list) < f.minimum {
+		r.refuse(f.name, "length must be at least %d", f.minimum)
+	}
+	records := make([]map[string]value, len(list))
 	for i, raw := range list {
-		records[i] = map[string]string{}
+		records[i] = map[string]value{}
 		entry := reader{raw: raw}
 		for _, inner := range f.records {
-			v, _ := entry.read(inner)
-			records[i][inner.name] = v.text
+			records[i][inner.name], _ = entry.read(inner)
 		}
 		for _, err := range entry.wrong {
 			r.refuse(f.name, "entry %d: %s", i+1, strings.TrimPrefix(err.Error(), "config."))

@@ -104,6 +104,7 @@ func schemaOf(fields []field) []namedField {
 		if f.minimum > 0 {
 			o["len_min"] = f.minimum
 		}
+		maps.Copy(element, f.form.inSchema())
 		if f.uuid {
 			element["uuid"] = true
 		}
