@@ -2,6 +2,7 @@ package mtlsauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"mtls-auth/mtlsauth/internal/authn"
@@ -19,6 +20,7 @@ type instances struct {
 type instance struct {
 	*engine.Policy
 	guard *guard
+	peers *peers // where the certificate comes in a header
 }
 
 var (
@@ -29,8 +31,19 @@ var (
 // Start makes an instance of a configuration. It waits for nothing.
 func (p instances) Start(config []byte) pluginserver.Instance {
 	p.guard.detect()
-	return instance{p.Engine.Start(config), p.guard}
+	in := instance{Policy: p.Engine.Start(config), guard: p.guard}
+	if in.Header() != nil {
+		if p.guard.old.Load() {
+			in.Close()
+			in.Policy = p.Engine.Refuse(errOldKong)
+			return in
+		}
+		in.peers = newPeers()
+	}
+	return in
 }
+
+var errOldKong = errors.New("header-cert-auth in plugin-server mode needs Kong 3.8 or later: use Lua mode")
 
 // Handle is the access phase: the evidence in one round of calls, the
 // decision, its answer and, where one is due, a line in Kong's log. It gives
@@ -42,6 +55,13 @@ func (in instance) Handle(e *pluginserver.Event) error {
 	r := request{e}
 	if d := in.Refused(r); d != nil {
 		return answer(e, d)
+	}
+	if in.Header() != nil {
+		evidence, cleared, err := in.fromHeaders(e)
+		if err != nil {
+			return err
+		}
+		return answer(e, in.Decide(context.Background(), r, evidence), cleared...)
 	}
 	questions := askEvidence
 	if in.AsksCredential() {
@@ -70,8 +90,8 @@ func (in instance) Handle(e *pluginserver.Event) error {
 }
 
 // answer gives the decision's answer, and no other: only one that goes on ends
-// in a pass.
-func answer(e *pluginserver.Event, d *authn.Decision) error {
+// in a pass. Headers of the names in cleared do not reach the upstream.
+func answer(e *pluginserver.Event, d *authn.Decision, cleared ...string) error {
 	a := d.Answer()
 	e.Tell(tellRecord(d))
 	if d.GoesOn() {
@@ -79,7 +99,7 @@ func answer(e *pluginserver.Event, d *authn.Decision) error {
 		if err != nil {
 			return err
 		}
-		e.Tell(pluginserver.Call(setHeaders, headerArguments(a)))
+		e.Tell(pluginserver.Call(setHeaders, headerArguments(a, cleared)))
 		e.Pass(calls)
 		return nil
 	}

@@ -98,7 +98,7 @@ func TestAPanicIsA500AndALine(t *testing.T) {
 func TestBackgroundFaultsComeWithTheNextEvent(t *testing.T) {
 	r := served(t, func(p *engine.Engine) instance {
 		p.Background().Error("a source is down", "source", "folder")
-		return instance{p.Start([]byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]}`)), new(guard)}
+		return instance{Policy: p.Start([]byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]}`)), guard: new(guard)}
 	})
 	if r.Exit == nil || r.Exit.Status != 401 {
 		t.Errorf("got %+v, want 401", r.Exit)
@@ -118,7 +118,9 @@ func TestAGRPCRequestIsAnsweredAsKongDoes(t *testing.T) {
 		status   int
 		message  string
 	}{
-		{"refusal", func(p *engine.Engine) instance { return instance{p.Start([]byte("{" + someCA + "}")), new(guard)} },
+		{"refusal", func(p *engine.Engine) instance {
+			return instance{Policy: p.Start([]byte("{" + someCA + "}")), guard: new(guard)}
+		},
 			401, "No required TLS certificate was sent"},
 		{"fault", func(*engine.Engine) instance { return instance{} }, 500, "An unexpected error occurred"}, // a nil pointer
 	} {
@@ -166,14 +168,16 @@ func TestThePassOnAnOldKongIsMarked(t *testing.T) {
 			}
 			earlier := []byte(`{"anonymous":"guest",` + someCA + `}`)
 			for _, leaf := range []string{"", "PEM"} {
-				r := served(t, func(p *engine.Engine) instance { return instance{p.Start(earlier), g} },
+				r := served(t, func(p *engine.Engine) instance { return instance{Policy: p.Start(earlier), guard: g} },
 					"ssl_client_raw_cert", leaf, "earlier", "yes")
 				want := map[string]string{"": "none", "PEM": "PEM"}[leaf]
 				if got, _ := r.Shared["mtls_auth_passed"].(string); r.Exit != nil || old && got != want || !old && got != "" {
 					t.Errorf("%q: answered %+v, marked %q", leaf, r.Exit, got)
 				}
 			}
-			r := served(t, func(p *engine.Engine) instance { return instance{p.Start([]byte("{" + someCA + "}")), g} })
+			r := served(t, func(p *engine.Engine) instance {
+				return instance{Policy: p.Start([]byte("{" + someCA + "}")), guard: g}
+			})
 			if r.Exit == nil || r.Shared["mtls_auth_passed"] != nil {
 				t.Errorf("a refusal: answered %+v, marked %v", r.Exit, r.Shared["mtls_auth_passed"])
 			}

@@ -2,7 +2,6 @@ package mtlsauth
 
 import (
 	"bytes"
-	"errors"
 
 	pdk "github.com/Kong/go-pdk"
 	"github.com/Kong/go-pdk/client"
@@ -40,20 +39,6 @@ var (
 	})
 )
 
-// Field numbers of pluginsocket.proto's String, and of google.protobuf.Value, Struct and
-// the entries of its map.
-const (
-	stringV      protowire.Number = 1
-	valueString  protowire.Number = 3
-	structFields protowire.Number = 1
-	mapKey       protowire.Number = 1
-	mapValue     protowire.Number = 2
-)
-
-func appendField(to []byte, number protowire.Number, content []byte) []byte {
-	return protowire.AppendBytes(protowire.AppendTag(to, number, protowire.BytesType), content)
-}
-
 // presented reads the replies to askEvidence, with or without the credential. The bytes are the replies' own.
 func presented(replies [][]byte) (authn.Presented, error) {
 	leaf, err := stringField(replies[0], stringV)
@@ -73,28 +58,6 @@ func presented(replies [][]byte) (authn.Presented, error) {
 	return p, nil
 }
 
-// stringField returns the last value of a length-delimited field of a protobuf
-// message, nil when it has none.
-func stringField(message []byte, field protowire.Number) ([]byte, error) {
-	var value []byte
-	for len(message) > 0 {
-		number, kind, n := protowire.ConsumeTag(message)
-		if n < 0 {
-			return nil, errors.New("reading a reply of Kong: no protobuf message")
-		}
-		message = message[n:]
-		n = protowire.ConsumeFieldValue(number, kind, message)
-		if n < 0 {
-			return nil, errors.New("reading a reply of Kong: no protobuf message")
-		}
-		if number == field && kind == protowire.BytesType {
-			value, _ = protowire.ConsumeBytes(message)
-		}
-		message = message[n:]
-	}
-	return value, nil
-}
-
 // isGRPC asks Kong whether a request is of gRPC, as Kong tells it.
 func isGRPC(e *pluginserver.Event) (bool, error) {
 	replies, err := e.Ask(askGRPC)
@@ -112,22 +75,24 @@ func isGRPC(e *pluginserver.Event) (bool, error) {
 const setHeaders = "kong.service.request.set_headers"
 
 // headerArguments are the arguments of setHeaders, a google.protobuf.Struct with the
-// headers of an answer. They are encoded here because go-pdk takes longer for them than for
+// headers of an answer, and others that are cleared. They are encoded here because go-pdk takes longer for them than for
 // all other calls of a pass.
-func headerArguments(a *authn.Answer) []byte {
-	const (
-		valueList  protowire.Number = 6
-		listValues protowire.Number = 1
-	)
+func headerArguments(a *authn.Answer, cleared []string) []byte {
 	var arguments []byte
-	for _, h := range a.Headers {
+	set := func(name, value string) {
 		var list []byte // an empty one clears the header
-		if h.Value != "" {
-			list = appendField(nil, listValues, appendField(nil, valueString, []byte(h.Value)))
+		if value != "" {
+			list = appendField(nil, listValues, appendField(nil, valueString, []byte(value)))
 		}
-		entry := appendField(nil, mapKey, []byte(h.Name))
+		entry := appendField(nil, mapKey, []byte(name))
 		entry = appendField(entry, mapValue, appendField(nil, valueList, list))
 		arguments = appendField(arguments, structFields, entry)
+	}
+	for _, h := range a.Headers {
+		set(h.Name, h.Value)
+	}
+	for _, name := range cleared {
+		set(name, "")
 	}
 	return arguments
 }

@@ -30,6 +30,7 @@ type guard struct {
 
 	once   sync.Once
 	needed atomic.Bool
+	old    atomic.Bool // it is known to be older than 3.8
 }
 
 // detect finds out, when Kong has started its first instance. Since 3.8 Kong has a folder
@@ -43,6 +44,7 @@ func (g *guard) detect() {
 		if _, err := os.Stat(filepath.Join(g.prefix, ".kong_env")); err != nil {
 			return // it is not Kong's prefix: which Kong this is cannot be told
 		}
+		g.old.Store(true)
 		g.log.Warn("this Kong is older than 3.8 and lets requests pass while no plugin server answers: " +
 			"plugin-server mode must not be used there without the guard (docs/plugin-server.md)")
 	})

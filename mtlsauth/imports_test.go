@@ -20,7 +20,7 @@ import (
 // removed, not added here.
 var policy = map[string][]string{
 	".":                 {"mtlsauth/cli"},
-	"mtlsauth":          {"authn", "certheader", "config", "consumer", "engine", "flags", "handshake", "konglog", "luaserver", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+	"mtlsauth":          {"authn", "certheader", "config", "consumer", "engine", "flags", "handshake", "konglog", "lru", "luaserver", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 	"mtlsauth/cli":      {"mtlsauth", "mtlsauth/cli/demo", "flags", "kong"},
 	"mtlsauth/cli/demo": {"handshake", "kong", "testing/anykong", "testing/errlog", "testing/fakekong", "testing/pki"}, // not in a release
 

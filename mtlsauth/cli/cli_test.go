@@ -149,7 +149,7 @@ func TestTheOtherPluginDescribesItself(t *testing.T) {
 }
 
 func TestTheOtherPluginIsRefused(t *testing.T) {
-	for _, args := range [][]string{{"-kong-prefix", t.TempDir()}, {"lua", "-out", t.TempDir()}} {
+	for _, args := range [][]string{{"lua", "-out", t.TempDir()}} {
 		if code, stdout, stderr := run(t, "/bin/header-cert-auth", args...); code != 2 || stdout != "" || !strings.Contains(stderr, "header-cert-auth") {
 			t.Errorf("%q: exit %d, stdout %q, stderr %q", args, code, stdout, stderr)
 		}

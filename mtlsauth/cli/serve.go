@@ -41,9 +41,6 @@ func serve(c call) int {
 		stdout.Write(out)
 		return exitFine
 	}
-	if name == headerCertAuth {
-		return notThisPlugin(name, stderr)
-	}
 	// Kong runs the query command in another environment than the server, which
 	// is the one that has to be right.
 	if fromEnvironment != nil {

@@ -181,6 +181,11 @@ func (s *Settings) Concerns(name string) bool {
 		s.VerificationName != "" && sameFolded(name, s.VerificationName)
 }
 
+// Hides tells whether a header, in whichever spelling, is kept from the upstream.
+func (s *Settings) Hides(name string) bool {
+	return s.Hide && (sameFolded(name, s.Name) || s.ChainName != "" && sameFolded(name, s.ChainName))
+}
+
 // fold returns what the spellings of a header have in common: nginx's variables and CGI
 // know no difference between - and _.
 func fold(name string) string { return strings.ReplaceAll(strings.ToLower(name), "_", "-") }

@@ -60,10 +60,14 @@ var methods = map[string]method{
 	"kong.client.load_consumer":  loadConsumer,
 	"kong.client.get_ip":         answer(func(c *call) string { return c.ClientIP }),
 	"kong.client.get_port":       number(func(c *call) int { return c.ClientPort }),
-	// No address is trusted (trusted_ips is empty), so nothing is forwarded.
+	// Nothing is forwarded, whatever trusted_ips says: real_ip_header is not emulated.
 	"kong.client.get_forwarded_ip":   answer(func(c *call) string { return c.ClientIP }),
 	"kong.client.get_forwarded_port": number(func(c *call) int { return c.ClientPort }),
 	"kong.client.get_protocol":       answer(func(c *call) string { return c.Scheme }),
+
+	"kong.ip.is_trusted": withString(func(c *call, ip string) ([]byte, error) {
+		return proto.Marshal(&pb.Bool{V: c.o.Trusted != nil && c.o.Trusted(ip)})
+	}),
 
 	"kong.router.get_route":   func(c *call) ([]byte, error) { return entity(c.Route, new(pb.Route)) },
 	"kong.router.get_service": func(c *call) ([]byte, error) { return entity(c.Service, new(pb.Service)) },
@@ -72,7 +76,7 @@ var methods = map[string]method{
 // known are methods that Kong has and the fake Kong has not. To say "not found"
 // of them would be wrong, and to answer anything would be worse.
 var known = []string{
-	"kong.ip.is_trusted", "kong.log.serialize",
+	"kong.log.serialize",
 	"kong.nginx.get_tls1_version_str", "kong.nginx.req_start_time",
 	"kong.node.get_id", "kong.node.get_memory_stats",
 	"kong.request.get_http_version", "kong.request.get_query", "kong.request.get_query_arg",

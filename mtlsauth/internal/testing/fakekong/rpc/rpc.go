@@ -48,6 +48,9 @@ type Options struct {
 	// frame, any other number as a Value with that null_value. Both were seen.
 	NullValue int32
 
+	// Trusted tells whether an address is in trusted_ips; nil trusts none.
+	Trusted func(ip string) bool
+
 	Consumers Consumers     // nil has none
 	Log       *errlog.Log   // nil keeps nothing
 	Seq       *atomic.Int64 // the counter of __seq__, shared by all workers and kept over a reload; nil makes one

@@ -1,0 +1,172 @@
+package mtlsauth
+
+import (
+	"errors"
+	"strings"
+	"sync"
+
+	pdk "github.com/Kong/go-pdk"
+
+	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/certheader"
+	"mtls-auth/mtlsauth/internal/lru"
+	"mtls-auth/mtlsauth/internal/pluginserver"
+)
+
+// maxHeaders is how many lines of headers Kong hands over at most
+// (kong.request.get_headers). It does not say when there are more.
+const maxHeaders = 1000
+
+// What header-cert-auth asks, in one write. All headers, because Kong finds a single one
+// under the spelling with _ for - as well, and of several lines the first.
+var (
+	askHeaders = pluginserver.MustRecord(func(kong *pdk.PDK) error {
+		kong.Client.GetIp()
+		kong.Request.GetHeaders(maxHeaders)
+		return nil
+	})
+	askHeadersAndCredential = pluginserver.MustRecord(func(kong *pdk.PDK) error {
+		kong.Client.GetIp()
+		kong.Request.GetHeaders(maxHeaders)
+		kong.Client.GetCredential()
+		return nil
+	})
+)
+
+// fromHeaders is what a proxy handed over in the headers of a request, and the names of the
+// headers that must not reach the upstream.
+func (in instance) fromHeaders(e *pluginserver.Event) (p authn.Presented, cleared []string, err error) {
+	questions := askHeaders
+	if in.AsksCredential() {
+		questions = askHeadersAndCredential
+	}
+	replies, err := e.Ask(questions)
+	if err != nil {
+		return p, nil, err
+	}
+	address, err := stringField(replies[0], stringV)
+	if err != nil {
+		return p, nil, err
+	}
+	// The replies are gone with the next question.
+	peer, authenticated := string(address), len(replies) > 2 && len(replies[2]) > 0
+
+	settings, request := in.Header(), certheader.Request{}
+	total, err := eachHeader(replies[1], func(name, value []byte) {
+		switch {
+		case settings.Concerns(string(name)):
+			request.Lines = append(request.Lines, certheader.Line{Name: string(name), Value: string(value)})
+		case !isOurs(string(name)):
+			return
+		}
+		if !settings.Concerns(string(name)) || settings.Hides(string(name)) {
+			cleared = append(cleared, string(name))
+		}
+	})
+	if err != nil {
+		return p, nil, err
+	}
+	request.Incomplete = total >= maxHeaders
+	if settings.SecureSource && len(request.Lines) > 0 {
+		if request.Trusted, err = in.peers.trusted(e, peer); err != nil {
+			return p, nil, err
+		}
+	}
+	p = in.Presented(request, peer)
+	p.Authenticated = authenticated
+	return p, cleared, nil
+}
+
+// isOurs tells whether a header is another spelling, with _ for -, of one that an answer
+// sets: upstreams that know no difference would take it for that.
+func isOurs(name string) bool {
+	if !strings.Contains(name, "_") {
+		return false
+	}
+	name = strings.ReplaceAll(name, "_", "-")
+	for _, ours := range authn.HeaderNames() {
+		if strings.EqualFold(name, ours) {
+			return true
+		}
+	}
+	return false
+}
+
+var errNoHeaders = errors.New("reading a reply of Kong: no headers")
+
+// eachHeader calls line for each line of Kong's headers, a google.protobuf.Struct whose values
+// are strings, or lists of them where a header has several lines. Names are in lower case. It
+// returns how many lines there are; that there is none is an error, as no request is without.
+func eachHeader(reply []byte, line func(name, value []byte)) (total int, err error) {
+	err = eachContent(reply, structFields, func(entry []byte) error {
+		name, err := stringField(entry, mapKey)
+		if err != nil {
+			return err
+		}
+		value, err := stringField(entry, mapValue)
+		if err != nil {
+			return err
+		}
+		one := func(value []byte) error {
+			text, err := stringField(value, valueString)
+			total++
+			line(name, text)
+			return err
+		}
+		list, err := stringField(value, valueList)
+		if err != nil {
+			return err
+		}
+		if list == nil {
+			return one(value)
+		}
+		return eachContent(list, listValues, one)
+	})
+	if err == nil && total == 0 {
+		err = errNoHeaders
+	}
+	return total, err
+}
+
+// peers remembers which addresses are in Kong's trusted_ips, which do not change as long as
+// the worker lives whose instance has them.
+type peers struct {
+	mu    sync.Mutex
+	known *lru.Cache[string, bool]
+}
+
+// maxPeers is for proxies, and for what else may reach Kong.
+const maxPeers = 1024
+
+func newPeers() *peers { return &peers{known: lru.New[string, bool](maxPeers, 0, nil)} }
+
+// trusted asks Kong whether a TCP peer is in trusted_ips, once for each.
+func (p *peers) trusted(e *pluginserver.Event, peer string) (bool, error) {
+	if peer == "" {
+		return false, nil
+	}
+	p.mu.Lock()
+	trusted, ok := p.known.Get(peer)
+	p.mu.Unlock()
+	if ok {
+		return trusted, nil
+	}
+	calls, err := pluginserver.Record(func(kong *pdk.PDK) error {
+		_, err := kong.IP.IsTrusted(peer)
+		return err
+	})
+	if err != nil {
+		return false, err
+	}
+	replies, err := e.Ask(calls)
+	if err != nil {
+		return false, err
+	}
+	if trusted, err = boolField(replies[0], boolV); err != nil {
+		return false, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known.Put(peer, trusted, 1)
+	return trusted, nil
+}
