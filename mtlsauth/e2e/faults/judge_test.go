@@ -121,6 +121,12 @@ func (s *simulation) calm(when string) time.Duration {
 		})
 	}
 	var took time.Duration
+	var last record
+	defer func() {
+		if took > 10*time.Second {
+			s.t.Logf("%s: all was right after %v, at last %s", when, took, s.describe(last))
+		}
+	}()
 	for _, c := range s.clients {
 		for _, r := range routes {
 			for {
@@ -132,7 +138,7 @@ func (s *simulation) calm(when string) time.Duration {
 					s.t.Fatalf("%s, %v: %s", when, time.Since(began), s.describe(got))
 				}
 				time.Sleep(50 * time.Millisecond)
-				took = time.Since(began)
+				took, last = time.Since(began), got
 			}
 		}
 	}
