@@ -29,6 +29,9 @@ var policy = map[string][]string{
 	"mtlsauth/e2e":        {}, // tests alone
 	"mtlsauth/e2e/faults": {},
 
+	// How far it can be trusted: figures that anybody can make again.
+	"mtlsauth/conformance/mutants": {},
+
 	// Measures a real Kong from outside.
 	"mtlsauth/bench":      {"mtlsauth/bench/load", "kong", "testing/pki", "testing/realkong"},
 	"mtlsauth/bench/load": {},
