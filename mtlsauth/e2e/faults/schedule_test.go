@@ -25,36 +25,38 @@ const (
 )
 
 // fault is something that happens. begin returns what ends it, nil for nothing.
+// Of faults on the same folder one ends before the next begins.
 type fault struct {
 	name  string
 	kinds string
 	begin func(*simulation) func()
+	on    string
 }
 
 var faults = []fault{
-	{"the server is killed", process, func(s *simulation) func() { s.signal(syscall.SIGKILL); return nil }},
-	{"the server is asked to end", process, func(s *simulation) func() { s.signal(syscall.SIGTERM); return nil }},
+	{"the server is killed", process, func(s *simulation) func() { s.signal(syscall.SIGKILL); return nil }, ""},
+	{"the server is asked to end", process, func(s *simulation) func() { s.signal(syscall.SIGTERM); return nil }, ""},
 	{"the server is stopped", process + evident, func(s *simulation) func() {
 		pid := s.signal(syscall.SIGSTOP)
 		return func() { syscall.Kill(pid, syscall.SIGCONT) }
-	}},
-	{"the server reads all again", change, func(s *simulation) func() { s.signal(syscall.SIGHUP); return nil }},
-	{"two more servers start", process, func(s *simulation) func() { return s.twoMore() }},
+	}, ""},
+	{"the server reads all again", change, func(s *simulation) func() { s.signal(syscall.SIGHUP); return nil }, ""},
+	{"two more servers start", process, func(s *simulation) func() { return s.twoMore() }, ""},
 	{"two servers start as one is killed", process, func(s *simulation) func() {
 		s.signal(syscall.SIGKILL)
 		return s.twoMore()
-	}},
+	}, ""},
 	{"the workers are replaced", process, func(s *simulation) func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		s.must(s.kong.Reload(ctx))
 		return nil
-	}},
-	{"the socket is removed", process, func(s *simulation) func() { os.Remove(s.socket); return nil }},
+	}, ""},
+	{"the socket is removed", process, func(s *simulation) func() { os.Remove(s.socket); return nil }, ""},
 	{"the socket is a file", process, func(s *simulation) func() {
 		s.replaceSocket(func(path string) error { return os.WriteFile(path, nil, 0o600) })
 		return nil
-	}},
+	}, ""},
 	{"the socket is a dead one", process, func(s *simulation) func() {
 		s.replaceSocket(func(path string) error {
 			listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -65,7 +67,7 @@ var faults = []fault{
 			return listener.Close()
 		})
 		return nil
-	}},
+	}, ""},
 	{"the socket is another's, and full", process, func(s *simulation) func() {
 		var deaf int
 		s.replaceSocket(func(path string) (err error) {
@@ -75,7 +77,7 @@ var faults = []fault{
 			return errors.Join(syscall.Bind(deaf, &syscall.SockaddrUnix{Name: path}), syscall.Listen(deaf, 0))
 		})
 		return func() { syscall.Close(deaf) }
-	}},
+	}, ""},
 	{"frames are spoilt", process, func(s *simulation) func() {
 		how := spoils[s.random.IntN(len(spoils))]
 		if s.proxy == nil {
@@ -83,7 +85,7 @@ var faults = []fault{
 		}
 		s.proxy.spoil(how)
 		return func() { s.proxy.spoil("") }
-	}},
+	}, ""},
 	{"descriptors run out", process + evident + storage, func(s *simulation) func() {
 		pid := s.kong.Process().PID()
 		was, err := limitFiles(pid, 24)
@@ -91,27 +93,27 @@ var faults = []fault{
 			return nil // it has ended
 		}
 		return func() { _, _ = limitFiles(pid, was) }
-	}},
-	{"OCSP is in trouble", evident, func(s *simulation) func() { return s.trouble(s.a) }},
-	{"OCSP is in trouble", evident, func(s *simulation) func() { return s.trouble(s.a) }},
-	{"the CRL's host is in trouble", evident, func(s *simulation) func() { return s.trouble(s.b) }},
-	{"certificates are revoked", change, func(s *simulation) func() { s.revokeOne(); return nil }},
-	{"certificates are revoked", change, func(s *simulation) func() { s.revokeOne(); return nil }},
+	}, ""},
+	{"OCSP is in trouble", evident, func(s *simulation) func() { return s.trouble(s.a) }, ""},
+	{"OCSP is in trouble", evident, func(s *simulation) func() { return s.trouble(s.a) }, ""},
+	{"the CRL's host is in trouble", evident, func(s *simulation) func() { return s.trouble(s.b) }, ""},
+	{"certificates are revoked", change, func(s *simulation) func() { s.revokeOne(); return nil }, ""},
+	{"certificates are revoked", change, func(s *simulation) func() { s.revokeOne(); return nil }, ""},
 	{"the CRL in the folder is half written", evident, func(s *simulation) func() {
 		s.must(s.d.publish(true))
 		return func() { s.must(s.d.publish(false)) }
-	}},
+	}, "crl"},
 	{"the folder of CRLs cannot be read", evident, func(s *simulation) func() {
 		s.must(os.Rename(s.crlDir, s.crlDir+".away"))
 		s.must(os.WriteFile(s.crlDir, nil, 0o600))
 		return func() { s.must(errors.Join(os.Remove(s.crlDir), os.Rename(s.crlDir+".away", s.crlDir))) }
-	}},
-	{"what is stored is half written", storage, func(s *simulation) func() { s.truncateState(); return nil }},
+	}, "crl"},
+	{"what is stored is half written", storage, func(s *simulation) func() { s.truncateState(); return nil }, "state"},
 	{"the state folder is a file", storage, func(s *simulation) func() {
 		s.must(os.Rename(s.stateDir, fmt.Sprintf("%s.%d", s.stateDir, len(s.began))))
 		s.must(os.WriteFile(s.stateDir, nil, 0o600))
 		return func() { s.must(errors.Join(os.Remove(s.stateDir), os.Mkdir(s.stateDir, 0o700))) }
-	}},
+	}, "state"},
 	{"the disk is full", storage, func(s *simulation) func() {
 		if syscall.Mount("tmpfs", s.stateDir, "tmpfs", 0, "size=8k,mode=0700") != nil {
 			return nil // takes more privileges than these tests have
@@ -119,17 +121,17 @@ var faults = []fault{
 		unmount := func() { _ = syscall.Unmount(s.stateDir, syscall.MNT_DETACH) }
 		s.t.Cleanup(unmount)
 		return unmount
-	}},
+	}, "state"},
 	{"a CRL takes much memory", process + evident, func(s *simulation) func() {
 		large := filepath.Join(s.crlDir, "large.crl")
 		if err := os.WriteFile(large, largeCRL(), 0o600); err != nil {
 			return nil // the folder is away
 		}
 		return func() { os.Remove(large) }
-	}},
-	{"CA C is removed or added", change, func(s *simulation) func() { s.configure(func(w *world) { w.hasC = !w.hasC }); return nil }},
-	{"a consumer is removed or added", change, func(s *simulation) func() { s.configure(func(w *world) { w.consumer = !w.consumer }); return nil }},
-	{"the plugin trusts another tenant", change, func(s *simulation) func() { s.configure(func(w *world) { w.others = !w.others }); return nil }},
+	}, "crl"},
+	{"CA C is removed or added", change, func(s *simulation) func() { s.configure(func(w *world) { w.hasC = !w.hasC }); return nil }, ""},
+	{"a consumer is removed or added", change, func(s *simulation) func() { s.configure(func(w *world) { w.consumer = !w.consumer }); return nil }, ""},
+	{"the plugin trusts another tenant", change, func(s *simulation) func() { s.configure(func(w *world) { w.others = !w.others }); return nil }, ""},
 	{"a credential is another consumer's", change, func(s *simulation) func() {
 		s.configure(func(w *world) {
 			if w.mapped == "one" {
@@ -139,7 +141,7 @@ var faults = []fault{
 			}
 		})
 		return nil
-	}},
+	}, ""},
 }
 
 // schedule has faults happen, some of them at once, and ends them all.
@@ -150,11 +152,11 @@ func (s *simulation) schedule() {
 		s.mu.Lock()
 		s.began = append(s.began, event{name: f.name, kinds: f.kinds, at: time.Now()})
 		s.mu.Unlock()
-		if s.isActive(f.name) {
-			continue // that it is already is enough
+		if s.isActive(f.name, f.on) {
+			continue
 		}
 		if end := f.begin(s); end != nil {
-			s.active = append(s.active, active{f.name, end})
+			s.active = append(s.active, active{f.name, f.on, end})
 		}
 		time.Sleep(pause)
 		if len(s.active) > 0 && endFirst {
@@ -167,6 +169,7 @@ func (s *simulation) schedule() {
 		s.active[last].end()
 		s.active = s.active[:last]
 	}
+	s.must(s.d.publish(false)) // what was revoked while the folder was in trouble
 	// A server that was replaced by a reload ends later, and may hold the socket until then.
 	for began := time.Now(); len(s.servers()) != 1 && time.Since(began) < time.Minute; {
 		time.Sleep(100 * time.Millisecond)
@@ -190,13 +193,9 @@ func (s *simulation) servers() []string {
 	return pids
 }
 
-func (s *simulation) isActive(name string) bool {
-	for _, a := range s.active {
-		if a.name == name {
-			return true
-		}
-	}
-	return false
+// isActive says whether a fault of this name, or on this folder, has not ended.
+func (s *simulation) isActive(name, on string) bool {
+	return slices.ContainsFunc(s.active, func(a active) bool { return a.name == name || on != "" && a.on == on })
 }
 
 // signal sends a signal to the server that Kong has started, and returns its process id.
@@ -251,7 +250,7 @@ func (s *simulation) revokeOne() {
 	c := s.turning[n]
 	s.turning = append(s.turning[:n:n], s.turning[n+1:]...)
 	c.authority.revoke(c)
-	if c.authority.file != "" && !s.isActive("the folder of CRLs cannot be read") {
+	if c.authority.file != "" && !s.isActive("", "crl") {
 		s.must(c.authority.publish(false))
 	}
 }

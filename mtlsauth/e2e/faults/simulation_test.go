@@ -58,8 +58,8 @@ type event struct {
 }
 
 type active struct {
-	name string
-	end  func()
+	name, on string
+	end      func()
 }
 
 // record is a request and what came of it.
