@@ -6,22 +6,38 @@ import (
 	"mtls-auth/mtlsauth/internal/certificate"
 )
 
-// about returns the entries about the certificate in question, one at least. The
-// signature has to be verified before. Of entries with the key and serial number
-// of the question, and a name that may be the issuer's in another spelling, those
-// that revoke count.
-func (r *response) about(q question) ([]entry, error) {
-	var entries []entry
+var errNotAbout = refuse(OtherCertificate, "it is not about the certificate")
+
+// about returns the entries about the certificate in question. Of entries with the
+// key and serial number of the question, and a name that may be the issuer's in
+// another spelling, those that revoke count.
+func (r *response) about(q question) (entries []entry) {
 	for _, e := range r.entries {
 		match := q.asks(e.id)
 		if match == certificate.Certain || match == certificate.Possible && e.status == Revoked {
 			entries = append(entries, e)
 		}
 	}
-	if len(entries) == 0 {
-		return nil, refuse(OtherCertificate, "it is not about the certificate")
+	return entries
+}
+
+// unusable is why the response clears no certificate at an instant.
+func (r *response) unusable(now time.Time) error {
+	if r.flaw == nil && r.producedAt.After(now.Add(Skew)) {
+		return refuse(NotYetValid, "producedAt is in the future: "+r.producedAt.Format(time.RFC3339))
 	}
-	return entries, nil
+	return r.flaw
+}
+
+// lasting returns the revocation that counts whatever is wrong with it. JudgeLasting
+// says which.
+func (r *response) lasting(entries []entry, now time.Time) (entry, bool) {
+	if r.unusable(now) == nil {
+		if chosen, err := current(entries, now); err == nil {
+			return chosen, chosen.lasts(now)
+		}
+	}
+	return newest(entries, func(e *entry) bool { return e.lasts(now) })
 }
 
 // current returns the entry that counts now. Judge says which.

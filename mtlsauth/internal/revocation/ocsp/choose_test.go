@@ -75,11 +75,11 @@ func TestSeveralEntries(t *testing.T) {
 		{"good -100 -50, revoked -1 60", "revoked", "revoked"},
 		{"revoked -100 -50, good -1 60", "good", "stale"},
 		{"good -10 -5, good -60 60", "good", "stale"},
-		{"good -10 -5, revoked -60 60", "revoked", "stale"},
+		{"good -10 -5, revoked -60 60", "revoked", "revoked"},
 		{"unknown -10 -5, good -60 60", "good", "stale"},
 		{"hold -10 -5, good -60 60", "good", "stale"},
 		{"good 10 60, good -1 60", "good", "stale"},
-		{"good 10 60, revoked -1 60", "revoked", "stale"},
+		{"good 10 60, revoked -1 60", "revoked", "revoked"},
 		{"revoked 10 60, good -1 60", "not_yet_valid", "revoked"},
 		{"hold 10 60, good -1 60", "not_yet_valid", "revoked"},
 
@@ -97,6 +97,14 @@ func TestSeveralEntries(t *testing.T) {
 		{"revoked 10 60", "not_yet_valid", "revoked"},
 		{"good 10 60, good -100 -50", "not_yet_valid", "stale"},
 		{"good -61 -, good -100 -50", "stale", "stale"},
+
+		// What clears no certificate does not take a revocation back.
+		{"good 10 60, revoked -100 -50", "not_yet_valid", "revoked"},
+		{"good -10 -5, revoked -100 -50", "stale", "revoked"},
+		{"unknown -10 -5, revoked -100 -50", "stale", "revoked"},
+		{"good -10 -5, hold -100 60", "revoked", "revoked"},
+		{"good -10 -5, hold -100 -50", "stale", "stale"},
+		{"hold -10 -5, revoked -100 -50", "stale", "revoked"},
 		{"good -59 -, revoked -100 -50", "good", "stale"},
 	} {
 		entries := w.entries(t, c.entries)

@@ -64,6 +64,23 @@ func TestLasting(t *testing.T) {
 		{"critical extension of the entry", func(r *pki.OCSPResponse) {
 			r.Singles[0].Extensions = append(r.Singles[0].Extensions, extension(oidStrange, true, 5, 0))
 		}, "revoked"},
+		{"a later good entry that may be of the issuer", func(r *pki.OCSPResponse) {
+			later := pki.Single(w.client, pki.OCSPGood)
+			later.NameOf = w.otherCA // to the judge, the hash of another spelling
+			r.Singles = append(r.Singles, later)
+		}, "revoked"},
+		{"a later good entry, and a critical extension", func(r *pki.OCSPResponse) {
+			r.Singles = append(r.Singles, pki.Single(w.client, pki.OCSPGood))
+			r.Extensions = append(r.Extensions, extension(oidStrange, true, 5, 0))
+		}, "revoked"},
+		{"a later good entry with a critical extension", func(r *pki.OCSPResponse) {
+			later := pki.Single(w.client, pki.OCSPGood)
+			later.Extensions = append(later.Extensions, extension(oidStrange, true, 5, 0))
+			r.Singles = append(r.Singles, later)
+		}, "revoked"},
+		{"a later good entry", func(r *pki.OCSPResponse) {
+			r.Singles = append(r.Singles, pki.Single(w.client, pki.OCSPGood))
+		}, "stale"},
 		{"nextUpdate before thisUpdate", func(r *pki.OCSPResponse) { r.Singles[0].NextUpdate = monthAgo.Add(-time.Hour) }, "revoked"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -141,15 +141,12 @@ func judge(response []byte, issuer *certificate.Certificate, serial *big.Int, o 
 	if err != nil {
 		return Answer{}, err
 	}
-	if r.flaw != nil {
-		return Answer{}, r.flaw
-	}
-	if r.producedAt.After(o.Now.Add(Skew)) {
-		return Answer{}, refuse(NotYetValid, "producedAt is in the future: "+r.producedAt.Format(time.RFC3339))
-	}
-	entries, err := r.about(q)
-	if err != nil {
+	if err := r.unusable(o.Now); err != nil {
 		return Answer{}, err
+	}
+	entries := r.about(q)
+	if len(entries) == 0 {
+		return Answer{}, errNotAbout
 	}
 	chosen, err := current(entries, o.Now)
 	if err != nil {
@@ -162,8 +159,8 @@ func judge(response []byte, issuer *certificate.Certificate, serial *big.Int, o 
 // revocation that is final, or a certificateHold whose nextUpdate has not passed.
 // What the issuer has signed counts against a certificate though the time of the
 // response is over or has not come, or the response has a critical extension that
-// is not known. Everything else is an error, also a revocation that a later entry
-// in the response contradicts.
+// is not known. Of several revocations the latest counts, whatever else the response
+// says: what Judge refuses clears no certificate. Everything else is an error.
 //
 // The signer has to have been valid when the response was given, at the later of
 // thisUpdate and producedAt (one of a pre-produced response may be long before
@@ -174,10 +171,11 @@ func JudgeLasting(response []byte, issuer *certificate.Certificate, serial *big.
 	if err != nil {
 		return Answer{}, err
 	}
+	entries := r.about(q)
+	chosen, found := r.lasting(entries, o.Now)
 	given := r.producedAt
-	latest, found := newest(r.entries, func(e *entry) bool { return q.asks(e.id) != certificate.Different })
-	if found && latest.thisUpdate.After(given) {
-		given = latest.thisUpdate
+	if chosen.thisUpdate.After(given) {
+		given = chosen.thisUpdate
 	}
 	if given.After(o.Now) {
 		given = o.Now
@@ -186,14 +184,14 @@ func JudgeLasting(response []byte, issuer *certificate.Certificate, serial *big.
 	if err != nil {
 		return Answer{}, err
 	}
+	if len(entries) == 0 {
+		return Answer{}, errNotAbout
+	}
 	if !found {
-		return Answer{}, refuse(OtherCertificate, "it is not about the certificate")
+		return Answer{}, refuse(Stale, "only a revocation counts whatever is wrong with the response, and there is none")
 	}
-	if !latest.lasts(o.Now) {
-		return Answer{}, refuse(Stale, "only a revocation counts whatever is wrong with the response, and the status is "+latest.status.String())
+	if chosen.thisUpdate.After(o.Now.Add(Skew)) {
+		chosen.thisUpdate = o.Now
 	}
-	if latest.thisUpdate.After(o.Now.Add(Skew)) {
-		latest.thisUpdate = o.Now
-	}
-	return latest.answer(delegate), nil
+	return chosen.answer(delegate), nil
 }
