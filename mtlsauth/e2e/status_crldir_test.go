@@ -55,7 +55,7 @@ func TestCRLFolder(t *testing.T) {
 	// A later list; an earlier one beside it says nothing.
 	r.expectStatus("in use", "/strict", leaf, passes)
 	replaceList(t, lists, "c", pki.CRL{Issuer: inter, ThisUpdate: inSeconds(-60), Number: 2, Entries: pki.Revoked(leaf)})
-	r.statusBecomes("a new list ends a pass", "/strict", leaf, 401, time.Now().Add(5*time.Second))
+	r.statusBecomes("a new list ends a pass", "/strict", leaf, 401, soon())
 	r.expectStatus("on the new list", "/ignore", leaf, isRevoked, "from -crl-dir")
 	r.expectStatus("not on the new list", "/strict", other, passes)
 
@@ -65,16 +65,16 @@ func TestCRLFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	reload()
-	r.keepAsking("the list is gone", "/ignore", leaf, 401, 1500*time.Millisecond, 2*time.Second)
+	r.keepAsking("the list is gone", "/ignore", leaf, 401, time.Now().Add(1500*time.Millisecond))
 	r.expectStatus("another certificate", "/strict", inter.Client("another"), passes)
 	replaceList(t, lists, "d", pki.CRL{Issuer: inter, ThisUpdate: inSeconds(-30), Number: 3})
 	reload()
-	r.statusBecomes("a later list without it", "/strict", leaf, 200, time.Now().Add(5*time.Second))
+	r.statusBecomes("a later list without it", "/strict", leaf, 200, soon())
 
 	// A delta adds to its base, and what is broken changes nothing.
 	writeFile(t, filepath.Join(lists, "broken"), "no list")
 	replaceList(t, lists, "delta", pki.CRL{Issuer: root, ThisUpdate: inSeconds(-10), Number: 2, BaseNumber: 1, Entries: pki.Revoked(other)})
-	r.statusBecomes("on a delta", "/strict", other, 401, time.Now().Add(5*time.Second))
+	r.statusBecomes("on a delta", "/strict", other, 401, soon())
 	r.expectStatus("on a delta", "/ignore", other, isRevoked, "from -crl-dir")
 	r.expectStatus("not on a delta", "/strict", leaf, passes)
 }

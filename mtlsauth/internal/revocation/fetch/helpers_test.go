@@ -32,7 +32,7 @@ func within(t testing.TB, d time.Duration) context.Context {
 
 func soon(t testing.TB) context.Context {
 	t.Helper()
-	return within(t, 10*time.Second)
+	return within(t, late)
 }
 
 func newClient(t testing.TB, o fetch.Options) *fetch.Client {
@@ -125,7 +125,7 @@ func answering(t testing.TB, f func(net.Conn)) string {
 			}
 			running.Go(func() {
 				defer conn.Close()
-				conn.SetDeadline(time.Now().Add(20 * time.Second))
+				conn.SetDeadline(time.Now().Add(2 * late))
 				f(conn)
 			})
 		}

@@ -58,7 +58,7 @@ func TestOddFiles(t *testing.T) {
 			})
 			select {
 			case <-done:
-			case <-time.After(10 * time.Second):
+			case <-time.After(30 * time.Second):
 				t.Fatal("it hangs")
 			}
 			if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
