@@ -69,14 +69,14 @@
 //   - which answer a request gets, one without a certificate too: authn.Policy.Authenticate
 //     (authenticate.go), and authn.Decision.Answer, which has the client's sentences and the
 //     headers for the upstream
-//   - which headers of the client are dropped: in Lua mode clear_headers (handler.lua); in
+//   - which headers of the client are dropped: in Lua mode clear_headers (request.lua); in
 //     plugin-server mode an answer clears those that it does not set (calls.go), and their
 //     spellings with "_" go in internal/handshake (access.lua)
 //   - that a configuration is refused: config.Parse
 //   - how Kong is told: luaserver (decide.go), mtlsauth (calls.go), goplugin (answer.go)
 //   - how long a decision counts: authn.Decision.Left. What Kong's workers cache has the TTL
 //     of luaserver (judge in decide.go), at most MAX_TTL (verdict.lua); is_fresh
-//     (decisions.lua), another epoch and Kong's events (changed in handler.lua) end it early
+//     (decisions.lua), another epoch and Kong's events (changed in worker.lua) end it early
 //   - which of several issuers of one name is tried first: candidates in certpath (child.go);
 //     how much CPU time a validation may take: budget (search.go)
 //   - what status a certificate has: the table in revocation (finding.go); what is kept of

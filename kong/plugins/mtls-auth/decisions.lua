@@ -1,13 +1,12 @@
 -- The decisions that a worker caches, for as long as the server says.
 local base = (...):match("^(.+%.)decisions$")
-local log, lookups, server = require(base .. "log"), require(base .. "lookups"), require(base .. "server")
-local lrucache, sha256, semaphore = require "resty.lrucache", require "resty.sha256", require "ngx.semaphore"
+local digest_of, lookups, server = require(base .. "digest"), require(base .. "lookups"), require(base .. "server")
+local lrucache, semaphore = require "resty.lrucache", require "ngx.semaphore"
 
 local _M = {}
 
-local MAX_CACHED, MAX_ENTRIES = 10000, 4096 -- the latter by connection, in each of two tables
-local MAX_CHAIN = 65536 -- bytes: the server reads no more
-local MAX_LEAVES, MAX_KEPT_CHAIN = 2048, 8192 -- of the chains that are kept, 16 MiB in all
+local MAX_CACHED, MAX_ENTRIES = 10000, 4096 -- the latter by key, in each of two tables
+local ENTRY = 2048 -- bytes of a key that count as one of these entries
 local ALONE = 5 -- s for which decisions outlive the server
 local DEAD = 15 -- s without a sign of life of the request that asks
 
@@ -19,9 +18,8 @@ function _M.drop()
   kept = {
     policies = {}, -- by the plugin's configuration, which is another table when it changes
     flights = {},
-    -- By connection, and in it by configuration: nginx never gives a number twice, and
-    -- the certificate of a connection stays the same. Refusals are not here: any client
-    -- can cause them.
+    -- By the key of the evidence, and in it by configuration. Refusals are not here: any
+    -- client can cause them.
     recent = {}, older = {}, entries = 0,
   }
 end
@@ -32,21 +30,11 @@ function _M.drop_decisions()
   kept = { policies = kept.policies, lookups = kept.lookups, flights = {}, recent = {}, older = {}, entries = 0 }
 end
 
--- By SHA-256 of a leaf, the chain that came with it and passed: for connections of
--- resumed TLS sessions, which have none, when another server takes over.
-local chains = lrucache.new(MAX_LEAVES)
-
 -- Returns a cache: decisions, by digest of what was presented, or lookups. It is made
 -- when there is something to keep: much may change before there is.
 local function cache(mine, of)
   mine[of] = mine[of] or lrucache.new(MAX_CACHED)
   return mine[of]
-end
-
-local function digest_of(text)
-  local hash = sha256:new()
-  hash:update(text)
-  return hash:final()
 end
 
 local function is_fresh(d)
@@ -77,62 +65,50 @@ local function share(flights, key, make, ...)
   return share(flights, key, make, ...)
 end
 
-local function make_policy(_, mine, conf)
-  mine.policies[conf] = lookups.policy(conf)
+local function make_policy(_, mine, source, conf)
+  mine.policies[conf] = lookups.policy(source, conf)
   return mine.policies[conf]
 end
 
-local function decide(flight, mine, conf, policy, digest, leaf, chain)
+local function decide(flight, mine, source, conf, policy, digest, evidence)
   local ends = math.huge -- of the first lookup that it rests on
   local function find(wanted)
     local answer, consumers
     answer, consumers, ends = lookups.find(cache(mine, "lookups"), conf, policy, wanted)
     return answer, consumers
   end
-  local question = { policy = policy.id, leaf = leaf, chain = chain, resumed = ngx.var.ssl_session_reused or "" }
+  evidence.policy = policy.id
   local asked = ngx.now() -- cached from then on: the worker may stand still before it reads on
-  local d = server.decide(question, policy.definition, find, flight)
-  for _, line in ipairs(d.lines) do log.write(line[1], line[2]) end
-  chain = d.chain or chain
-  if chain and #chain <= MAX_KEPT_CHAIN and not d.status then chains:set(digest_of(leaf), chain) end
+  local d = server.decide(evidence, policy.definition, find, flight)
+  for _, line in ipairs(d.lines) do source.log.write(line[1], line[2]) end
+  if source.passed and not d.status then source.passed(evidence, d) end
   d.lines, d.chain = nil, nil
   d.from, d.till = asked, d.epoch == server.epoch and math.min(asked + d.ttl, ends) or asked
   if d.till > d.from then cache(mine, "decisions"):set(digest, d) end
   return d
 end
 
--- Returns what was presented: the leaf, "" for none, and what came above it, if anything.
-local function presented()
-  local leaf = ngx.var.ssl_client_raw_cert or ""
-  if leaf == "" then return leaf end
-  if ngx.var.ssl_session_reused == "r" then return leaf, (chains:get(digest_of(leaf))) end
-  local chain, err = kong.client.tls.get_full_client_certificate_chain()
-  if err then error("get_full_client_certificate_chain: " .. err, 0) end
-  if chain and #chain > MAX_CHAIN then -- whole certificates
-    chain = chain:sub(1, MAX_CHAIN):match("^.*%-%-%-%-%-END CERTIFICATE%-%-%-%-%-\n")
-  end
-  return leaf, chain
-end
-
--- Returns the decision about the request, and whether it was made for an earlier one.
-function _M.find(conf)
-  local mine, connection = kept, ngx.var.connection
-  local here = mine.recent[connection] or mine.older[connection]
+-- Returns the decision about the request, and whether it was made for an earlier one. The
+-- source has the evidence: key returns what stands for it, if anything, and read the
+-- evidence itself, as presented.lua says.
+function _M.find(source, conf)
+  local mine, key, seen = kept, source.key(conf)
+  local here = key and (mine.recent[key] or mine.older[key])
   if here and is_fresh(here[conf]) then return here[conf], true end
 
-  local leaf, chain = presented()
-  local policy = mine.policies[conf] or share(mine.flights, conf, make_policy, mine, conf)
+  local evidence, text, keep = source.read(conf, seen)
+  local policy = mine.policies[conf] or share(mine.flights, conf, make_policy, mine, source, conf)
   -- Names are those of a workspace.
-  local digest = digest_of((ngx.ctx.workspace or "") .. ":" .. policy.id .. #leaf .. ":" .. leaf .. (chain or ""))
+  local digest = digest_of((ngx.ctx.workspace or "") .. ":" .. policy.id .. text)
   local d, earlier = cache(mine, "decisions"):get(digest), true
   if not is_fresh(d) then
-    d, earlier = share(mine.flights, digest, decide, mine, conf, policy, digest, leaf, chain)
+    d, earlier = share(mine.flights, digest, decide, mine, source, conf, policy, digest, evidence)
   end
-  if d.till > d.from and leaf ~= "" and not d.status then
+  if d.till > d.from and key and keep and not d.status then
     if mine.entries >= MAX_ENTRIES then mine.older, mine.recent, mine.entries = mine.recent, {}, 0 end
-    here = mine.recent[connection] or {}
-    if not here[conf] then mine.entries = mine.entries + 1 end
-    mine.recent[connection], here[conf] = here, d
+    here = mine.recent[key] or {}
+    if not here[conf] then mine.entries = mine.entries + 1 + math.floor(#key / ENTRY) end
+    mine.recent[key], here[conf] = here, d
   end
   return d, earlier
 end

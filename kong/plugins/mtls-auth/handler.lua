@@ -1,145 +1,22 @@
--- mtls-auth: clients authenticate with a certificate. The server decides; this is the
--- plugin in Kong's worker that asks it and carries out the answer.
+-- mtls-auth: clients authenticate with a certificate in the TLS handshake. The server
+-- decides; this is the plugin in Kong's worker that asks it and carries out the answer.
 local base = (...):match("^(.+%.)handler$")
-local decisions, lookups, server = require(base .. "decisions"), require(base .. "lookups"), require(base .. "server")
-local handshake, log, process = require(base .. "handshake"), require(base .. "log"), require(base .. "process")
-local headers = require(base .. "verdict").headers
+local presented, request, worker = require(base .. "presented"), require(base .. "request"), require(base .. "worker")
+local handshake, server = require(base .. "handshake"), require(base .. "server")
 
-local Handler = { PRIORITY = 1600, VERSION = server.VERSION, certificate = handshake.certificate }
-
-local ours = {} -- headers, by name in lower case, and what they are about
-for name, about in pairs(headers) do ours[name:lower()] = about end
-
--- Whether any of them came, which is seldom: one of nginx's variables has a header in any
--- spelling, also with "_" for "-". A table of all headers would cost more than everything
--- else about a request with a cached decision.
-local function any_came(var)
-  return var.http_x_consumer_id or var.http_x_consumer_custom_id or var.http_x_consumer_username
-    or var.http_x_credential_identifier or var.http_x_anonymous_consumer
-    or var.http_x_client_cert_dn or var.http_x_client_cert_san
-end
-
--- Drops what came in as one of the plugin's headers, also with "_" for "-", which many
--- upstreams read as the same. With keep, those of an earlier plugin's consumer stay.
-local function clear_headers(keep)
-  if not any_came(ngx.var) then return end
-  for sent in pairs(ngx.req.get_headers(0)) do -- all there are, in lower case
-    local about = ours[sent:gsub("_", "-")]
-    if about and not (keep and about == "consumer" and not sent:find("_", 1, true)) then ngx.req.clear_header(sent) end
-  end
-end
-
--- Kong drops the headers that the client's Connection header names, after all plugins.
--- The plugin's own are taken out of it: without X-Anonymous-Consumer, say, an upstream
--- would see an authenticated consumer.
-local function guard_headers()
-  -- Before 3.8 Kong reads the variable, which has the value of when it was read first.
-  local variable = (kong.version_num or math.huge) >= 3008000
-  local connection = variable and ngx.var.http_connection or not variable and ngx.req.get_headers(0).connection
-  if type(connection) == "table" then connection = table.concat(connection, ",") end
-  if not connection or not connection:lower():find("x[-_]") then return end
-  local left = {}
-  for token in connection:gmatch("[^,%s]+") do
-    if not ours[token:lower():gsub("_", "-")] then left[#left + 1] = token end
-  end
-  ngx.req.set_header("Connection", left[1] and table.concat(left, ", ") or "keep-alive")
-  ngx.ctx.cached_request_headers = nil -- where Kong 3.9 reads it
-end
-
--- Kong's ngx.req.set_header also makes the worker forget, for good, that it keeps a
--- header's variable by index: needed once for each name, and dearer than the rest.
-local set_header, forgotten = require("resty.core.request").set_req_header or ngx.req.set_header, {}
-
-local function set_headers(list)
-  for i = 1, #list do
-    local name, value = list[i][1], list[i][2]
-    if not forgotten[name] then
-      ngx.req.set_header(name, nil)
-      forgotten[name] = true
-    end
-    if value ~= "" then set_header(name, value, true) end
-  end
-end
-
--- What Kong's log serializer tells of the decision, under mtls_auth. A copy, since other
--- plugins may add to it.
-local function record(of)
-  kong.log.set_serialize_value("mtls_auth", {
-    reason = of.reason, subject = of.subject, issuer = of.issuer, serial = of.serial, fingerprint = of.fingerprint,
-    not_after = of.not_after, ca_certificate = of.ca_certificate, consumer = of.consumer,
-  })
-end
-
--- Returns the status and message that end the request, nothing when it may go on.
-local function authenticate(conf)
-  guard_headers()
-  if conf.anonymous and kong.client.get_credential() then -- logical OR: it goes on as it is
-    log.write("debug", log.line("reason", "passed"))
-    record({ reason = "passed" })
-    return clear_headers(true)
-  end
-  local d, earlier = decisions.find(conf)
-  if earlier and d.again then log.write(d.again[1], d.again[2], d.reason) end
-  ngx.ctx.CLIENT_VERIFY_OVERRIDE = d.verify -- for Kong's log serializer
-  record(d.record)
-  if d.status then return d.status, d.message end
-  clear_headers()
-  set_headers(d.headers)
-  kong.client.authenticate(d.consumer, d.credential)
-  if d.groups then kong.ctx.shared.authenticated_groups = { unpack(d.groups) } end
-end
-
--- Fails closed: an error on the way is never a pass, also with anonymous.
-function Handler:access(conf)
-  local ok, status, message = pcall(authenticate, conf)
-  if not ok then
-    log.write("err", log.line("reason", "internal", "error", status), "internal")
-    ngx.ctx.CLIENT_VERIFY_OVERRIDE = "FAILED:internal"
-    record({ reason = "internal" })
-    status, message = 500, "An unexpected error occurred"
-  end
-  if not status then return end
-  if (ngx.var.content_type or ""):find("^application/grpc") and ngx.req.http_version() == 2 then
-    -- Kong adds grpc-status.
-    return kong.response.exit(status, nil, { ["Content-Type"] = "application/grpc", ["grpc-message"] = message })
-  end
-  return kong.response.exit(status, { message = message })
-end
-
-local configured = false -- Kong has called configure, as it does since 3.5
+local Handler = {
+  PRIORITY = 1600, VERSION = server.VERSION, certificate = handshake.certificate, access = request.phase(presented),
+}
 
 -- Called with all configurations, at first and when they have changed.
 function Handler:configure(configs)
-  if ngx.config.subsystem ~= "http" then return end
-  configured = true
-  decisions.drop()
-  lookups.find_doubled(decisions.drop)
-  handshake.configure(configs or {})
-end
-
-local DECIDE = { consumers = true, mtls_auth_credentials = true, ca_certificates = true, plugins_iterator = true }
-local ASK = { router = true, plugins_iterator = true, ca_certificates = true }
-
--- Kong has changed what this key of its caches stands for; without one, everything.
-local function changed(key)
-  local of = type(key) == "string" and key:match("^[^:]+")
-  if not of or DECIDE[of] then decisions.drop() end
-  if not of and not configured then lookups.find_doubled(decisions.drop) end
-  if not of or ASK[of] then handshake.later() end
+  if worker.configure() then handshake.configure(configs or {}) end
 end
 
 function Handler:init_worker()
-  if ngx.config.subsystem ~= "http" or kong.configuration.role == "control_plane" then return end
+  if not worker.runs() then return end
   handshake.install()
-  changed()
-  process.keep()
-  server.watch(decisions.drop_decisions)
-  -- All workers of all nodes are told, wherever the change was made.
-  for _, event in ipairs({ "invalidations:kong_db_cache", "invalidations:kong_core_db_cache",
-    "purge:kong_db_cache", "purge:kong_core_db_cache" }) do
-    kong.worker_events.register(changed, "mlcache", "mlcache:" .. event)
-  end
-  kong.worker_events.register(function() changed() end, "declarative", "reconfigure")
+  worker.start(handshake.later)
 end
 
 return Handler

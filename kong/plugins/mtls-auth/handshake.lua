@@ -4,7 +4,8 @@
 local base, plugin = (...):match("^(.-([^.]+)%.)handshake$")
 local log, lookups, server = require(base .. "log"), require(base .. "lookups"), require(base .. "server")
 local resume = require(base .. "resume")
-local ssl, sha256 = require "ngx.ssl", require "resty.sha256"
+local digest_of = require(base .. "digest")
+local ssl = require "ngx.ssl"
 
 local _M = {}
 
@@ -99,12 +100,6 @@ end
 function _M.configure(all)
   configs = all
   build()
-end
-
-local function digest_of(text)
-  local hash = sha256:new()
-  hash:update(text)
-  return hash:final()
 end
 
 -- Returns what clients with this server name are asked for, if they are: chain, the CA

@@ -2,9 +2,10 @@
 -- database. Results are kept for cache_ttl, absence too, failures never: not in
 -- kong.cache, where one that was read before a change can stay after it.
 local cjson = require("cjson.safe").new()
-local sha256, to_hex = require "resty.sha256", require("resty.string").to_hex
+local to_hex = require("resty.string").to_hex
 
-local log = require((...):gsub("lookups$", "log"))
+local base = (...):match("^(.+%.)lookups$")
+local digest_of, log = require(base .. "digest"), require(base .. "log")
 
 local _M = {}
 
@@ -13,23 +14,30 @@ local ADDED = { route_id = true, service_id = true, consumer_id = true, plugin_i
 
 local function list() return setmetatable({}, cjson.array_mt) end
 
+-- The plugins' entities, which are there where Kong runs the plugin under its own name.
+local ENTITIES = { "mtls_auth_credentials", "header_cert_auth_credentials" }
+local function none() return function() end end
+
 -- Credentials that are there twice, by Kong's key for them; nil while they are looked for.
 local doubled, walks = {}, 0
 local MAX_WALK = 1.8 -- s that a request waits for the end of it: the server waits for 2
 local RETRY = 1 -- s until a walk that failed is made again
 
 -- Returns credentials that are there twice; nil when a later walk has begun.
-local function walk(credentials, mine)
+local function walk(mine)
   local seen, found, n = {}, {}, 0
-  for row, err in credentials:each() do
-    if mine ~= walks then return nil end
-    if err then error(err, 0) end
-    local key = credentials:cache_key(row)
-    if seen[key] then
-      log.write("err", log.line("error", "credential twice, for subject_name " .. row.subject_name))
+  for _, entity in ipairs(ENTITIES) do
+    local credentials = kong.db[entity]
+    for row, err in (credentials and credentials.each or none)(credentials) do
+      if mine ~= walks then return nil end
+      if err then error(err, 0) end
+      local key = credentials:cache_key(row)
+      if seen[key] then
+        log.write("err", log.line("error", "credential twice, for subject_name " .. row.subject_name))
+      end
+      seen[key], found[key], n = true, seen[key], n + 1
+      if n % 1000 == 0 then ngx.sleep(0) end
     end
-    seen[key], found[key], n = true, seen[key], n + 1
-    if n % 1000 == 0 then ngx.sleep(0) end
   end
   return found
 end
@@ -37,12 +45,11 @@ end
 -- Without a database Kong takes credentials with ids of their own for one subject_name
 -- and CA certificate: which of them is found would be chance. So neither counts.
 function _M.find_doubled(drop)
-  local credentials = kong.db.mtls_auth_credentials
-  if not credentials or kong.configuration.database ~= "off" then return end
+  if kong.configuration.database ~= "off" then return end
   walks, doubled = walks + 1, nil
   local mine = walks
   assert(ngx.timer.at(0, function()
-    local ok, found = pcall(walk, credentials, mine)
+    local ok, found = pcall(walk, mine)
     if mine ~= walks then return end -- a later walk knows more
     if not ok then
       log.write("err", log.line("error", "reading credentials: " .. tostring(found)))
@@ -77,8 +84,8 @@ local function select(dao, id)
 end
 
 -- A value is only what it is asked by: a name that is written like an id is a name.
-local function load(by, value, ca)
-  local consumers, credentials = kong.db.consumers, kong.db.mtls_auth_credentials
+local function load(entity, by, value, ca)
+  local consumers, credentials = kong.db.consumers, kong.db[entity]
   if by == "id" then return select(consumers, value) end
   if by ~= "credential" then return consumers["select_by_" .. by](consumers, value) end
   local key = credentials and credentials:cache_key(value, ca)
@@ -90,11 +97,11 @@ end
 -- Returns a row, if there is one, and until when that counts; raises what failed.
 local function read(cache, conf, policy, by, value, ca)
   ca, value = policy.written[ca] or ca, by == "id" and policy.written[value] or value
-  local key = table.concat({ ngx.ctx.workspace or "", by, ca or "", value }, ":")
+  local key = table.concat({ ngx.ctx.workspace or "", by == "credential" and policy.entity or by, ca or "", value }, ":")
   local ttl, now = conf.cache_ttl or 60, ngx.now()
   local entry = cache:get(key)
   if not entry or now < entry.at or now >= entry.at + ttl then
-    local row, err = load(by, value, ca)
+    local row, err = load(policy.entity, by, value, ca)
     if err then error(by .. " " .. value .. ": " .. err, 0) end
     entry = { row = row, at = now }
     if ttl > 0 then cache:set(key, entry) end
@@ -147,8 +154,9 @@ end
 
 -- The policy of a configuration: its definition, for the server, the SHA-256 of that,
 -- and ids as they are written, by the same in small letters. In order and without what
--- Kong has added, so that workers mostly have the same.
-function _M.policy(conf)
+-- Kong has added, so that workers mostly have the same. The source says which plugin it is
+-- for, and which entity has its credentials.
+function _M.policy(source, conf)
   local cas, config, written = {}, {}, {}
   local function note(id) if id then written[id:lower()] = id end end
   note(conf.anonymous)
@@ -166,10 +174,9 @@ function _M.policy(conf)
     end
   end
   table.sort(config)
-  local form, hash = '{"ca_certificates":[%s],"config":{%s}}', sha256:new()
-  local definition = form:format(table.concat(cas, ","), table.concat(config, ","))
-  hash:update(definition)
-  return { id = to_hex(hash:final()), definition = definition, written = written }
+  local definition = ('{"ca_certificates":[%s],"config":{%s},"plugin":%s}')
+    :format(table.concat(cas, ","), table.concat(config, ","), cjson.encode(source.plugin))
+  return { id = to_hex(digest_of(definition)), definition = definition, written = written, entity = source.entity }
 end
 
 return _M

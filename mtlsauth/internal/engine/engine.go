@@ -40,6 +40,7 @@ type Engine struct {
 	policies map[[sha256.Size]byte]*Policy // that Start made, by their content
 	sets     map[[sha256.Size]byte]*caSet  // that StartWith was given, by their content
 	warned   map[string]bool               // what was warned of
+	logs     map[string]*konglog.Log       // of the plugins that StartWith was given, by name
 
 	replaced atomic.Uint64 // status.checker.Replaced, as EvidenceChanged saw it
 }
@@ -57,6 +58,7 @@ func newEngine(log *konglog.Log, memory int64, store *kongdata.Store) *Engine {
 		consumers: consumer.NewShared(store),
 		policies:  make(map[[sha256.Size]byte]*Policy),
 		sets:      make(map[[sha256.Size]byte]*caSet),
+		logs:      make(map[string]*konglog.Log),
 		warned:    make(map[string]bool),
 
 		sourcesUsed: func() {},

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/flags"
 	"mtls-auth/mtlsauth/internal/konglog"
 )
@@ -21,7 +20,7 @@ func TestWhatIsPrintedInLuaMode(t *testing.T) {
 		}
 		e.Background().Error("a fault")
 		r := new(listening)
-		e.StartWith(config.MTLSAuth, []byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]}`), nil).Refused(r)
+		e.StartWith("mtls-auth", []byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]}`), nil).Refused(r)
 		got := slices.ContainsFunc(r.lines, func(l konglog.Line) bool { return strings.Contains(l.Text, "a fault") })
 		if got == lua {
 			t.Errorf("lua %v: the request's lines are %q", lua, r.lines)
@@ -41,7 +40,7 @@ func TestNoSourceIsSaidWhenOneIsNeeded(t *testing.T) {
 		t.Fatal(err)
 	}
 	configured := []byte(`{"ca_certificates":["6f1c1a5e-1a5e-4c1a-9a5e-6f1c1a5e4c1a"]}`)
-	e.StartWith(config.MTLSAuth, configured, nil)
+	e.StartWith("mtls-auth", configured, nil)
 	if out.Len() > 0 {
 		t.Errorf("before: %s", &out)
 	}

@@ -19,6 +19,7 @@ import (
 // for equal ones.
 type Policy struct {
 	engine *Engine
+	log    *konglog.Log    // of the plugin that it is of
 	policy *authn.Policy   // nil when the configuration was refused
 	denied *authn.Decision // the decision about every request, when it was
 	mapped bool            // by credentials of the sources
@@ -64,12 +65,13 @@ func (e *Engine) Start(text []byte) *Policy {
 	return p
 }
 
-// StartWith makes a policy of a plugin's configuration and of the CA certificates that came with
-// it from Kong's own database, as [Engine.Start] does. What it decides by a consumer is
-// not cached here: its caller caches decisions, and asks again only after a change. It
-// needs no source, and is told nothing of their faults.
-func (e *Engine) StartWith(plugin config.Plugin, text []byte, entities []kongdata.Entity) *Policy {
-	c, err := e.parse(plugin, text)
+// StartWith makes a policy of a configuration of the plugin of this name, and of the CA
+// certificates that came with it from Kong's own database, as [Engine.Start] does. What it
+// decides by a consumer is not cached here: its caller caches decisions, and asks again only
+// after a change. It needs no source, and is told nothing of their faults.
+func (e *Engine) StartWith(plugin string, text []byte, entities []kongdata.Entity) *Policy {
+	c, err := e.parse(config.PluginOf(plugin), text)
+	log := e.logOf(plugin)
 	var p *Policy
 	if err != nil {
 		p = e.Refuse(err)
@@ -81,8 +83,20 @@ func (e *Engine) StartWith(plugin config.Plugin, text []byte, entities []kongdat
 		p = e.policyOf(c, authn.Options{CAs: set, CAIDs: set.IDs()}, nil)
 		p.users, p.release = 1, release
 	}
-	p.faults = []*konglog.Faults{e.log.Background}
+	p.log, p.faults = log, []*konglog.Faults{e.log.Background}
 	return p
+}
+
+// logOf returns the log of the plugin of this name.
+func (e *Engine) logOf(plugin string) *konglog.Log {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	log := e.logs[plugin]
+	if log == nil {
+		log = e.log.As(plugin)
+		e.logs[plugin] = log
+	}
+	return log
 }
 
 // Refuse makes a policy that refuses every request with 500, for a configuration that
@@ -91,7 +105,7 @@ func (e *Engine) Refuse(err error) *Policy {
 	for _, one := range each(err) {
 		e.log.Background.Error("configuration refused, its requests get 500", "error", one)
 	}
-	return &Policy{engine: e, denied: authn.Deny(authn.BadConfig, err), faults: e.log.Faults()}
+	return &Policy{engine: e, log: e.log, denied: authn.Deny(authn.BadConfig, err), faults: e.log.Faults()}
 }
 
 func (e *Engine) parse(plugin config.Plugin, text []byte) (config.Config, error) {
@@ -121,7 +135,7 @@ func (e *Engine) policyOf(c config.Config, o authn.Options, credentials authn.Cr
 		o.Consumers = &consumers
 	}
 	return &Policy{
-		engine: e, policy: authn.NewPolicy(o),
+		engine: e, log: e.log, policy: authn.NewPolicy(o),
 		mapped: o.Consumers != nil && credentials != nil,
 		header: c.Header(),
 		faults: e.log.Faults(),
@@ -182,7 +196,7 @@ func (p *Policy) Refused(r Request) *authn.Decision {
 		write(r, p.engine.log.Due(r.Time(), p.faults...))
 	}
 	if p.denied != nil {
-		write(r, p.engine.log.Decision(p.denied, konglog.Context{}, r.Time()))
+		write(r, p.log.Decision(p.denied, konglog.Context{}, r.Time()))
 	}
 	return p.denied
 }
@@ -206,12 +220,12 @@ func (p *Policy) Decide(ctx context.Context, r interface {
 // DecideBy is Decide with consumers from a directory of the caller's.
 func (p *Policy) DecideBy(ctx context.Context, r Request, dir consumer.Directory, presented authn.Presented) *authn.Decision {
 	d := p.policy.Authenticate(ctx, presented, dir, r.Time())
-	write(r, p.engine.log.Decision(d, p.about(r, presented), r.Time()))
+	write(r, p.log.Decision(d, p.about(r, presented), r.Time()))
 	return d
 }
 
 // Again is the line for each further use of a decision that its caller caches; false for
 // none.
 func (p *Policy) Again(r Request, d *authn.Decision, presented authn.Presented) (konglog.Line, bool) {
-	return p.engine.log.Again(d, p.about(r, presented))
+	return p.log.Again(d, p.about(r, presented))
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/konglog"
 	"mtls-auth/mtlsauth/internal/testing/pki"
@@ -30,8 +29,8 @@ func TestStartWith(t *testing.T) {
 		return []byte(`{"ca_certificates":["` + someID + `"],"skip_consumer_lookup":true,"revocation_check_mode":"SKIP"` + more + `}`)
 	}
 	cas := []kongdata.Entity{{ID: someID, Cert: root.PEM()}}
-	one, partial := e.StartWith(config.MTLSAuth, configured(``), cas), e.StartWith(config.MTLSAuth, configured(`,"allow_partial_chain":true`), cas)
-	replaced := e.StartWith(config.MTLSAuth, configured(``), []kongdata.Entity{{ID: someID, Cert: pki.NewCA("another").PEM()}})
+	one, partial := e.StartWith("mtls-auth", configured(``), cas), e.StartWith("mtls-auth", configured(`,"allow_partial_chain":true`), cas)
+	replaced := e.StartWith("mtls-auth", configured(``), []kongdata.Entity{{ID: someID, Cert: pki.NewCA("another").PEM()}})
 	if len(e.sets) != 2 || len(e.policies) != 0 {
 		t.Errorf("%d sets of CA certificates and %d policies, want 2 and none", len(e.sets), len(e.policies))
 	}
@@ -63,7 +62,7 @@ func TestFaultsOfSources(t *testing.T) {
 		told  bool
 	}{
 		"with sources":    {func(e *Engine) *Policy { return e.Start([]byte(`{}`)) }, true},
-		"without sources": {func(e *Engine) *Policy { return e.StartWith(config.MTLSAuth, []byte(`{}`), nil) }, false},
+		"without sources": {func(e *Engine) *Policy { return e.StartWith("mtls-auth", []byte(`{}`), nil) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newTestEngine()
@@ -86,7 +85,7 @@ func TestAgain(t *testing.T) {
 	for level, want := range map[slog.Level]bool{slog.LevelInfo: false, slog.LevelDebug: true} {
 		e := newTestEngine()
 		e.log = konglog.New("mtls-auth", level, slog.NewTextHandler(io.Discard, nil))
-		p := e.StartWith(config.MTLSAuth, []byte(`{"ca_certificates":["`+someID+`"]}`), nil)
+		p := e.StartWith("mtls-auth", []byte(`{"ca_certificates":["`+someID+`"]}`), nil)
 		line, ok := p.Again(new(listening), &authn.Decision{Reason: authn.Passed}, authn.Presented{})
 		if ok != want || ok && line.Text != `[mtls-auth] reason="passed" chain="false" resumed="false"` {
 			t.Errorf("at %v: got %v, %+v", level, ok, line)

@@ -62,6 +62,12 @@ func New(name string, level slog.Level, printed slog.Handler) *Log {
 	return &Log{name: name, level: level, Background: newFaults(printed, level), Sources: newFaults(printed, level)}
 }
 
+// As returns a log for another plugin of the same process, with lines and sums of its own
+// and the same faults.
+func (l *Log) As(name string) *Log {
+	return &Log{name: name, level: l.level, Background: l.Background, Sources: l.Sources}
+}
+
 // Faults are both.
 func (l *Log) Faults() []*Faults { return []*Faults{l.Background, l.Sources} }
 

@@ -17,7 +17,7 @@
 //	watch ─▶ ◀─ epoch          when cached decisions have to be dropped; where Kong listens
 //	ping ─▶ ◀─                 versions and counters
 //
-// A policy's id is the SHA-256 of its definition: the plugin's configuration and
+// A policy's id is the SHA-256 of its definition: the plugin's name, its configuration and
 // the CA certificates that Kong's database has for it. So a changed configuration or CA
 // certificate makes another policy, in every worker.
 //

@@ -121,14 +121,14 @@ func TestHeadersOfTheLuaPlugin(t *testing.T) {
 		}
 		return string(text)
 	}
-	known, looked := read("verdict.lua"), read("handler.lua")
+	known, looked := read("verdict.lua"), read("request.lua")
 	for _, name := range authn.HeaderNames() {
 		variable := "var.http_" + strings.ReplaceAll(strings.ToLower(name), "-", "_")
 		if !strings.Contains(known, `["`+name+`"] = "`) || !strings.Contains(looked, variable) {
-			t.Errorf("%s is missing in verdict.lua, or %s in handler.lua", name, variable)
+			t.Errorf("%s is missing in verdict.lua, or %s in request.lua", name, variable)
 		}
 	}
 	if got, want := strings.Count(looked, "var.http_x_"), len(authn.HeaderNames()); got != want {
-		t.Errorf("handler.lua looks at %d headers, want %d", got, want)
+		t.Errorf("request.lua looks at %d headers, want %d", got, want)
 	}
 }

@@ -37,7 +37,8 @@ type definitionFollows struct {
 
 // definition is a policy as a worker knows it.
 type definition struct {
-	Plugin         string          `json:"plugin"` // the plugin's name; "" for mtls-auth
+	// Plugin is the name of the plugin that the configuration is of, as it is installed.
+	Plugin         string          `json:"plugin"`
 	Config         json.RawMessage `json:"config"`
 	CACertificates []struct {
 		ID   string `json:"id"`

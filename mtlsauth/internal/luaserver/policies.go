@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"sync"
 
-	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/lru"
@@ -79,12 +78,15 @@ func (p *policies) add(id, text string) (*engine.Policy, error) {
 	if err := json.Unmarshal([]byte(text), &def); err != nil {
 		return nil, fmt.Errorf("reading a definition: %w", err)
 	}
+	if def.Plugin == "" {
+		return nil, errors.New("reading a definition: it names no plugin")
+	}
 	entities := make([]kongdata.Entity, len(def.CACertificates))
 	for i, ca := range def.CACertificates {
 		entities[i] = kongdata.Entity{ID: ca.ID, Cert: ca.Cert}
 	}
 	// Not under the lock: certificates take a while to read.
-	made := p.engine.StartWith(config.PluginOf(def.Plugin), def.Config, entities)
+	made := p.engine.StartWith(def.Plugin, def.Config, entities)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cache.Put(id, made, int64(len(text)))

@@ -112,7 +112,7 @@ func policyOf(more string, cas ...string) (id, text string) {
 		cert, _ := json.Marshal(pem)
 		entities = append(entities, `{"id":"`+id+`","cert":`+string(cert)+`}`)
 	}
-	text = `{"config":` + config + `,"ca_certificates":[` + strings.Join(entities, ",") + `]}`
+	text = `{"config":` + config + `,"ca_certificates":[` + strings.Join(entities, ",") + `],"plugin":"mtls-auth"}`
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:]), text
 }
