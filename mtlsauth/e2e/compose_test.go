@@ -55,6 +55,9 @@ func TestCompose(t *testing.T) {
 		if m == luaMode && chosenMode(t) != luaMode {
 			continue
 		}
+		if m == pluginServerMode && os.Getenv(realkong.Variable) != "" && !realKongSince(t, 3, 8) {
+			continue // without the guard requests pass there while the server starts
+		}
 		entrypoint := service.Services["certificates"].Entrypoint
 		if len(entrypoint) < 6 || entrypoint[1] != "/certificates.sh" {
 			t.Fatalf("certificates is started by %q", entrypoint)

@@ -197,11 +197,18 @@ func (r *rig) since(major, minor int) bool {
 	if _, ok := r.kong.(real); !ok {
 		return false
 	}
+	return realKongSince(r.t, major, minor)
+}
+
+// realKongSince tells whether the real Kong that the environment names is of this version
+// or a later one.
+func realKongSince(t testing.TB, major, minor int) bool {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	version, err := realkong.Version(ctx, os.Getenv(realkong.Variable))
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	var gotMajor, gotMinor int
 	fmt.Sscanf(version, "%d.%d", &gotMajor, &gotMinor)

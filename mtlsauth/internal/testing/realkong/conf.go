@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -121,17 +122,27 @@ func (ports) url(scheme string, port int) string {
 	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, port)
 }
 
+// Below the ports that Linux gives to connections (ip_local_port_range): in between another
+// process's connection would take one.
+const lowestPort, highestPort = 10000, 32767
+
 // freePorts finds ports at which nothing listens. Another process may take one
-// before Kong does; then Kong does not start, and says why.
+// before Kong does; then Kong does not start.
 func freePorts() (ports, error) {
 	var p ports
 	for _, port := range []*int{&p.plain, &p.tls, &p.admin} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		var l net.Listener
+		var err error
+		for range 100 {
+			*port = lowestPort + rand.IntN(highestPort-lowestPort+1)
+			if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", *port)); err == nil {
+				break
+			}
+		}
 		if err != nil {
 			return p, fmt.Errorf("finding a free port: %w", err)
 		}
 		defer l.Close() // all are held until all are found
-		*port = l.Addr().(*net.TCPAddr).Port
 	}
 	return p, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,5 +82,38 @@ if [ "$2" = "$FAILS" ]; then echo "it fails"; exit 1; fi
 			t.Errorf("first %v: kong was run with\n%s\nwant\n%s", test.first, got, test.want)
 		}
 		os.Remove(calls)
+	}
+}
+
+// Another process may take a port in between: then others are tried, a few times.
+func TestAPortThatIsTaken(t *testing.T) {
+	dir := t.TempDir()
+	command, seen := filepath.Join(dir, "kong"), filepath.Join(dir, "seen")
+	script := `#!/bin/sh
+grep ^proxy_listen "$3" >>` + seen + `
+[ $(wc -l <` + seen + `) -gt "$TAKEN" ] || { echo "bind() failed (98: Address already in use)"; exit 1; }
+`
+	if err := os.WriteFile(command, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		taken string
+		want  int
+		fails bool
+	}{{"0", 1, false}, {"2", 3, false}, {"9", 4, true}} {
+		t.Run(test.taken, func(t *testing.T) {
+			t.Setenv("TAKEN", test.taken)
+			k, err := Start(context.Background(), Options{Command: command, Options: anykong.Options{Prefix: filepath.Join(t.TempDir(), "kong")}})
+			if k != nil {
+				k.Close()
+			}
+			text, _ := os.ReadFile(seen)
+			os.Remove(seen)
+			lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+			different := slices.Compact(slices.Clone(lines))
+			if (err != nil) != test.fails || len(lines) != test.want || len(different) != test.want {
+				t.Errorf("ended with %v after %q", err, lines)
+			}
+		})
 	}
 }

@@ -92,22 +92,28 @@ func Start(ctx context.Context, o Options) (*Kong, error) {
 	}
 	k := &Kong{opts: o, conf: filepath.Join(beside, "kong.conf"), config: filepath.Join(beside, "kong.json")}
 	k.files = files{errors: filepath.Join(prefix, "logs", "error.log"), access: filepath.Join(beside, "access.json")}
-	if k.ports, err = freePorts(); err != nil {
-		return nil, err
-	}
 	if k.root, err = writeCertificate(beside); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(k.conf, []byte(k.settings(beside)), 0o644); err != nil {
 		return nil, err
 	}
 	if err := k.write(o.Config); err != nil {
 		return nil, err
 	}
-	if err := k.prepareDatabase(ctx); err != nil {
-		return nil, err
+	for left := 3; ; left-- {
+		if k.ports, err = freePorts(); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(k.conf, []byte(k.settings(beside)), 0o644); err != nil {
+			return nil, err
+		}
+		if err := k.prepareDatabase(ctx); err != nil {
+			return nil, err
+		}
+		err = k.run(ctx, "start", "-c", k.conf, "-p", prefix)
+		if err == nil || left == 0 || !strings.Contains(err.Error(), portTaken) {
+			break
+		}
 	}
-	if err := k.run(ctx, "start", "-c", k.conf, "-p", prefix); err != nil {
+	if err != nil {
 		err = errors.Join(err, k.files.tail(20))
 		if _, e := k.master(); e == nil {
 			k.Close() // it was begun, and must not stay
@@ -116,6 +122,9 @@ func Start(ctx context.Context, o Options) (*Kong, error) {
 	}
 	return k, nil
 }
+
+// portTaken is what kong start says where another process listens at one of its ports.
+const portTaken = "Address already in use"
 
 // write puts a configuration where Kong reads it at its start.
 func (k *Kong) write(config []byte) error {
