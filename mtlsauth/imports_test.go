@@ -21,7 +21,7 @@ import (
 var policy = map[string][]string{
 	".":                 {"mtlsauth/cli"},
 	"mtlsauth":          {"authn", "certheader", "config", "consumer", "engine", "flags", "handshake", "konglog", "lru", "luaserver", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
-	"mtlsauth/cli":      {"mtlsauth", "mtlsauth/cli/demo", "flags", "kong"},
+	"mtlsauth/cli":      {"mtlsauth", "mtlsauth/cli/demo", "filewatch", "flags", "kong", "kongdata", "verify"},
 	"mtlsauth/cli/demo": {"handshake", "kong", "testing/anykong", "testing/errlog", "testing/fakekong", "testing/pki"}, // not in a release
 
 	"kong": {}, // the Lua plugin's files
@@ -45,6 +45,9 @@ var policy = map[string][]string{
 	// go-pluginserver mode: a module of its own, with another go-pdk.
 	"mtlsauth/goplugin":       {"authn", "config", "consumer", "engine", "flags", "handshake", "konglog", "github.com/Kong/go-pdk"},
 	"mtlsauth/goplugin/query": {"config"},
+
+	// Explains a decision of the engine.
+	"verify": {"authn", "certificate", "certpath", "config", "consumer", "engine", "flags", "kongdata", "konglog", "revocation"},
 
 	// The plugin in every mode: a policy for each configuration, and what runs in
 	// the background; the configuration in Kong's words; lines for Kong's log.

@@ -1,11 +1,15 @@
 package e2e
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"mtls-auth/mtlsauth/cli"
 )
 
 // judgeByFolder has a process of the program judge what a client sends, as PEM,
@@ -38,10 +42,34 @@ func judgeByFolder(t *testing.T, anchor string, crls map[string]string, leaf, ch
 	reason, refused := strings.CutPrefix(verdict, "FAILED:")
 	switch {
 	case got.Exit == nil && verdict == "SUCCESS":
-		return "passed"
+		reason = "passed"
+		fallthrough
 	case got.Exit != nil && got.Exit.Status == 401 && refused:
+		if explained := explainByFolder(t, anchor, crlDir, leaf, chain); explained != reason {
+			t.Errorf("the server says %s, verify %s", reason, explained)
+		}
 		return reason
 	}
 	t.Fatalf("neither a pass nor a 401: %+v, %q", got.Exit, verdict)
 	return ""
+}
+
+// explainByFolder is judgeByFolder by the command verify: the same reason.
+func explainByFolder(t *testing.T, anchor, crlDir, leaf, chain string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"ca.pem": anchor, "leaf.pem": leaf, "chain.pem": chain} {
+		writeFile(t, filepath.Join(dir, name), text)
+	}
+	config := `{"_format_version": "3.0", "ca_certificates": [{"id": "` + idA + `", "cert": ` + strconv.Quote(anchor) + `}],
+		"plugins": [{"name": "mtls-auth", "config": {"ca_certificates": ["` + idA + `"], "skip_consumer_lookup": true, "revocation_check_mode": "STRICT"}}]}`
+	writeFile(t, filepath.Join(dir, "kong.json"), config)
+	var out, wrong strings.Builder
+	code := cli.Run([]string{"mtls-auth", "verify", "-json", "-cert", filepath.Join(dir, "leaf.pem"), "-chain", filepath.Join(dir, "chain.pem"),
+		"-config", filepath.Join(dir, "kong.json"), "-crl-dir", crlDir}, nil, &out, &wrong)
+	var report struct{ Verdict, Reason string }
+	if err := json.Unmarshal([]byte(out.String()), &report); err != nil || (code == 0) != (report.Verdict == "pass") {
+		t.Fatalf("verify: exit %d, %v: %s%s", code, err, &out, &wrong)
+	}
+	return report.Reason
 }

@@ -116,9 +116,15 @@ var noneSent = Deny(NoneSent, nil)
 // which it is trusted.
 func (p *Policy) verify(ctx context.Context, presented Presented, snapshot *kongdata.Snapshot, now time.Time) (*Decision, []certpath.Path) {
 	if len(snapshot.CAs) == 0 {
+		if trace := traceOf(ctx); trace.CAs != nil {
+			trace.CAs(snapshot, nil)
+		}
 		return &Decision{Reason: CANotLoaded, unavailable: true, Detail: "no certificate of ca_certificates could be loaded"}, nil
 	}
 	trust := p.trustIn(snapshot)
+	if trace := traceOf(ctx); trace.CAs != nil {
+		trace.CAs(snapshot, trust)
+	}
 	paths, chain, denied := p.validate(ctx, presented, trust, snapshot, now)
 	if denied != nil {
 		return denied, nil
@@ -152,7 +158,11 @@ func (p *Policy) validate(ctx context.Context, presented Presented, trust *certp
 		return nil, nil, d
 	}
 	chain, leftOut := certificate.ParseChain(presented.Chain, leaf)
-	paths, err := trust.Validate(leaf, chain, certpath.Options{Now: now, Policies: p.policies()})
+	trace := traceOf(ctx)
+	if trace.Read != nil {
+		trace.Read(leaf, chain, leftOut)
+	}
+	paths, err := trust.Validate(leaf, chain, certpath.Options{Now: now, Policies: p.policies(), Trace: trace.Step})
 	if err != nil {
 		d := deniedAt(now, Deny(pathReason(err, snapshot), err))
 		d.Subject, d.LeftOut = subjectOf(leaf), leftOut
@@ -170,6 +180,7 @@ func (p *Policy) validate(ctx context.Context, presented Presented, trust *certp
 		d.Subject, d.LeftOut, d.About = subjectOf(leaf), leftOut, "leaf"
 		return nil, nil, d
 	}
+	tell(trace.Paths, paths)
 	return paths, chain, nil
 }
 

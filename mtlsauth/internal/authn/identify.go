@@ -45,6 +45,8 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Pat
 		// Any consumer's name may be among those that could not be read.
 		return p.noConsumer(now, now, err)
 	}
+	trace := traceOf(ctx)
+	tell(trace.Names, names)
 	subject := consumer.Subject{
 		Names: names, CAs: casOn(paths, e),
 		Credentials: append([]*consumer.Credentials{c.Credentials}, e.mapped...),
@@ -60,6 +62,7 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Pat
 	if err != nil {
 		return Deny(LookupFailed, err)
 	}
+	tell(trace.Matched, match)
 	fetched := match.Fetched
 	if match.Consumer == nil {
 		if match.Incomplete {
@@ -78,6 +81,7 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Pat
 		if err != nil {
 			return Deny(LookupFailed, fmt.Errorf("default_consumer: %w", err))
 		}
+		tell(trace.Default, match.Consumer)
 		if fetched.IsZero() || asked.Before(fetched) {
 			fetched = asked
 		}

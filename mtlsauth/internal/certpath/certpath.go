@@ -32,6 +32,8 @@ type Options struct {
 	// Policies are what is asked of certificate policies; the zero value asks
 	// for nothing.
 	Policies PolicyInputs
+	// Trace, if given, is told each check, in the order in which they are made.
+	Trace func(Step)
 }
 
 // Path is a validated certification path.
@@ -88,16 +90,17 @@ func (t *Trust) Validate(leaf *certificate.Certificate, presented []*certificate
 	if t == nil || len(t.bySubject) == 0 {
 		return nil, refuse(IssuerNotFound, leaf, "no CA certificate is configured")
 	}
-	if err := checkLeaf(leaf, o.Now, t.minRSABits); err != nil {
+	if err := checkLeaf(leaf, o, t.minRSABits); err != nil {
 		return nil, err
 	}
 	if t.anchorOf(leaf) != nil {
-		if err := checkOwnPolicies(leaf, o.Policies); err != nil {
+		if err := o.step(PoliciesCheck, leaf, checkOwnPolicies(leaf, o.Policies)); err != nil {
 			return nil, err
 		}
+		o.step(AnchorCheck, leaf, nil)
 		return []Path{{Certificates: []*certificate.Certificate{leaf}}}, nil
 	}
-	if err := checkClient(leaf); err != nil {
+	if err := o.step(ClientCheck, leaf, checkClient(leaf)); err != nil {
 		return nil, err
 	}
 	s := t.newSearch(leaf, presented, o)
@@ -113,7 +116,7 @@ func (t *Trust) Validate(leaf *certificate.Certificate, presented []*certificate
 // certificates that are configured are known already for what they are, and
 // none stands in for the leaf.
 func (t *Trust) newSearch(leaf *certificate.Certificate, presented []*certificate.Certificate, o Options) *search {
-	s := &search{t: t, now: o.Now, policies: o.Policies, left: budget - len(leaf.Raw)/bytesPerCost}
+	s := &search{t: t, now: o.Now, policies: o.Policies, trace: o.Trace, left: budget - len(leaf.Raw)/bytesPerCost}
 	for i, cert := range presented[:min(len(presented), maxPresented)] {
 		if cert == nil || len(cert.Raw) == 0 {
 			continue
@@ -136,13 +139,13 @@ func (s *search) validate(nodes []*node) (Path, *Error) {
 	for i, n := range nodes {
 		path.Certificates[i] = n.cert
 	}
-	if err := checkPathLength(nodes); err != nil {
+	if err := s.step(PathLengthCheck, nil, checkPathLength(nodes)); err != nil {
 		return Path{}, err
 	}
-	if err := s.checkNames(nodes, &path); err != nil {
+	if err := s.step(NamesCheck, nil, s.checkNames(nodes, &path)); err != nil {
 		return Path{}, err
 	}
-	if err := s.checkPolicies(nodes); err != nil {
+	if err := s.step(PoliciesCheck, nil, s.checkPolicies(nodes)); err != nil {
 		return Path{}, err
 	}
 	return path, nil

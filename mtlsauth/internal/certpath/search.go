@@ -31,8 +31,9 @@ type search struct {
 	policies  PolicyInputs
 	client    bool    // the path is for client authentication
 	presented []*node // untrusted, none of them configured
-	left      int     // of the budget
-	cut       bool    // something was left out because of it
+	trace     func(Step)
+	left      int  // of the budget
+	cut       bool // something was left out because of it
 
 	path     []*node
 	children []*child // all that have been on a path
@@ -83,6 +84,9 @@ func (s *search) run(leaf *node) ([]Path, *Error) {
 // extend tries what may have issued the last certificate of s.path.
 func (s *search) extend() {
 	c := s.child(s.path[len(s.path)-1])
+	if s.trace != nil {
+		s.traceChild(c)
+	}
 	if c.unverifiable != nil || !s.afford(costStep*(1+len(c.candidates))) {
 		return
 	}
@@ -91,7 +95,7 @@ func (s *search) extend() {
 		return
 	}
 	for _, issuer := range c.candidates {
-		if s.loops(issuer) || s.unfit(issuer) != nil || !s.signed(c, issuer) {
+		if s.loops(issuer) || s.step(IssuerCheck, issuer, s.unfit(issuer)) != nil || !s.signedStep(c, issuer) {
 			continue
 		}
 		s.path = append(s.path, issuer)

@@ -62,6 +62,9 @@ func (t *Trust) Configured(cert *certificate.Certificate) bool {
 	return t != nil && t.byRaw[string(cert.Raw)] != nil
 }
 
+// IsAnchor reports whether a path may end at a configured certificate.
+func (t *Trust) IsAnchor(cert *certificate.Certificate) bool { return t.anchorOf(cert) != nil }
+
 // anchorOf returns the trust anchor with exactly these bytes, nil if there is
 // none.
 func (t *Trust) anchorOf(cert *certificate.Certificate) *node {

@@ -2,7 +2,6 @@ package certpath
 
 import (
 	"encoding/asn1"
-	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 
@@ -12,17 +11,17 @@ import (
 
 // checkLeaf judges of a client's certificate what needs no path, and is asked of
 // a trust anchor that is its own client as well.
-func checkLeaf(leaf *certificate.Certificate, now time.Time, minRSABits int) *Error {
-	if err := checkDates(leaf, now); err != nil {
+func checkLeaf(leaf *certificate.Certificate, o Options, minRSABits int) *Error {
+	if err := o.step(DatesCheck, leaf, checkDates(leaf, o.Now)); err != nil {
 		return err
 	}
-	if err := checkExtensions(leaf); err != nil {
+	if err := o.step(ExtensionsCheck, leaf, checkExtensions(leaf)); err != nil {
 		return err
 	}
-	if err := checkKey(leaf, minRSABits, signature.CheckKey); err != nil {
+	if err := o.step(KeyCheck, leaf, checkKey(leaf, minRSABits, signature.CheckKey)); err != nil {
 		return err
 	}
-	return checkUsage(leaf)
+	return o.step(UsageCheck, leaf, checkUsage(leaf))
 }
 
 // checkClient refuses what is not a client's certificate: that of a CA, whose key

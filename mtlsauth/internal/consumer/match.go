@@ -40,6 +40,10 @@ type Match struct {
 	// Fetched is when the oldest answer was asked for that this rests on. A
 	// decision made of it ends cache_ttl later. Zero: nothing was looked up.
 	Fetched time.Time
+	// Credential is the mapping that matched, and Query the attribute of the consumer;
+	// nil and zero where the other did, or none.
+	Credential *Credential
+	Query      Query
 	// Incomplete is set where no consumer matches and not all names were looked
 	// at: the certificate must be refused, default_consumer or not.
 	Incomplete bool
@@ -90,7 +94,7 @@ func (m *Matcher) Match(ctx context.Context, s Subject, ask Ask) (Match, error) 
 	case f.consumer == nil:
 		return Match{Fetched: f.fetched, Incomplete: s.Names.More}, nil
 	}
-	return Match{Consumer: f.consumer, CredentialID: f.query.Value, Fetched: f.fetched}, nil
+	return Match{Consumer: f.consumer, CredentialID: f.query.Value, Query: f.query, Fetched: f.fetched}, nil
 }
 
 // credential returns the first credential in matching order and the name that it
@@ -120,7 +124,7 @@ func (m *Matcher) mapped(ctx context.Context, credential *Credential, name strin
 	if err != nil {
 		return Match{}, fmt.Errorf("credential %q for subject_name %q: %w", credential.ID, cut(credential.SubjectName), err)
 	}
-	match := Match{Consumer: consumer, CredentialID: credential.ID, Fetched: fetched}
+	match := Match{Consumer: consumer, CredentialID: credential.ID, Credential: credential, Fetched: fetched}
 	if match.CredentialID == "" {
 		match.CredentialID = name
 	}

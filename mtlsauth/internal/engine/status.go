@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -54,12 +55,16 @@ func openStatus(o flags.Options, limit int64, log *slog.Logger) (*statusServices
 		}
 	}
 	s.listeners = kongenv.NewListeners(o.Prefix)
+	var fetcher revocation.Fetcher = fetch.New(fetch.Options{
+		UserAgent:    "mtls-auth/" + config.Version,
+		DenyPrivate:  o.DenyPrivate,
+		OwnListeners: s.listeners.AddrPorts,
+	})
+	if o.Offline {
+		fetcher = offline{}
+	}
 	s.checker = revocation.New(revocation.Options{
-		Fetcher: fetch.New(fetch.Options{
-			UserAgent:    "mtls-auth/" + config.Version,
-			DenyPrivate:  o.DenyPrivate,
-			OwnListeners: s.listeners.AddrPorts,
-		}),
+		Fetcher:    fetcher,
 		Folder:     s.folder,
 		State:      s.state,
 		MaxCRLSize: o.MaxCRLSize,
@@ -94,3 +99,10 @@ func (e *Engine) KongListens(listen []string) { e.status.listeners.Tell(listen) 
 
 // KongListeners returns where Kong is known to listen.
 func (e *Engine) KongListeners() []netip.AddrPort { return e.status.listeners.AddrPorts() }
+
+// offline fetches nothing.
+type offline struct{}
+
+func (offline) Do(context.Context, fetch.Request, fetch.How, int64) (*fetch.Response, error) {
+	return nil, errors.New("not fetched: the network was not asked for")
+}

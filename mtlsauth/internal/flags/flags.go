@@ -40,14 +40,21 @@ func (o *Options) Flags(set *flag.FlagSet) {
 	set.StringVar(&o.AdminKeyFile, "admin-key-file", "", "PEM `FILE` of its private key")
 	set.StringVar(&o.CRLDir, "crl-dir", "", "`DIR` with CRLs, DER or PEM, complete and delta: no URL is fetched for what they decide")
 	set.StringVar(&o.StateDir, "state-dir", "", "`DIR` in which OCSP responses and CRLs are stored, so that they survive a restart")
-	set.Func("max-crl-size", "the largest CRL, as `SIZE` in bytes or with KiB, MiB or GiB, 1KiB to 1GiB (default 128MiB)", o.maxCRLSize)
-	Boolean(set, &o.DenyPrivate, "deny-private", "fetch no OCSP response and no CRL from a private or loopback address")
-	o.Refresh, o.MinRSABits, o.SocketMode, o.MaxCRLSize = 10*time.Second, 2048, 0o600, 128<<20
+	o.CheckFlags(set)
+	o.Refresh, o.SocketMode = 10*time.Second, 0o600
 	set.Func("refresh", "`DURATION` after which CA certificates are read again, 1s to 24h (default 10s)", o.refresh)
-	set.Func("min-rsa-bits", "RSA keys below so many `BITS` are refused, 1024 to 8192 (default 2048)", o.minRSABits)
 	set.Func("socket-mode", "`MODE` of the socket's file, octal (default 0600)", o.socketMode)
 	set.Func("log-level", "what is logged, to Kong and to the output: the `LEVEL` debug, info, warn or error (default info)", o.logLevel)
 	set.Func("log-format", "`FORMAT` of the output: text or json (default text)", o.logFormat)
+}
+
+// CheckFlags defines those of the flags by which certificates are judged, and sets the
+// defaults.
+func (o *Options) CheckFlags(set *flag.FlagSet) {
+	o.MinRSABits, o.MaxCRLSize = 2048, 128<<20
+	set.Func("max-crl-size", "the largest CRL, as `SIZE` in bytes or with KiB, MiB or GiB, 1KiB to 1GiB (default 128MiB)", o.maxCRLSize)
+	Boolean(set, &o.DenyPrivate, "deny-private", "fetch no OCSP response and no CRL from a private or loopback address")
+	set.Func("min-rsa-bits", "RSA keys below so many `BITS` are refused, 1024 to 8192 (default 2048)", o.minRSABits)
 }
 
 func (o *Options) socketMode(value string) error {

@@ -42,6 +42,8 @@ type Options struct {
 	StateDir    string
 	MaxCRLSize  int64
 	DenyPrivate bool
+	// Offline fetches nothing: each URL fails. No flag of the server sets it.
+	Offline bool
 
 	LogLevel slog.Level
 	LogJSON  bool

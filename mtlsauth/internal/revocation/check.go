@@ -28,6 +28,7 @@ func (c *Checker) Check(ctx context.Context, paths [][]*certificate.Certificate,
 		return Result{Err: err}
 	}
 	findings := i.all(paths)
+	traced(ctx, paths, findings)
 	return i.combine(paths, findings)
 }
 

@@ -73,6 +73,7 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 			break
 		}
 		f := i.ocsp(p, key, address, above)
+		f.from = source{fromOCSP, address}
 		switch f.state {
 		case good, revoked:
 			return f
@@ -92,7 +93,7 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 	case m.limited:
 		return finding{state: overloaded, err: m.err}
 	case unknown:
-		return finding{state: statusUnknown, until: m.until, err: join(errStatusUnknown, m.err)}
+		return finding{state: statusUnknown, from: source{kind: fromOCSP}, until: m.until, err: join(errStatusUnknown, m.err)}
 	case !named:
 		return finding{state: noEndpoint, err: join(errNoAddress, m.err)}
 	case m.err == nil:
