@@ -4,23 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/engine"
+	"mtls-auth/mtlsauth/internal/metrics"
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
 
 // instances starts instances.
 type instances struct {
 	*engine.Engine
-	guard *guard
+	guard   *guard
+	metrics *metrics.Metrics
 }
 
 // instance is a configuration in one of Kong's workers.
 type instance struct {
 	*engine.Policy
-	guard *guard
-	peers *peers // where the certificate comes in a header
+	guard   *guard
+	metrics *metrics.Metrics
+	peers   *peers // where the certificate comes in a header
 }
 
 var (
@@ -31,7 +35,7 @@ var (
 // Start makes an instance of a configuration. It waits for nothing.
 func (p instances) Start(config []byte) pluginserver.Instance {
 	p.guard.detect()
-	in := instance{Policy: p.Engine.Start(config), guard: p.guard}
+	in := instance{Policy: p.Engine.Start(config), guard: p.guard, metrics: p.metrics}
 	if in.Header() != nil {
 		if p.guard.old.Load() {
 			in.Close()
@@ -54,14 +58,14 @@ func (in instance) Handle(e *pluginserver.Event) error {
 	}
 	r := request{e}
 	if d := in.Refused(r); d != nil {
-		return answer(e, d)
+		return in.answer(e, d)
 	}
 	if in.Header() != nil {
 		evidence, cleared, err := in.fromHeaders(e)
 		if err != nil {
 			return err
 		}
-		return answer(e, in.Decide(context.Background(), r, evidence), cleared...)
+		return in.answer(e, in.Decide(context.Background(), r, evidence), cleared...)
 	}
 	questions := askEvidence
 	if in.AsksCredential() {
@@ -86,7 +90,18 @@ func (in instance) Handle(e *pluginserver.Event) error {
 			return err
 		}
 	}
-	return answer(e, d)
+	return in.answer(e, d)
+}
+
+// answer answers and counts.
+func (in instance) answer(e *pluginserver.Event, d *authn.Decision, cleared ...string) error {
+	if err := answer(e, d, cleared...); err != nil {
+		return err
+	}
+	now := time.Now()
+	in.metrics.Request(in.Plugin(), d)
+	in.metrics.Decided(in.Plugin(), d, now, now.Sub(e.Time()))
+	return nil
 }
 
 // answer gives the decision's answer, and no other: only one that goes on ends

@@ -42,7 +42,7 @@ func served(t *testing.T, make func(p *engine.Engine) instance, variables ...str
 		t.Fatal(err)
 	}
 	server := pluginserver.New(pluginserver.Options{
-		Plugin: made{make(p)}, Info: info, Fault: fault(p), IDs: ids, Log: p.Background(),
+		Plugin: made{make(p)}, Info: info, Fault: fault(p, nil), IDs: ids, Log: p.Background(),
 	})
 	listener, err := pluginserver.Listen(path, 0o600)
 	if err != nil {

@@ -2,6 +2,8 @@ package mtlsauth_test
 
 import (
 	"bytes"
+	"cmp"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -14,6 +16,7 @@ import (
 
 	"mtls-auth/mtlsauth/cli"
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/metrics"
 )
 
 // pages returns what users read, by path from the repository's root.
@@ -163,6 +166,26 @@ func TestFlagsAreDocumentedOnce(t *testing.T) {
 	slices.Sort(documented)
 	if !slices.Equal(known, documented) {
 		t.Errorf("the program has the flags\n%q, the docs\n%q", known, documented)
+	}
+}
+
+func TestMetricsAreDocumentedOnce(t *testing.T) {
+	_, section, _ := strings.Cut(pages(t)["docs/monitoring.md"], "## Metrics\n")
+	var known, documented []string
+	for _, m := range metrics.All {
+		labels := make([]string, len(m.Labels))
+		for i, label := range m.Labels {
+			labels[i] = "`" + label + "`"
+		}
+		known = append(known, fmt.Sprintf("`%s` | %s | %s", m.Name, m.Type, cmp.Or(strings.Join(labels, ", "), "–")))
+	}
+	for line := range strings.Lines(section) {
+		if cells := strings.SplitN(strings.TrimPrefix(line, "| "), " | ", 4); strings.HasPrefix(line, "| `") {
+			documented = append(documented, strings.Join(cells[:3], " | "))
+		}
+	}
+	if !slices.Equal(known, documented) {
+		t.Errorf("the program has the metrics\n%s\ndocs/monitoring.md\n%s", strings.Join(known, "\n"), strings.Join(documented, "\n"))
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // removed, not added here.
 var policy = map[string][]string{
 	".":                 {"mtlsauth/cli"},
-	"mtlsauth":          {"authn", "certheader", "config", "consumer", "engine", "flags", "handshake", "konglog", "lru", "luaserver", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+	"mtlsauth":          {"authn", "certheader", "config", "consumer", "engine", "flags", "handshake", "konglog", "lru", "luaserver", "metrics", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 	"mtlsauth/cli":      {"mtlsauth", "mtlsauth/cli/demo", "filewatch", "flags", "kong", "kongdata", "verify"},
 	"mtlsauth/cli/demo": {"handshake", "kong", "testing/anykong", "testing/errlog", "testing/fakekong", "testing/pki"}, // not in a release
 
@@ -40,7 +40,11 @@ var policy = map[string][]string{
 	"pluginserver": {"github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 
 	// The server's side of Lua mode.
-	"luaserver": {"authn", "config", "consumer", "engine", "kongdata", "konglog", "lru"},
+	"luaserver": {"authn", "config", "consumer", "engine", "kongdata", "konglog", "lru", "metrics"},
+
+	// What is counted, for Prometheus. Only the rim tells it anything; what else it has it
+	// reads from the engine.
+	"metrics": {"authn", "config", "engine", "github.com/prometheus/client_golang", "github.com/prometheus/client_model"},
 
 	// go-pluginserver mode: a module of its own, with another go-pdk.
 	"mtlsauth/goplugin":       {"authn", "config", "consumer", "engine", "flags", "handshake", "konglog", "github.com/Kong/go-pdk"},

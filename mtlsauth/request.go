@@ -11,6 +11,7 @@ import (
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/konglog"
+	"mtls-auth/mtlsauth/internal/metrics"
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
 
@@ -71,11 +72,12 @@ func (r request) LoadConsumers(queries []consumer.Query) ([]*consumer.Consumer, 
 
 // fault is the answer to what went wrong in an event: its lines in Kong's log,
 // and the request's end.
-func fault(engine *engine.Engine) func(*pluginserver.Event, error) pluginserver.Calls {
+func fault(engine *engine.Engine, m *metrics.Metrics) func(*pluginserver.Event, error) pluginserver.Calls {
 	d := authn.Deny(authn.Internal, nil)
 	a, record := d.Answer(), tellRecord(d)
 	return func(e *pluginserver.Event, err error) pluginserver.Calls {
 		lines := engine.Fault(err)
+		m.Request(engine.Plugin(), d)
 		grpc, err := isGRPC(e)
 		grpc = grpc && err == nil
 		calls, err := exitCalls(a, grpc, lines...)

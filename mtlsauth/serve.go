@@ -21,6 +21,7 @@ import (
 	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/flags"
 	"mtls-auth/mtlsauth/internal/luaserver"
+	"mtls-auth/mtlsauth/internal/metrics"
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
 
@@ -69,16 +70,19 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	m := metrics.New(e.State)
+	e.OnExchange(m.Exchange)
 	lua := luaserver.New(luaserver.Options{
-		Engine: e,
+		Engine:  e,
+		Metrics: m,
 		// A group- or world-accessible socket is an explicit choice: no check of the peer.
 		AnyPeer: o.SocketMode&0o077 != 0,
 		LuaMode: o.LuaMode,
 	})
 	server := pluginserver.New(pluginserver.Options{
-		Plugin:     instances{e, &guard{prefix: o.Prefix, log: e.Background()}},
+		Plugin:     instances{e, &guard{prefix: o.Prefix, log: e.Background()}, m},
 		Info:       info,
-		Fault:      fault(e),
+		Fault:      fault(e, m),
 		IDs:        ids,
 		HandleJSON: func(x *pluginserver.Exchange) error { return lua.Serve(x) },
 		PIDFile:    filepath.Join(o.Prefix, "pids", "nginx.pid"),
@@ -100,6 +104,9 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 	}
 	e.Background().Info("listening", "socket", path, "version", Version)
 
+	if o.MetricsListen != "" {
+		go m.Serve(ctx, o.MetricsListen, o.SocketMode, e.Background())
+	}
 	refreshed := e.Run(ctx)
 	go lua.Run(ctx)
 	err = server.Run(listener, stdin, func() {

@@ -18,6 +18,9 @@ type Limiter struct {
 	// full reports that the program is about to outgrow its memory.
 	full func() bool
 
+	// How often each limit has refused a request.
+	busy, fullUp, status atomic.Uint64
+
 	mu      sync.Mutex
 	flights map[flightKey]*flight
 }
@@ -61,6 +64,7 @@ func NewLimiter(full func() bool) *Limiter {
 // own, or that of ctx.
 func (l *Limiter) acquire(ctx context.Context) (release func(), err error) {
 	if l.full() {
+		l.fullUp.Add(1)
 		return nil, errFull
 	}
 	select {
@@ -68,6 +72,7 @@ func (l *Limiter) acquire(ctx context.Context) (release func(), err error) {
 	default:
 		if l.waiting.Add(1) > maxWaiting {
 			l.waiting.Add(-1)
+			l.busy.Add(1)
 			return nil, errBusy
 		}
 		defer l.waiting.Add(-1)
@@ -78,6 +83,12 @@ func (l *Limiter) acquire(ctx context.Context) (release func(), err error) {
 		}
 	}
 	return func() { <-l.running }, nil
+}
+
+// Reached returns how often each limit has refused a request: of certificates that wait to
+// be verified, of memory, and of package revocation.
+func (l *Limiter) Reached() map[string]uint64 {
+	return map[string]uint64{"verification": l.busy.Load(), "memory": l.fullUp.Load(), "revocation": l.status.Load()}
 }
 
 // share has decide make a decision, or waits for a request with the same

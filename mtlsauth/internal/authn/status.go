@@ -47,6 +47,9 @@ func (p *Policy) checkStatus(ctx context.Context, d *Decision, paths []certpath.
 	case revocation.StatusUnknown:
 		denied = deniedAt(now, Deny(StatusUnknown, r.Err))
 	default:
+		if errors.Is(r.Err, revocation.ErrLimit) {
+			p.options.Limiter.status.Add(1)
+		}
 		return nil, Deny(Internal, r.Err)
 	}
 	denied.rests(r)

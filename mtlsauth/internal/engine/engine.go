@@ -38,6 +38,7 @@ type Engine struct {
 
 	mu       sync.Mutex
 	policies map[[sha256.Size]byte]*Policy // that Start made, by their content
+	active   map[*Policy]bool              // all that have CA certificates
 	sets     map[[sha256.Size]byte]*caSet  // that StartWith was given, by their content
 	warned   map[string]bool               // what was warned of
 	logs     map[string]*konglog.Log       // of the plugins that StartWith was given, by name
@@ -57,6 +58,7 @@ func newEngine(log *konglog.Log, memory int64, store *kongdata.Store) *Engine {
 		lookups:   consumer.NewLookups(memory / lookupShare),
 		consumers: consumer.NewShared(store),
 		policies:  make(map[[sha256.Size]byte]*Policy),
+		active:    make(map[*Policy]bool),
 		sets:      make(map[[sha256.Size]byte]*caSet),
 		logs:      make(map[string]*konglog.Log),
 		warned:    make(map[string]bool),
@@ -64,6 +66,9 @@ func newEngine(log *konglog.Log, memory int64, store *kongdata.Store) *Engine {
 		sourcesUsed: func() {},
 	}
 }
+
+// Plugin returns the plugin whose configurations Start is given.
+func (e *Engine) Plugin() config.Plugin { return e.plugin }
 
 // Background is the log of what no request is to blame for: it is printed and,
 // from warn on, goes to Kong's log with the next event.

@@ -19,12 +19,14 @@ import (
 // for equal ones.
 type Policy struct {
 	engine *Engine
-	log    *konglog.Log    // of the plugin that it is of
+	log    *konglog.Log // of the plugin that it is of
+	plugin config.Plugin
 	policy *authn.Policy   // nil when the configuration was refused
 	denied *authn.Decision // the decision about every request, when it was
 	mapped bool            // by credentials of the sources
 	header *certheader.Settings
 	faults []*konglog.Faults
+	cas    authn.CASet
 
 	users   int    // under engine.mu, as is release
 	release func() // gives back what it uses; nil for nothing
@@ -84,6 +86,7 @@ func (e *Engine) StartWith(plugin string, text []byte, entities []kongdata.Entit
 		p.users, p.release = 1, release
 	}
 	p.log, p.faults = log, []*konglog.Faults{e.log.Background}
+	p.plugin = config.PluginOf(plugin)
 	return p
 }
 
@@ -105,7 +108,7 @@ func (e *Engine) Refuse(err error) *Policy {
 	for _, one := range each(err) {
 		e.log.Background.Error("configuration refused, its requests get 500", "error", one)
 	}
-	return &Policy{engine: e, log: e.log, denied: authn.Deny(authn.BadConfig, err), faults: e.log.Faults()}
+	return &Policy{engine: e, log: e.log, plugin: e.plugin, denied: authn.Deny(authn.BadConfig, err), faults: e.log.Faults()}
 }
 
 func (e *Engine) parse(plugin config.Plugin, text []byte) (config.Config, error) {
@@ -125,7 +128,7 @@ func each(err error) []error {
 }
 
 // policyOf makes a policy of a configuration and of where its CA certificates, lookups and
-// credentials come from.
+// credentials come from. The caller has the lock.
 func (e *Engine) policyOf(c config.Config, o authn.Options, credentials authn.CredentialSource) *Policy {
 	o.Settings = c.Settings()
 	o.MinRSABits, o.Cache, o.Limiter, o.Checker = e.minRSABits, e.cache, e.limiter, e.status.checker
@@ -134,12 +137,15 @@ func (e *Engine) policyOf(c config.Config, o authn.Options, credentials authn.Cr
 		consumers.Source = credentials
 		o.Consumers = &consumers
 	}
-	return &Policy{
-		engine: e, log: e.log, policy: authn.NewPolicy(o),
+	p := &Policy{
+		engine: e, log: e.log, plugin: e.plugin, policy: authn.NewPolicy(o),
 		mapped: o.Consumers != nil && credentials != nil,
 		header: c.Header(),
 		faults: e.log.Faults(),
+		cas:    o.CAs,
 	}
+	e.active[p] = true
+	return p
 }
 
 // caSet is CA certificates that came with configurations, the same for all that came with
@@ -179,11 +185,15 @@ func (e *Engine) setOf(ids []string, entities []kongdata.Entity) (set *caSet, re
 	}
 }
 
+// Plugin returns which plugin's configuration it is.
+func (p *Policy) Plugin() config.Plugin { return p.plugin }
+
 // Close gives the policy back, once for each Start.
 func (p *Policy) Close() {
 	p.engine.mu.Lock()
 	defer p.engine.mu.Unlock()
 	if p.users--; p.users == 0 && p.release != nil {
+		delete(p.engine.active, p)
 		p.release()
 	}
 }

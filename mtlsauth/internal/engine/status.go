@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/flags"
@@ -22,6 +23,7 @@ type statusServices struct {
 	listeners *kongenv.Listeners
 	folder    *crldir.Folder // nil without -crl-dir
 	state     *statedir.Dir  // nil without -state-dir
+	exchanged func(kind, result string, took time.Duration)
 }
 
 const (
@@ -72,6 +74,11 @@ func openStatus(o flags.Options, limit int64, log *slog.Logger) (*statusServices
 		Memory:     memory,
 		MinRSABits: o.MinRSABits,
 		Log:        log,
+		Exchanged: func(kind, result string, took time.Duration) {
+			if s.exchanged != nil {
+				s.exchanged(kind, result, took)
+			}
+		},
 	})
 	return s, nil
 }

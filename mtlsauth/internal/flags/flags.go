@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -44,6 +46,7 @@ func (o *Options) Flags(set *flag.FlagSet) {
 	o.Refresh, o.SocketMode = 10*time.Second, 0o600
 	set.Func("refresh", "`DURATION` after which CA certificates are read again, 1s to 24h (default 10s)", o.refresh)
 	set.Func("socket-mode", "`MODE` of the socket's file, octal (default 0600)", o.socketMode)
+	set.Func("metrics-listen", "`ADDRESS` at which metrics are served for Prometheus: a loopback host:port, or unix:PATH", o.metricsListen)
 	set.Func("log-level", "what is logged, to Kong and to the output: the `LEVEL` debug, info, warn or error (default info)", o.logLevel)
 	set.Func("log-format", "`FORMAT` of the output: text or json (default text)", o.logFormat)
 }
@@ -63,6 +66,23 @@ func (o *Options) socketMode(value string) error {
 		return errors.New("must be an octal mode such as 0600 or 0660")
 	}
 	o.SocketMode = fs.FileMode(mode)
+	return nil
+}
+
+// metricsListen takes loopback addresses alone: the endpoint asks for no password.
+func (o *Options) metricsListen(value string) error {
+	if path, ok := strings.CutPrefix(value, "unix:"); ok {
+		if path == "" {
+			return errors.New("must have a path after unix:")
+		}
+	} else if host, port, err := net.SplitHostPort(value); err != nil {
+		return errors.New("must be a loopback host:port such as 127.0.0.1:9542, or unix:PATH")
+	} else if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		return fmt.Errorf("must have the host 127.0.0.1, [::1] or localhost, not %q", host)
+	} else if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("must have a port from 1 to 65535, not %q", port)
+	}
+	o.MetricsListen = value
 	return nil
 }
 

@@ -45,6 +45,10 @@ type Options struct {
 	// Offline fetches nothing: each URL fails. No flag of the server sets it.
 	Offline bool
 
+	// MetricsListen is where metrics are served, a loopback host:port or unix:PATH; "" for
+	// nowhere.
+	MetricsListen string
+
 	LogLevel slog.Level
 	LogJSON  bool
 

@@ -14,6 +14,7 @@ import (
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/konglog"
+	"mtls-auth/mtlsauth/internal/metrics"
 )
 
 // deciding is an exchange about one request.
@@ -47,6 +48,7 @@ func (s *Server) decide(e Exchange, q question) error {
 	x := &deciding{Exchange: e, question: q, now: time.Now(), epoch: s.epochs.now()}
 	if s.deciding.Add(1) > maxDeciding {
 		s.deciding.Add(-1)
+		s.Metrics.Limit(metrics.LimitQuestions)
 		return x.end(s.fault(x, fmt.Errorf("over %d questions at once", maxDeciding)))
 	}
 	defer s.deciding.Add(-1)
@@ -186,6 +188,8 @@ func (s *Server) judge(x *deciding, p *engine.Policy) (v verdict) {
 			return s.fault(x, errors.New("the chain of a resumed TLS session is not known: it came before the server was started"))
 		}
 	}
+	now := time.Now()
+	s.Metrics.Decided(p.Plugin(), decision, now, now.Sub(x.now))
 	v = verdictOf(decision)
 	// Also where nothing is cached: requests that waited for this one use its decision.
 	if line, ok := p.Again(x, decision, presented); ok {

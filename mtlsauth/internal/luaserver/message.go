@@ -6,6 +6,7 @@ import (
 
 	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/konglog"
+	"mtls-auth/mtlsauth/internal/metrics"
 )
 
 // Protocol is the version of the protocol. Lua files of another one are refused.
@@ -27,6 +28,10 @@ type question struct {
 	// watch
 	Epoch  string   `json:"epoch"`
 	Listen []string `json:"listen"` // Kong's *_listen settings, without flags
+	// Counts are the requests that the worker has answered since it last told.
+	Counts []metrics.Count `json:"counts"`
+	// Figures says that the worker has a registry of metrics.
+	Figures bool `json:"figures"`
 }
 
 // definitionFollows announces the frames of a definition, in bytes altogether.
@@ -78,6 +83,8 @@ type (
 		Epoch string `json:"epoch"`
 		// Sessions belongs into the context of TLS sessions: see chains.
 		Sessions string `json:"sessions"`
+		// Figures are for the registry of Kong's prometheus plugin.
+		Figures *metrics.Report `json:"figures,omitempty"`
 	}
 	pong struct {
 		Protocol  int    `json:"protocol"`

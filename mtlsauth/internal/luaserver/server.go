@@ -14,6 +14,7 @@ import (
 
 	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/engine"
+	"mtls-auth/mtlsauth/internal/metrics"
 )
 
 // Exchange is one question and what follows until its answer, implemented by
@@ -34,6 +35,8 @@ type Exchange interface {
 // Options are what a server needs.
 type Options struct {
 	Engine *engine.Engine
+	// Metrics counts; nil for nothing.
+	Metrics *metrics.Metrics
 	// AnyPeer lets processes of other users ask, as far as the mode of the socket's
 	// file does.
 	AnyPeer bool
@@ -127,6 +130,9 @@ func (s *Server) watch(e Exchange, q question) error {
 		return s.refuse(e, fmt.Errorf("over %d workers watch", maxWatching))
 	}
 	defer s.watching.Add(-1)
+	if err := s.Metrics.Counted(q.Counts); err != nil {
+		return s.refuse(e, err)
+	}
 	if len(q.Listen) > 0 {
 		s.Engine.KongListens(q.Listen)
 	}
@@ -135,16 +141,25 @@ func (s *Server) watch(e Exchange, q question) error {
 	for {
 		now, over := s.epochs.watch()
 		if now != q.Epoch {
-			return told(say(e, epochIs{now, s.chains.session()}))
+			return told(say(e, s.epochIs(now, q.Figures)))
 		}
 		select {
 		case <-over:
 		case <-timer.C:
-			return told(say(e, epochIs{now, s.chains.session()}))
+			return told(say(e, s.epochIs(now, q.Figures)))
 		case <-e.Draining():
 			return errEnding
 		}
 	}
+}
+
+// epochIs is the answer to a watch, with what Kong's registry of metrics is to have.
+func (s *Server) epochIs(epoch string, figures bool) epochIs {
+	answer := epochIs{Epoch: epoch, Sessions: s.chains.session()}
+	if figures {
+		answer.Figures = s.Metrics.Report(time.Now())
+	}
+	return answer
 }
 
 // told returns the error of an answer to a watch, nil where the worker has closed its

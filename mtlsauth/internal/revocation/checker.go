@@ -38,6 +38,9 @@ type Options struct {
 	// MinRSABits is the least size of RSA keys that sign; 0 means 2048.
 	MinRSABits int
 	Log        *slog.Logger // nil: nowhere
+	// Exchanged is told of each exchange that was made: ocsp or crl, what came of it (see
+	// outcome), and how long it took. nil: nothing is told.
+	Exchanged func(kind, result string, took time.Duration)
 }
 
 const (

@@ -28,7 +28,7 @@ type visit struct {
 // connect runs an exchange, when it may: there are limits, and what does not work
 // for any request is not tried again at once. An error is ErrLimit where that was in
 // the way.
-func (c *Checker) connect(x *cache.Exchange, v visit, do func(ctx context.Context) error) error {
+func (c *Checker) connect(x *cache.Exchange, kind string, v visit, do func(ctx context.Context) error) error {
 	to, err := hostOf(v)
 	if err != nil {
 		return err
@@ -47,11 +47,38 @@ func (c *Checker) connect(x *cache.Exchange, v visit, do func(ctx context.Contex
 		return err
 	}
 	err = &fetch.Error{Kind: fetch.Canceled, Err: cache.ErrPanic} // unless it ends
-	defer func() { c.hosts.report(to, v.timeout, err, began, c.now()) }()
+	defer func() {
+		now := c.now()
+		c.hosts.report(to, v.timeout, err, began, now)
+		if c.options.Exchanged != nil {
+			c.options.Exchanged(kind, outcome(err), now.Sub(began))
+		}
+	}()
 	ctx, end := context.WithTimeout(context.Background(), v.timeout)
 	defer end()
 	err = do(ctx)
 	return err
+}
+
+// The kinds of exchange.
+const (
+	kindOCSP = "ocsp"
+	kindCRL  = "crl"
+)
+
+// outcome names what came of an exchange: ok, limit, unusable for a response that does not
+// count, or else the kind of a fetch.Error.
+func outcome(err error) string {
+	failure, ok := errors.AsType[*fetch.Error](err)
+	switch {
+	case err == nil:
+		return "ok"
+	case isOurs(err):
+		return "limit"
+	case ok:
+		return failure.Kind.String()
+	}
+	return "unusable"
 }
 
 // retry is when to try again what failed because others had; zero for anything

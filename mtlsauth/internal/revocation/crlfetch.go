@@ -64,7 +64,7 @@ func (a *crlFetch) exchange(x *cache.Exchange, before crlValue, has bool) cache.
 func (a *crlFetch) fetch(x *cache.Exchange, before crlValue) (cache.Outcome[crlValue], error) {
 	c := a.checker
 	var out cache.Outcome[crlValue]
-	err := c.connect(x, a.visit, func(ctx context.Context) error {
+	err := c.connect(x, kindCRL, a.visit, func(ctx context.Context) error {
 		r := fetch.Request{Method: http.MethodGet, URL: a.address, Accept: "application/pkix-crl"}
 		if before.verified != nil && a.target.Covers(before.verified) {
 			r.IfNoneMatch, r.IfModifiedSince = before.etag, before.lastModified

@@ -152,6 +152,24 @@ func (c *Cache[V]) Len() int {
 	return len(c.byKey)
 }
 
+// Each calls f with every value that is kept, usable or not.
+func (c *Cache[V]) Each(f func(V)) {
+	c.mu.Lock()
+	entries := make([]*entry[V], 0, len(c.byKey))
+	for _, element := range c.byKey {
+		entries = append(entries, element.Value.(tableEntry[V]).entry)
+	}
+	c.mu.Unlock()
+	for _, e := range entries {
+		e.mu.Lock()
+		value, has := e.value, e.has
+		e.mu.Unlock()
+		if has {
+			f(value)
+		}
+	}
+}
+
 // entry returns that of a key, a new one if there is none.
 func (c *Cache[V]) entry(key Key) *entry[V] {
 	c.mu.Lock()

@@ -180,6 +180,16 @@ func (f *Folder) Lists(issuers [][]byte) (complete, deltas []*crl.List) {
 	return complete, deltas
 }
 
+// All returns every list that is in force. The lists must not be changed.
+func (f *Folder) All() []*crl.List {
+	current := f.current.Load()
+	all := make([]*crl.List, len(current.lists))
+	for i, l := range current.lists {
+		all[i] = l.List
+	}
+	return all
+}
+
 // Generation changes whenever a list has come, gone or been replaced.
 func (f *Folder) Generation() uint64 { return f.current.Load().generation }
 
