@@ -31,6 +31,7 @@ build = {
     ["kong.plugins.mtls-auth.digest"] = "kong/plugins/mtls-auth/digest.lua",
     ["kong.plugins.mtls-auth.handler"] = "kong/plugins/mtls-auth/handler.lua",
     ["kong.plugins.mtls-auth.handshake"] = "kong/plugins/mtls-auth/handshake.lua",
+    ["kong.plugins.mtls-auth.headers"] = "kong/plugins/mtls-auth/headers.lua",
     ["kong.plugins.mtls-auth.log"] = "kong/plugins/mtls-auth/log.lua",
     ["kong.plugins.mtls-auth.lookups"] = "kong/plugins/mtls-auth/lookups.lua",
     ["kong.plugins.mtls-auth.presented"] = "kong/plugins/mtls-auth/presented.lua",

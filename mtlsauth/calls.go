@@ -2,6 +2,8 @@ package mtlsauth
 
 import (
 	"bytes"
+	"slices"
+	"strings"
 
 	pdk "github.com/Kong/go-pdk"
 	"github.com/Kong/go-pdk/client"
@@ -75,8 +77,8 @@ func isGRPC(e *pluginserver.Event) (bool, error) {
 const setHeaders = "kong.service.request.set_headers"
 
 // headerArguments are the arguments of setHeaders, a google.protobuf.Struct with the
-// headers of an answer, and others that are cleared. They are encoded here because go-pdk takes longer for them than for
-// all other calls of a pass.
+// headers of an answer, and others that are cleared unless the answer sets them. They are
+// encoded here because go-pdk takes longer for them than for all other calls of a pass.
 func headerArguments(a *authn.Answer, cleared []string) []byte {
 	var arguments []byte
 	set := func(name, value string) {
@@ -91,8 +93,13 @@ func headerArguments(a *authn.Answer, cleared []string) []byte {
 	for _, h := range a.Headers {
 		set(h.Name, h.Value)
 	}
-	for _, name := range cleared {
+	for _, name := range a.Clear {
 		set(name, "")
+	}
+	for _, name := range cleared {
+		if !slices.ContainsFunc(a.Headers, func(h authn.Header) bool { return strings.EqualFold(h.Name, name) }) {
+			set(name, "")
+		}
 	}
 	return arguments
 }

@@ -25,9 +25,9 @@ func (t *tape) Read(p []byte) (int, error)  { clear(p); return len(p), nil }
 func (t *tape) Write(p []byte) (int, error) { return t.Buffer.Write(p) }
 func (t *tape) Close() error                { return nil }
 
-// What is encoded here says what go-pdk would say.
+// What is encoded here says what go-pdk would say, and what the answer sets stays.
 func TestHeaderArguments(t *testing.T) {
-	a := &authn.Answer{Headers: []authn.Header{{Name: "X-One", Value: "ü, 1"}, {Name: "X-Cleared"}, {Name: "X-Long", Value: strings.Repeat("x", 300)}}}
+	a := &authn.Answer{Headers: []authn.Header{{Name: "X-One", Value: "ü, 1"}, {Name: "X-Cleared"}, {Name: "X-Long", Value: strings.Repeat("x", 300)}}, Clear: []string{"X_One"}}
 	theirs := new(tape)
 	values := a.HeaderValues()
 	values["x_cleared"] = []string{}
@@ -37,10 +37,10 @@ func TestHeaderArguments(t *testing.T) {
 	n := 4 + int(binary.LittleEndian.Uint32(theirs.Bytes()))
 	method, arguments := theirs.Bytes()[4:n], theirs.Bytes()[n+4:]
 	got, want := new(structpb.Struct), new(structpb.Struct)
-	if err := errors.Join(proto.Unmarshal(headerArguments(a, []string{"x_cleared"}), got), proto.Unmarshal(arguments, want)); err != nil {
+	if err := errors.Join(proto.Unmarshal(headerArguments(a, []string{"x_cleared", "x-one", "x-cleared"}), got), proto.Unmarshal(arguments, want)); err != nil {
 		t.Fatal(err)
 	}
-	if string(method) != setHeaders || !proto.Equal(got, want) || len(got.Fields) != 4 {
+	if string(method) != setHeaders || !proto.Equal(got, want) || len(got.Fields) != 5 {
 		t.Errorf("%s: got %v\n%s: want %v", setHeaders, got, method, want)
 	}
 }

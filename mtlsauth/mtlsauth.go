@@ -69,7 +69,7 @@
 //   - which answer a request gets, one without a certificate too: authn.Policy.Authenticate
 //     (authenticate.go), and authn.Decision.Answer, which has the client's sentences and the
 //     headers for the upstream
-//   - which headers of the client are dropped: in Lua mode clear_headers (request.lua); in
+//   - which headers of the client are dropped: in Lua mode clear (headers.lua); in
 //     plugin-server mode an answer clears those that it does not set (calls.go), and their
 //     spellings with "_" go in internal/handshake (access.lua)
 //   - that a configuration is refused: config.Parse

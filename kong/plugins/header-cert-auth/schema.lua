@@ -114,6 +114,12 @@ local schema = {
               len_min = 1,
               description = "The values of that header with which a certificate is not refused.",
             } },
+          { upstream_certificate_headers = {
+              type = "array",
+              elements = { type = "string", one_of = { "rfc9440", "details" } },
+              len_min = 1,
+              description = "Headers in which the upstream is told the verified certificate: rfc9440 is Client-Cert and Client-Cert-Chain, details is X-Client-Cert and four more.",
+            } },
           { spiffe_trust_domains = {
               type = "array",
               elements = {

@@ -7,6 +7,7 @@ local _M = {}
 
 local MAX_CACHED, MAX_ENTRIES = 10000, 4096 -- the latter by key, in each of two tables
 local ENTRY = 2048 -- bytes of a key that count as one of these entries
+local MAX_LARGE, WEIGHT = 1000, 4096 -- decisions with more bytes of headers than the latter, at most 32 KiB each
 local ALONE = 5 -- s for which decisions outlive the server
 local DEAD = 15 -- s without a sign of life of the request that asks
 
@@ -30,11 +31,18 @@ function _M.drop_decisions()
   kept = { policies = kept.policies, lookups = kept.lookups, flights = {}, recent = {}, older = {}, entries = 0 }
 end
 
--- Returns a cache: decisions, by digest of what was presented, or lookups. It is made
--- when there is something to keep: much may change before there is.
+-- Returns a cache: decisions, by digest of what was presented, large ones apart, or
+-- lookups. It is made when there is something to keep: much may change before there is.
 local function cache(mine, of)
-  mine[of] = mine[of] or lrucache.new(MAX_CACHED)
+  mine[of] = mine[of] or lrucache.new(of == "large" and MAX_LARGE or MAX_CACHED)
   return mine[of]
+end
+
+-- How many entries a decision counts as, by the bytes of its headers.
+local function weight(d)
+  local bytes = 0
+  for _, header in ipairs(d.headers or {}) do bytes = bytes + #header[2] end
+  return 1 + math.floor(bytes / WEIGHT)
 end
 
 local function is_fresh(d)
@@ -84,7 +92,8 @@ local function decide(flight, mine, source, conf, policy, digest, evidence)
   if source.passed and not d.status then source.passed(evidence, d) end
   d.lines, d.chain = nil, nil
   d.from, d.till = asked, d.epoch == server.epoch and math.min(asked + d.ttl, ends) or asked
-  if d.till > d.from then cache(mine, "decisions"):set(digest, d) end
+  d.weight = weight(d)
+  if d.till > d.from then cache(mine, d.weight > 1 and "large" or "decisions"):set(digest, d) end
   return d
 end
 
@@ -100,14 +109,14 @@ function _M.find(source, conf)
   local policy = mine.policies[conf] or share(mine.flights, conf, make_policy, mine, source, conf)
   -- Names are those of a workspace.
   local digest = digest_of((ngx.ctx.workspace or "") .. ":" .. policy.id .. text)
-  local d, earlier = cache(mine, "decisions"):get(digest), true
+  local d, earlier = cache(mine, "decisions"):get(digest) or mine.large and mine.large:get(digest), true
   if not is_fresh(d) then
     d, earlier = share(mine.flights, digest, decide, mine, source, conf, policy, digest, evidence)
   end
   if d.till > d.from and key and keep and not d.status then
     if mine.entries >= MAX_ENTRIES then mine.older, mine.recent, mine.entries = mine.recent, {}, 0 end
     here = mine.recent[key] or {}
-    if not here[conf] then mine.entries = mine.entries + 1 + math.floor(#key / ENTRY) end
+    if not here[conf] then mine.entries = mine.entries + d.weight + math.floor(#key / ENTRY) end
     mine.recent[key], here[conf] = here, d
   end
   return d, earlier

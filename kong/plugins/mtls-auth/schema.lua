@@ -83,6 +83,12 @@ local schema = {
               },
               description = "Manual mappings of names in certificates to consumers.",
             } },
+          { upstream_certificate_headers = {
+              type = "array",
+              elements = { type = "string", one_of = { "rfc9440", "details" } },
+              len_min = 1,
+              description = "Headers in which the upstream is told the verified certificate: rfc9440 is Client-Cert and Client-Cert-Chain, details is X-Client-Cert and four more.",
+            } },
           { spiffe_trust_domains = {
               type = "array",
               elements = {

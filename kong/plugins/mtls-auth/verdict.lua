@@ -6,11 +6,15 @@ local _M = {}
 
 local MAX_TTL = 60 -- s for which a decision is cached at most
 
--- The request headers that are the plugin's, and what they are about.
+-- The request headers that are the plugin's, and what they are about; those of upstream
+-- only with upstream_certificate_headers.
 _M.headers = {
   ["X-Consumer-ID"] = "consumer", ["X-Consumer-Custom-ID"] = "consumer", ["X-Consumer-Username"] = "consumer",
   ["X-Credential-Identifier"] = "consumer", ["X-Anonymous-Consumer"] = "consumer",
   ["X-Client-Cert-Dn"] = "certificate", ["X-Client-Cert-San"] = "certificate",
+  ["Client-Cert"] = "upstream", ["Client-Cert-Chain"] = "upstream", ["X-Client-Cert"] = "upstream",
+  ["X-Client-Cert-Serial"] = "upstream", ["X-Client-Cert-Issuer-Dn"] = "upstream",
+  ["X-Client-Cert-Subject-Dn"] = "upstream", ["X-Client-Cert-Fingerprint"] = "upstream",
 }
 
 local function is_text(value) return type(value) == "string" and value ~= "" end

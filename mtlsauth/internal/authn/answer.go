@@ -24,6 +24,8 @@ type Answer struct {
 	// Headers are set on the request to the upstream. An empty value clears
 	// the header: nothing that a client sent under these names survives.
 	Headers []Header
+	// Clear are other spellings of Headers, with "_" for "-", that are cleared too.
+	Clear []string
 	// Consumer is whom the request is authenticated as; nil for no consumer.
 	Consumer *consumer.Consumer
 	// CredentialID is the id of the credential to leave for later plugins; ""
@@ -69,6 +71,7 @@ func (d *Decision) clientVerify() string {
 
 // pass tells the upstream and later plugins who it is.
 func (d *Decision) pass(a *Answer) {
+	defer d.tell(a)
 	if d.earlier { // the headers of the other plugin's consumer stay
 		a.Headers = []Header{{headerCertDN, ""}, {headerCertSAN, ""}}
 		return
@@ -93,6 +96,22 @@ func (d *Decision) pass(a *Answer) {
 		{headerCertDN, d.certDN},
 		{headerCertSAN, d.certSAN},
 	}
+}
+
+// tell sets or clears the headers of upstream_certificate_headers.
+func (d *Decision) tell(a *Answer) {
+	if !d.clears {
+		return
+	}
+	told := d.told
+	for _, name := range upstreamNames {
+		if len(told) > 0 && told[0].Name == name { // they are in one order
+			a.Headers, told = append(a.Headers, told[0]), told[1:]
+		} else {
+			a.Headers = append(a.Headers, Header{Name: name})
+		}
+	}
+	a.Clear = upstreamSpellings
 }
 
 // Body returns the message as Kong's own plugins send it, JSON; nil for none.
@@ -121,6 +140,9 @@ func (a *Answer) HeaderValues() map[string][]string {
 			values[h.Name] = []string{h.Value}
 		}
 	}
+	for _, name := range a.Clear {
+		values[name] = []string{}
+	}
 	return values
 }
 
@@ -138,7 +160,8 @@ const (
 	headerAnonymous        = "X-Anonymous-Consumer"
 )
 
-// HeaderNames returns every request header that an answer sets or clears.
+// HeaderNames returns the request headers that every answer sets or clears;
+// [UpstreamHeaderNames] has others.
 func HeaderNames() []string {
 	return []string{
 		headerConsumerID, headerConsumerCustomID, headerConsumerUsername, headerCredential, headerAnonymous,

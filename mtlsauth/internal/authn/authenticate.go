@@ -44,7 +44,7 @@ const deniedFor = 2 * time.Second
 // for consumers that are not known yet, at most consumer.MaxWait in all.
 func (p *Policy) Authenticate(ctx context.Context, presented Presented, dir consumer.Directory, now time.Time) *Decision {
 	if presented.Authenticated && p.AsksCredential() {
-		return authenticated
+		return p.earlier
 	}
 	sent := len(presented.Leaf) > 0
 	if !sent && !p.AsksCredential() {
@@ -104,6 +104,7 @@ func (p *Policy) decide(ctx context.Context, key cacheKey, presented Presented, 
 		looksUp = true
 		d = p.asAnonymous(ctx, d, dir, now)
 	}
+	d.clears = p.options.Upstream != 0
 	if presented.Denied == nil && d.Status() != 500 && !(looksUp && !p.cachesLookups()) {
 		p.options.Cache.put(key, begun, d)
 	}
@@ -194,6 +195,7 @@ func (p *Policy) complete(ctx context.Context, d *Decision, paths []certpath.Pat
 		return denied
 	}
 	d.groups = p.groups(paths[0], d)
+	p.tell(d, paths[0])
 	return d
 }
 

@@ -1,6 +1,8 @@
 package authn
 
 import (
+	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,6 +30,38 @@ func TestAFloodPushesOutNoneInUse(t *testing.T) {
 	if n := c.passed.Len(); n > maxPassed || c.passed.Size() > maxPassedBytes {
 		t.Errorf("%d decisions of %d bytes are kept", n, c.passed.Size())
 	}
+}
+
+// What upstream_certificate_headers has is counted: the decisions of other, larger
+// certificates take no more memory.
+func TestTheMemoryOfHeadersIsCounted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills the cache several times")
+	}
+	for _, sizes := range [][]int{{1294, 1302}, {1294, 1302, 1771, 32, 20, 10, 64}, {8192, 8192, 8192, 32, 100, 100, 64}} {
+		before := heap()
+		c := NewCache()
+		for n := range maxPassed / 4 {
+			d := lasting(Passed, time.Minute)
+			for _, size := range sizes {
+				d.told = append(d.told, Header{headerCert, strings.Repeat("x", size)})
+			}
+			c.put(keyOf(n), 1, d)
+		}
+		used := heap() - before
+		if c.passed.Size() > maxPassedBytes || used > maxPassedBytes*11/10 {
+			t.Errorf("headers of %d bytes: %d decisions count as %d bytes and take %d", sizes, c.passed.Len(), c.passed.Size(), used)
+		}
+		t.Logf("headers of %d bytes: %d decisions count as %d bytes and take %d", sizes, c.passed.Len(), c.passed.Size(), used)
+		runtime.KeepAlive(c)
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // BenchmarkCacheGet is the time of one lookup in the cache, with a hundred thousand

@@ -37,10 +37,12 @@ type Decision struct {
 	CredentialID string
 
 	groups          []string
-	certDN, certSAN string // the headers' values
-	message         string // in place of the usual one
-	unavailable     bool   // evidence could not be had, through no fault of the client
-	earlier         bool   // an earlier plugin has authenticated the request
+	certDN, certSAN string   // the headers' values
+	told            []Header // what the upstream is told besides
+	clears          bool     // other headers of UpstreamHeaderNames are cleared
+	message         string   // in place of the usual one
+	unavailable     bool     // evidence could not be had, through no fault of the client
+	earlier         bool     // an earlier plugin has authenticated the request
 
 	// lifetime: see fresh.
 	made    time.Time
@@ -112,6 +114,9 @@ func (d *Decision) size() int64 {
 		for _, text := range texts {
 			n += 16 + len(text) + slack
 		}
+	}
+	for _, h := range d.told { // long ones: their steps are an eighth
+		n += 48 + len(h.Value) + len(h.Value)/8 + slack
 	}
 	if c := d.Consumer; c != nil { // which others may share
 		n += 112 + len(c.Username) + len(c.CustomID) + len(c.ID)

@@ -165,9 +165,11 @@ func (d *Decision) lastsFor(since time.Time, age time.Duration) {
 	}
 }
 
-// authenticated is the decision about a request that an earlier plugin has
+// authenticated makes the decision about a request that an earlier plugin has
 // authenticated, where that is enough: it goes on as it is.
-var authenticated = &Decision{Reason: Passed, earlier: true}
+func authenticated(upstream UpstreamHeaders) *Decision {
+	return &Decision{Reason: Passed, earlier: true, clears: upstream != 0}
+}
 
 // asAnonymous turns a denial of the client's making into going on as the
 // anonymous consumer. Only that consumer is set: no credential, and no group.

@@ -58,6 +58,8 @@ type Settings struct {
 	// TrustDomains are the SPIFFE trust domains of which one must be the client's, with
 	// the ids of the CA certificates that speak for it; empty asks for no SPIFFE ID.
 	TrustDomains map[spiffe.TrustDomain][]string
+	// Upstream says in which headers the upstream is told the certificate.
+	Upstream UpstreamHeaders
 }
 
 // Options are what a policy is made of.
@@ -83,7 +85,8 @@ type Options struct {
 // requests at once.
 type Policy struct {
 	options Options
-	id      uint64 // tells policies apart in the cache
+	id      uint64    // tells policies apart in the cache
+	earlier *Decision // about a request that an earlier plugin has authenticated, see authenticated
 	seen    atomic.Pointer[version]
 	mu      sync.Mutex // while seen is renewed
 }
@@ -95,7 +98,7 @@ func NewPolicy(o Options) *Policy {
 	if o.Limiter == nil {
 		o.Limiter = NewLimiter(nil)
 	}
-	return &Policy{options: o, id: lastPolicy.Add(1)}
+	return &Policy{options: o, id: lastPolicy.Add(1), earlier: authenticated(o.Upstream)}
 }
 
 // Known returns a consumer that has to exist for the policy to work; zero for

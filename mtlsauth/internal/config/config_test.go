@@ -92,6 +92,9 @@ func TestParseRefuses(t *testing.T) {
 		{"credentials", `[{"subject_name":"s","consumer":"c","ca_certificate":"x"}]`, "config.credentials: entry 1: ca_certificate: expected a valid UUID"},
 		{"credentials", `[{"subject_name":"s","consumer":"c"},{"subject_name":"s","consumer":"d"}]`, `config.credentials[0] and [1]: subject_name "s" with no ca_certificate is mapped to two consumers, username "c" and username "d"`},
 		{"credentials", `"x"`, "config.credentials: expected an array"},
+		{"upstream_certificate_headers", `[]`, "config.upstream_certificate_headers: length must be at least 1"},
+		{"upstream_certificate_headers", `"rfc9440"`, "config.upstream_certificate_headers: expected an array of strings"},
+		{"upstream_certificate_headers", `["rfc9440","xfcc"]`, `config.upstream_certificate_headers: entry 2: expected one of: rfc9440, details, got "xfcc"`},
 		{"spiffe_trust_domains", `[]`, "config.spiffe_trust_domains: length must be at least 1"},
 		{"spiffe_trust_domains", `{}`, "config.spiffe_trust_domains: length must be at least 1"},
 		{"spiffe_trust_domains", `{"trust_domain":"example.org"}`, "config.spiffe_trust_domains: expected an array of {trust_domain, ca_certificates}"},
@@ -143,8 +146,9 @@ func TestEachFieldCounts(t *testing.T) {
 		"certificate_header_name": `"x-cert"`, "certificate_header_format": `"pem"`, "secure_source": "false",
 		"certificate_chain_header_name": `"x-chain"`, "hide_certificate_header": "true",
 		"verification_header_name": `"x-verified"`, "verification_header_values": `["0"]`,
-		"spiffe_trust_domains": `[{"trust_domain":"example.org","ca_certificates":["` + someID + `"]}]`,
-		"required_policies":    `["1.2.3"]`, "required_extended_key_usages": `["clientAuth"]`,
+		"upstream_certificate_headers": `["details"]`,
+		"spiffe_trust_domains":         `[{"trust_domain":"example.org","ca_certificates":["` + someID + `"]}]`,
+		"required_policies":            `["1.2.3"]`, "required_extended_key_usages": `["clientAuth"]`,
 	}
 	for _, plugin := range []Plugin{MTLSAuth, HeaderCertAuth} {
 		t.Run(string(plugin), func(t *testing.T) { eachFieldCounts(t, plugin, values) })

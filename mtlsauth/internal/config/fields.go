@@ -216,6 +216,15 @@ var fields = []field{
 		set:  func(d *draft, v value) { d.header.VerificationValues = v.list },
 	},
 	{
+		name: "upstream_certificate_headers", kind: array, oneOf: []string{"rfc9440", "details"}, minimum: 1,
+		text: "Headers in which the upstream is told the verified certificate: rfc9440 is Client-Cert and Client-Cert-Chain, details is X-Client-Cert and four more.",
+		set: func(d *draft, v value) {
+			for _, headers := range v.list {
+				d.settings.Upstream |= map[string]authn.UpstreamHeaders{"rfc9440": authn.UpstreamRFC9440, "details": authn.UpstreamDetails}[headers]
+			}
+		},
+	},
+	{
 		name: "spiffe_trust_domains", kind: array, minimum: 1,
 		records: []field{
 			{name: "trust_domain", kind: text, form: trustDomainForm, required: true, text: "The trust domain, without spiffe://."},

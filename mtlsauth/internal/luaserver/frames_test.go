@@ -121,14 +121,16 @@ func TestHeadersOfTheLuaPlugin(t *testing.T) {
 		}
 		return string(text)
 	}
-	known, looked := read("verdict.lua"), read("request.lua")
-	for _, name := range authn.HeaderNames() {
+	known, looked := read("verdict.lua"), read("headers.lua")
+	all := append(authn.HeaderNames(), authn.UpstreamHeaderNames()...)
+	for _, name := range all {
 		variable := "var.http_" + strings.ReplaceAll(strings.ToLower(name), "-", "_")
 		if !strings.Contains(known, `["`+name+`"] = "`) || !strings.Contains(looked, variable) {
-			t.Errorf("%s is missing in verdict.lua, or %s in request.lua", name, variable)
+			t.Errorf("%s is missing in verdict.lua, or %s in headers.lua", name, variable)
 		}
 	}
-	if got, want := strings.Count(looked, "var.http_x_"), len(authn.HeaderNames()); got != want {
-		t.Errorf("request.lua looks at %d headers, want %d", got, want)
+	const connection = 1
+	if got, want := strings.Count(looked, "var.http_")-connection, len(all); got != want {
+		t.Errorf("headers.lua looks at %d headers, want %d", got, want)
 	}
 }
