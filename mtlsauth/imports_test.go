@@ -30,6 +30,7 @@ var policy = map[string][]string{
 	"mtlsauth/e2e/faults": {},
 
 	// How far it can be trusted: figures that anybody can make again.
+	"mtlsauth/conformance":         {"certificate", "certpath", "testing/anykong", "testing/fakekong/...", "testing/pki", "testing/suites", "golang.org/x/crypto/cryptobyte"},
 	"mtlsauth/conformance/mutants": {},
 
 	// Measures a real Kong from outside.

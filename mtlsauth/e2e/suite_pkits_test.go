@@ -11,14 +11,6 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/suites"
 )
 
-// pkitsDeviations are vectors that are refused although they are valid.
-var pkitsDeviations = map[string]string{
-	"4.1.4":  "DSA is not supported",
-	"4.1.5":  "DSA is not supported",
-	"4.6.8":  "a CA certificate that is no configured trust anchor is no client's",
-	"4.6.14": "a CA certificate that is no configured trust anchor is no client's",
-}
-
 // pkitsReasons are those of vectors that hang on their CRLs: a refusal for
 // another one would be right by chance.
 var pkitsReasons = map[string]string{
@@ -69,7 +61,7 @@ func comparePKITS(t *testing.T, v suites.PKITS, got string) string {
 	if want, listed := pkitsReasons[id]; listed && got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	reason, deviates := pkitsDeviations[id]
+	reason, deviates := suites.PKITSDeviations[id]
 	switch passed := got == "passed"; {
 	case passed && !v.ShouldValidate:
 		t.Error("it passes and should not")

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -98,8 +99,9 @@ func (l *logs) reason(id string, status int) string {
 	return ""
 }
 
-// calm waits until every client gets the right answer on every route, and expects that to
-// stay so. It returns what that took.
+// calm waits until every client gets the right answer on every route, twice. It returns what
+// that took. An answer may be right at first and then wrong once more: a good response that
+// ends before the responder is asked again, which is up to 5 s after a failure.
 func (s *simulation) calm(when string) time.Duration {
 	s.t.Helper()
 	const generous = 90 * time.Second
@@ -120,32 +122,28 @@ func (s *simulation) calm(when string) time.Duration {
 			return o.status == got.status && o.who == got.who
 		})
 	}
-	var took time.Duration
+	var took time.Duration // until the last wrong answer
 	var last record
 	defer func() {
 		if took > 10*time.Second {
 			s.t.Logf("%s: all was right after %v, at last %s", when, took, s.describe(last))
 		}
 	}()
-	for _, c := range s.clients {
-		for _, r := range routes {
-			for {
-				got, ok := right(c, r)
-				if ok {
-					break
+	for again := true; again; {
+		again = false
+		for _, c := range s.clients {
+			for _, r := range routes {
+				for {
+					got, ok := right(c, r)
+					if ok {
+						break
+					}
+					again, last, took = true, got, time.Since(began)
+					if took > generous {
+						s.t.Fatalf("%s, %v: %s", when, took, s.describe(got))
+					}
+					time.Sleep(50 * time.Millisecond)
 				}
-				if time.Since(began) > generous {
-					s.t.Fatalf("%s, %v: %s", when, time.Since(began), s.describe(got))
-				}
-				time.Sleep(50 * time.Millisecond)
-				took, last = time.Since(began), got
-			}
-		}
-	}
-	for _, c := range s.clients {
-		for _, r := range routes {
-			if got, ok := right(c, r); !ok {
-				s.t.Errorf("%s, when all had been right: %s", when, s.describe(got))
 			}
 		}
 	}
@@ -169,6 +167,7 @@ func (s *simulation) had(kind string, r record) bool {
 func (s *simulation) judge() {
 	for _, r := range s.records {
 		if why := s.wrong(r); why != "" {
+			s.wrongs++
 			s.t.Errorf("%s: %s", why, s.describe(r))
 		}
 	}
@@ -218,6 +217,8 @@ func (s *simulation) wrong(r record) string {
 		return ""
 	case (reason == "ca_not_loaded" || reason == "lookup_failed") && s.mode == pluginServerMode && s.had("", r):
 		return "" // the sources are asked again by every server, and after every change
+	case s.mode == pluginServerMode && r.status == http.StatusUnauthorized && slices.ContainsFunc(s.began, func(e event) bool { return e.name == spoilt && e.at.Before(r.to) }):
+		return "" // the plugin protocol has no checksum: a reply to another question is a reply
 	}
 	return "a wrong refusal"
 }
@@ -322,38 +323,61 @@ func (s *simulation) leaks(before usage) usage {
 	return now
 }
 
-// figures are those of all simulations.
+// figures are those of all simulations of a mode.
 type figures struct {
-	mu                                       sync.Mutex
-	seeds, faults, requests, passes, refused int
-	fault500                                 int
-	longest                                  time.Duration
-	usage
+	mu          sync.Mutex
+	Mode, Date  string
+	First       int // seed
+	Seeds       int
+	Faults      int
+	Requests    int
+	Passes      int
+	Refused     int     // 401
+	Faulted     int     // 500
+	Wrong       int     // answers
+	Unanswered  int     // requests
+	Longest     float64 // seconds from the last fault until all was right
+	Descriptors int     // of the server, at most, in the end
+	Goroutines  int     // likewise
+	Memory      int     // likewise, MiB
 }
 
 func (f *figures) add(s *simulation, took time.Duration, u usage) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.seeds++
-	f.faults += len(s.began)
-	f.requests += len(s.records)
+	f.Seeds++
+	f.Faults += len(s.began) - 1
+	f.Requests += len(s.records)
 	for _, r := range s.records {
-		switch r.status {
-		case http.StatusOK:
-			f.passes++
-		case http.StatusUnauthorized:
-			f.refused++
-		case http.StatusInternalServerError:
-			f.fault500++
+		switch {
+		case r.err != nil:
+			f.Unanswered++
+		case r.status == http.StatusOK:
+			f.Passes++
+		case r.status == http.StatusUnauthorized:
+			f.Refused++
+		case r.status == http.StatusInternalServerError:
+			f.Faulted++
 		}
 	}
-	f.longest = max(f.longest, took)
-	f.descriptors, f.memory, f.goroutines = max(f.descriptors, u.descriptors), max(f.memory, u.memory), max(f.goroutines, u.goroutines)
+	f.Wrong += s.wrongs
+	f.Longest = max(f.Longest, took.Seconds())
+	f.Descriptors, f.Memory, f.Goroutines = max(f.Descriptors, u.descriptors), max(f.Memory, u.memory>>10), max(f.Goroutines, u.goroutines)
 }
 
 func (f *figures) String() string {
-	return fmt.Sprintf("%d simulations, %d faults, %d requests: %d passes, %d × 401, %d × 500; all right again after %v at most; the server had at most %d descriptors, %d goroutines, %d MiB",
-		f.seeds, f.faults, f.requests, f.passes, f.refused, f.fault500, f.longest.Round(100*time.Millisecond), f.descriptors, f.goroutines, f.memory>>10)
+	return fmt.Sprintf("%s: %d seeds, %d faults, %d requests: %d passes, %d × 401, %d × 500; all right again after %.1f s at most; the server had at most %d descriptors, %d goroutines, %d MiB",
+		f.Mode, f.Seeds, f.Faults, f.Requests, f.Passes, f.Refused, f.Faulted, f.Longest, f.Descriptors, f.Goroutines, f.Memory)
+}
+
+// write puts the figures where the page about conformance has them from.
+func (f *figures) write(folder string) error {
+	f.Date = time.Now().UTC().Format(time.DateOnly)
+	text, err := json.MarshalIndent(f, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, "faults-"+f.Mode+".json"), append(text, '\n'), 0o600)
 }
 
 var largeCRL = sync.OnceValue(func() []byte {

@@ -14,6 +14,7 @@ var (
 	firstSeed = flag.Int("seed", 1, "the first seed")
 	seedCount = flag.Int("seeds", 0, "how many seeds in each mode (25; 3 with -short or -race)")
 	onlyMode  = flag.String("mode", "", "lua or plugin-server (both)")
+	toFolder  = flag.String("figures", "", "write the figures into this folder")
 )
 
 // The ways by which Kong reaches the server.
@@ -70,19 +71,28 @@ func TestFaults(t *testing.T) {
 			seeds = 3
 		}
 	}
-	var all figures
+	var all []*figures
 	t.Run("seeds", func(t *testing.T) {
 		for _, mode := range []string{luaMode, pluginServerMode} {
 			if *onlyMode != "" && *onlyMode != mode {
 				continue
 			}
+			f := &figures{Mode: mode, First: *firstSeed}
+			all = append(all, f)
 			for seed := *firstSeed; seed < *firstSeed+seeds; seed++ {
 				t.Run(fmt.Sprintf("%s/%d", mode, seed), func(t *testing.T) {
 					t.Parallel()
-					simulate(t, mode, seed, &all)
+					simulate(t, mode, seed, f)
 				})
 			}
 		}
 	})
-	t.Log(all.String())
+	for _, f := range all {
+		t.Log(f)
+		if *toFolder != "" {
+			if err := f.write(*toFolder); err != nil {
+				t.Error(err)
+			}
+		}
+	}
 }

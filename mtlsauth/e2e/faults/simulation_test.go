@@ -44,6 +44,7 @@ type simulation struct {
 	active   []active  // faults that have begun and not ended
 	began    []event
 	small    bool // the server has little memory
+	wrongs   int  // answers
 
 	mu      sync.Mutex
 	records []record

@@ -20,22 +20,6 @@ func parsePEM(text string) (*certificate.Certificate, error) {
 	return certificate.Parse(block.Bytes)
 }
 
-// limboDeviations are the cases that are judged otherwise on purpose.
-var limboDeviations = map[string]string{
-	"crl::revoked-certificate-with-crl":           "revocation is not path validation",
-	"crl::crlnumber-missing":                      "revocation is not path validation",
-	"crl::issuer-missing-crlsign":                 "revocation is not path validation",
-	"pathlen::max-chain-depth-0-exhausted":        "there is no depth option; depth is bounded by what is presented and configured",
-	"webpki::eku::ee-anyeku":                      "anyExtendedKeyUsage counts as client authentication: clients in the field have it",
-	"pathlen::validation-ignores-pathlen-in-leaf": "a CA certificate that is not a configured trust anchor is not a client's",
-	"webpki::v1-cert":                             "version 1 without extensions is what openssl x509 -req makes before 3.2; RFC 5280 has no rule against it as a leaf",
-	"rfc5280::leaf-ku-keycertsign":                "clients in the field have it (OPC UA); basicConstraints say that it is not a CA, and so it issues nothing",
-	"rfc5280::san::malformed":                     "a malformed value of the subject alternative name is not used, and not a reason to refuse the others",
-	"rfc5280::serial::negative":                   "RFC 5280, section 4.1.2.2: users should handle negative serial numbers; CAs have issued them",
-	"webpki::san::unicode-emoji-san":              "a name beyond ASCII is not used, and not a reason to refuse the others",
-	"rfc5280::ca-as-leaf":                         "a CA certificate that is not a configured trust anchor is not a client's",
-}
-
 func TestLimbo(t *testing.T) {
 	folder := suites.Folder(t, "x509-limbo", "path validation goes")
 	var limbo struct {
@@ -67,7 +51,7 @@ func TestLimbo(t *testing.T) {
 			got = "FAILURE"
 		}
 		class := classes[c.ID].Class
-		reason, deviates := limboDeviations[c.ID]
+		reason, deviates := suites.LimboDeviations[c.ID]
 		applicable := class == "applicable-pass-baseline" || class == "beatable-policy-layer" || class == "stdlib-false-reject"
 		switch {
 		case got == c.Expected:
@@ -119,14 +103,6 @@ var pkitsRevocation = map[string]string{
 	"4.7.5": "the CRL is signed with a key that may not sign CRLs",
 }
 
-// pkitsDeviations are vectors that are refused although they are valid.
-var pkitsDeviations = map[string]string{
-	"4.1.4":  "DSA is not supported",
-	"4.1.5":  "DSA is not supported",
-	"4.6.8":  "a CA certificate that is not a configured trust anchor is not a client's",
-	"4.6.14": "a CA certificate that is not a configured trust anchor is not a client's",
-}
-
 // revocationSections are about CRLs: there an invalid vector has a good path.
 var revocationSections = []string{"4.4.", "4.14.", "4.15."}
 
@@ -152,7 +128,7 @@ func TestPKITS(t *testing.T) {
 			}
 		}
 		err := validateFiles(t, filepath.Join(folder, "certs"), v.CertPath, certpath.Options{Now: now, Policies: policies})
-		reason, deviates := pkitsDeviations[id]
+		reason, deviates := suites.PKITSDeviations[id]
 		switch {
 		case (err == nil) == v.ShouldValidate && !deviates:
 			counted["right"]++
