@@ -32,6 +32,7 @@ var policy = map[string][]string{
 	// How far it can be trusted: figures that anybody can make again.
 	"mtlsauth/conformance":         {"certificate", "certpath", "testing/anykong", "testing/fakekong/...", "testing/pki", "testing/suites", "golang.org/x/crypto/cryptobyte"},
 	"mtlsauth/conformance/mutants": {},
+	"mtlsauth/conformance/fuzz":    {},
 
 	// Measures a real Kong from outside.
 	"mtlsauth/bench":      {"mtlsauth/bench/load", "kong", "testing/pki", "testing/realkong"},

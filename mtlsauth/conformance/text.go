@@ -29,7 +29,8 @@ Refused are clients that should have passed. "–" means that it cannot be asked
 %d vectors of [PKITS](https://csrc.nist.gov/projects/pki-testing), the 2011 edition, which has SHA-256. Vectors that ask for a
 certificate policy are left out: they need a setting that most of these verifiers do not have. A handshake needs the client's
 private key, which the suite does not contain. So nginx and HAProxy were asked about the same vectors with keys of ours: each
-certificate and CRL was signed again, those with a bad signature badly. Vectors with DSA keys are left out there.
+certificate and CRL was signed again, those with a bad signature badly. Vectors with DSA keys are left out there. Sections 4.8 to
+4.12: OpenSSL processes certificate policies with ` + "`-policy_check`" + ` only, which neither nginx nor HAProxy sets.
 `
 	aboutLimbo = `
 ## x509-limbo

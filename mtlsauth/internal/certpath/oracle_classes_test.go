@@ -51,7 +51,7 @@ const (
 var classes = []class{
 	refusedFor("weak or unsupported keys and signature algorithms (contract)", certpath.WeakAlgorithm, ""),
 	refusedFor("a CA certificate as a client's that is not a configured trust anchor (contract)", certpath.WrongUsage, "a CA certificate that is not"),
-	refusedFor("an explicit policy is required and there is none: OpenSSL asks with -policy_check only (RFC 5280, section 6.1)", certpath.Constraint, "no valid certificate policy"),
+	refusedFor("an explicit policy is required, and the path has none: OpenSSL asks with -policy_check only (RFC 5280, section 6.1)", certpath.Constraint, "no valid certificate policy"),
 	refusedFor("extensions in a certificate that is not of version 3 (RFC 5280, section 4.1.2.9): what they restrict is unclear", certpath.Constraint, "not of version 3"),
 	refusedFor("basicConstraints have to say CA:TRUE: OpenSSL takes roots of version 1, and key usage in its place (RFC 5280, section 6.1.4(k))", certpath.Constraint, "not a CA certificate"),
 	refusedFor("a name that cannot be compared with constraints of its kind (RFC 5280, section 4.2.1.10: process or reject)", certpath.Constraint, "cannot be compared"),
