@@ -21,7 +21,7 @@ import (
 var policy = map[string][]string{
 	".":                 {"mtlsauth/cli"},
 	"mtlsauth":          {"authn", "certheader", "config", "consumer", "engine", "flags", "handshake", "konglog", "lru", "luaserver", "metrics", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
-	"mtlsauth/cli":      {"mtlsauth", "mtlsauth/cli/demo", "filewatch", "flags", "kong", "kongdata", "verify"},
+	"mtlsauth/cli":      {"mtlsauth", "mtlsauth/cli/demo", "doctor", "filewatch", "flags", "kong", "kongdata", "verify"},
 	"mtlsauth/cli/demo": {"handshake", "kong", "testing/anykong", "testing/errlog", "testing/fakekong", "testing/pki"}, // not in a release
 
 	"kong": {}, // the Lua plugin's files
@@ -51,6 +51,9 @@ var policy = map[string][]string{
 	// go-pluginserver mode: a module of its own, with another go-pdk.
 	"mtlsauth/goplugin":       {"authn", "config", "consumer", "engine", "flags", "handshake", "konglog", "github.com/Kong/go-pdk"},
 	"mtlsauth/goplugin/query": {"config"},
+
+	// Checks a live node.
+	"doctor": {"certificate", "certpath", "config", "kongdata", "kongenv", "signature", "verify"},
 
 	// Explains a decision of the engine.
 	"verify": {"authn", "certificate", "certpath", "config", "consumer", "engine", "flags", "kongdata", "konglog", "revocation"},

@@ -166,8 +166,11 @@ type Pong = luaserver.Pong
 // Ping asks the server of the plugin of this name below prefix, in whichever mode it
 // serves. The error says why none decides there. It neither binds nor changes anything.
 func Ping(name, prefix string, within time.Duration) (Pong, error) {
-	return luaserver.Ping(socketPath(name, prefix), within)
+	return PingSocket(socketPath(name, prefix), within)
 }
+
+// PingSocket is Ping at a socket's path.
+func PingSocket(path string, within time.Duration) (Pong, error) { return luaserver.Ping(path, within) }
 
 // ownerOf says in words who owns a folder and what its mode is.
 func ownerOf(dir string) string {

@@ -24,6 +24,7 @@ const usage = `usage:
   mtls-auth -dump [-kong-prefix DIR]          prints what Kong's query command asks for: one JSON object
   mtls-auth ping [-kong-prefix DIR]           asks whether the server decides, for probes
   mtls-auth verify -cert FILE -ca FILE        tells how a certificate would be answered, and why; without Kong
+  mtls-auth doctor [-kong-prefix DIR]         finds mistakes in the set-up of this node, with their cures
   mtls-auth lua -out DIR                      writes the Lua plugin's files, for Kong's lua_package_path
   mtls-auth demo [-serve]                     shows six requests with their answers, without Kong
   mtls-auth version                           prints the versions of the program, go-pdk and Go
@@ -44,7 +45,7 @@ type call struct {
 
 // commands are the sub-commands.
 var commands = map[string]func(call) int{
-	"demo": demo, "lua": lua, "ping": ping, "verify": verifyCommand, "version": version,
+	"demo": demo, "doctor": doctorCommand, "lua": lua, "ping": ping, "verify": verifyCommand, "version": version,
 	"help": func(c call) int { return help(c.stdout) },
 }
 

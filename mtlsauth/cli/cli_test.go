@@ -62,6 +62,15 @@ func TestWrongUseSaysWhatMustBeGiven(t *testing.T) {
 		{[]string{"version", "x"}, `unexpected argument "x"`},
 		{[]string{"demo", "-serv"}, "unknown flag -serv; did you mean -serve?"},
 		{[]string{"demo", "-port", "70000"}, "must be 1 to 65535"},
+		{[]string{"verify"}, "-cert FILE must be given"},
+		{[]string{"verify", "-cert", "x"}, "either -ca FILE or -config FILE must be given"},
+		{[]string{"verify", "-cert", "/absent", "-ca", "/absent"}, "-cert: "},
+		{[]string{"verify", "-cert", "x", "-ca", "x", "-route", "y"}, "-route and -plugin need -config"},
+		{[]string{"verify", "-cert", "x", "-config", "x", "-route", "y", "-plugin", "1"}, "must be one of them"},
+		{[]string{"verify", "-revocation", "strict"}, "must be STRICT, IGNORE_CA_ERROR or SKIP"},
+		{[]string{"verify", "-at", "tomorrow"}, "must be a time such as"},
+		{[]string{"doctor", "-key", "x"}, "-key and -chain need -cert"},
+		{[]string{"doctor", "-cnnect", "x"}, "unknown flag -cnnect; did you mean -connect?"},
 		{[]string{"ping", "-prefix", "x"}, "unknown flag -prefix; did you mean -kong-prefix?"},
 		{[]string{"ping", "-timeout", "1"}, "must be a duration over 0"},
 		{[]string{"demo", "-mode", "native"}, `-mode "native": must be lua or plugin-server`},
@@ -165,7 +174,7 @@ func TestVersionAndHelp(t *testing.T) {
 			}
 		}
 	}
-	for _, args := range [][]string{{"-h"}, {"help"}, {"demo", "-help"}, {"lua", "-help"}, {"ping", "-help"}, {"version", "--help"}} {
+	for _, args := range [][]string{{"-h"}, {"help"}, {"demo", "-help"}, {"lua", "-help"}, {"ping", "-help"}, {"verify", "-help"}, {"doctor", "-help"}, {"version", "--help"}} {
 		if code, stdout, _ := run(t, "mtls-auth", args...); code != 0 || !strings.Contains(stdout, "usage:") {
 			t.Errorf("%q: exit %d, %q", args, code, stdout)
 		}

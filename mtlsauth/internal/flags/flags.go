@@ -34,12 +34,7 @@ func (o *Options) Flags(set *flag.FlagSet) {
 	set.StringVar(&o.CADir, "ca-dir", "", "`DIR` with CA certificates: UUID.pem files, or folders with the keys id and cert, as a mounted Secret has them")
 	set.StringVar(&o.DeclarativeConfig, "declarative-config", "", "Kong declarative `FILE` with ca_certificates, consumers and mtls_auth_credentials")
 	set.StringVar(&o.Credentials, "credentials", "", "`FILE` with credentials in decK's format: consumers with mtls_auth_credentials")
-	set.StringVar(&o.AdminURL, "admin-url", "", "`URL` of Kong's Admin API: https://, unix:PATH, or http:// to loopback")
-	Boolean(set, &o.AdminAllowHTTP, "admin-allow-http", "allow plain http to an Admin API that is not at loopback")
-	set.StringVar(&o.AdminTokenFile, "admin-token-file", "", "`FILE` with the Kong-Admin-Token")
-	set.StringVar(&o.AdminCAFile, "admin-ca-file", "", "PEM `FILE` of the CAs that the Admin API's certificate is verified with")
-	set.StringVar(&o.AdminCertFile, "admin-cert-file", "", "PEM `FILE` of the client certificate for the Admin API")
-	set.StringVar(&o.AdminKeyFile, "admin-key-file", "", "PEM `FILE` of its private key")
+	o.AdminFlags(set)
 	set.StringVar(&o.CRLDir, "crl-dir", "", "`DIR` with CRLs, DER or PEM, complete and delta: no URL is fetched for what they decide")
 	set.StringVar(&o.StateDir, "state-dir", "", "`DIR` in which OCSP responses and CRLs are stored, so that they survive a restart")
 	o.CheckFlags(set)
@@ -49,6 +44,16 @@ func (o *Options) Flags(set *flag.FlagSet) {
 	set.Func("metrics-listen", "`ADDRESS` at which metrics are served for Prometheus: a loopback host:port, or unix:PATH", o.metricsListen)
 	set.Func("log-level", "what is logged, to Kong and to the output: the `LEVEL` debug, info, warn or error (default info)", o.logLevel)
 	set.Func("log-format", "`FORMAT` of the output: text or json (default text)", o.logFormat)
+}
+
+// AdminFlags defines those of the flags by which the Admin API is asked.
+func (o *Options) AdminFlags(set *flag.FlagSet) {
+	set.StringVar(&o.AdminURL, "admin-url", "", "`URL` of Kong's Admin API: https://, unix:PATH, or http:// to loopback")
+	Boolean(set, &o.AdminAllowHTTP, "admin-allow-http", "allow plain http to an Admin API that is not at loopback")
+	set.StringVar(&o.AdminTokenFile, "admin-token-file", "", "`FILE` with the Kong-Admin-Token")
+	set.StringVar(&o.AdminCAFile, "admin-ca-file", "", "PEM `FILE` of the CAs that the Admin API's certificate is verified with")
+	set.StringVar(&o.AdminCertFile, "admin-cert-file", "", "PEM `FILE` of the client certificate for the Admin API")
+	set.StringVar(&o.AdminKeyFile, "admin-key-file", "", "PEM `FILE` of its private key")
 }
 
 // CheckFlags defines those of the flags by which certificates are judged, and sets the

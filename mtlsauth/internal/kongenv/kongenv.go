@@ -183,3 +183,8 @@ func splitList(s string) []string {
 	}
 	return out
 }
+
+// Values returns the values of some settings. It is for those that hold no secret.
+func Values(data []byte, keys ...string) map[string]string {
+	return parse(data, func(key string) bool { return slices.Contains(keys, key) })
+}

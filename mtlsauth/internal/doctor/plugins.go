@@ -1,0 +1,183 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/config"
+	"mtls-auth/mtlsauth/internal/kongdata"
+)
+
+// soon is when the end of a CA certificate is worth a warning.
+const soon = 30 * 24 * time.Hour
+
+// allPlugins are all plugins of the Admin API; those of this name are kept.
+func (n *node) allPlugins(ctx context.Context) (all []plugin) {
+	n.admin.List(ctx, "/plugins", func(entity json.RawMessage) error {
+		var p plugin
+		if err := json.Unmarshal(entity, &p); err != nil {
+			return err
+		}
+		all = append(all, p)
+		return nil
+	})
+	return all
+}
+
+// checkPlugins checks each configuration of the plugin, and what it names.
+func (n *node) checkPlugins(ctx context.Context) {
+	if n.admin == nil {
+		return
+	}
+	const name = "configurations"
+	disabled := 0
+	for _, p := range n.allPlugins(ctx) {
+		switch {
+		case p.Name != n.Name:
+		case !p.Enabled:
+			disabled++
+		default:
+			n.plugins = append(n.plugins, p)
+		}
+	}
+	if err := n.admin.List(ctx, "/routes", func(entity json.RawMessage) error {
+		var r route
+		err := json.Unmarshal(entity, &r)
+		n.routes = append(n.routes, r)
+		return err
+	}); err != nil {
+		n.warn(name, "", "the routes cannot be read: %v", err)
+		return
+	}
+	n.services = map[string]string{}
+	n.admin.List(ctx, "/services", func(entity json.RawMessage) error { // for their names alone
+		var s struct{ ID, Name string }
+		err := json.Unmarshal(entity, &s)
+		n.services[s.ID] = s.Name
+		return err
+	})
+	n.asked = true
+	switch {
+	case len(n.plugins) > 0:
+		n.ok(name, "%d in use", len(n.plugins))
+	case disabled > 0:
+		n.warn(name, "enable one: PATCH /plugins/{id} enabled=true", "all %d are disabled: no request needs a certificate", disabled)
+	default:
+		n.warn(name, "add the plugin to a route, a service, or all requests", "no route, service or gateway has the plugin: no request needs a certificate")
+	}
+	checked := map[string]bool{}
+	for _, p := range n.plugins {
+		n.checkConfig(ctx, p, checked)
+	}
+}
+
+// checkConfig checks one configuration. CA certificates that were checked for another are
+// not again.
+func (n *node) checkConfig(ctx context.Context, p plugin, checked map[string]bool) {
+	where := n.where(p)
+	parsed, err := config.Parse(config.PluginOf(n.Name), p.Config)
+	if err != nil {
+		n.fail(where, "correct the field", "its configuration is refused, and requests get 500: %v", strings.ReplaceAll(err.Error(), "\n", "; "))
+		return
+	}
+	var fields struct {
+		Anonymous       string `json:"anonymous"`
+		DefaultConsumer string `json:"default_consumer"`
+		Partial         bool   `json:"allow_partial_chain"`
+	}
+	if err := json.Unmarshal(p.Config, &fields); err != nil {
+		n.fail(where, "", "%v", err)
+		return
+	}
+	anchors := 0
+	for _, id := range parsed.CACertificates() {
+		anchor := n.checkCA(ctx, where, id, fields.Partial, checked[id])
+		checked[id] = true
+		if anchor {
+			anchors++
+		}
+	}
+	if anchors == 0 {
+		n.fail(where, "add the root CA certificate to Kong and to ca_certificates, or set allow_partial_chain", "none of its CA certificates is a trust anchor that is valid now: every certificate is refused")
+	}
+	for field, name := range map[string]string{"anonymous": fields.Anonymous, "default_consumer": fields.DefaultConsumer} {
+		if name == "" {
+			continue
+		}
+		status, _, _, err := n.admin.Get(ctx, "/consumers/"+url.PathEscape(name))
+		if err == nil && status == 404 {
+			n.fail(where, "create the consumer, or correct "+field, "%s names the consumer %q, which does not exist: its requests get 500", field, name)
+		}
+	}
+}
+
+// checkCA checks a CA certificate that a configuration names, and reports that a path may
+// end there now. A quiet one was told of before.
+func (n *node) checkCA(ctx context.Context, where, id string, partial, quiet bool) (anchor bool) {
+	name := "CA " + id[:min(8, len(id))] + "…"
+	told := func(report func(name, cure, format string, args ...any), cure, format string, args ...any) {
+		if !quiet {
+			report(name, cure, format, args...)
+		}
+	}
+	entity, err := n.ca(ctx, id)
+	if err != nil {
+		n.fail(name, "create the CA certificate under this id, or correct ca_certificates", "%s names %s: %v", where, id, err)
+		return false
+	}
+	set, refused := kongdata.NewFixedSet([]string{id}, []kongdata.Entity{entity})
+	if len(refused) > 0 {
+		told(n.fail, "replace it: it must be one CA certificate in PEM", "%v", refused[0])
+		return false
+	}
+	cert := set.Snapshot().CAs[0].Certificate
+	subject := certificate.DistinguishedName(cert.RawSubject)
+	anchored, reason := isAnchor(cert, partial, n.Limits.MinRSABits)
+	kind := "self-signed"
+	if !slices.Equal(cert.RawIssuer, cert.RawSubject) {
+		kind = "an intermediate"
+	}
+	switch left := cert.NotAfter.Sub(n.Now); {
+	case left < 0:
+		told(n.fail, "renew it, and update it in Kong under the same id", "%s is over since %s: it trusts no certificate", subject, cert.NotAfter.UTC().Format(time.DateTime))
+		return false
+	case n.Now.Before(cert.NotBefore):
+		told(n.fail, "correct this node's clock, or wait", "%s is not valid before %s: it trusts no certificate", subject, cert.NotBefore.UTC().Format(time.DateTime))
+		return false
+	case reason != "":
+		told(n.fail, "use a CA with a stronger key", "%s: %s", subject, reason)
+		return false
+	case left < soon:
+		told(n.warn, "renew it, and update it in Kong under the same id", "%s ends in %d days", subject, left/(24*time.Hour))
+	case !anchored:
+		told(n.warn, "also add the root above it, or set allow_partial_chain", "%s is an intermediate: no path ends there", subject)
+	case !quiet:
+		n.ok(name, "%s, %s, until %s", subject, kind, cert.NotAfter.UTC().Format(time.DateOnly))
+	}
+	return anchored
+}
+
+// ca returns a CA certificate of Kong's.
+func (n *node) ca(ctx context.Context, id string) (kongdata.Entity, error) {
+	status, _, body, err := n.admin.Get(ctx, "/ca_certificates/"+id)
+	if err != nil {
+		return kongdata.Entity{}, err
+	}
+	if status == 404 {
+		return kongdata.Entity{}, fmt.Errorf("there is no CA certificate with this id, so requests with a certificate get 500 or 401 (ca_not_loaded)")
+	}
+	var entity struct {
+		Cert string `json:"cert"`
+	}
+	if status != 200 {
+		return kongdata.Entity{}, fmt.Errorf("GET /ca_certificates/%s: status %d", id, status)
+	}
+	err = json.Unmarshal(body, &entity)
+	return kongdata.Entity{ID: id, Cert: entity.Cert}, err
+}

@@ -1,0 +1,47 @@
+package doctor
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+)
+
+// Writer writes checks for people, as they end.
+type Writer struct {
+	Out    io.Writer
+	Colour bool
+
+	count [Fail + 1]int
+}
+
+var colours = [...]string{OK: "32", Warn: "33", Fail: "31"}
+
+// Write writes a check: its grade, its name, what was found, and the cure below.
+func (w *Writer) Write(c Check) {
+	w.count[c.Grade]++
+	grade := fmt.Sprintf("%-4s", c.Grade)
+	if w.Colour {
+		grade = "\x1b[" + colours[c.Grade] + "m" + grade + "\x1b[0m"
+	}
+	fmt.Fprintf(w.Out, "%s  %-16s  %s\n", grade, printable(c.Name), printable(c.Text))
+	if c.Cure != "" {
+		fmt.Fprintf(w.Out, "%4s  %-16s  cure: %s\n", "", "", printable(c.Cure))
+	}
+}
+
+// Summary writes how many checks ended how, and reports that none failed.
+func (w *Writer) Summary() bool {
+	fmt.Fprintf(w.Out, "\n%d ok, %d warn, %d FAIL\n", w.count[OK], w.count[Warn], w.count[Fail])
+	return w.count[Fail] == 0
+}
+
+// printable replaces control characters, which Kong's answers and certificates may have.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
