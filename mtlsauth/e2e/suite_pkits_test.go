@@ -37,18 +37,22 @@ func TestPKITS(t *testing.T) {
 	var mu sync.Mutex
 	t.Run("vectors", func(t *testing.T) {
 		for _, v := range vectors {
-			if !v.AnyPolicy() {
+			policies, applies := v.RequiredPolicies()
+			if !applies {
 				mu.Lock()
-				counted["not applicable: another initial policy than any"]++
+				counted["not applicable: there is no setting for initial-policy-mapping-inhibit and initial-any-policy-inhibit"]++
 				mu.Unlock()
 				continue
 			}
 			t.Run(v.Name, func(t *testing.T) {
 				t.Parallel()
-				what := comparePKITS(t, v, judgePKITS(t, folder, v))
+				what := comparePKITS(t, v, judgePKITS(t, folder, v, policies))
 				mu.Lock()
 				defer mu.Unlock()
 				counted[what]++
+				if len(policies) > 0 {
+					counted["… with required_policies"]++
+				}
 			})
 		}
 	})
@@ -79,7 +83,7 @@ func comparePKITS(t *testing.T, v suites.PKITS, got string) string {
 }
 
 // judgePKITS returns passed, or the reason of the refusal.
-func judgePKITS(t *testing.T, folder string, v suites.PKITS) string {
+func judgePKITS(t *testing.T, folder string, v suites.PKITS, policies []string) string {
 	t.Helper()
 	read := func(kind, name string) []byte {
 		der, err := os.ReadFile(filepath.Join(folder, kind, name))
@@ -97,5 +101,9 @@ func judgePKITS(t *testing.T, folder string, v suites.PKITS) string {
 		crls[name] = string(read("crls", name))
 	}
 	last := len(chain) - 1
-	return judgeByFolder(t, chain[0], crls, chain[last], strings.Join(chain[1:last], ""))
+	config := object{}
+	if len(policies) > 0 {
+		config["required_policies"] = policies
+	}
+	return judgeByFolder(t, chain[0], crls, chain[last], strings.Join(chain[1:last], ""), config)
 }

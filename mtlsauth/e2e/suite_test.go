@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -13,9 +12,9 @@ import (
 )
 
 // judgeByFolder has a process of the program judge what a client sends, as PEM,
-// in STRICT mode: the trust anchor is all that -ca-dir has, the CRLs are all that
-// -crl-dir has. It returns passed, or the reason of the refusal.
-func judgeByFolder(t *testing.T, anchor string, crls map[string]string, leaf, chain string) string {
+// in STRICT mode with changes: the trust anchor is all that -ca-dir has, the CRLs are all
+// that -crl-dir has. It returns passed, or the reason of the refusal.
+func judgeByFolder(t *testing.T, anchor string, crls map[string]string, leaf, chain string, change ...object) string {
 	t.Helper()
 	dir := t.TempDir()
 	caDir, crlDir := filepath.Join(dir, "cas"), filepath.Join(dir, "crls")
@@ -37,7 +36,8 @@ func judgeByFolder(t *testing.T, anchor string, crls map[string]string, leaf, ch
 		server.Wait()
 	}()
 	r := &rig{t: t, socket: awaitSocket(t, filepath.Join(dir, "mtls-auth.socket"))}
-	got := r.made(t, leaf, chain, checked("STRICT"))
+	config := checked("STRICT", change...)
+	got := r.made(t, leaf, chain, config)
 	verdict, _ := got.Ctx["CLIENT_VERIFY_OVERRIDE"].(string)
 	reason, refused := strings.CutPrefix(verdict, "FAILED:")
 	switch {
@@ -45,7 +45,7 @@ func judgeByFolder(t *testing.T, anchor string, crls map[string]string, leaf, ch
 		reason = "passed"
 		fallthrough
 	case got.Exit != nil && got.Exit.Status == 401 && refused:
-		if explained := explainByFolder(t, anchor, crlDir, leaf, chain); explained != reason {
+		if explained := explainByFolder(t, anchor, crlDir, leaf, chain, config); explained != reason {
 			t.Errorf("the server says %s, verify %s", reason, explained)
 		}
 		return reason
@@ -55,15 +55,20 @@ func judgeByFolder(t *testing.T, anchor string, crls map[string]string, leaf, ch
 }
 
 // explainByFolder is judgeByFolder by the command verify: the same reason.
-func explainByFolder(t *testing.T, anchor, crlDir, leaf, chain string) string {
+func explainByFolder(t *testing.T, anchor, crlDir, leaf, chain string, config object) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{"ca.pem": anchor, "leaf.pem": leaf, "chain.pem": chain} {
 		writeFile(t, filepath.Join(dir, name), text)
 	}
-	config := `{"_format_version": "3.0", "ca_certificates": [{"id": "` + idA + `", "cert": ` + strconv.Quote(anchor) + `}],
-		"plugins": [{"name": "mtls-auth", "config": {"ca_certificates": ["` + idA + `"], "skip_consumer_lookup": true, "revocation_check_mode": "STRICT"}}]}`
-	writeFile(t, filepath.Join(dir, "kong.json"), config)
+	kong, err := json.Marshal(object{
+		"_format_version": "3.0", "ca_certificates": []object{{"id": idA, "cert": anchor}},
+		"plugins": []object{{"name": "mtls-auth", "config": config}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "kong.json"), string(kong))
 	var out, wrong strings.Builder
 	code := cli.Run([]string{"mtls-auth", "verify", "-json", "-cert", filepath.Join(dir, "leaf.pem"), "-chain", filepath.Join(dir, "chain.pem"),
 		"-config", filepath.Join(dir, "kong.json"), "-crl-dir", crlDir}, nil, &out, &wrong)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -65,11 +66,31 @@ type PKITS struct {
 	InitialAnyPolicyInhibit     bool
 }
 
-// AnyPolicy reports a vector that asks for no certificate policy in particular:
-// there is no setting for one here.
+// AnyPolicy reports a vector that asks for no certificate policy in particular.
 func (v PKITS) AnyPolicy() bool {
-	return !v.InitialPolicyMappingInhibit && !v.InitialExplicitPolicy && !v.InitialAnyPolicyInhibit &&
-		slices.Equal(v.InitialPolicySet, []string{"anyPolicy"})
+	policies, applies := v.RequiredPolicies()
+	return applies && policies == nil
+}
+
+// RequiredPolicies returns the OIDs of the vector's initial policy set, nil where it asks
+// for none. It reports false for a vector whose other policy inputs are not the default:
+// there is no setting for those. Where a vector restricts the set and requires no explicit
+// policy, one that it calls valid is valid for a policy of the set all the same.
+func (v PKITS) RequiredPolicies() (oids []string, applies bool) {
+	if v.InitialPolicyMappingInhibit || v.InitialAnyPolicyInhibit {
+		return nil, false
+	}
+	if !v.InitialExplicitPolicy && slices.Equal(v.InitialPolicySet, []string{"anyPolicy"}) {
+		return nil, true
+	}
+	for _, name := range v.InitialPolicySet {
+		oid := "2.5.29.32.0"
+		if number, ok := strings.CutPrefix(name, "NIST-test-policy-"); ok {
+			oid = "2.16.840.1.101.3.2.1.48." + number
+		}
+		oids = append(oids, oid)
+	}
+	return oids, true
 }
 
 // ReadPKITS returns the vectors of the suite in a folder.
