@@ -1,5 +1,5 @@
-// Package kong has the files of the Lua plugin, which runs in Kong's workers and asks the
-// server for decisions.
+// Package kong has the files of the Lua plugins mtls-auth and header-cert-auth, which run in
+// Kong's workers and ask one server for decisions. The second uses modules of the first.
 package kong
 
 import (
@@ -15,18 +15,35 @@ import (
 	"strings"
 )
 
-//go:embed plugins/mtls-auth
+//go:embed plugins/mtls-auth plugins/header-cert-auth
 var embedded embed.FS
 
-// embeddedDir is the plugin's folder in embedded.
-const embeddedDir = "plugins/" + Name
+// The plugins' own names. Under another one a plugin has no entity of its own.
+const (
+	Name       = "mtls-auth"
+	HeaderName = "header-cert-auth"
+)
 
-// Name is the plugin's own name. Under another one it has no entity of its own.
-const Name = "mtls-auth"
+// Names returns the names of the plugins that are installed with mtls-auth under this name:
+// with mtls-auth-go, say, header-cert-auth-go. The Lua files find each other by that.
+func Names(name string) []string {
+	if suffix, ok := strings.CutPrefix(name, Name); ok {
+		return []string{name, HeaderName + suffix}
+	}
+	return []string{name}
+}
 
-// own are the files of the entity mtls_auth_credentials. Only the plugin of its own name
-// has them: on Kong Enterprise, where it is installed under another name, entity and
-// table are those of Kong's plugin.
+// sourceOf returns the own name of the plugin that is installed under a name.
+func sourceOf(name string) string {
+	if strings.HasPrefix(name, HeaderName) {
+		return HeaderName
+	}
+	return Name
+}
+
+// own are the files of a plugin's entity, such as mtls_auth_credentials. Only the plugin of
+// its own name has them: on Kong Enterprise, where it is installed under another name,
+// entity and table are those of Kong's plugin.
 var own = []string{"daos.lua", "migrations"}
 
 // A NameError is an invalid plugin name.
@@ -52,13 +69,14 @@ func Files(name string) (map[string][]byte, error) {
 	if !names.MatchString(name) {
 		return nil, &NameError{name}
 	}
-	files := make(map[string][]byte)
+	files, source := make(map[string][]byte), sourceOf(name)
+	embeddedDir := "plugins/" + source
 	err := fs.WalkDir(embedded, embeddedDir, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		relative := strings.TrimPrefix(strings.TrimPrefix(file, embeddedDir), "/")
-		if name != Name && slices.Contains(own, relative) {
+		if name != source && slices.Contains(own, relative) {
 			if d.IsDir() {
 				return fs.SkipDir
 			}
@@ -79,23 +97,42 @@ func Folder(dir, name string) string { return filepath.Join(dir, "kong", "plugin
 // binaryFile returns the path of the program that the plugin starts.
 const binaryFile = "binary.lua"
 
-// Write puts the plugin of this name below dir and returns the paths of its files. The
-// plugin starts the program at the path binary.
+// Write puts the plugins of [Names] below dir and returns the paths of their files. They
+// start the program at the path binary.
 // A folder that an earlier call has left is replaced as a whole. A folder with any file
 // that is not the plugin's stays as it is, which is an error.
 func Write(dir, name, binary string) (written []string, err error) {
+	for _, plugin := range Names(name) {
+		if _, err := replaceable(Folder(dir, plugin), plugin); err != nil {
+			return nil, err
+		}
+		if _, err := replaceable(Folder(installed, plugin), plugin); err != nil {
+			return nil, fmt.Errorf("it would be found before Kong's own: install this one under another name, such as %s-go: %w", name, err)
+		}
+	}
+	for _, plugin := range Names(name) {
+		files, err := writePlugin(dir, plugin, binary)
+		if err != nil {
+			return nil, err
+		}
+		written = append(written, files...)
+	}
+	slices.Sort(written)
+	return written, nil
+}
+
+func writePlugin(dir, name, binary string) (written []string, err error) {
 	files, err := Files(name)
 	if err != nil {
 		return nil, err
 	}
-	files[binaryFile] = []byte("-- The path of the program mtls-auth, as `mtls-auth lua -out` was called.\nreturn " + luaString(binary) + "\n")
+	if _, ok := files[binaryFile]; ok {
+		files[binaryFile] = []byte("-- The path of the program mtls-auth, as `mtls-auth lua -out` was called.\nreturn " + luaString(binary) + "\n")
+	}
 	folder := Folder(dir, name)
-	replaces, err := replaceable(folder)
+	replaces, err := replaceable(folder, name)
 	if err != nil {
 		return nil, err
-	}
-	if _, err := replaceable(Folder(installed, name)); err != nil {
-		return nil, fmt.Errorf("it would be found before Kong's own: install this one under another name, such as %s-go: %w", name, err)
 	}
 	parent := filepath.Dir(folder)
 	if err := makeFolder(parent); err != nil {
@@ -125,7 +162,6 @@ func Write(dir, name, binary string) (written []string, err error) {
 		}
 		return nil, err
 	}
-	slices.Sort(written)
 	return written, nil
 }
 
@@ -170,10 +206,10 @@ func writeFile(file string, text []byte) error {
 	return os.Chmod(file, 0o644)
 }
 
-// replaceable tells whether the folder exists. It is an error if it must not be replaced:
+// replaceable tells whether the folder of a plugin exists. It is an error if it must not be replaced:
 // it has another plugin's files, such as Kong Enterprise's.
-func replaceable(folder string) (bool, error) {
-	ours, err := Files(Name)
+func replaceable(folder, name string) (bool, error) {
+	ours, err := Files(sourceOf(name))
 	if err != nil {
 		return false, err
 	}

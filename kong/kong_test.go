@@ -34,7 +34,7 @@ func tree(t *testing.T, dir string) map[string]string {
 }
 
 func TestWriteUnderTwoNames(t *testing.T) {
-	source := tree(t, "plugins/mtls-auth")
+	source, header := tree(t, "plugins/mtls-auth"), tree(t, "plugins/header-cert-auth")
 	for name, without := range map[string][]string{
 		"mtls-auth":    nil,
 		"mtls-auth-go": {"daos.lua", "migrations/init.lua", "migrations/000_base_mtls_auth.lua", "migrations/001_consumer_foreign_key.lua"},
@@ -43,6 +43,12 @@ func TestWriteUnderTwoNames(t *testing.T) {
 		for file, text := range source {
 			if !slices.Contains(without, file) {
 				want[filepath.Join("kong/plugins", name, file)] = text
+			}
+		}
+		second := "header-cert-auth" + strings.TrimPrefix(name, "mtls-auth")
+		for file, text := range header {
+			if file != "daos.lua" && !strings.HasPrefix(file, "migrations/") || name == "mtls-auth" {
+				want[filepath.Join("kong/plugins", second, file)] = text
 			}
 		}
 		binary := filepath.Join("kong/plugins", name, "binary.lua")

@@ -42,7 +42,7 @@ var policy = map[string][]string{
 	"pluginserver": {"github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 
 	// The server's side of Lua mode.
-	"luaserver": {"authn", "config", "consumer", "engine", "kongdata", "konglog", "lru", "metrics"},
+	"luaserver": {"authn", "certheader", "config", "consumer", "engine", "kongdata", "konglog", "lru", "metrics"},
 
 	// What is counted, for Prometheus. Only the rim tells it anything; what else it has it
 	// reads from the engine.

@@ -65,8 +65,11 @@ It starts %[4]s, or what the environment variable MTLS_AUTH_BIN names. kong.conf
 lua_package_path = %[3]s/?.lua;;
 plugins = bundled,%[2]s
 `, mtlsauth.Version, name, dir, program)
+	if names := kong.Names(name); len(names) > 1 {
+		fmt.Fprintf(stdout, "\nOr with the plugin for certificates that a proxy sends in a header:\n\nplugins = bundled,%s\n", strings.Join(names, ","))
+	}
 	if name == kong.Name {
-		fmt.Fprint(stdout, "\nWith a database: kong migrations up, for the entity mtls_auth_credentials.\n")
+		fmt.Fprint(stdout, "\nWith a database: kong migrations up, for the entities mtls_auth_credentials and header_cert_auth_credentials.\n")
 	}
 	return exitFine
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	lua "mtls-auth/kong"
 	"mtls-auth/mtlsauth/internal/testing/anykong"
 	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong"
@@ -60,6 +61,7 @@ func chosenMode(t testing.TB) mode {
 func startKong(ctx context.Context, o realkong.Options, m mode) (kong, error) {
 	if m == luaMode {
 		o.Config = withoutHandshake(o.Config)
+		o.Plugins = append(o.Plugins, lua.HeaderName)
 	}
 	if o.Command = os.Getenv(realkong.Variable); o.Command == "" {
 		g, err := fakekong.Start(ctx, o.Options)

@@ -15,12 +15,14 @@ end
 
 -- Returns the status and message that end the request, nothing when it may go on.
 local function authenticate(source, conf)
-  local log = source.log
+  local log, hide = source.log, source.hide
   headers.guard(conf)
   if conf.anonymous and kong.client.get_credential() then -- logical OR: it goes on as it is
     log.write("debug", log.line("reason", "passed"))
     record({ reason = "passed" })
-    return headers.clear(conf, true)
+    headers.clear(conf, true)
+    if hide then hide(conf) end
+    return
   end
   local d, earlier = decisions.find(source, conf)
   if earlier and d.again then log.write(d.again[1], d.again[2], d.reason) end
@@ -28,9 +30,11 @@ local function authenticate(source, conf)
   record(d.record)
   if d.status then return d.status, d.message end
   headers.clear(conf)
+  if hide then hide(conf) end
   headers.set(d.headers)
   kong.client.authenticate(d.consumer, d.credential)
-  if d.groups then kong.ctx.shared.authenticated_groups = { unpack(d.groups) } end
+  -- Groups of what an earlier plugin authenticated, a proxy, say, are not this client's.
+  if d.credential then kong.ctx.shared.authenticated_groups = d.groups and { unpack(d.groups) } end
 end
 
 -- Returns the access phase of the plugin whose evidence a source has. It fails closed: an

@@ -31,9 +31,10 @@ const (
 )
 
 // PluginOf returns the plugin that is installed under a name: mtls-auth under any name
-// but that of header-cert-auth.
+// that does not begin with header-cert-auth. (Beside Kong Enterprise's plugin of that name
+// it is header-cert-auth-go, say.)
 func PluginOf(name string) Plugin {
-	if name == string(HeaderCertAuth) {
+	if strings.HasPrefix(name, string(HeaderCertAuth)) {
 		return HeaderCertAuth
 	}
 	return MTLSAuth

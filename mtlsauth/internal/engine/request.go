@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
-	"mtls-auth/mtlsauth/internal/config"
 	"mtls-auth/mtlsauth/internal/consumer"
 	"mtls-auth/mtlsauth/internal/konglog"
 )
@@ -40,7 +39,7 @@ func write(r Request, lines []konglog.Line) {
 func (p *Policy) about(r Request, presented authn.Presented) konglog.Context {
 	c := konglog.Context{Chain: len(presented.Chain) > 0, Resumed: r.SessionReused}
 	if p.header != nil { // the TLS session is the proxy's
-		c.Plugin, c.Resumed, c.Peer = string(config.HeaderCertAuth), nil, presented.Peer
+		c.Resumed, c.Peer = nil, presented.Peer
 	}
 	return c
 }

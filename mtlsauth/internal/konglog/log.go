@@ -7,7 +7,6 @@
 package konglog
 
 import (
-	"cmp"
 	"encoding/hex"
 	"log/slog"
 	"strconv"
@@ -84,9 +83,7 @@ func (l *Log) Due(now time.Time, faults ...*Faults) []Line {
 
 // Context is what the lines about a decision tell besides.
 type Context struct {
-	// Plugin is the plugin's name where it is not the log's own.
-	Plugin string
-	Chain  bool // certificates came with the client's
+	Chain bool // certificates came with the client's
 	// Resumed returns nginx's variable ssl_session_reused: "r" for a resumed TLS
 	// session, "." for another one, anything else when it cannot be had. It is called
 	// only when a line tells it; nil where the certificate came in a header.
@@ -191,7 +188,7 @@ func (l *Log) about(d *authn.Decision, level slog.Level, c Context) Line {
 	for _, note := range d.Notes {
 		line.add("note", note)
 	}
-	return lineOf(cmp.Or(c.Plugin, l.name), level, line.String())
+	return l.line(level, line.String())
 }
 
 func levelOf(d *authn.Decision) slog.Level {
@@ -218,10 +215,8 @@ func resumed(variable string) string {
 }
 
 // line completes a line.
-func (l *Log) line(level slog.Level, text string) Line { return lineOf(l.name, level, text) }
-
-func lineOf(plugin string, level slog.Level, text string) Line {
-	return Line{level, "[" + plugin + "] " + strings.ToValidUTF8(text, "\uFFFD")}
+func (l *Log) line(level slog.Level, text string) Line {
+	return Line{level, "[" + l.name + "] " + strings.ToValidUTF8(text, "\uFFFD")}
 }
 
 // pairs are key=value pairs with quoted values.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/certheader"
 	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/konglog"
 	"mtls-auth/mtlsauth/internal/metrics"
@@ -171,6 +172,9 @@ func (s *Server) judge(x *deciding, p *engine.Policy) (v verdict) {
 		completed = s.chains.of(leaf)
 	}
 	presented := authn.Presented{Leaf: []byte(x.Leaf), Chain: []byte(cmp.Or(x.Chain, completed))}
+	if p.Header() != nil {
+		presented = x.handedOver(p)
+	}
 	decision := p.Refused(x)
 	if decision == nil {
 		// A question that waits for a responder takes no place from those that need
@@ -181,7 +185,7 @@ func (s *Server) judge(x *deciding, p *engine.Policy) (v verdict) {
 		})
 		decision = p.DecideBy(ctx, x, &directory{exchange: x}, presented)
 	}
-	if trusted(decision) {
+	if trusted(decision) && p.Header() == nil {
 		s.chains.add(leaf, x.Chain)
 	} else if x.resumed() && len(presented.Chain) == 0 && decision.Reason == authn.IssuerNotFound {
 		if s.chains.miss(x.Sessions, x.now) {
@@ -192,6 +196,9 @@ func (s *Server) judge(x *deciding, p *engine.Policy) (v verdict) {
 	s.Metrics.Decided(p.Plugin(), decision, now, now.Sub(x.now))
 	v = verdictOf(decision)
 	// Also where nothing is cached: requests that waited for this one use its decision.
+	if decision.Passed() {
+		presented.Peer = "" // another proxy may hand the same over
+	}
 	if line, ok := p.Again(x, decision, presented); ok {
 		again := pair(line)
 		v.Again = &again
@@ -206,6 +213,15 @@ func (s *Server) judge(x *deciding, p *engine.Policy) (v verdict) {
 	}
 	v.TTL = ttl.Milliseconds()
 	return v
+}
+
+// handedOver is what a proxy handed over in headers.
+func (x *deciding) handedOver(p *engine.Policy) authn.Presented {
+	r := certheader.Request{Incomplete: x.Incomplete, Trusted: x.Trusted}
+	for _, h := range x.Headers {
+		r.Lines = append(r.Lines, certheader.Line{Name: h[0], Value: h[1]})
+	}
+	return p.Presented(r, x.From)
 }
 
 // noneSentFor is how long workers cache the decision about requests without a

@@ -19,11 +19,19 @@ type question struct {
 	Version  string `json:"version"` // of the Lua files
 
 	// decide
-	Policy   string `json:"policy"`   // SHA-256 of a definition, in hexadecimal
+	Policy string `json:"policy"` // SHA-256 of a definition, in hexadecimal
+
+	// decide, of mtls-auth
 	Leaf     string `json:"leaf"`     // PEM; "" when the client sent no certificate
 	Chain    string `json:"chain"`    // PEM
 	Resumed  string `json:"resumed"`  // nginx's ssl_session_reused
 	Sessions string `json:"sessions"` // of the last epochIs
+
+	// decide, of header-cert-auth
+	Headers    [][2]string `json:"headers"`    // name and value of each line that matters
+	Incomplete bool        `json:"incomplete"` // there are more than were looked through
+	Trusted    bool        `json:"trusted"`    // the peer is one of trusted_ips, or need not be
+	From       string      `json:"peer"`       // address of the TCP peer
 
 	// watch
 	Epoch  string   `json:"epoch"`

@@ -29,6 +29,8 @@ type Options struct {
 	ListenTLS   string // HTTPS likewise; 127.0.0.1:0
 	AdminListen string // Admin API, plain HTTP likewise; 127.0.0.1:0
 
+	TrustedIPs []string // trusted_ips
+
 	SSLVerifyClient string // "" or optional_no_ca (nginx_proxy_ssl_verify_client)
 	Workers         int    // 1
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,7 +38,7 @@ func (k *Kong) newWorkers() (*workers, error) {
 	ws := &workers{plugins: map[string]*luaPlugin{}}
 	for id := range max(1, k.opts.Workers) {
 		w := luakong.New(luakong.Options{
-			ID: id, Path: k.opts.LuaPath, Files: ownFiles(), Configuration: k.kongConfiguration(), Log: k.log, Shared: k.shared,
+			ID: id, Path: k.opts.LuaPath, Files: ownFiles(), Configuration: k.kongConfiguration(), Log: k.log, Shared: k.shared, Trusted: k.trusts,
 			Data: func(entity string) []map[string]any { return ws.data.Load().rows(entity) },
 		})
 		ws.list = append(ws.list, w)
@@ -100,11 +101,25 @@ func (k *Kong) kongConfiguration() map[string]any {
 		"proxy_listen": []string{listenAddress(k.opts.Listen), listenAddress(k.opts.ListenTLS) + " ssl"},
 		"admin_listen": []string{listenAddress(k.opts.AdminListen)},
 	}
+	if len(k.opts.TrustedIPs) > 0 {
+		c["trusted_ips"] = k.opts.TrustedIPs
+	}
 	if k.info != nil {
 		c["pluginserver_names"] = []string{k.info.Name}
 		c["pluginservers"] = []any{map[string]any{"name": k.info.Name, "socket": k.socket}}
 	}
 	return c
+}
+
+// trusts is kong.ip.is_trusted.
+func (k *Kong) trusts(ip string) bool {
+	address, err := netip.ParseAddr(ip)
+	return err == nil && slices.ContainsFunc(k.opts.TrustedIPs, func(trusted string) bool {
+		if network, err := netip.ParsePrefix(trusted); err == nil {
+			return network.Contains(address)
+		}
+		return trusted == ip
+	})
 }
 
 func listenAddress(address string) string {

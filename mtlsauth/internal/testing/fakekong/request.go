@@ -103,7 +103,7 @@ func (x *exchange) variable(name string) string {
 		return x.req.RawQuery
 	case "host":
 		return x.req.Host
-	case "remote_addr":
+	case "remote_addr", "realip_remote_addr": // real_ip_header is not emulated
 		return x.req.ClientIP
 	case "remote_port":
 		return strconv.Itoa(x.req.ClientPort)

@@ -66,7 +66,7 @@ func (k *Kong) newState(text []byte) (*state, error) {
 		}
 		st.client = rpc.New(rpc.Options{
 			Socket: k.socket, Plugin: k.info.Name, Workers: k.opts.Workers, ReadTimeout: k.opts.ReadTimeout,
-			ClaimTimeout: k.opts.ClaimTimeout, NullValue: k.opts.NullValue, Consumers: k, Log: k.log, Seq: &k.seq,
+			ClaimTimeout: k.opts.ClaimTimeout, NullValue: k.opts.NullValue, Trusted: k.trusts, Consumers: k, Log: k.log, Seq: &k.seq,
 		})
 	}
 	if err := st.load(text, k.info); err != nil {

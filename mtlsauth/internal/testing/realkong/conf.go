@@ -58,6 +58,9 @@ func (k *Kong) settings(beside string) string {
 	if o.SSLVerifyClient != "" {
 		set("nginx_proxy_ssl_verify_client", o.SSLVerifyClient)
 	}
+	if len(o.TrustedIPs) > 0 {
+		set("trusted_ips", strings.Join(o.TrustedIPs, ","))
+	}
 	if o.NoAccessLog {
 		set("proxy_access_log", "off")
 	}
@@ -89,7 +92,10 @@ func (k *Kong) servers() []PluginServer {
 	if o.QueryCommand == "" {
 		return o.Servers
 	}
-	const name = "mtls-auth"
+	name := "mtls-auth"
+	if called := filepath.Base(strings.Fields(o.QueryCommand)[0]); called == "header-cert-auth" {
+		name = called
+	}
 	s := PluginServer{name, o.QueryCommand, o.StartCommand, o.Socket}
 	if s.Socket == "" {
 		s.Socket = filepath.Join(o.Prefix, name+".socket")

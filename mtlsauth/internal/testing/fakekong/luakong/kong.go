@@ -46,6 +46,10 @@ func (w *Worker) newKong(L *lua.LState) *lua.LTable {
 		"request_client_certificate": w.requestCertificate, "disable_session_reuse": w.disableReuse, "get_full_client_certificate_chain": w.fullChain,
 	}, nil))
 	L.SetField(kong, "client", client)
+	L.SetField(kong, "ip", strict(L, "kong.ip", map[string]lua.LGFunction{"is_trusted": func(L *lua.LState) int {
+		L.Push(lua.LBool(w.opts.Trusted != nil && w.opts.Trusted(L.CheckString(1))))
+		return 1
+	}}, nil))
 	L.SetField(kong, "ctx", strict(L, "kong.ctx", nil, func(L *lua.LState, key string) lua.LValue {
 		if key != "shared" {
 			return nil
@@ -62,20 +66,8 @@ func (w *Worker) newKong(L *lua.LState) *lua.LTable {
 			}
 			return 1
 		},
-		"get_scheme": func(L *lua.LState) int { L.Push(lua.LString(w.request(L).Scheme)); return 1 },
-		"get_headers": func(L *lua.LState) int {
-			h, most := w.request(L).Header, L.OptInt(1, 100)
-			L.Push(headerTable(L, h, most))
-			n := 0
-			for _, list := range h {
-				n += len(list)
-			}
-			if n <= most {
-				return 1
-			}
-			L.Push(lua.LString("truncated"))
-			return 2
-		},
+		"get_scheme":  func(L *lua.LState) int { L.Push(lua.LString(w.request(L).Scheme)); return 1 },
+		"get_headers": w.getHeaders,
 	}, nil))
 	service := strict(L, "kong.service", nil, nil)
 	L.SetField(service, "request", strict(L, "kong.service.request", map[string]lua.LGFunction{"clear_header": w.clearHeader, "set_header": w.setHeader}, nil))

@@ -97,9 +97,19 @@ func (w *Worker) variable(L *lua.LState, name string) lua.LValue {
 	return lua.LNil
 }
 
+// getHeaders is ngx.req.get_headers, and kong.request.get_headers.
 func (w *Worker) getHeaders(L *lua.LState) int {
-	L.Push(headerTable(L, w.request(L).Header, 0))
-	return 1
+	h, most := w.request(L).Header, L.OptInt(1, 100)
+	L.Push(headerTable(L, h, most))
+	n := 0
+	for _, list := range h {
+		n += len(list)
+	}
+	if most == 0 || n <= most {
+		return 1
+	}
+	L.Push(lua.LString("truncated"))
+	return 2
 }
 
 // headerTable has names in lower case, and lists where a name has several values. It

@@ -30,6 +30,7 @@ type Options struct {
 	Configuration map[string]any
 	Log           *errlog.Log
 	Shared        *Shared // ngx.shared.kong of all workers
+	Trusted       func(ip string) bool
 	// Data returns the rows of an entity, such as consumers, at this moment.
 	Data func(entity string) []map[string]any
 }
