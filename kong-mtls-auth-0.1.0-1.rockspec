@@ -41,6 +41,7 @@ build = {
     ["kong.plugins.mtls-auth.headers"] = "kong/plugins/mtls-auth/headers.lua",
     ["kong.plugins.mtls-auth.log"] = "kong/plugins/mtls-auth/log.lua",
     ["kong.plugins.mtls-auth.lookups"] = "kong/plugins/mtls-auth/lookups.lua",
+    ["kong.plugins.mtls-auth.metrics"] = "kong/plugins/mtls-auth/metrics.lua",
     ["kong.plugins.mtls-auth.migrations"] = "kong/plugins/mtls-auth/migrations/init.lua",
     ["kong.plugins.mtls-auth.migrations.000_base_mtls_auth"] = "kong/plugins/mtls-auth/migrations/000_base_mtls_auth.lua",
     ["kong.plugins.mtls-auth.migrations.001_consumer_foreign_key"] = "kong/plugins/mtls-auth/migrations/001_consumer_foreign_key.lua",

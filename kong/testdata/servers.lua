@@ -20,7 +20,7 @@ function servers.new(decide)
           conn:sleep(0.05)
           waited = waited + 0.05
         end
-        conn:write({ epoch = server.epoch, sessions = server.sessions })
+        conn:write({ epoch = server.epoch, sessions = server.sessions, figures = question.figures and server.figures })
       else
         server.decide(question, conn, server)
       end

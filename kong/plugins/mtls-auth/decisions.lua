@@ -1,6 +1,7 @@
 -- The decisions that a worker caches, for as long as the server says.
 local base = (...):match("^(.+%.)decisions$")
 local digest_of, lookups, server = require(base .. "digest"), require(base .. "lookups"), require(base .. "server")
+local metrics = require(base .. "metrics")
 local lrucache, semaphore = require "resty.lrucache", require "ngx.semaphore"
 
 local _M = {}
@@ -10,6 +11,8 @@ local ENTRY = 2048 -- bytes of a key that count as one of these entries
 local MAX_LARGE, WEIGHT = 1000, 4096 -- decisions with more bytes of headers than the latter, at most 32 KiB each
 local ALONE = 5 -- s for which decisions outlive the server
 local DEAD = 15 -- s without a sign of life of the request that asks
+
+local RESULTS = { [401] = "refuse", [500] = "fault", passed = "pass" } -- else it went on as anonymous
 
 -- All that is cached. A request that is still asking when it is dropped puts the result
 -- into the dropped tables, where it is not found.
@@ -91,27 +94,31 @@ local function decide(flight, mine, source, conf, policy, digest, evidence)
   for _, line in ipairs(d.lines) do source.log.write(line[1], line[2]) end
   if source.passed and not d.status then source.passed(evidence, d) end
   d.lines, d.chain = nil, nil
+  d.counts = metrics.of(source.plugin, RESULTS[d.status or d.reason] or "anonymous", d.reason)
   d.from, d.till = asked, d.epoch == server.epoch and math.min(asked + d.ttl, ends) or asked
   d.weight = weight(d)
   if d.till > d.from then cache(mine, d.weight > 1 and "large" or "decisions"):set(digest, d) end
   return d
 end
 
--- Returns the decision about the request, and whether it was made for an earlier one. The
+-- Returns the decision about the request, and where it comes from: connection and worker are
+-- caches, server is the server. The
 -- source has the evidence: key returns what stands for it, if anything, and read the
 -- evidence itself, as presented.lua says.
 function _M.find(source, conf)
   local mine, key, seen = kept, source.key(conf)
   local here = key and (mine.recent[key] or mine.older[key])
-  if here and is_fresh(here[conf]) then return here[conf], true end
+  if here and is_fresh(here[conf]) then return here[conf], "connection" end
 
   local evidence, text, keep = source.read(conf, seen)
   local policy = mine.policies[conf] or share(mine.flights, conf, make_policy, mine, source, conf)
   -- Names are those of a workspace.
   local digest = digest_of((ngx.ctx.workspace or "") .. ":" .. policy.id .. text)
-  local d, earlier = cache(mine, "decisions"):get(digest) or mine.large and mine.large:get(digest), true
+  local d, from = cache(mine, "decisions"):get(digest) or mine.large and mine.large:get(digest), "worker"
   if not is_fresh(d) then
+    local earlier
     d, earlier = share(mine.flights, digest, decide, mine, source, conf, policy, digest, evidence)
+    from = earlier and "worker" or "server"
   end
   if d.till > d.from and key and keep and not d.status then
     if mine.entries >= MAX_ENTRIES then mine.older, mine.recent, mine.entries = mine.recent, {}, 0 end
@@ -119,7 +126,7 @@ function _M.find(source, conf)
     if not here[conf] then mine.entries = mine.entries + d.weight + math.floor(#key / ENTRY) end
     mine.recent[key], here[conf] = here, d
   end
-  return d, earlier
+  return d, from
 end
 
 return _M

@@ -11,7 +11,7 @@ local SUCCESSOR = 3 -- s for which a worker that is to end waits for the next on
 local binary = os.getenv("MTLS_AUTH_BIN") or require(base .. "binary") or "/usr/local/bin/" .. plugin
 local environment = {}
 for name in ([[MTLS_AUTH_CRL_DIR MTLS_AUTH_STATE_DIR MTLS_AUTH_MAX_CRL_SIZE MTLS_AUTH_DENY_PRIVATE
-  MTLS_AUTH_MIN_RSA_BITS MTLS_AUTH_SOCKET_MODE MTLS_AUTH_LOG_LEVEL MTLS_AUTH_LOG_FORMAT
+  MTLS_AUTH_MIN_RSA_BITS MTLS_AUTH_SOCKET_MODE MTLS_AUTH_LOG_LEVEL MTLS_AUTH_LOG_FORMAT MTLS_AUTH_METRICS_LISTEN
   SSL_CERT_FILE SSL_CERT_DIR]]):gmatch("%S+") do
   local value = os.getenv(name)
   environment[#environment + 1] = value and name .. "=" .. value

@@ -168,10 +168,13 @@ end
 -- Calls drop at every change of the epoch, until the connection breaks. The first
 -- question names no epoch, so that it is answered at once. Reads for a second at a time,
 -- so that a worker that is to end does not wait.
-local function follow(sock, drop)
+local function follow(sock, drop, metrics)
   local told
   while true do
-    local question = { op = "watch", epoch = told, listen = not told and listens() or nil }
+    local question = {
+      op = "watch", epoch = told, listen = not told and listens() or nil,
+      counts = metrics.counts(), figures = metrics.has_registry(),
+    }
     local answer, err, nothing = ask(sock, question, 1000)
     for _ = 2, SILENCE do
       if answer or not nothing or err ~= "timeout" or ngx.worker.exiting() then break end
@@ -184,6 +187,10 @@ local function follow(sock, drop)
       _M.epoch = told
       drop()
     end
+    if answer.figures then
+      local ok, wrong = pcall(metrics.add, answer.figures)
+      if not ok then log.write("err", log.line("metrics", "not told", "error", wrong)) end
+    end
     if ngx.worker.exiting() then return end
     sock:setkeepalive(30000, 64)
   end
@@ -191,13 +198,13 @@ end
 
 -- Watches as long as the worker lives. The server may start with the worker, so the
 -- first attempt is a second late.
-function _M.watch(drop)
+function _M.watch(drop, metrics)
   assert(ngx.timer.at(0, function(premature)
     local pause = 1
     while not premature and not ngx.worker.exiting() do
       ngx.sleep(pause)
       local sock = ngx.socket.tcp()
-      local _, err = pcall(follow, sock, drop)
+      local _, err = pcall(follow, sock, drop, metrics)
       sock:close()
       if not _M.lost and not ngx.worker.exiting() then
         ngx.update_time()

@@ -1,7 +1,7 @@
 -- What runs in a worker for both plugins: the server, and what Kong's events drop.
 local base = (...):match("^(.+%.)worker$")
 local decisions, lookups = require(base .. "decisions"), require(base .. "lookups")
-local process, server = require(base .. "process"), require(base .. "server")
+local metrics, process, server = require(base .. "metrics"), require(base .. "process"), require(base .. "server")
 
 local _M = {}
 
@@ -46,7 +46,8 @@ function _M.start(ask)
   if started then return end
   started = true
   process.keep()
-  server.watch(decisions.drop_decisions)
+  server.watch(decisions.drop_decisions, metrics)
+  metrics.keep()
   -- All workers of all nodes are told, wherever the change was made.
   for _, event in ipairs({ "invalidations:kong_db_cache", "invalidations:kong_core_db_cache",
     "purge:kong_db_cache", "purge:kong_core_db_cache" }) do

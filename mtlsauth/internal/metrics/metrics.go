@@ -32,9 +32,9 @@ func New(state func() engine.State) *Metrics {
 		registry:  prometheus.NewRegistry(),
 		requests:  counters(requestsTotal),
 		decisions: counters(decisionsTotal),
-		deciding:  histograms(decisionDuration, decisionBuckets),
+		deciding:  histograms(decisionDuration),
 		exchanges: counters(exchangesTotal),
-		exchange:  histograms(exchangeDuration, exchangeBuckets),
+		exchange:  histograms(exchangeDuration),
 		report:    newReports(),
 	}
 	m.registry.MustRegister(m.requests, m.decisions, m.deciding, m.exchanges, m.exchange, collector{m, state},
@@ -47,9 +47,9 @@ func counters(name string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: d.Name, Help: d.Help}, d.Labels)
 }
 
-func histograms(name string, buckets []float64) *prometheus.HistogramVec {
+func histograms(name string) *prometheus.HistogramVec {
 	d := metric(name)
-	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: d.Name, Help: d.Help, Buckets: buckets}, d.Labels)
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: d.Name, Help: d.Help, Buckets: d.buckets}, d.Labels)
 }
 
 // Where decisions come from.

@@ -8,8 +8,11 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +63,25 @@ func TestTheTable(t *testing.T) {
 	problems, err := testutil.GatherAndLint(m.registry)
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)
+	}
+}
+
+// What the Lua plugin counts itself is described as here.
+func TestTheMetricsOfTheLuaPlugin(t *testing.T) {
+	lua, err := os.ReadFile("../../../kong/plugins/mtls-auth/metrics.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range counted {
+		d := metric(name)
+		labels := "{}"
+		if len(d.Labels) > 0 {
+			labels = `{ "` + strings.Join(d.Labels, `", "`) + `" }`
+		}
+		pattern := fmt.Sprintf(`name = %q, type = %q,\s+help = %s,\s+labels = %s`, d.Name, d.Type, regexp.QuoteMeta(strconv.Quote(d.Help)), regexp.QuoteMeta(labels))
+		if !regexp.MustCompile(pattern).Match(lua) {
+			t.Errorf("metrics.lua does not have %s", pattern)
+		}
 	}
 }
 

@@ -96,14 +96,17 @@ func (m *Metrics) Report(now time.Time) *Report {
 		return nil // what is there next time is told then
 	}
 	r.last = now
-	report, gauges := new(Report), make(map[string]bool)
+	byName := make(map[string][]*dto.Metric)
 	for _, family := range families {
-		if !strings.HasPrefix(family.GetName(), prefix) || slices.Contains(counted, family.GetName()) {
+		byName[family.GetName()] = family.GetMetric()
+	}
+	report, gauges := new(Report), make(map[string]bool)
+	for _, d := range All { // also those without a series, which may have lost the last
+		if slices.Contains(counted, d.Name) {
 			continue
 		}
-		d := metric(family.GetName())
-		one := Reported{Name: d.Name, Type: d.Type, Help: d.Help, Labels: append([]string{}, d.Labels...)}
-		for _, of := range family.GetMetric() {
+		one := Reported{Name: d.Name, Type: d.Type, Help: d.Help, Labels: append([]string{}, d.Labels...), Buckets: d.buckets, Series: []Series{}}
+		for _, of := range byName[d.Name] {
 			s := Series{Labels: valuesOf(of, d.Labels)}
 			key := d.Name + "\x00" + strings.Join(s.Labels, "\x00")
 			switch d.Type {
@@ -116,7 +119,6 @@ func (m *Metrics) Report(now time.Time) *Report {
 				r.counters[key] = value
 			case Histogram:
 				now, bounds := observedBy(of.GetHistogram())
-				one.Buckets = bounds
 				s.Observed, r.histograms[key] = between(r.histograms[key], now, bounds)
 			}
 			one.Series = append(one.Series, s)

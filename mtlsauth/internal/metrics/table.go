@@ -16,6 +16,8 @@ type Metric struct {
 	Type   Type
 	Help   string
 	Labels []string
+
+	buckets []float64
 }
 
 // The names of metrics.
@@ -40,20 +42,20 @@ const (
 
 // All are the metrics, in the order in which the documentation has them.
 var All = []Metric{
-	{requestsTotal, Counter, "Requests, by what came of them and why.", []string{"plugin", "result", "reason"}},
-	{decisionsTotal, Counter, "Requests, by where their decision came from: the connection's or the worker's cache in Kong, or the server.", []string{"plugin", "from"}},
-	{decisionDuration, Histogram, "Time in which the server decided, lookups and revocation checks included.", []string{"plugin"}},
-	{exchangesTotal, Counter, "Exchanges with OCSP responders and hosts of CRLs, by what came of them.", []string{"kind", "result"}},
-	{exchangeDuration, Histogram, "Time that an exchange with an OCSP responder or a host of CRLs took.", []string{"kind"}},
-	{crlNextUpdate, Gauge, "The first nextUpdate among an issuer's latest CRLs, as a Unix time.", []string{"issuer"}},
-	{caNotAfter, Gauge, "The notAfter of a configured CA certificate, as a Unix time.", []string{"id"}},
-	{casMissing, Gauge, "Configured CA certificates that are not loaded.", nil},
-	{clientsExpiring, Gauge, "Client certificates that passed in the last 24 hours and expire soon.", []string{"within"}},
-	{cacheEntries, Gauge, "Entries in the server's caches.", []string{"kind"}},
-	{cacheBytes, Gauge, "Bytes in the server's caches, as they are estimated.", []string{"kind"}},
-	{limitsReached, Counter, "Requests that a limit of the server ended with 500.", []string{"kind"}},
-	{serverUp, Gauge, "Whether the server responds: 1 or 0.", nil},
-	{buildInfo, Gauge, "Always 1; the labels tell the version.", []string{"version", "go_version"}},
+	{requestsTotal, Counter, "Requests, by what came of them and why.", []string{"plugin", "result", "reason"}, nil},
+	{decisionsTotal, Counter, "Requests, by where their decision came from: the connection's or the worker's cache in Kong, or the server.", []string{"plugin", "from"}, nil},
+	{decisionDuration, Histogram, "Time in which the server decided, lookups and revocation checks included.", []string{"plugin"}, decisionBuckets},
+	{exchangesTotal, Counter, "Exchanges with OCSP responders and hosts of CRLs, by what came of them.", []string{"kind", "result"}, nil},
+	{exchangeDuration, Histogram, "Time that an exchange with an OCSP responder or a host of CRLs took.", []string{"kind"}, exchangeBuckets},
+	{crlNextUpdate, Gauge, "The first nextUpdate among an issuer's latest CRLs, as a Unix time.", []string{"issuer"}, nil},
+	{caNotAfter, Gauge, "The notAfter of a configured CA certificate, as a Unix time.", []string{"id"}, nil},
+	{casMissing, Gauge, "Configured CA certificates that are not loaded.", nil, nil},
+	{clientsExpiring, Gauge, "Client certificates that passed in the last 24 hours and expire soon.", []string{"within"}, nil},
+	{cacheEntries, Gauge, "Entries in the server's caches.", []string{"kind"}, nil},
+	{cacheBytes, Gauge, "Bytes in the server's caches, as they are estimated.", []string{"kind"}, nil},
+	{limitsReached, Counter, "Requests that a limit of the server ended with 500.", []string{"kind"}, nil},
+	{serverUp, Gauge, "Whether the server responds: 1 or 0.", nil, nil},
+	{buildInfo, Gauge, "Always 1; the labels tell the version.", []string{"version", "go_version"}, nil},
 }
 
 func metric(name string) Metric {

@@ -49,6 +49,10 @@ func (k *Kong) adminAPI() http.Handler {
 	})
 	mux.HandleFunc("GET /ca_certificates", func(w http.ResponseWriter, _ *http.Request) { replyList(w, k.state.Load().config.cas) })
 	mux.HandleFunc("GET /consumers", k.getConsumers)
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
+		_, _ = io.WriteString(w, k.shared.Exposition()) // the client may be gone
+	})
 	mux.HandleFunc("POST /config", k.postConfig)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { replyEntity(w, nil) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -26,6 +26,12 @@ type builtinAccess func(x *exchange) *rpc.Exit
 
 var builtins = map[string]builtin{
 	"pre-function": {1_000_000, loadPreFunction},
+	"prometheus":   {13, loadPrometheus},
+}
+
+// loadPrometheus has no metrics of its own: GET /metrics has those of other plugins.
+func loadPrometheus(*plugin, string, map[string]any) (builtinAccess, error) {
+	return func(*exchange) *rpc.Exit { return nil }, nil
 }
 
 // loadPreFunction compiles the code of a pre-function.

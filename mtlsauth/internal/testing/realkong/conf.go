@@ -19,7 +19,7 @@ import (
 
 // installed are Kong's own plugins that the fake Kong has as well, and those that
 // write logs.
-var installed = []string{"pre-function", "post-function", "key-auth", "acl", "file-log"}
+var installed = []string{"pre-function", "post-function", "key-auth", "acl", "file-log", "prometheus"}
 
 // settings returns kong.conf.
 func (k *Kong) settings(beside string) string {

@@ -15,10 +15,14 @@ import (
 type Shared struct {
 	mu     sync.Mutex
 	values map[string]lua.LValue
+
+	registry registry
 }
 
 // NewShared returns an empty one.
-func NewShared() *Shared { return &Shared{values: map[string]lua.LValue{}} }
+func NewShared() *Shared {
+	return &Shared{values: map[string]lua.LValue{}, registry: registry{metrics: map[string]*sampled{}}}
+}
 
 var levels = map[string]errlog.Level{
 	"ALERT": errlog.Alert, "CRIT": errlog.Crit, "ERR": errlog.Error, "WARN": errlog.Warn, "NOTICE": errlog.Notice, "INFO": errlog.Info, "DEBUG": errlog.Debug,

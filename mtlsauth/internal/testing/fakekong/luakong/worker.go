@@ -86,6 +86,7 @@ func New(o Options) *Worker {
 			return 1
 		})
 	}
+	L.SetField(L.GetField(L.GetGlobal("package"), "loaded"), "kong.plugins.prometheus.exporter", w.loadExporter(L))
 	L.SetField(L.GetGlobal("package"), "path", lua.LString(o.Path+"/?.lua;"+o.Path+"/?/init.lua"))
 	return w
 }
