@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"crypto"
+	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
 	"math/big"
@@ -195,6 +196,15 @@ func TestFlawedOCSPResponses(t *testing.T) {
 			return out
 		}
 	}
+	// Delegates without id-pkix-ocsp-nocheck, which name a responder.
+	ofDelegates := newResponder(t, root)
+	delegate := func(name, url string) *pki.Certificate {
+		return root.OCSPSigner(name, pki.OCSPServer(url), pki.With(func(c *x509.Certificate) { c.ExtraExtensions = nil }))
+	}
+	asked, gone := delegate("asked", ofDelegates.URL()), delegate("gone", ofDelegates.URL())
+	ofDelegates.Good(asked)
+	ofDelegates.Revoke(gone, 1)
+	unasked := delegate("unasked", newClosedPort(t).address)
 	for _, test := range []struct {
 		name      string
 		change    func(*pki.OCSPResponse)
@@ -205,6 +215,17 @@ func TestFlawedOCSPResponses(t *testing.T) {
 		{"none", func(*pki.OCSPResponse) {}, true, false, ""},
 		{"a fraction of a second", fraction, true, false, ""},
 		{"signed by a delegate", signedBy(root.OCSPSigner("delegate")), true, false, ""},
+		{"signed by a delegate whose status is asked", signedBy(asked), true, false, ""},
+		{"signed by a delegate whose status is asked, past its nextUpdate", func(r *pki.OCSPResponse) {
+			r.Signer, r.Singles[0].ThisUpdate, r.Singles[0].NextUpdate = asked, inSeconds(-7200), inSeconds(-3600)
+		}, false, false, "its time was over"},
+		{"signed by a delegate whose status is asked, an unknown critical extension", func(r *pki.OCSPResponse) {
+			r.Signer, r.Extensions = asked, []pkix.Extension{odd}
+		}, false, false, "unknown critical extension in the response"},
+		{"signed by a delegate whose status cannot be had, an unknown critical extension", func(r *pki.OCSPResponse) {
+			r.Signer, r.Extensions = unasked, []pkix.Extension{odd}
+		}, false, false, "unknown critical extension in the response"},
+		{"signed by a delegate that is revoked", signedBy(gone), false, untrusted, "revoked, says OCSP responder"},
 		{"no nextUpdate", single(func(s *pki.OCSPSingle) { s.NoNextUpdate = true }), true, false, ""},
 		{"past its nextUpdate", single(func(s *pki.OCSPSingle) { s.ThisUpdate, s.NextUpdate = inSeconds(-7200), inSeconds(-3600) }), false, false, "its time was over"},
 		{"a year old without nextUpdate", single(func(s *pki.OCSPSingle) { s.ThisUpdate, s.NoNextUpdate = time.Now().AddDate(-1, 0, 0), true }), false, false, "its time was over"},

@@ -11,7 +11,6 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation/cache"
 	"mtls-auth/mtlsauth/internal/revocation/crldir"
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
-	"mtls-auth/mtlsauth/internal/revocation/ocsp"
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
 )
 
@@ -58,7 +57,7 @@ func isOurs(err error) bool { return errors.Is(err, ErrLimit) || errors.Is(err, 
 type Checker struct {
 	options Options
 	log     *slog.Logger
-	answers *cache.Cache[ocsp.Answer]
+	answers *cache.Cache[ocspValue]
 	lists   *cache.Cache[crlValue]
 	revoked *revokedCertificates
 	// replaced counts evidence that was replaced by other evidence that says
@@ -85,7 +84,7 @@ func New(o Options) *Checker {
 	c := &Checker{options: o, log: o.Log, hosts: newBreaker(), warnings: newWarnings(o.Log)}
 	c.exchanges = cache.NewExchanges(func(err error) { c.log.Error("asking for certificate status", "panic", err) })
 	c.revoked = newRevokedCertificates(&c.replaced)
-	c.answers = cache.New(cache.Options[ocsp.Answer]{
+	c.answers = cache.New(cache.Options[ocspValue]{
 		Exchanges: c.exchanges, Most: o.MaxAnswers, Later: laterAnswer, Replaced: &c.replaced,
 	})
 	c.lists = cache.New(cache.Options[crlValue]{

@@ -21,7 +21,7 @@ const (
 // finding is what is known of one certificate, and what that rests on.
 type finding struct {
 	state      state
-	thisUpdate time.Time // of a good answer
+	thisUpdate time.Time // of an answer
 	until      time.Time // when to look again; zero for no need
 	err        error     // why it is not good
 	// doubtful says that the status of who signed the answer could not be had:

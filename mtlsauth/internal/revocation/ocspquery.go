@@ -12,6 +12,38 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation/statedir"
 )
 
+// ocspValue is what a URL said last about a certificate.
+type ocspValue struct {
+	ocsp.Answer // the last one that could be used; its zero value for none
+	// against is a revocation that is not earlier, in a response that cannot be used
+	// otherwise. The status of who signed it is to be asked before it counts.
+	against *ocsp.Answer
+}
+
+func (v ocspValue) known() bool { return !v.ThisUpdate.IsZero() }
+
+// with adds a revocation, unless a later one or the answer itself says otherwise.
+func (v ocspValue) with(against *ocsp.Answer) ocspValue {
+	if against != nil && !v.ThisUpdate.After(against.ThisUpdate) &&
+		(v.against == nil || against.ThisUpdate.After(v.against.ThisUpdate)) {
+		v.against = against
+	}
+	return v
+}
+
+// revocation returns what speaks against the certificate though no answer can be
+// used, or a later one than that can.
+func (v ocspValue) revocation(usable bool, now time.Time) *ocsp.Answer {
+	last := v.against
+	if last == nil && !usable {
+		last = &v.Answer
+	}
+	if last == nil || last.Status != ocsp.Revoked || !last.Final() && now.After(last.Until) {
+		return nil
+	}
+	return last
+}
+
 // ocspQuery is what it takes to ask a responder about one certificate
 // again and again. It holds no certificate of the client's.
 type ocspQuery struct {
@@ -31,54 +63,60 @@ func (a *ocspQuery) options(now time.Time) ocsp.Options {
 	return ocsp.Options{Now: now, MinRSABits: a.checker.options.MinRSABits, RawIssuer: a.rawIssuer, Responders: a.own}
 }
 
-// exchange asks, and judges the answer. What the disk knows comes first.
-func (a *ocspQuery) exchange(x *cache.Exchange, before ocsp.Answer, has bool) cache.Outcome[ocsp.Answer] {
+// exchange asks, and judges the response. What the disk knows comes first.
+func (a *ocspQuery) exchange(x *cache.Exchange, before ocspValue, _ bool) cache.Outcome[ocspValue] {
 	c := a.checker
-	var kept cache.Outcome[ocsp.Answer]
-	if !has {
+	var kept cache.Outcome[ocspValue]
+	was := before
+	if !before.known() {
 		kept = a.fromDisk()
-		if kept.Got {
-			if before, has = kept.Value, true; c.now().Before(kept.Known.Add(a.ttl)) {
-				return kept
-			}
+		before = kept.Value.with(before.against)
+		if kept.Value = before; kept.Got && c.now().Before(kept.Known.Add(a.ttl)) {
+			return kept
 		}
 	}
-	answer, response, err := a.fetch(x, before, has)
+	got, err := a.fetch(x, before)
+	x.Ours(true)
 	if err != nil {
 		c.failed("certificate status cannot be had from an OCSP responder", a.address, err)
-		kept.Err, kept.Retry = err, retry(err)
+		if got.proof != nil {
+			a.toDisk(a.revokedKey(), got.proof)
+		}
+		kept.Value, kept.Err, kept.Retry = before.with(got.against), err, retry(err)
+		if against := kept.Value.against; !kept.Got && against != was.against {
+			if kept.Got = true; was.against != nil && agrees(*against, *was.against) {
+				kept.Change = cache.Agrees
+			}
+		}
 		return kept
 	}
-	a.note(answer)
-	x.Ours(true)
-	if !a.contradicted(answer) {
-		a.toDisk(a.key, response)
+	a.note(got.answer)
+	if !a.contradicted(got.answer) {
+		a.toDisk(a.key, got.raw)
 	}
-	if answer.Final() {
-		a.toDisk(a.revokedKey(), response)
+	if got.answer.Final() {
+		a.toDisk(a.revokedKey(), got.raw)
 	}
-	now := c.now()
+	value := ocspValue{Answer: got.answer}.with(before.against)
 	change := cache.Replaced
 	switch {
-	case !has || kept.Got:
-	case equal(answer, before):
+	case !was.known():
+	case equal(got.answer, before.Answer) && value.against == before.against:
 		change = cache.Confirmed
-	case agrees(answer, before):
+	case agrees(got.answer, before.Answer):
 		change = cache.Agrees
 	}
-	return cache.Outcome[ocsp.Answer]{Value: answer, Got: true, Change: change, Known: now, Until: answer.Until}
+	return cache.Outcome[ocspValue]{Value: value, Got: true, Change: change, Known: c.now(), Until: got.answer.Until}
 }
 
 // judge judges a response. What is wrong with it does not keep a revocation in it
 // from counting.
-func (a *ocspQuery) judge(response []byte, before ocsp.Answer, has bool) (ocsp.Answer, error) {
-	answer, err := ocsp.Judge(response, a.issuerCert, a.serial, a.options(a.checker.now()))
-	if err == nil {
-		err = supersedes(answer, before, has)
-	} else {
-		a.remember(response, before, has)
+func (a *ocspQuery) judge(raw []byte, before ocspValue) (ocspResponse, error) {
+	answer, err := ocsp.Judge(raw, a.issuerCert, a.serial, a.options(a.checker.now()))
+	if err != nil {
+		return ocspResponse{lastingRevocation: a.remember(raw, before)}, err
 	}
-	return answer, err
+	return ocspResponse{answer: answer, raw: raw}, supersedes(answer, before.Answer, before.known())
 }
 
 // supersedes refuses an answer that is older than the one that is known, or
@@ -95,7 +133,9 @@ func supersedes(answer, before ocsp.Answer, has bool) error {
 	return nil
 }
 
-func laterAnswer(answer, known ocsp.Answer) bool { return supersedes(answer, known, true) == nil }
+func laterAnswer(value, known ocspValue) bool {
+	return value.known() && supersedes(value.Answer, known.Answer, known.known()) == nil
+}
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
@@ -111,14 +151,30 @@ func agrees(answer, before ocsp.Answer) bool {
 		(answer.Responder == nil) == (before.Responder == nil) && (answer.Responder == nil || answer.Responder.Equal(before.Responder))
 }
 
+// lastingRevocation is what a response that cannot be used proves nevertheless.
+type lastingRevocation struct {
+	against *ocsp.Answer // where the status of who signed it is to be asked first
+	proof   []byte       // the response, where it revokes for good and that was not known
+}
+
 // remember keeps what a response that cannot be used proves nevertheless: that the
 // certificate was revoked.
-func (a *ocspQuery) remember(response []byte, before ocsp.Answer, has bool) {
+func (a *ocspQuery) remember(raw []byte, before ocspValue) (lasting lastingRevocation) {
 	now := a.checker.now()
-	answer, err := ocsp.JudgeLasting(response, a.issuerCert, a.serial, a.options(now))
-	if err == nil && supersedes(answer, before, has) == nil {
-		a.note(answer)
+	answer, err := ocsp.JudgeLasting(raw, a.issuerCert, a.serial, a.options(now))
+	if err != nil || supersedes(answer, before.Answer, before.known()) != nil {
+		return lasting
 	}
+	seen, known := a.checker.revoked.get(a.cert, now)
+	known = known && !answer.ThisUpdate.After(seen.thisUpdate)
+	if a.note(answer); answer.Responder != nil {
+		lasting.against = &answer
+		known = before.against != nil && !answer.ThisUpdate.After(before.against.ThisUpdate)
+	}
+	if answer.Final() && !known {
+		lasting.proof = raw
+	}
+	return lasting
 }
 
 // note remembers a revocation at once: no request may be there to do so before
@@ -138,25 +194,26 @@ func (a *ocspQuery) contradicted(answer ocsp.Answer) bool {
 
 // fromDisk returns the answer that is kept on disk, judged as if it had just
 // come. A revocation counts though its time is over.
-func (a *ocspQuery) fromDisk() (out cache.Outcome[ocsp.Answer]) {
+func (a *ocspQuery) fromDisk() (out cache.Outcome[ocspValue]) {
 	if a.checker.options.State == nil {
 		return out
 	}
-	if _, response, ok := a.stored(a.revokedKey()); ok {
-		a.remember(response, ocsp.Answer{}, false)
+	if _, raw, ok := a.stored(a.revokedKey()); ok {
+		out.Value = out.Value.with(a.remember(raw, out.Value).against)
 	}
-	entry, response, ok := a.stored(a.key)
+	entry, raw, ok := a.stored(a.key)
 	if !ok {
 		return out
 	}
 	now := a.checker.now()
-	answer, err := ocsp.Judge(response, a.issuerCert, a.serial, a.options(now))
+	answer, err := ocsp.Judge(raw, a.issuerCert, a.serial, a.options(now))
 	if err != nil {
-		a.remember(response, answer, false)
+		out.Value = out.Value.with(a.remember(raw, out.Value).against)
 		return out
 	}
 	a.note(answer)
-	return cache.Outcome[ocsp.Answer]{Value: answer, Got: true, Known: knownSince(entry, a.ttl, now), Until: answer.Until}
+	value := ocspValue{Answer: answer}.with(out.Value.against)
+	return cache.Outcome[ocspValue]{Value: value, Got: true, Known: knownSince(entry, a.ttl, now), Until: answer.Until}
 }
 
 // stored reads an entry of the disk.

@@ -18,7 +18,7 @@ import (
 // fetch asks by GET where that is short enough for caches on the way (RFC 5019,
 // section 5), and by POST unless that gave good or revoked: there are responders
 // that do not know GET, and say so in any way.
-func (a *ocspQuery) fetch(x *cache.Exchange, before ocsp.Answer, has bool) (answer ocsp.Answer, response []byte, err error) {
+func (a *ocspQuery) fetch(x *cache.Exchange, before ocspValue) (got ocspResponse, err error) {
 	c := a.checker
 	request := ocsp.Request(a.issuerCert, a.serial, a.rawIssuer)
 	err = c.connect(x, kindOCSP, a.visit, func(ctx context.Context) error {
@@ -27,18 +27,18 @@ func (a *ocspQuery) fetch(x *cache.Exchange, before ocsp.Answer, has bool) (answ
 		url, short := getAddress(a.address, request)
 		byGET := error(nil)
 		if short && !posts {
-			answer, response, byGET = a.send(ctx, fetch.Request{Method: http.MethodGet, URL: url, Accept: ocspResponse}, before, has)
-			if byGET == nil && answer.Status != ocsp.Unknown || !mayKnowPOST(byGET) {
+			got, byGET = a.send(ctx, fetch.Request{Method: http.MethodGet, URL: url, Accept: ocspMediaType}, before)
+			if byGET == nil && got.answer.Status != ocsp.Unknown || !mayKnowPOST(byGET) {
 				return byGET
 			}
 		}
-		byPOST, posted, err := a.send(ctx, fetch.Request{
-			Method: http.MethodPost, URL: a.address, Body: request, ContentType: "application/ocsp-request", Accept: ocspResponse,
-		}, before, has)
+		posted, err := a.send(ctx, fetch.Request{
+			Method: http.MethodPost, URL: a.address, Body: request, ContentType: "application/ocsp-request", Accept: ocspMediaType,
+		}, before)
 		switch {
 		case err == nil:
-			answer, response = byPOST, posted
-			if short && !posts && answer.Status != ocsp.Unknown {
+			got = posted
+			if short && !posts && got.answer.Status != ocsp.Unknown {
 				c.rememberPost(asked)
 			}
 			return nil
@@ -47,9 +47,12 @@ func (a *ocspQuery) fetch(x *cache.Exchange, before ocsp.Answer, has bool) (answ
 		case short && byGET == nil: // by GET it does not know the certificate
 			return nil
 		}
+		if posted.against != nil || posted.proof != nil {
+			got = posted
+		}
 		return join(byGET, err)
 	})
-	return answer, response, err
+	return got, err
 }
 
 // postKey is an address that takes POST alone, for the certificates of one issuer.
@@ -58,7 +61,7 @@ type postKey struct {
 	address string
 }
 
-const ocspResponse = "application/ocsp-response"
+const ocspMediaType = "application/ocsp-response"
 
 // maxGET is the longest URL of a GET request (RFC 5019, section 5).
 const maxGET = 255
@@ -94,20 +97,27 @@ func (c *Checker) rememberPost(asked postKey) {
 	c.postOnly.Store(asked, true)
 }
 
-// send asks, and judges the answer.
-func (a *ocspQuery) send(ctx context.Context, r fetch.Request, before ocsp.Answer, has bool) (ocsp.Answer, []byte, error) {
+// ocspResponse is what came of a response.
+type ocspResponse struct {
+	answer ocsp.Answer // of one that can be used
+	raw    []byte
+	lastingRevocation
+}
+
+// send asks, and judges the response.
+func (a *ocspQuery) send(ctx context.Context, r fetch.Request, before ocspValue) (ocspResponse, error) {
 	got, err := a.checker.options.Fetcher.Do(ctx, r, a.how, ocsp.MaxSize)
 	if err != nil {
-		return ocsp.Answer{}, nil, err
+		return ocspResponse{}, err
 	}
 	defer got.Body.Close()
-	response, err := io.ReadAll(got.Body)
+	raw, err := io.ReadAll(got.Body)
 	if err != nil {
-		return ocsp.Answer{}, nil, err
+		return ocspResponse{}, err
 	}
-	answer, err := a.judge(response, before, has)
+	response, err := a.judge(raw, before)
 	if err != nil {
-		return ocsp.Answer{}, nil, fmt.Errorf("judging the response: %w", err)
+		return response, fmt.Errorf("judging the response: %w", err)
 	}
-	return answer, response, nil
+	return response, nil
 }

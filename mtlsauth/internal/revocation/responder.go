@@ -26,8 +26,9 @@ func responders(cert *certificate.Certificate) (urls []string, others error) {
 	return urls, others
 }
 
-// ocsp asks one responder.
-func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) finding {
+// ocsp asks one responder. A revocation by it that is no usable answer goes into
+// against.
+func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair, against *finding) finding {
 	c := i.checker
 	issuer, issuerID := c.issuers.of(p.issuer)
 	a := &ocspQuery{
@@ -39,18 +40,29 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 	if bytes.Equal(a.rawIssuer, issuer.RawSubject) {
 		a.rawIssuer = issuer.RawSubject // of what is kept anyway
 	}
-	r := c.answers.Get(i.ctx, a.key, cache.Question[ocsp.Answer]{
+	r := c.answers.Get(i.ctx, a.key, cache.Question[ocspValue]{
 		Way: a.asked, Anchor: a.anchor, TTL: a.ttl, Patient: i.settings.Mode == Strict, Current: true, Waits: i.waits, Fetch: a.exchange,
 	}, i.now)
-	f := finding{until: r.Until, err: r.Err}
-	if !r.Usable {
-		if isOurs(r.Err) {
-			f.state = overloaded
+	if last := r.Value.revocation(r.Usable, i.now()); last != nil {
+		f := i.answered(p, key, *last, address, above, r.Until)
+		if (f.state == revoked || f.state == overloaded) && !f.thisUpdate.Before(against.thisUpdate) {
+			f.err = join(f.err, r.Err)
+			*against = f
 		}
+	}
+	if !r.Usable {
+		f := failed(r.Err)
+		f.from, f.until = source{fromOCSP, address}, r.Until
 		return f
 	}
-	if signer := r.Value.Responder; signer != nil {
-		if err := i.vouchFor([]pair{{signer, p.issuer, p.anchor}}, above, r.Value.Status == ocsp.Revoked, &f); err != nil {
+	return i.answered(p, key, r.Value.Answer, address, above, r.Until)
+}
+
+// answered is what an answer says, and the status of who signed it.
+func (i *inquiry) answered(p pair, key certKey, answer ocsp.Answer, address string, above []pair, until time.Time) finding {
+	f := finding{from: source{fromOCSP, address}, thisUpdate: answer.ThisUpdate, until: until}
+	if signer := answer.Responder; signer != nil {
+		if err := i.vouchFor([]pair{{signer, p.issuer, p.anchor}}, above, answer.Status == ocsp.Revoked, &f); err != nil {
 			f.err = err
 			if isOurs(err) {
 				f.state = overloaded
@@ -58,13 +70,13 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair) findin
 			return f
 		}
 	}
-	switch r.Value.Status {
+	switch answer.Status {
 	case ocsp.Good:
-		f.state, f.thisUpdate = good, r.Value.ThisUpdate
+		f.state = good
 	case ocsp.Revoked:
 		f.state, f.err = revoked, fmt.Errorf("revoked, says OCSP responder %s", shown(address))
 		if !f.doubtful {
-			c.revoked.add(key, seen(r.Value, p.cert.NotAfter), i.now())
+			i.checker.revoked.add(key, seen(answer, p.cert.NotAfter), i.now())
 		}
 	default:
 		f.state, f.err = statusUnknown, errStatusUnknown

@@ -26,23 +26,27 @@ const (
 func (i *inquiry) status(p pair, above []pair) finding {
 	c := i.checker
 	key := certKeyOf(p.cert, p.issuer, i.ownID)
-	f := i.ask(p, key, append(slices.Clip(above), p))
+	var against finding
+	f := i.ask(p, key, append(slices.Clip(above), p), &against)
 	switch {
 	case f.state == revoked:
-	case f.state == good && !f.doubtful:
+	case f.state == good && !f.doubtful && f.thisUpdate.After(against.thisUpdate):
 		if !c.revoked.clear(key, f.thisUpdate, i.now()) {
 			f.state, f.err = revoked, errors.New("it was revoked, and no later answer takes that back")
 		}
 	default:
 		if _, ok := c.revoked.get(key, i.now()); ok {
 			f.state, f.err = revoked, join(errors.New("it has been revoked"), f.err)
+		} else if against.state != unusable {
+			f = against
 		}
 	}
 	return f
 }
 
-// ask goes through what can answer, in order.
-func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
+// ask goes through what can answer, in order. against is a revocation that counts
+// until a later answer says otherwise.
+func (i *inquiry) ask(p pair, key certKey, above []pair, against *finding) finding {
 	if i.circular(p, above) {
 		return failed(errors.New("its status hangs on itself"))
 	}
@@ -72,8 +76,7 @@ func (i *inquiry) ask(p pair, key certKey, above []pair) finding {
 			m.add("OCSP "+shown(address), failed(errNotVisited))
 			break
 		}
-		f := i.ocsp(p, key, address, above)
-		f.from = source{fromOCSP, address}
+		f := i.ocsp(p, key, address, above, against)
 		switch f.state {
 		case good, revoked:
 			return f
