@@ -48,8 +48,11 @@ func (n *node) checkLua(ctx context.Context) {
 	}
 	n.checkMigrations(ctx)
 	external := slices.Contains(list(n.settings["pluginserver_names"]), n.Name)
-	write := fmt.Sprintf("mtls-auth lua -out DIR, then lua_package_path = DIR/?.lua;;%s, and restart Kong", strings.TrimRight(path, ";"))
-	write = strings.Replace(write, ";;;", ";", 1)
+	others := strings.Trim(path, ";")
+	if others != "" {
+		others = ";" + others
+	}
+	write := fmt.Sprintf("mtls-auth lua -out DIR, then \"lua_package_path = DIR/?.lua%s;;\", and restart Kong", others)
 	switch {
 	case folder != "":
 		n.lua = true
@@ -137,7 +140,7 @@ func (n *node) checkPluginServer(ctx context.Context, write string) {
 	asks, guards := n.preFunctions(ctx)
 	switch {
 	case !asks:
-		n.fail("Lua files", write+" and without pluginserver_ lines. Or, to stay without them: add deploy/pre-function.yaml (docs/plugin-server.md)",
+		n.fail("Lua files", write+" without pluginserver_ lines. Or, to stay in this mode, add deploy/pre-function.yaml (docs/plugin-server.md)",
 			"not found, so Kong runs plugin-server mode, and no global pre-function asks clients for a certificate: every client gets 401")
 	default:
 		n.ok("mode", "plugin-server mode, with a pre-function that asks for certificates")

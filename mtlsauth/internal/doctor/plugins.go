@@ -80,10 +80,11 @@ func (n *node) checkPlugins(ctx context.Context) {
 // checkConfig checks one configuration. CA certificates that were checked for another are
 // not again.
 func (n *node) checkConfig(ctx context.Context, p plugin, checked map[string]bool) {
+	const one = "configuration"
 	where := n.where(p)
 	parsed, err := config.Parse(config.PluginOf(n.Name), p.Config)
 	if err != nil {
-		n.fail(where, "correct the field", "its configuration is refused, and requests get 500: %v", strings.ReplaceAll(err.Error(), "\n", "; "))
+		n.fail(one, "correct the field", "%s: refused, and its requests get 500: %v", where, strings.ReplaceAll(err.Error(), "\n", "; "))
 		return
 	}
 	var fields struct {
@@ -92,7 +93,7 @@ func (n *node) checkConfig(ctx context.Context, p plugin, checked map[string]boo
 		Partial         bool   `json:"allow_partial_chain"`
 	}
 	if err := json.Unmarshal(p.Config, &fields); err != nil {
-		n.fail(where, "", "%v", err)
+		n.fail(one, "", "%s: %v", where, err)
 		return
 	}
 	anchors := 0
@@ -104,7 +105,7 @@ func (n *node) checkConfig(ctx context.Context, p plugin, checked map[string]boo
 		}
 	}
 	if anchors == 0 {
-		n.fail(where, "add the root CA certificate to Kong and to ca_certificates, or set allow_partial_chain", "none of its CA certificates is a trust anchor that is valid now: every certificate is refused")
+		n.fail(one, "add the root CA certificate to Kong and to ca_certificates, or set allow_partial_chain", "%s: none of its CA certificates is a trust anchor that is valid now: every certificate is refused", where)
 	}
 	for field, name := range map[string]string{"anonymous": fields.Anonymous, "default_consumer": fields.DefaultConsumer} {
 		if name == "" {
@@ -112,7 +113,7 @@ func (n *node) checkConfig(ctx context.Context, p plugin, checked map[string]boo
 		}
 		status, _, _, err := n.admin.Get(ctx, "/consumers/"+url.PathEscape(name))
 		if err == nil && status == 404 {
-			n.fail(where, "create the consumer, or correct "+field, "%s names the consumer %q, which does not exist: its requests get 500", field, name)
+			n.fail(one, "create the consumer, or correct "+field, "%s: %s names the consumer %q, which does not exist: its requests get 500", where, field, name)
 		}
 	}
 }
@@ -154,7 +155,7 @@ func (n *node) checkCA(ctx context.Context, where, id string, partial, quiet boo
 		told(n.fail, "use a CA with a stronger key", "%s: %s", subject, reason)
 		return false
 	case left < soon:
-		told(n.warn, "renew it, and update it in Kong under the same id", "%s ends in %d days", subject, left/(24*time.Hour))
+		told(n.warn, "renew it, and update it in Kong under the same id", "%s ends in %s", subject, ahead(left))
 	case !anchored:
 		told(n.warn, "also add the root above it, or set allow_partial_chain", "%s is an intermediate: no path ends there", subject)
 	case !quiet:
@@ -180,4 +181,12 @@ func (n *node) ca(ctx context.Context, id string) (kongdata.Entity, error) {
 	}
 	err = json.Unmarshal(body, &entity)
 	return kongdata.Entity{ID: id, Cert: entity.Cert}, err
+}
+
+// ahead is a time to come in words.
+func ahead(left time.Duration) string {
+	if days := left / (24 * time.Hour); days > 1 {
+		return fmt.Sprintf("%d days", days)
+	}
+	return fmt.Sprintf("%d hours", left/time.Hour)
 }

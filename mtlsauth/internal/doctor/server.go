@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,12 +20,16 @@ func (n *node) checkProgram() {
 	}
 	const name = "program"
 	info, err := os.Stat(n.program)
+	report, more := n.fail, ""
+	if n.server != nil { // of another path, or started beside Kong
+		report, more = n.warn, "; the server that answers was started by other means, such as MTLS_AUTH_BIN"
+	}
 	cure := "install the program there, or run mtls-auth lua -out again from where it is, or set MTLS_AUTH_BIN; then restart Kong"
 	switch {
 	case err != nil:
-		n.fail(name, cure, "the Lua plugin starts %s: %v", n.program, err)
+		report(name, cure, "the Lua plugin starts %s: %v%s", n.program, errors.Unwrap(err), more)
 	case info.IsDir() || info.Mode().Perm()&0o111 == 0:
-		n.fail(name, "chmod 755 "+n.program, "the Lua plugin starts %s, which is not executable (%s)", n.program, owner(info))
+		report(name, "chmod 755 "+n.program, "the Lua plugin starts %s, which is not executable (%s)%s", n.program, owner(info), more)
 	default:
 		n.ok(name, "%s", n.program)
 	}
@@ -44,7 +49,7 @@ func (n *node) checkServer() {
 	}
 	server, err := n.Ping(socket, pingTime)
 	if err != nil {
-		cure := "Kong's error log says why: grep " + n.Name + " in " + filepath.Join(n.Admin.Prefix, "logs", "error.log")
+		cure := "the Lua plugin starts it with Kong; Kong's error log says what keeps it from starting: grep " + n.Name + " in " + filepath.Join(n.Admin.Prefix, "logs", "error.log")
 		if owned, ok := ownerID(prefix); known && ok && worker != 0 && owned != worker && prefix.Mode().Perm()&0o022 == 0 {
 			cure = "chown " + userName(worker) + " " + n.Admin.Prefix + ": the server runs as Kong's workers, user " + userName(worker) + ", and must be able to write there (" + owner(prefix) + ")"
 		} else if strings.Contains(err.Error(), "its own user") || strings.Contains(err.Error(), "must not use") {

@@ -41,8 +41,19 @@ func (k *Kong) adminAPI() http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, map[string]any{
 			"tagline": "fakekong: not Kong, not for production", "version": "3.9.1",
+			"plugins":       map[string]any{"available_on_server": k.available()},
 			"configuration": map[string]any{"database": "off", "prefix": k.opts.Prefix},
 		})
+	})
+	for _, entity := range []string{"plugins", "routes", "services"} {
+		mux.HandleFunc("GET /"+entity, func(w http.ResponseWriter, _ *http.Request) { replyList(w, k.state.Load().config.rows(entity)) })
+	}
+	mux.HandleFunc("GET /mtls-auths", func(w http.ResponseWriter, _ *http.Request) {
+		if k.opts.LuaPath == "" { // the entity is the Lua plugin's
+			replyEntity(w, nil)
+			return
+		}
+		replyList(w, k.state.Load().config.rows("mtls_auth_credentials"))
 	})
 	mux.HandleFunc("GET /ca_certificates/{id}", func(w http.ResponseWriter, r *http.Request) {
 		replyEntity(w, pick(k.state.Load().config.cas, "id", strings.ToLower(r.PathValue("id"))))
@@ -198,6 +209,14 @@ func (k *Kong) writeEnv() error {
 	if len(k.opts.Config) > 0 {
 		settings["declarative_config_string"] = string(k.opts.Config)
 		delete(settings, "declarative_config")
+	}
+	settings["role"], settings["log_level"] = "traditional", cmp.Or(k.opts.LogLevel, "notice")
+	settings["plugins"] = "bundled"
+	if k.opts.LuaPath != "" {
+		settings["lua_package_path"] = k.opts.LuaPath + "/?.lua;;"
+	}
+	for name := range k.available() {
+		settings["plugins"] += "," + name
 	}
 	if k.info != nil {
 		settings["pluginserver_names"] = k.info.Name

@@ -1,0 +1,144 @@
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"mtls-auth/mtlsauth/cli"
+	"mtls-auth/mtlsauth/internal/testing/pki"
+	"mtls-auth/mtlsauth/internal/testing/realkong"
+)
+
+// doctor runs the command and returns its exit code and what it writes.
+func doctor(r *rig, more ...string) (code int, text string) {
+	r.t.Helper()
+	var out bytes.Buffer
+	args := append([]string{"mtls-auth", "doctor", "-kong-prefix", r.prefix}, more...)
+	code = cli.Run(args, nil, &out, &out)
+	return code, out.String()
+}
+
+// expectDoctor fails unless doctor has a line that begins and goes on so, with this cure
+// below it, and the right exit code.
+func expectDoctor(r *rig, name, line, cure string, more ...string) {
+	r.t.Helper()
+	code, text := doctor(r, more...)
+	found := regexp.MustCompile(`(?m)^` + line + `.*\n\s+cure: .*` + cure).MatchString(text)
+	if want := map[bool]int{true: 1, false: 0}[strings.HasPrefix(line, "FAIL")]; !found || code < want {
+		r.t.Errorf("%s: exit %d, no line %q with the cure %q in\n%s", name, code, line, cure, text)
+	}
+}
+
+// One mistake at a time: each is found, with its cure, and a good node has no FAIL.
+func TestDoctor(t *testing.T) {
+	t.Parallel()
+	root := pki.NewCA("root", pki.Valid(time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0)))
+	good := object{"ca_certificates": []string{idA}, "skip_consumer_lookup": true, "revocation_check_mode": "SKIP"}
+	authorities := cas{
+		idA: root, idC: root.Intermediate("issuing"),
+		idB: pki.NewCA("soon over", pki.Valid(time.Now().Add(-time.Hour), time.Now().Add(5*24*time.Hour+time.Hour))),
+	}
+	hosts := func(o *realkong.Options) {
+		o.Config = bytes.ReplaceAll(o.Config, []byte(`"paths":["/echo"]`), []byte(`"hosts":["api.example.com"],"paths":["/echo"]`))
+	}
+	rigOf := newLuaRig // with a plugin server of Kong's
+	if os.Getenv(realkong.Variable) != "" {
+		rigOf = func(t testing.TB, authorities cas, plugins routes, change ...func(*realkong.Options)) *rig {
+			return newTwoLineRig(t.(*testing.T), authorities, plugins, change...) // of which GET / is 500
+		}
+	}
+	r := rigOf(t, authorities, routes{"/echo": good}, hosts)
+	client := root.Client("client")
+	dir := t.TempDir()
+	at := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		writeFile(t, path, text)
+		return path
+	}
+	configured := func(t *testing.T, config object) {
+		t.Helper()
+		o := realkong.Options{}
+		o.Config = declarative(t, r.upstream, authorities, routes{"/echo": config})
+		hosts(&o)
+		if err := r.Configure(o.Config); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	eventually(t, "a good node has no FAIL", func() bool {
+		code, _ := doctor(r)
+		return code == 0
+	})
+	code, text := doctor(r, "-cert", at("client.pem", client.PEM()), "-key", at("client.key", client.KeyPEM()))
+	for _, want := range []string{
+		`ok    Admin API  .*GET / answers 200`, `ok    plugin mtls-auth  loaded`, `ok    Lua files  .*version`, `ok    server  .*answers`,
+		`ok    CA aaaaaaaa…  .*CN=root, self-signed`, `ok    handshake  .* as api.example.com: a certificate is asked for, of any CA`,
+		`ok    answer  .*passes, by the certificate alone`,
+	} {
+		if !regexp.MustCompile(`(?m)^`+strings.ReplaceAll(want, "  ", ` +`)).MatchString(text) || code != 0 {
+			t.Errorf("a good node: exit %d, no %q in\n%s", code, want, text)
+		}
+	}
+
+	expectDoctor(r, "another SNI", `FAIL +handshake .*asks for no certificate`, `api\.example\.com`, "-sni", "www.example.com")
+	expectDoctor(r, "plain HTTP", `FAIL +handshake `, `correct -connect`, "-connect", strings.TrimPrefix(r.URL(), "http://"))
+	expectDoctor(r, "nothing there", `FAIL +handshake .*refused`, `start Kong`, "-connect", "127.0.0.1:1")
+	expectDoctor(r, "another Admin API", `FAIL +Admin API .*does not answer`, `-admin-url`, "-admin-url", "http://127.0.0.1:1")
+	expectDoctor(r, "no Admin API", `FAIL +(Admin API|GET /) `, ``, "-admin-url", r.upstream)
+	stranger := pki.NewCA("another").Client("stranger")
+	expectDoctor(r, "another CA", `FAIL +answer .*401 .*issuer_not_found`, `CN=another`, "-cert", at("stranger.pem", stranger.PEM()))
+	expectDoctor(r, "over", `FAIL +answer .*expired`, `Renew it`, "-cert", at("over.pem", root.Client("over", pki.Expired()).PEM()))
+	expectDoctor(r, "another key", `FAIL +client's key `, `belongs to`, "-cert", at("client.pem", client.PEM()), "-key", at("other.key", stranger.KeyPEM()))
+	expectDoctor(r, "a responder that is away", `FAIL +revocation URL +http://127\.0\.0\.1:1/ocsp`, `reach it`,
+		"-cert", at("ocsp.pem", root.Client("client", pki.OCSPServer("http://127.0.0.1:1/ocsp")).PEM()))
+	host := pki.NewCRLHost(pki.CRL{Issuer: root}.DER())
+	url := host.Start()
+	t.Cleanup(host.Close)
+	if _, text := doctor(r, "-cert", at("crl.pem", root.Client("client", pki.CRLDistributionPoint(url)).PEM())); !strings.Contains(text, url+" answers") {
+		t.Errorf("a host of CRLs that is there:\n%s", text)
+	}
+
+	for _, test := range []struct {
+		name       string
+		change     object
+		line, cure string
+	}{
+		{"an id that Kong has not", object{"ca_certificates": []string{idA, "dddddddd-0000-4000-8000-000000000004"}}, `FAIL +CA dddddddd… .*no CA certificate with this id`, `create`},
+		{"a CA that is soon over", object{"ca_certificates": []string{idA, idB}}, `warn +CA bbbbbbbb… .*ends in 5 days`, `renew it`},
+		{"an intermediate alone", object{"ca_certificates": []string{idC}}, `FAIL +configuration +route \S+: .*trust anchor`, `allow_partial_chain`},
+		{"an anonymous that is not there", object{"anonymous": "ghost"}, `FAIL +configuration +route \S+: .*"ghost", which does not exist`, `create the consumer`},
+		{"a default_consumer that is not there", object{"default_consumer": "ghost", "skip_consumer_lookup": false}, `FAIL +configuration +route \S+: .*"ghost"`, `correct default_consumer`},
+	} {
+		config := object{}
+		for field, value := range good {
+			config[field] = value
+		}
+		for field, value := range test.change {
+			config[field] = value
+		}
+		configured(t, config)
+		expectDoctor(r, test.name, test.line, test.cure)
+	}
+	configured(t, object{"ca_certificates": []string{idA}, "revocation_check_mode": "SKIP"})
+	expectDoctor(r, "no consumer", `FAIL +answer .*no_consumer`, `Create a consumer`, "-cert", at("client.pem", client.PEM()))
+
+	if err := os.Chmod(r.prefix, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	expectDoctor(r, "a prefix for all", `FAIL +prefix .*any user`, `chmod o-w`)
+	if err := os.Chmod(r.prefix, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	expectDoctor(r, "a prefix that is not there", `FAIL +prefix `, `-kong-prefix`, "-kong-prefix", filepath.Join(dir, "absent"))
+	if err := os.Rename(r.socket, r.socket+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if _, text := doctor(r); !strings.Contains(text, "there is no socket at") && !strings.Contains(text, "0 FAIL") {
+		t.Errorf("without a socket:\n%s", text) // the server makes another within a second
+	}
+}
