@@ -34,7 +34,7 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) < 11 {
+	if len(files) < 14 {
 		t.Fatalf("found %d examples", len(files))
 	}
 	page, err := os.ReadFile("../docs/examples.md")

@@ -61,6 +61,19 @@ func fits(definition object, v any) string {
 		_, ok = v.(string)
 	case "boolean":
 		_, ok = v.(bool)
+	case "record":
+		var o object
+		if o, ok = v.(object); ok {
+			fields := schema{}
+			for _, field := range list(definition, "fields") {
+				for name, f := range field.(object) {
+					fields[name] = f.(object)
+				}
+			}
+			if wrong := fields.check(o); len(wrong) > 0 {
+				return wrong[0]
+			}
+		}
 	case "number", "integer":
 		_, ok = v.(float64)
 	case "array", "set":
@@ -97,6 +110,8 @@ func TestSchemaCheck(t *testing.T) {
 		{"wrong type", object{"ca_certificates": []any{"x"}, "skip_consumer_lookup": "true"}, 1},
 		{"wrong value", object{"ca_certificates": []any{"x"}, "revocation_check_mode": "HARD"}, 1},
 		{"wrong element", object{"ca_certificates": []any{"x"}, "consumer_by": []any{"email"}}, 1},
+		{"a record", object{"ca_certificates": []any{"x"}, "spiffe_trust_domains": []any{object{"trust_domain": "a", "ca_certificates": []any{"x"}}}}, 0},
+		{"half a record", object{"ca_certificates": []any{"x"}, "spiffe_trust_domains": []any{object{"trust_domain": "a"}}}, 1},
 		{"not a list", object{"ca_certificates": "x"}, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {

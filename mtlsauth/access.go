@@ -67,15 +67,11 @@ func (in instance) Handle(e *pluginserver.Event) error {
 		}
 		return in.answer(e, in.Decide(context.Background(), r, evidence), cleared...)
 	}
-	questions := askEvidence
-	if in.AsksCredential() {
-		questions = askEvidenceAndCredential
-	}
-	replies, err := e.Ask(questions)
+	replies, err := e.Ask(evidenceOf(in.Policy))
 	if err != nil {
 		return err
 	}
-	evidence, err := presented(replies)
+	evidence, cleared, err := presented(in.Policy, replies)
 	if err != nil {
 		return err
 	}
@@ -90,7 +86,7 @@ func (in instance) Handle(e *pluginserver.Event) error {
 			return err
 		}
 	}
-	return in.answer(e, d)
+	return in.answer(e, d, cleared...)
 }
 
 // answer answers and counts.

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"mtls-auth/mtlsauth/internal/authn"
+	"mtls-auth/mtlsauth/internal/engine"
 	"mtls-auth/mtlsauth/internal/handshake"
 	"mtls-auth/mtlsauth/internal/konglog"
 	"mtls-auth/mtlsauth/internal/pluginserver"
@@ -19,17 +20,11 @@ import (
 // The evidence, asked for in one write. A variable that is not set, no TLS and
 // no certificate all give an empty reply.
 var (
-	askEvidence = pluginserver.MustRecord(func(kong *pdk.PDK) error {
-		kong.Nginx.GetVar("ssl_client_raw_cert")
-		kong.Ctx.GetSharedAny(handshake.ChainKey)
-		return nil
-	})
-	askEvidenceAndCredential = pluginserver.MustRecord(func(kong *pdk.PDK) error {
-		kong.Nginx.GetVar("ssl_client_raw_cert")
-		kong.Ctx.GetSharedAny(handshake.ChainKey)
-		kong.Client.GetCredential()
-		return nil
-	})
+	askEvidence                     = evidenceCalls(false, false)
+	askEvidenceAndCredential        = evidenceCalls(true, false)
+	askEvidenceAndHeaders           = evidenceCalls(false, true)
+	askEvidenceCredentialAndHeaders = evidenceCalls(true, true)
+
 	askGRPC = pluginserver.MustRecord(func(kong *pdk.PDK) error {
 		kong.Nginx.GetVar("content_type")
 		kong.Nginx.GetVar("server_protocol")
@@ -41,8 +36,51 @@ var (
 	})
 )
 
-// presented reads the replies to askEvidence, with or without the credential. The bytes are the replies' own.
-func presented(replies [][]byte) (authn.Presented, error) {
+func evidenceCalls(credential, headers bool) pluginserver.Calls {
+	return pluginserver.MustRecord(func(kong *pdk.PDK) error {
+		kong.Nginx.GetVar("ssl_client_raw_cert")
+		kong.Ctx.GetSharedAny(handshake.ChainKey)
+		if credential {
+			kong.Client.GetCredential()
+		}
+		if headers {
+			kong.Request.GetHeaders(maxHeaders)
+		}
+		return nil
+	})
+}
+
+// evidenceOf is what to ask for a policy: the headers where other spellings of some are to
+// be cleared, since to clear all would cost Kong more than everything else.
+func evidenceOf(p *engine.Policy) pluginserver.Calls {
+	switch credential, headers := p.AsksCredential(), p.TellsUpstream(); {
+	case credential && headers:
+		return askEvidenceCredentialAndHeaders
+	case headers:
+		return askEvidenceAndHeaders
+	case credential:
+		return askEvidenceAndCredential
+	}
+	return askEvidence
+}
+
+// presented reads the replies to evidenceOf, and which headers are to be cleared. The bytes
+// are the replies' own.
+func presented(p *engine.Policy, replies [][]byte) (authn.Presented, []string, error) {
+	evidence, err := certificates(replies)
+	replies = replies[2:]
+	if err == nil && p.AsksCredential() {
+		evidence.Authenticated = len(replies[0]) > 0 // no credential is an empty reply
+		replies = replies[1:]
+	}
+	var cleared []string
+	if err == nil && p.TellsUpstream() {
+		cleared, err = otherSpellings(replies[0])
+	}
+	return evidence, cleared, err
+}
+
+func certificates(replies [][]byte) (authn.Presented, error) {
 	leaf, err := stringField(replies[0], stringV)
 	if err != nil {
 		return authn.Presented{}, err
@@ -53,11 +91,7 @@ func presented(replies [][]byte) (authn.Presented, error) {
 	if err != nil {
 		return authn.Presented{}, err
 	}
-	p := authn.Presented{Leaf: leaf, Chain: chain}
-	if len(replies) > 2 {
-		p.Authenticated = len(replies[2]) > 0 // no credential is an empty reply
-	}
-	return p, nil
+	return authn.Presented{Leaf: leaf, Chain: chain}, err
 }
 
 // isGRPC asks Kong whether a request is of gRPC, as Kong tells it.
@@ -92,9 +126,6 @@ func headerArguments(a *authn.Answer, cleared []string) []byte {
 	}
 	for _, h := range a.Headers {
 		set(h.Name, h.Value)
-	}
-	for _, name := range a.Clear {
-		set(name, "")
 	}
 	for _, name := range cleared {
 		if !slices.ContainsFunc(a.Headers, func(h authn.Header) bool { return strings.EqualFold(h.Name, name) }) {

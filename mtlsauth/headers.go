@@ -2,6 +2,7 @@ package mtlsauth
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -56,7 +57,7 @@ func (in instance) fromHeaders(e *pluginserver.Event) (p authn.Presented, cleare
 		switch {
 		case settings.Concerns(string(name)):
 			request.Lines = append(request.Lines, certheader.Line{Name: string(name), Value: string(value)})
-		case !isOurs(string(name)):
+		case !isOurs(string(name), in.TellsUpstream()):
 			return
 		}
 		if !settings.Concerns(string(name)) || settings.Hides(string(name)) {
@@ -67,6 +68,9 @@ func (in instance) fromHeaders(e *pluginserver.Event) (p authn.Presented, cleare
 		return p, nil, err
 	}
 	request.Incomplete = total >= maxHeaders
+	if request.Incomplete && in.TellsUpstream() {
+		cleared = append(cleared, authn.UpstreamSpellings()...)
+	}
 	if settings.SecureSource && len(request.Lines) > 0 {
 		if request.Trusted, err = in.peers.trusted(e, peer); err != nil {
 			return p, nil, err
@@ -79,17 +83,27 @@ func (in instance) fromHeaders(e *pluginserver.Event) (p authn.Presented, cleare
 
 // isOurs tells whether a header is another spelling, with _ for -, of one that an answer
 // sets: upstreams that know no difference would take it for that.
-func isOurs(name string) bool {
+func isOurs(name string, upstream bool) bool {
 	if !strings.Contains(name, "_") {
 		return false
 	}
 	name = strings.ReplaceAll(name, "_", "-")
-	for _, ours := range authn.HeaderNames() {
-		if strings.EqualFold(name, ours) {
-			return true
+	is := func(ours string) bool { return strings.EqualFold(name, ours) }
+	return slices.ContainsFunc(authn.HeaderNames(), is) || upstream && slices.ContainsFunc(authn.UpstreamHeaderNames(), is)
+}
+
+// otherSpellings returns the headers of a request that are ours in another spelling. Where
+// there may be more headers than Kong hands over, it is all that could be.
+func otherSpellings(reply []byte) (cleared []string, err error) {
+	total, err := eachHeader(reply, func(name, _ []byte) {
+		if isOurs(string(name), true) {
+			cleared = append(cleared, string(name))
 		}
+	})
+	if total >= maxHeaders {
+		cleared = append(cleared, authn.UpstreamSpellings()...)
 	}
-	return false
+	return cleared, err
 }
 
 var errNoHeaders = errors.New("reading a reply of Kong: no headers")

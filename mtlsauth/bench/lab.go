@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -135,6 +136,9 @@ func (l *lab) add(k *realkong.Kong, specs []spec) error {
 	l.clients = append(l.clients, clients)
 	for _, s := range specs {
 		r := &route{name: s.name, kong: k, clients: clients, path: s.path(), sees: s.sees}
+		if s.told {
+			r.sees = append([]string{"Client-Cert: :" + base64.StdEncoding.EncodeToString(client.Raw) + ":"}, r.sees...)
+		}
 		if s.key != "" {
 			r.header = "apikey: " + s.key + "\r\n"
 		}

@@ -27,6 +27,7 @@ type spec struct {
 	config map[string]any // of the plugin
 	key    string         // key-auth's
 	sees   []string
+	told   bool // the upstream sees Client-Cert as well
 }
 
 func (s spec) path() string { return "/" + s.name }
@@ -42,6 +43,9 @@ var (
 		{name: "mtls-auth", plugin: luaName, config: config(true), sees: dn},
 		{name: "mtls-auth-consumer", plugin: luaName, config: config(false), sees: consumer},
 		{name: "plugin-server-mode", plugin: serverName, config: config(false), sees: consumer},
+		{name: "with-client-cert", plugin: luaName, config: telling("rfc9440"), sees: consumer, told: true},
+		{name: "with-details", plugin: luaName, config: telling("details"), sees: append([]string{"X-Client-Cert-Subject-Dn: CN=client"}, consumer...)},
+		{name: "plugin-server-mode-with-client-cert", plugin: serverName, config: telling("rfc9440"), sees: consumer, told: true},
 	}
 	nginxRoutes = []spec{{name: "ssl_verify_client"}}
 )
@@ -51,6 +55,13 @@ func config(skipConsumerLookup bool) map[string]any {
 		"ca_certificates": []any{caID}, "skip_consumer_lookup": skipConsumerLookup, "consumer_by": []any{"username"},
 		"cache_ttl": 3600, "revocation_check_mode": "SKIP",
 	}
+}
+
+// telling is config with headers that tell the upstream the certificate.
+func telling(headers ...any) map[string]any {
+	c := config(false)
+	c["upstream_certificate_headers"] = headers
+	return c
 }
 
 // tables are what is measured. Each has routes, and so figures, of its own.
@@ -65,6 +76,14 @@ func (l *lab) tables() []*table {
 			{"Kong's CPU µs of a warm request, beyond the empty Lua plugin's", ours.beyond(empty), 4, false},
 		}
 	}
+	told := l.named("the same, with upstream_certificate_headers", load.Kept,
+		"mtls-auth-consumer", "with-client-cert", "with-details", "plugin-server-mode", "plugin-server-mode-with-client-cert")
+	told.goals = func() []goal {
+		return []goal{
+			{"warm requests with Client-Cert, of those without", told.routes[1].ratio(told.routes[0]), 0.95, true},
+			{"the same in plugin-server mode", told.routes[4].ratio(told.routes[3]), 0.9, true},
+		}
+	}
 	fresh := l.named("a new connection for each request (TLS 1.3, 4 clients)", load.New, "ssl_verify_client", "no-plugin", "mtls-auth-consumer")
 	resumed := l.named("a resumed TLS session for each request (TLS 1.3, 4 clients)", load.Resumed, "ssl_verify_client", "mtls-auth-consumer")
 	fresh.goals = func() []goal {
@@ -77,7 +96,7 @@ func (l *lab) tables() []*table {
 			{"resumed connections, of our new ones", ours.median(rate) / fresh.routes[2].median(rate), 1.7, true},
 		}
 	}
-	return []*table{kept, fresh, resumed}
+	return []*table{kept, told, fresh, resumed}
 }
 
 // named makes a table of routes.

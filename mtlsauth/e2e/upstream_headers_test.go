@@ -90,6 +90,15 @@ func TestUpstreamCertificateHeaders(t *testing.T) {
 		}
 	}
 
+	// Kong hands over a thousand headers at most.
+	var many []string
+	for i := range 1050 {
+		many = append(many, fmt.Sprint("X-", i), "x")
+	}
+	got := r.get("/rfc", alice, append(many, "client_cert", "forged", "X_Client_Cert_Serial", "forged")...)
+	r.expect("behind many others", got, 200, "")
+	expectTold(t, "behind many others", got.seen, rfc9440)
+
 	// Without the field they are the client's own affair.
 	if got := r.get("/none", alice, "Client-Cert", "theirs"); got.seen.Get("Client-Cert") != "theirs" {
 		t.Errorf("without the field: the upstream sees %q", got.seen)
@@ -97,7 +106,7 @@ func TestUpstreamCertificateHeaders(t *testing.T) {
 	if r.mode != luaMode {
 		return
 	}
-	got := r.get("/both", alice, "Connection", "Client-Cert, X-Client_Cert-Serial, client_cert_chain, X-Filler")
+	got = r.get("/both", alice, "Connection", "Client-Cert, X-Client_Cert-Serial, client_cert_chain, X-Filler")
 	for name, want := range rfc9440 {
 		if got.seen.Get(name) != want {
 			t.Errorf("named in Connection: the upstream sees %s: %q", name, got.seen.Get(name))

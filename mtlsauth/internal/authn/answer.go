@@ -24,7 +24,8 @@ type Answer struct {
 	// Headers are set on the request to the upstream. An empty value clears
 	// the header: nothing that a client sent under these names survives.
 	Headers []Header
-	// Clear are other spellings of Headers, with "_" for "-", that are cleared too.
+	// Clear are other spellings of Headers, with "_" for "-", that are cleared too: what
+	// came of them, or all.
 	Clear []string
 	// Consumer is whom the request is authenticated as; nil for no consumer.
 	Consumer *consumer.Consumer

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"mtls-auth/mtlsauth/internal/certificate"
@@ -38,6 +39,9 @@ func UpstreamHeaderNames() []string {
 	return []string{headerClientCert, headerClientCertChain, headerCert, headerCertSerial, headerCertIssuer, headerCertSubject, headerCertFingerprint}
 }
 
+// UpstreamSpellings returns the other spellings of those headers, with "_" for "-".
+func UpstreamSpellings() []string { return slices.Clone(upstreamSpellings) }
+
 // upstreamNames are those names, and upstreamSpellings their other spellings, which an
 // upstream may take for them.
 var upstreamNames, upstreamSpellings = UpstreamHeaderNames(), func() (all []string) {
@@ -61,6 +65,9 @@ func spellings(name string) []string {
 	}
 	return all
 }
+
+// TellsUpstream tells whether the policy has any.
+func (p *Policy) TellsUpstream() bool { return p.options.Upstream != 0 }
 
 // tell makes the headers that a policy asks for: once for a decision, so that requests
 // with a cached one pay nothing for it.

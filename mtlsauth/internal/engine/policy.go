@@ -215,6 +215,10 @@ func (p *Policy) Refused(r Request) *authn.Decision {
 // authenticated the request.
 func (p *Policy) AsksCredential() bool { return p.policy.AsksCredential() }
 
+// TellsUpstream reports whether headers of upstream_certificate_headers are set, and others
+// cleared.
+func (p *Policy) TellsUpstream() bool { return p.policy != nil && p.policy.TellsUpstream() }
+
 // Decide decides about what a client presented, and writes a line to Kong's log
 // where one is due. Consumers come from the sources, or else from Kong itself.
 func (p *Policy) Decide(ctx context.Context, r interface {
