@@ -154,8 +154,9 @@ func TestLuaDatabaseChanges(t *testing.T) {
 	replacement := pki.NewCA("replacement")
 	change("the CA is another", func() { one.admin("PATCH", "/ca_certificates/"+idA, object{"cert": replacement.PEM()}, 200) }, alice, "")
 	change("its client passes", func() {}, replacement.Client("alice"), "alice")
-	// Kong knows that the plugin needs it.
-	one.admin("DELETE", "/ca_certificates/"+idA, nil, 400)
+	if one.since(3, 6) { // earlier ones delete what a plugin needs
+		one.admin("DELETE", "/ca_certificates/"+idA, nil, 400)
+	}
 
 	// The plugin itself: Kong's workers take it up within worker_state_update_frequency.
 	id := one.admin("GET", "/routes/echo/plugins", nil, 200)["data"].([]any)[0].(object)["id"].(string)
