@@ -285,6 +285,9 @@ func TestLuaSessionsFromBefore(t *testing.T) {
 	if !r.resumes() {
 		t.Skip("SKIPPED: this Kong has no hook before a session is resumed")
 	}
+	if r.AdminURL() == "" {
+		t.Skip("each change is a reload, whose workers resume no session until they have heard of their server")
+	}
 	time.Sleep(2 * time.Second)
 	change := func(plugin object) {
 		t.Helper()

@@ -84,7 +84,7 @@ func TestLuaFaultyServer(t *testing.T) {
 			}
 		}
 	}
-	const pass = `"verdict":"pass","credential":"x","headers":[],"verify":"SUCCESS","reason":"passed","lines":[],"ttl_ms":60000,"epoch":"fake"`
+	const pass = `"verdict":"pass","credential":"x","headers":[],"verify":"SUCCESS","reason":"passed","record":{"reason":"x"},"lines":[],"ttl_ms":60000,"epoch":"fake"`
 	e.answers(say("{" + pass + "}"))
 	r.expect("a pass as it should be", r.get("/echo", root.Client("client")), 200, "")
 	for name, answer := range map[string]func(net.Conn, object){
@@ -99,18 +99,19 @@ func TestLuaFaultyServer(t *testing.T) {
 		"no object":                   say(`["verdict","pass"]`),
 		"true":                        say("true"),
 		"nothing in it":               say("{}"),
-		"no known verdict":            say(`{"verdict":"maybe","credential":"x","headers":[],"verify":"SUCCESS","reason":"passed","lines":[],"ttl_ms":0,"epoch":"fake"}`),
-		"a pass in capitals":          say(`{"verdict":"PASS","credential":"x","headers":[],"verify":"SUCCESS","reason":"passed","lines":[],"ttl_ms":0,"epoch":"fake"}`),
-		"a pass that is a boolean":    say(`{"verdict":true,"credential":"x","headers":[],"verify":"SUCCESS","reason":"passed","lines":[],"ttl_ms":0,"epoch":"fake"}`),
+		"no known verdict":            say(`{"verdict":"maybe","credential":"x","headers":[],"verify":"SUCCESS","reason":"passed","record":{"reason":"x"},"lines":[],"ttl_ms":0,"epoch":"fake"}`),
+		"a pass in capitals":          say(`{"verdict":"PASS","credential":"x","headers":[],"verify":"SUCCESS","reason":"passed","record":{"reason":"x"},"lines":[],"ttl_ms":0,"epoch":"fake"}`),
+		"a pass that is a boolean":    say(`{"verdict":true,"credential":"x","headers":[],"verify":"SUCCESS","reason":"passed","record":{"reason":"x"},"lines":[],"ttl_ms":0,"epoch":"fake"}`),
 		"a pass and no more":          say(`{"verdict":"pass"}`),
-		"a pass without headers":      say(`{"verdict":"pass","credential":"x","verify":"SUCCESS","reason":"passed","lines":[],"ttl_ms":0,"epoch":"fake"}`),
-		"a pass without a reason":     say(`{"verdict":"pass","credential":"x","headers":[],"verify":"SUCCESS","lines":[],"ttl_ms":0,"epoch":"fake"}`),
-		"a pass with odd headers":     say(`{"verdict":"pass","credential":"x","headers":[["X-Consumer-ID"]],"verify":"SUCCESS","reason":"passed","lines":[],"ttl_ms":0,"epoch":"fake"}`),
+		"a pass without headers":      say(`{"verdict":"pass","credential":"x","verify":"SUCCESS","reason":"passed","record":{"reason":"x"},"lines":[],"ttl_ms":0,"epoch":"fake"}`),
+		"a pass without a record":     say(`{"verdict":"pass","credential":"x","headers":[],"verify":"SUCCESS","reason":"passed","lines":[],"ttl_ms":0,"epoch":"fake"}`),
+		"a pass without a reason":     say(`{"verdict":"pass","credential":"x","headers":[],"verify":"SUCCESS","record":{"reason":"x"},"lines":[],"ttl_ms":0,"epoch":"fake"}`),
+		"a pass with odd headers":     say(`{"verdict":"pass","credential":"x","headers":[["X-Consumer-ID"]],"verify":"SUCCESS","reason":"passed","record":{"reason":"x"},"lines":[],"ttl_ms":0,"epoch":"fake"}`),
 		"a pass with odd groups":      say(`{"groups":"admin",` + pass + `}`),
 		"a pass as a number":          say(`{"consumer":1,` + pass + `}`),
 		"a consumer out of nowhere":   say(`{"consumer":"` + idGuest + `",` + pass + `}`),
-		"a refusal with status 200":   say(`{"verdict":"refuse","status":200,"message":"x","verify":"FAILED:expired","reason":"expired","lines":[],"ttl_ms":0,"epoch":"fake"}`),
-		"a refusal without a message": say(`{"verdict":"refuse","status":401,"verify":"FAILED:expired","reason":"expired","lines":[],"ttl_ms":0,"epoch":"fake"}`),
+		"a refusal with status 200":   say(`{"verdict":"refuse","status":200,"message":"x","verify":"FAILED:expired","reason":"expired","record":{"reason":"x"},"lines":[],"ttl_ms":0,"epoch":"fake"}`),
+		"a refusal without a message": say(`{"verdict":"refuse","status":401,"verify":"FAILED:expired","reason":"expired","record":{"reason":"x"},"lines":[],"ttl_ms":0,"epoch":"fake"}`),
 		"an error":                    say(`{"error":"another protocol"}`),
 		"asks for ever":               func(c net.Conn, _ object) { c.Write(frame(`{"need":"definition"}`)) },
 		"asks for what there is not":  say(`{"need":"more"}`),
@@ -148,7 +149,7 @@ func TestLuaKeptConnectionsThatDie(t *testing.T) {
 	root := pki.NewCA("root")
 	r := newLuaRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *realkong.Options) { o.StartCommand = "" })
 	e := newFakeServer(t, r.prefix+"/mtls-auth.socket")
-	const pass = `{"verdict":"pass","credential":"x","headers":[],"verify":"SUCCESS","reason":"passed","lines":[],"ttl_ms":0,"epoch":"fake"}`
+	const pass = `{"verdict":"pass","credential":"x","headers":[],"verify":"SUCCESS","reason":"passed","record":{"reason":"x"},"lines":[],"ttl_ms":0,"epoch":"fake"}`
 	for i := range 5 {
 		// Answers, and closes when it is asked for the second time.
 		var answered atomic.Bool
