@@ -49,6 +49,17 @@ test("decide on a resumed session, without a chain", function()
   equal(server.of("decide")[2].resumed, "")
 end)
 
+test("a verdict about an earlier question is not taken for this one", function()
+  for id, status in pairs({ [1] = 401, [2] = 500 }) do
+    start(function(_, conn)
+      local verdict = frame("verdict_refuse")
+      verdict.id = id
+      conn:write(verdict)
+    end)
+    equal(request(fixtures.conf(), fixtures.request()).status, status)
+  end
+end)
+
 test("a definition is the same for all workers, and another for another configuration or CA", function()
   local server = start(function(_, conn, server)
     conn:write(frame("need"))

@@ -98,13 +98,14 @@ local function ask(sock, question, read_timeout)
   return receive(sock)
 end
 
--- Goes on from the first answer until there is a verdict.
-local function converse(sock, answer, definition, find, flight)
+-- Goes on from the first answer until there is a verdict about the question of this id.
+local function converse(sock, answer, definition, find, flight, id)
   local deadline, sent, consumers = ngx.now() + MAX_WAIT, false, nil
   for _ = 1, MAX_FRAMES do
     flight.alive = ngx.now()
     local err
     if answer.verdict ~= nil then
+      if answer.id ~= nil and answer.id ~= id then error("the server's verdict is about another question", 0) end
       return verdict.decision(answer, consumers or {})
     elseif answer.need == "definition" and not sent then
       send_definition(sock, definition)
@@ -123,11 +124,14 @@ local function converse(sock, answer, definition, find, flight)
   error("the server gave no verdict", 0)
 end
 
+local asked = 0 -- questions for a decision
+
 -- Asks for a decision; raises an error if there is none. find looks up consumers,
 -- flight.alive is set to the time of the last answer. A connection that ends before any
 -- answer is replaced once: pooled connections end with the server at their other end.
 function _M.decide(question, definition, find, flight)
-  question.op, question.sessions = "decide", _M.sessions
+  asked = asked + 1
+  question.op, question.sessions, question.id = "decide", _M.sessions, asked
   local before = pool
   local sock = ngx.socket.tcp()
   local answer, err, nothing = ask(sock, question, 5000)
@@ -138,7 +142,7 @@ function _M.decide(question, definition, find, flight)
     answer, err = ask(sock, question, 5000)
   end
   local ok, result = false, "the server: " .. tostring(err)
-  if answer then ok, result = pcall(converse, sock, answer, definition, find, flight) end
+  if answer then ok, result = pcall(converse, sock, answer, definition, find, flight, question.id) end
   if not ok then
     sock:close()
     error(result, 0)

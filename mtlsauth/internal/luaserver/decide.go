@@ -127,7 +127,7 @@ func (x *deciding) definition() (string, error) {
 
 // end ends the exchange with a verdict.
 func (x *deciding) end(v verdict) error {
-	v.Epoch, v.Lines = x.epoch, x.lines
+	v.ID, v.Epoch, v.Lines = x.ID, x.epoch, x.lines
 	if v.Lines == nil {
 		v.Lines = [][2]string{}
 	}

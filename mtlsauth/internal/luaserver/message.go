@@ -19,6 +19,7 @@ type question struct {
 	Version  string `json:"version"` // of the Lua files
 
 	// decide
+	ID     int64  `json:"id"`     // the verdict has it, too: one of an earlier question is not taken for it
 	Policy string `json:"policy"` // SHA-256 of a definition, in hexadecimal
 
 	// decide, of mtls-auth
@@ -152,6 +153,7 @@ const (
 
 // verdict is the whole answer about a request.
 type verdict struct {
+	ID      int64  `json:"id,omitempty"` // the question's
 	Verdict string `json:"verdict"`
 	// Status and Message end the request.
 	Status  int    `json:"status,omitempty"`
