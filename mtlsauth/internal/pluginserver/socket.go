@@ -7,6 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -39,7 +42,20 @@ func Listen(path string, mode fs.FileMode) (*Listener, error) {
 	if l.socket, l.file, err = bind(path, mode); err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", path, err)
 	}
+	sweep(path)
 	return l, nil
+}
+
+// sweep removes the sockets beside path of servers that were killed before they could rename
+// them.
+func sweep(path string) {
+	left, _ := filepath.Glob(path + ".*") // the pattern is well-formed, or nothing is swept
+	for _, beside := range left {
+		pid, err := strconv.Atoi(strings.TrimPrefix(beside, path+"."))
+		if err == nil && pid > 0 && !runs(pid) && !answers(beside) {
+			os.Remove(beside)
+		}
+	}
 }
 
 // bind binds a socket beside path and renames it onto it.

@@ -2,9 +2,11 @@ package pluginserver_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -192,5 +194,44 @@ func TestConnectionsMoveToTheServerThatTookTheSocket(t *testing.T) {
 	c.SetReadDeadline(time.Now().Add(3 * time.Second))
 	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("when another has taken it: %v, want the end", err)
+	}
+}
+
+// A server that was killed as it started leaves its socket beside the path; the next one
+// removes it, and nothing else.
+func TestSocketsOfKilledServersAreSwept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sweep.socket")
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	socket := func(name string) *net.UnixListener {
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.SetUnlinkOnClose(false)
+		return l
+	}
+	dead, ours := fmt.Sprintf("%s.%d", path, ended.Process.Pid), fmt.Sprintf("%s.%d", path, os.Getppid())
+	socket(dead).Close()
+	defer socket(ours).Close()
+	for _, name := range []string{".ids", ".0"} {
+		if err := os.WriteFile(path+name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := pluginserver.Listen(path, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := os.Lstat(dead); !os.IsNotExist(err) {
+		t.Errorf("the socket of a process that has ended: %v, want none", err)
+	}
+	for _, name := range []string{ours, path + ".ids", path + ".0", path} {
+		if _, err := os.Lstat(name); err != nil {
+			t.Error(err)
+		}
 	}
 }
