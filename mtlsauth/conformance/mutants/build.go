@@ -29,6 +29,7 @@ type binary struct{ path, dir string }
 type test struct {
 	binary
 	name    string
+	long    bool // without -short
 	took    time.Duration
 	reaches map[int]bool
 }
@@ -134,15 +135,17 @@ func (b *built) overlay(p *pack, without map[*mutant]bool) (string, error) {
 
 func (b *built) remove() { os.RemoveAll(b.dir) }
 
-func (b *built) command(ctx context.Context, in binary, pattern string, env ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, in.path, "-test.short", "-test.failfast", "-test.run", pattern)
+func (b *built) command(ctx context.Context, in binary, long bool, pattern string, env ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, in.path, fmt.Sprintf("-test.short=%v", !long), "-test.failfast", "-test.run", pattern)
 	cmd.Dir, cmd.Env = in.dir, append(os.Environ(), env...)
 	cmd.WaitDelay = time.Second
 	return cmd
 }
 
-// measure runs each test alone: all must pass, and what they reach is noted.
-func (b *built) measure(ctx context.Context, n int) error {
+// measure runs each test alone: all must pass, and what they reach is noted. long are the
+// tests without -short.
+func (b *built) measure(ctx context.Context, long bool) error {
+	b.tests = nil
 	for _, in := range b.binaries {
 		list := exec.CommandContext(ctx, in.path, "-test.list", ".")
 		list.Dir = in.dir
@@ -157,10 +160,10 @@ func (b *built) measure(ctx context.Context, n int) error {
 			hits := filepath.Join(b.dir, "hits")
 			os.Remove(hits)
 			began := time.Now()
-			if out, err := b.command(ctx, in, "^"+name+"$", "MUTANTS_HIT="+hits).CombinedOutput(); err != nil {
+			if out, err := b.command(ctx, in, long, "^"+name+"$", "MUTANTS_HIT="+hits).CombinedOutput(); err != nil {
 				return fmt.Errorf("%s fails without a mutant: %w\n%s", name, err, out)
 			}
-			t := &test{binary: in, name: name, took: time.Since(began), reaches: map[int]bool{}}
+			t := &test{binary: in, name: name, long: long, took: time.Since(began), reaches: map[int]bool{}}
 			text, _ := os.ReadFile(hits) // none where it reaches none
 			for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
 				id, err := strconv.Atoi(lines.Text())
@@ -187,7 +190,10 @@ func (b *built) kill(ctx context.Context, m *mutant) (string, error) {
 			reaching = append(reaching, t)
 		}
 	}
-	const atOnce = 6
+	atOnce, reachingLong := 6, len(reaching) > 0 && reaching[0].long
+	if reachingLong {
+		atOnce = 1
+	}
 	for len(reaching) > 0 {
 		n := min(atOnce, len(reaching))
 		group := map[binary][]string{}
@@ -203,7 +209,7 @@ func (b *built) kill(ctx context.Context, m *mutant) (string, error) {
 				continue
 			}
 			limited, cancel := context.WithTimeout(ctx, limit)
-			err := b.command(limited, in, "^("+strings.Join(tests, "|")+")$", fmt.Sprintf("MUTANT=%d", m.id)).Run()
+			err := b.command(limited, in, reachingLong, "^("+strings.Join(tests, "|")+")$", fmt.Sprintf("MUTANT=%d", m.id)).Run()
 			cancel()
 			if ctx.Err() != nil {
 				return "", ctx.Err()

@@ -55,7 +55,7 @@ func main() {
 
 type options struct {
 	equivalent, figures string
-	verbose             bool
+	verbose, short      bool
 	file                string
 }
 
@@ -66,6 +66,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	set.StringVar(&o.equivalent, "equivalent", "mtlsauth/conformance/mutants/equivalent.txt", "`FILE` with the mutants that are the same program")
 	set.StringVar(&o.figures, "figures", "", "`FOLDER` to which the figures of each package are written")
 	set.StringVar(&o.file, "file", "", "only the mutants of this `FILE` of the package")
+	set.BoolVar(&o.short, "short", false, "run the tests with -short alone")
 	set.BoolVar(&o.verbose, "v", false, "print each mutant")
 	if err := set.Parse(args); err != nil {
 		return 2
@@ -126,27 +127,37 @@ func examine(ctx context.Context, r room, o options, out io.Writer) (*figures, e
 		return nil, err
 	}
 	defer b.remove()
-	if err := b.measure(ctx, len(p.mutants)); err != nil {
-		return nil, err
-	}
 	f := &figures{Room: r.name, Mutants: len(p.mutants), Date: began.UTC().Format(time.DateOnly)}
-	for _, m := range p.mutants {
-		killer, err := b.kill(ctx, m)
-		if err != nil {
+	living := p.mutants
+	for _, long := range []bool{false, true} { // the quick tests first
+		if len(living) == 0 || long && o.short {
+			break
+		}
+		if err := b.measure(ctx, long); err != nil {
 			return nil, err
 		}
-		switch {
-		case killer != "":
-			f.Killed++
-			if o.verbose {
+		var left []*mutant
+		for _, m := range living {
+			killer, err := b.kill(ctx, m)
+			switch {
+			case err != nil:
+				return nil, err
+			case killer == "":
+				left = append(left, m)
+			case o.verbose:
 				fmt.Fprintf(out, "killed by %s: %s\n", killer, m)
 			}
-		case same.has(m):
-			f.Equivalent++
-		default:
-			f.Living++
-			fmt.Fprintf(out, "lives: %s:%d: %s\n", m.file, m.line, m.key())
 		}
+		living = left
+	}
+	f.Killed = f.Mutants - len(living)
+	for _, m := range living {
+		if same.has(m) {
+			f.Equivalent++
+			continue
+		}
+		f.Living++
+		fmt.Fprintf(out, "lives: %s:%d: %s\n", m.file, m.line, m.key())
 	}
 	if o.file == "" {
 		for _, left := range same.unused() {

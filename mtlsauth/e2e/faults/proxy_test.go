@@ -13,6 +13,7 @@ import (
 type proxy struct {
 	listener *net.UnixListener
 	to       string
+	kongs    bool // it is Kong's own protocol
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -24,12 +25,12 @@ type proxy struct {
 // frame: Kong's protocol has no checksum, so a change within a text is a message.
 var spoils = []string{"cut", "doubled", "garbled", "late", "lost"}
 
-func newProxy(path, to string, random *rand.Rand) (*proxy, error) {
+func newProxy(path, to string, kongs bool, random *rand.Rand) (*proxy, error) {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{listener: listener, to: to, random: random, open: map[net.Conn]bool{}}
+	p := &proxy{listener: listener, to: to, kongs: kongs, random: random, open: map[net.Conn]bool{}}
 	go p.serve()
 	return p, os.Chmod(path, 0o600)
 }
@@ -50,8 +51,8 @@ func (p *proxy) serve() {
 			p.keep(c, server, true)
 			defer p.keep(c, server, false)
 			ended := make(chan struct{}, 2)
-			go p.pipe(c, server, ended)
-			go p.pipe(server, c, ended)
+			go p.pipe(c, server, p.kongs, ended)
+			go p.pipe(server, c, false, ended)
 			<-ended
 		}()
 	}
@@ -67,7 +68,10 @@ func (p *proxy) keep(a, b net.Conn, open bool) {
 	}
 }
 
-func (p *proxy) pipe(to, from net.Conn, ended chan<- struct{}) {
+// pipe copies what goes one way. Kong's protocol has no id and no checksum: to Kong a frame
+// that is doubled is the reply to the next event, and one without a method is the end of an
+// event, a pass. No server can help that, so to Kong whole chunks are lost, late or cut.
+func (p *proxy) pipe(to, from net.Conn, toKong bool, ended chan<- struct{}) {
 	defer func() { ended <- struct{}{} }()
 	buffer := make([]byte, 64<<10)
 	for {
@@ -77,6 +81,9 @@ func (p *proxy) pipe(to, from net.Conn, ended chan<- struct{}) {
 		}
 		chunk := buffer[:n]
 		how, at := p.next(n)
+		if toKong && (how == "doubled" || how == "garbled") {
+			how = "late"
+		}
 		switch how {
 		case "cut":
 			to.Write(chunk[:at])

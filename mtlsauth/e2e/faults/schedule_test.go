@@ -114,8 +114,10 @@ var faults = []fault{
 	{"what is stored is half written", storage, func(s *simulation) func() { s.truncateState(); return nil }, "state"},
 	{"the state folder is a file", storage, func(s *simulation) func() {
 		s.must(os.Rename(s.stateDir, fmt.Sprintf("%s.%d", s.stateDir, len(s.began))))
-		s.must(os.WriteFile(s.stateDir, nil, 0o600))
-		return func() { s.must(errors.Join(os.Remove(s.stateDir), os.Mkdir(s.stateDir, 0o700))) }
+		for os.WriteFile(s.stateDir, nil, 0o600) != nil { // the server has made it again
+			s.must(os.RemoveAll(s.stateDir))
+		}
+		return func() { s.must(errors.Join(os.RemoveAll(s.stateDir), os.MkdirAll(s.stateDir, 0o700))) }
 	}, "state"},
 	{"the disk is full", storage, func(s *simulation) func() {
 		if syscall.Mount("tmpfs", s.stateDir, "tmpfs", 0, "size=8k,mode=0700") != nil {

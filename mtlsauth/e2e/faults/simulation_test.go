@@ -126,7 +126,7 @@ func (s *simulation) start() {
 	if s.random.IntN(2) == 0 {
 		o.Socket = filepath.Join(s.prefix, "proxy.socket")
 		var err error
-		s.proxy, err = newProxy(o.Socket, s.socket, rand.New(rand.NewPCG(uint64(s.seed), 1)))
+		s.proxy, err = newProxy(o.Socket, s.socket, s.mode == pluginServerMode, rand.New(rand.NewPCG(uint64(s.seed), 1)))
 		s.must(err)
 		t.Cleanup(s.proxy.close)
 	}

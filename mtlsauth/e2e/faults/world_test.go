@@ -174,19 +174,28 @@ func (r route) outcomes(c *client, configured, cas, people world, e evidence) []
 	case r.mode != "SKIP" && e == unasked:
 		return nil
 	case r.mode != "SKIP" && e == revoked:
-		return refused("revoked")
+		return refused(append([]string{"revoked"}, r.noConsumer(c, people)...)...)
 	case r.mode == "STRICT" && e == unknown:
-		return refused("status_unknown")
+		return refused(append([]string{"status_unknown"}, r.noConsumer(c, people)...)...)
 	case r.mapped:
 		if c.name == "a-good" {
 			return []outcome{{200, "", configured.mapped}}
 		}
 		return refused("no_consumer")
 	case r.byName:
-		if _, ok := consumers[c.name]; !ok || c.name == "a-other" && !people.consumer {
-			return refused("no_consumer")
+		if none := r.noConsumer(c, people); none != nil {
+			return refused(none...)
 		}
 		return []outcome{{200, "", c.name}}
 	}
 	return []outcome{{200, "", "CN=" + c.name}}
+}
+
+// noConsumer is the reason of a refusal where consumers are looked up and the client has none.
+// It may be given before status is known, or after.
+func (r route) noConsumer(c *client, people world) []string {
+	if _, ok := consumers[c.name]; r.byName && (!ok || c.name == "a-other" && !people.consumer) {
+		return []string{"no_consumer"}
+	}
+	return nil
 }
