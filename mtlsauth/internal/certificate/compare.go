@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
@@ -175,11 +176,11 @@ func latin1(value []byte) string {
 }
 
 // appendFolded appends text in lower case, without white space at its ends and
-// with one space for each run of it. Beyond ASCII that is done both ways: some
-// letters have several of the one or the other case.
+// with one space for each run of it. Beyond ASCII letters that have several forms of
+// the one or the other case are one (simple case folding), and a dotless i is no i.
 func appendFolded(key []byte, text string) []byte {
 	if !isASCII(text) {
-		return append(key, strings.ToLower(strings.ToUpper(strings.Join(strings.Fields(text), " ")))...)
+		return append(key, strings.Map(folded, strings.Join(strings.Fields(text), " "))...)
 	}
 	start, space := len(key), false
 	for _, b := range []byte(text) {
@@ -196,4 +197,17 @@ func appendFolded(key []byte, text string) []byte {
 		key = append(key, b)
 	}
 	return key
+}
+
+// folded returns the first of the letters that differ from r in case alone, of ASCII
+// the lower one.
+func folded(r rune) rune {
+	first := r
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		first = min(first, other)
+	}
+	if 'A' <= first && first <= 'Z' {
+		first += 'a' - 'A'
+	}
+	return first
 }

@@ -67,8 +67,14 @@ func newer(thisUpdate time.Time, known *crl.List) bool {
 }
 
 // laterList reports whether a verified list is later than the one that is known,
-// or is that one, with another candidate.
-func laterList(value, known crlValue) bool {
+// or is that one, with another candidate. What was known before and is not any more
+// has been let go, and its memory given back.
+func laterList(value, known, before crlValue) bool {
+	for _, l := range value.newestFirst() {
+		if (l == before.verified || l == before.candidate) && l != known.verified && l != known.candidate {
+			return false
+		}
+	}
 	return value.verified != nil && (known.verified == nil || value.verified == known.verified ||
 		value.verified.ThisUpdate.After(known.verified.ThisUpdate))
 }

@@ -133,7 +133,7 @@ func supersedes(answer, before ocsp.Answer, has bool) error {
 	return nil
 }
 
-func laterAnswer(value, known ocspValue) bool {
+func laterAnswer(value, known, _ ocspValue) bool {
 	return value.known() && supersedes(value.Answer, known.Answer, known.known()) == nil
 }
 

@@ -2,12 +2,14 @@ package revocation
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/signature"
 )
 
 // certKey tells certificates apart by who issued them, name and key, and by
@@ -17,7 +19,20 @@ import (
 type certKey [sha256.Size]byte
 
 func certKeyOf(cert, issuer *certificate.Certificate, own []byte) certKey {
-	return digest([]byte(certificate.NameKey(issuer.RawSubject)), issuer.RawSubjectPublicKeyInfo, cert.Serial, own)
+	return digest([]byte(certificate.NameKey(issuer.RawSubject)), publicKey(issuer), cert.Serial, own)
+}
+
+// publicKey is the key of a certificate, whatever parameters and form its
+// SubjectPublicKeyInfo gives it.
+func publicKey(cert *certificate.Certificate) []byte {
+	key := cert.PublicKey
+	if rsa, ok := signature.RSA(key); ok {
+		key = rsa
+	}
+	if der, err := x509.MarshalPKIXPublicKey(key); err == nil {
+		return der
+	}
+	return cert.RawSubjectPublicKeyInfo
 }
 
 // digest hashes parts so that none can be moved into its neighbour.

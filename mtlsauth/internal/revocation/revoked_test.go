@@ -1,9 +1,15 @@
 package revocation
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"mtls-auth/mtlsauth/internal/certificate"
+	"mtls-auth/mtlsauth/internal/revocation/crl"
+	"mtls-auth/mtlsauth/internal/signature"
 )
 
 // A revocation is remembered until its end, or until a later answer takes it
@@ -110,5 +116,68 @@ func TestRevokedCertificatesAreBounded(t *testing.T) {
 	r.add(key(0), revocationSeen{thisUpdate: now.Add(2 * time.Hour), until: now.Add(100 * time.Hour)}, now.Add(2*time.Hour))
 	if want := maxRevoked - 3600 + 1; len(r.byCert) > want+1 || len(r.byCert) < want-1 {
 		t.Errorf("%d are remembered after an hour, want about %d", len(r.byCert), want)
+	}
+}
+
+// A key is the same however it is encoded: with and without parameters, for any
+// signature or RSASSA-PSS alone.
+func TestRevokedUnderEveryEncodingOfTheKey(t *testing.T) {
+	one, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := &certificate.Certificate{Serial: []byte{1}}
+	key := func(key any, encoding string) certKey {
+		return certKeyOf(cert, &certificate.Certificate{PublicKey: key, RawSubjectPublicKeyInfo: []byte(encoding)}, nil)
+	}
+	known := key(&one.PublicKey, "with NULL")
+	for _, test := range []struct {
+		name string
+		got  certKey
+		same bool
+	}{
+		{"without NULL", key(&one.PublicKey, "without"), true},
+		{"RSASSA-PSS", key(&signature.PSSKey{PublicKey: &one.PublicKey}, "PSS"), true},
+		{"another", key(&two.PublicKey, "with NULL"), false},
+		{"one that cannot be used", key(signature.UnsupportedKey("odd"), "with NULL"), false},
+	} {
+		if same := test.got == known; same != test.same {
+			t.Errorf("%s: the same is %v, want %v", test.name, same, test.same)
+		}
+	}
+	if key(signature.UnsupportedKey("odd"), "one") == key(signature.UnsupportedKey("odd"), "two") {
+		t.Error("two keys that cannot be used are one")
+	}
+}
+
+// Of a list that overlaps with others, no part is kept whose memory was given back.
+func TestALaterListBringsNothingBack(t *testing.T) {
+	now := time.Now()
+	list := func(minutes int) *crl.List {
+		return &crl.List{Header: crl.Header{ThisUpdate: now.Add(time.Duration(minutes) * time.Minute)}}
+	}
+	old, new, next, candidate, other := list(0), list(1), list(2), list(9), list(9)
+	before := crlValue{verified: old, candidate: candidate}
+	for _, test := range []struct {
+		name         string
+		value, known crlValue
+		want         bool
+	}{
+		{"later", crlValue{verified: next}, crlValue{verified: new}, true},
+		{"later, with a candidate of its own", crlValue{verified: next, candidate: other}, crlValue{verified: new}, true},
+		{"later, with a candidate that is kept", crlValue{verified: next, candidate: candidate}, crlValue{verified: new, candidate: candidate}, true},
+		{"later, with one that was let go", crlValue{verified: next, candidate: candidate}, crlValue{verified: new}, false},
+		{"one that was let go, with another candidate", crlValue{verified: old, candidate: other}, crlValue{verified: list(-1)}, false},
+		{"earlier", crlValue{verified: new}, crlValue{verified: next}, false},
+		{"the same, with another candidate", crlValue{verified: old, candidate: other}, crlValue{verified: old}, true},
+		{"the candidate is the verified one now", crlValue{verified: old, candidate: candidate}, crlValue{verified: candidate}, false},
+	} {
+		if got := laterList(test.value, test.known, before); got != test.want {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
+		}
 	}
 }

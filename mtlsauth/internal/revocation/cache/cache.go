@@ -28,8 +28,8 @@ type Options[V any] struct {
 	// a value before others.
 	Most int
 	// Later reports whether a value may take the place of another that was not
-	// known when it was asked for; nil: never.
-	Later func(value, known V) bool
+	// known when it was asked for, but the one before was; nil: never.
+	Later func(value, known, before V) bool
 	// Release is told that a value is not kept any more, and of the one that still
 	// is; nil for none.
 	Release func(old, kept V)

@@ -141,7 +141,7 @@ func (e *entry[V]) keep(out Outcome[V], before V, was uint64) {
 	old, kept := e.value, out.Value
 	overtaken, confirmed := e.count != was, out.Change == Confirmed
 	switch {
-	case e.gone, overtaken && (confirmed || e.o.Later == nil || !e.o.Later(out.Value, e.value)):
+	case e.gone, overtaken && (confirmed || e.o.Later == nil || !e.o.Later(out.Value, e.value, before)):
 		// What was known before is not let go once more.
 		old, kept = out.Value, before
 	case !confirmed:

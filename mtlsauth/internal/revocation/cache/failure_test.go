@@ -154,7 +154,7 @@ func TestExchangesThatOverlap(t *testing.T) {
 	} {
 		bubble(t, test.name, func(t *testing.T) {
 			w := newWell(t)
-			w.options.Later = func(value, known int) bool { return value > known }
+			w.options.Later = func(value, known, _ int) bool { return value > known }
 			released := map[int]int{}
 			w.options.Release = func(old, kept int) { released[old]++ }
 			hours := func(n int) time.Time { return time.Now().Add(time.Duration(n) * time.Hour) }
