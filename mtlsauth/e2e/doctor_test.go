@@ -89,6 +89,7 @@ func TestDoctor(t *testing.T) {
 	expectDoctor(r, "plain HTTP", `FAIL +handshake `, `correct -connect`, "-connect", strings.TrimPrefix(r.URL(), "http://"))
 	expectDoctor(r, "nothing there", `FAIL +handshake .*refused`, `start Kong`, "-connect", "127.0.0.1:1")
 	expectDoctor(r, "another Admin API", `FAIL +Admin API .*does not answer`, `-admin-url`, "-admin-url", "http://127.0.0.1:1")
+	expectDoctor(r, "a plain http Admin API elsewhere", `FAIL +Admin API .*-admin-allow-http`, `correct the flag`, "-admin-url", "http://192.0.2.1:8001")
 	expectDoctor(r, "no Admin API", `FAIL +(Admin API|GET /) `, ``, "-admin-url", r.upstream)
 	stranger := pki.NewCA("another").Client("stranger")
 	expectDoctor(r, "another CA", `FAIL +answer .*401 .*issuer_not_found`, `CN=another`, "-cert", at("stranger.pem", stranger.PEM()))

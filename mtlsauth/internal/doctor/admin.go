@@ -173,7 +173,7 @@ func (n *node) checkEnabled(ctx context.Context, available json.RawMessage) {
 		if !slices.Contains(list(n.settings["plugins"]), n.Name) {
 			n.fail(name, cure, "not enabled: plugins = %s", n.settings["plugins"])
 		} else {
-			n.fail(name, "restart Kong", "kong.conf enables it, and the running Kong has not loaded it")
+			n.fail(name, "restart Kong, which says what keeps it from loading the plugin (New migrations: kong migrations up)", "kong.conf enables it, and the running Kong has not loaded it")
 		}
 		return
 	}

@@ -54,6 +54,9 @@ func (n *node) checkHandshake(ctx context.Context) {
 	case !got.certificate && n.asked && len(n.plugins) == 0:
 		n.ok(name, "%s: no certificate is asked for, and no plugin needs one", shown)
 		return
+	case !got.certificate && server == "" && !n.asked:
+		n.warn(name, "give -sni NAME, a host of a route with the plugin", "%s: Kong asks for no certificate without a server name; which names need one is unknown", shown)
+		return
 	case !got.certificate:
 		n.fail(name, n.notAsked(server), "%s: Kong asks for no certificate", shown)
 		return
