@@ -79,7 +79,7 @@ func (l *lab) startPlugins(ctx context.Context, o options) error {
 	}
 	prefix := filepath.Join(l.dir, "plugins")
 	options := l.options(o, prefix)
-	options.LuaPath, options.Plugins = lua, []string{emptyName}
+	options.LuaPath, options.Plugins, options.TrustedIPs = lua, []string{emptyName, headerName}, []string{"127.0.0.0/8"}
 	for _, name := range []string{luaName, serverName} {
 		command := filepath.Join(l.dir, name) + " -kong-prefix " + prefix
 		options.Servers = append(options.Servers, realkong.PluginServer{
@@ -134,6 +134,7 @@ func (l *lab) add(k *realkong.Kong, specs []spec) error {
 		return err
 	}
 	l.clients = append(l.clients, clients)
+	handed := l.root.Client("client", pki.DNS(clientName), pki.RSA(2048))
 	for _, s := range specs {
 		r := &route{name: s.name, kong: k, clients: clients, path: s.path(), sees: s.sees}
 		if s.told {
@@ -141,6 +142,9 @@ func (l *lab) add(k *realkong.Kong, specs []spec) error {
 		}
 		if s.key != "" {
 			r.header = "apikey: " + s.key + "\r\n"
+		}
+		if s.handed {
+			r.header = handedHeader + ": " + base64.StdEncoding.EncodeToString(handed.Raw) + "\r\n"
 		}
 		l.routes[s.name] = r
 	}

@@ -10,6 +10,7 @@ import (
 // Lua code for it.
 const (
 	luaName    = "mtls-auth"
+	headerName = "header-cert-auth"
 	serverName = "mtls-auth-go"
 	emptyName  = "bench-empty"
 )
@@ -20,12 +21,16 @@ const (
 	clientName = "client.example"
 )
 
+// handedHeader has the client's certificate where a proxy hands it over.
+const handedHeader = "X-Client-Cert"
+
 // spec is a route as Kong is configured with it.
 type spec struct {
 	name   string
 	plugin string         // "" for none
 	config map[string]any // of the plugin
 	key    string         // key-auth's
+	handed bool           // the client's certificate comes in a header as well
 	sees   []string
 	told   bool // the upstream sees Client-Cert as well
 }
@@ -42,6 +47,8 @@ var (
 		{name: "key-auth", plugin: "key-auth", key: "the-clients-key", sees: consumer},
 		{name: "mtls-auth", plugin: luaName, config: config(true), sees: dn},
 		{name: "mtls-auth-consumer", plugin: luaName, config: config(false), sees: consumer},
+		{name: "mtls-auth-and-header", plugin: luaName, config: config(false), handed: true, sees: consumer},
+		{name: "header-cert-auth", plugin: headerName, config: headerConfig(), handed: true, sees: consumer},
 		{name: "plugin-server-mode", plugin: serverName, config: config(false), sees: consumer},
 		{name: "with-client-cert", plugin: luaName, config: telling("rfc9440"), sees: consumer, told: true},
 		{name: "with-details", plugin: luaName, config: telling("details"), sees: append([]string{"X-Client-Cert-Subject-Dn: CN=client"}, consumer...)},
@@ -61,6 +68,12 @@ func config(skipConsumerLookup bool) map[string]any {
 func telling(headers ...any) map[string]any {
 	c := config(false)
 	c["upstream_certificate_headers"] = headers
+	return c
+}
+
+func headerConfig() map[string]any {
+	c := config(false)
+	c["certificate_header_name"], c["certificate_header_format"] = handedHeader, "base64_encoded"
 	return c
 }
 
@@ -84,6 +97,11 @@ func (l *lab) tables() []*table {
 			{"the same in plugin-server mode", told.routes[4].ratio(told.routes[3]), 0.9, true},
 		}
 	}
+	handed := l.named("requests over kept connections, with a certificate of RSA-2048 in a header besides", load.Kept,
+		"mtls-auth-and-header", "header-cert-auth")
+	handed.goals = func() []goal {
+		return []goal{{"Kong's CPU µs of header-cert-auth, beyond mtls-auth's", handed.routes[1].beyond(handed.routes[0]), 3, false}}
+	}
 	fresh := l.named("a new connection for each request (TLS 1.3, 4 clients)", load.New, "ssl_verify_client", "no-plugin", "mtls-auth-consumer")
 	resumed := l.named("a resumed TLS session for each request (TLS 1.3, 4 clients)", load.Resumed, "ssl_verify_client", "mtls-auth-consumer")
 	fresh.goals = func() []goal {
@@ -96,7 +114,7 @@ func (l *lab) tables() []*table {
 			{"resumed connections, of our new ones", ours.median(rate) / fresh.routes[2].median(rate), 1.7, true},
 		}
 	}
-	return []*table{kept, told, fresh, resumed}
+	return []*table{kept, handed, told, fresh, resumed}
 }
 
 // named makes a table of routes.

@@ -6,9 +6,11 @@ local log = require(base:gsub("header%-cert%-auth", "mtls-auth") .. "log").of(pl
 local _M = { plugin = plugin, entity = "header_cert_auth_credentials", log = log }
 
 local MAX_LINES = 999 -- of all headers: with more, none is believed, as in plugin-server mode
-local MAX_KEY = 16384 -- bytes
+local MAX_KEY, MAX_PEERS = 16384, 1024 -- bytes; addresses
+local UNDERSCORE, DASH = ("_"):byte(), ("-"):byte()
+local NONE = {}
 
-local function fold(name) return (name:lower():gsub("_", "-")) end
+local function fold(name) return (name:gsub("_", "-")) end
 
 local warned = {} -- of each once
 
@@ -38,17 +40,19 @@ end
 
 local prepared = setmetatable({}, { __mode = "k" }) -- by configuration
 
--- Returns the headers that a configuration is about, in lower case.
+-- Returns the headers that a configuration is about: their names in lower case, and lists of
+-- them by length. With hidden it must not reach the upstream.
 function _M.prepare(conf)
   local names = prepared[conf]
   if names then return names end
-  names = { lengths = {}, spelled = {}, hidden = {} } -- the latter two by folded name
+  names = { of_length = {} }
   for _, field in ipairs({ "certificate", "certificate_chain", "verification" }) do
     local name = conf[field .. "_header_name"]
     if type(name) == "string" then
       name = name:lower()
-      names[field], names.lengths[#name], names.spelled[fold(name)] = name, true, name
-      names.hidden[fold(name)] = field ~= "verification"
+      local list = names.of_length[#name] or {}
+      names[field], names.of_length[#name] = name, list
+      list[#list + 1] = { name = name, folded = fold(name), hidden = field ~= "verification" }
     end
   end
   prepared[conf] = names
@@ -56,64 +60,88 @@ function _M.prepare(conf)
   return names
 end
 
--- Tells whether a TCP peer is among Kong's trusted_ips. An address that a header names, as
--- ngx.var.remote_addr may be, is no proof of anything.
-local function is_trusted(peer)
-  if peer ~= "unix:" then return kong.ip.is_trusted(peer) end
-  for _, trusted in ipairs(kong.configuration.trusted_ips or {}) do -- which kong.ip leaves out
-    if trusted == "unix:" then return true end
+-- Returns which of the headers one that was sent is, in whichever spelling. Byte by byte,
+-- because LuaJIT compiles that.
+local function header_of(names, sent)
+  for _, header in ipairs(names.of_length[#sent] or NONE) do
+    local same, folded = sent == header.name, header.folded
+    if not same then
+      same = true
+      for i = 1, #sent do
+        local a, b = sent:byte(i), folded:byte(i)
+        if a ~= b and (a ~= UNDERSCORE or b ~= DASH) then
+          same = false
+          break
+        end
+      end
+    end
+    if same then return header end
   end
-  return false
+end
+
+local known, peers = {}, 0 -- whether TCP peers are trusted
+
+-- Returns the TCP peer, and whether it may send certificates. An address that a header names,
+-- as ngx.var.remote_addr may be, proves nothing.
+local function source_of(conf)
+  local peer = ngx.var.realip_remote_addr or ngx.var.remote_addr
+  if not conf.secure_source then return peer, true end
+  if known[peer] == nil then
+    if peers >= MAX_PEERS then known, peers = {}, 0 end
+    known[peer], peers = kong.ip.is_trusted(peer), peers + 1
+    for _, trusted in ipairs(kong.configuration.trusted_ips or NONE) do -- kong.ip leaves it out
+      if trusted == "unix:" and peer == trusted then known[peer] = true end
+    end
+  end
+  return peer, known[peer]
 end
 
 -- What stands for the evidence: the headers' values, where each came once and as it is
 -- spelled in the configuration. nginx's variables do not tell one spelling from another.
--- Returns besides what read needs.
 function _M.key(conf)
-  local names = _M.prepare(conf)
-  local sent, incomplete = ngx.req.get_headers(MAX_LINES)
-  local peer = ngx.var.realip_remote_addr or ngx.var.remote_addr
-  local trusted = not conf.secure_source or is_trusted(peer)
-  local seen = { names = names, sent = sent, incomplete = incomplete and true, peer = peer, trusted = trusted }
-  if incomplete or not trusted then return nil, seen end
+  local names, sent, incomplete = _M.prepare(conf), ngx.req.get_headers(MAX_LINES)
+  local _, trusted = source_of(conf)
+  if incomplete or not trusted then return nil end
   for name, value in pairs(sent) do
-    local spelled = names.lengths[#name] and names.spelled[fold(name)]
-    if spelled and (name ~= spelled or type(value) ~= "string") then return nil, seen end
+    local header = names.of_length[#name] and header_of(names, name)
+    if header and (name ~= header.name or type(value) ~= "string") then return nil end
   end
   local key = rawget(sent, names.certificate) -- not the spelling with "-" where there is none with "_"
-  if not key then return nil, seen end
+  if not key then return nil end
   if names.certificate_chain then key = key .. "\n" .. (rawget(sent, names.certificate_chain) or "") end
   if names.verification then key = key .. "\n" .. (rawget(sent, names.verification) or "\n") end
-  return #key <= MAX_KEY and key or nil, seen
+  return #key <= MAX_KEY and key or nil
 end
 
 -- Returns the evidence for the server, as one text, and whether there is a certificate.
 -- Headers of a peer that is not trusted are named alone.
-function _M.read(_, seen)
+function _M.read(conf)
+  local names, sent, incomplete = _M.prepare(conf), ngx.req.get_headers(MAX_LINES)
+  local peer, trusted = source_of(conf)
   local found, lines = {}, {}
-  for name in pairs(seen.sent) do
-    if seen.names.lengths[#name] and seen.names.spelled[fold(name)] then found[#found + 1] = name end
+  for name in pairs(sent) do
+    if header_of(names, name) then found[#found + 1] = name end
   end
   table.sort(found)
-  local text = { seen.peer, tostring(seen.trusted), tostring(seen.incomplete) }
+  local text = { peer, tostring(trusted), tostring(incomplete) }
   for _, name in ipairs(found) do
-    local values = rawget(seen.sent, name)
+    local values = rawget(sent, name)
     for _, value in ipairs(type(values) == "table" and values or { values }) do
-      value = seen.trusted and value or ""
+      value = trusted and value or ""
       lines[#lines + 1] = { name, value }
       text[#text + 1] = name .. ":" .. value
     end
   end
-  local evidence = { headers = lines[1] and lines, peer = seen.peer, trusted = seen.trusted, incomplete = seen.incomplete }
+  local evidence = { headers = lines[1] and lines, peer = peer, trusted = trusted, incomplete = incomplete and true }
   return evidence, table.concat(text, "\n"), lines[1] ~= nil
 end
 
 -- Keeps the headers with certificates from the upstream, in every spelling.
 function _M.hide(conf)
   if not conf.hide_certificate_header then return end
-  local hidden = _M.prepare(conf).hidden
   for name in pairs(ngx.req.get_headers(0)) do
-    if hidden[fold(name)] then ngx.req.clear_header(name) end
+    local header = header_of(_M.prepare(conf), name)
+    if header and header.hidden then ngx.req.clear_header(name) end
   end
 end
 

@@ -104,13 +104,13 @@ end
 -- Returns the decision about the request, and where it comes from: connection and worker are
 -- caches, server is the server. The
 -- source has the evidence: key returns what stands for it, if anything, and read the
--- evidence itself, as presented.lua says.
+-- evidence itself: see presented.lua.
 function _M.find(source, conf)
-  local mine, key, seen = kept, source.key(conf)
+  local mine, key = kept, source.key(conf)
   local here = key and (mine.recent[key] or mine.older[key])
   if here and is_fresh(here[conf]) then return here[conf], "connection" end
 
-  local evidence, text, keep = source.read(conf, seen)
+  local evidence, text, keep = source.read(conf)
   local policy = mine.policies[conf] or share(mine.flights, conf, make_policy, mine, source, conf)
   -- Names are those of a workspace.
   local digest = digest_of((ngx.ctx.workspace or "") .. ":" .. policy.id .. text)
