@@ -152,6 +152,7 @@ func TestMetricsOfTheServer(t *testing.T) {
 		want[key] = value
 	}
 	r.becomes(client, "http://localhost/metrics", want)
+	r.lint(client, "http://localhost/metrics")
 }
 
 // Where Kong's prometheus plugin is enabled, all figures are in Kong's own /metrics too, of
@@ -185,6 +186,7 @@ func TestMetricsOfKong(t *testing.T) {
 		`mtls_auth_server_up{}`:                                                         1,
 	})
 
+	r.lint(http.DefaultClient, r.AdminURL()+"/metrics")
 	decided := func() float64 {
 		got, err := scrape(http.DefaultClient, r.AdminURL()+"/metrics")
 		if err != nil {
