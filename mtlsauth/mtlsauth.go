@@ -47,6 +47,12 @@
 //   - internal/consumer: the consumer of a certificate: names, credentials, lookups.
 //   - internal/signature: which algorithms and keys are accepted.
 //
+// What explains it:
+//
+//   - internal/verify: how a certificate would be answered and why, by the engine itself,
+//     which tells it through authn.Trace (mtls-auth verify).
+//   - internal/doctor: mistakes in how a node is set up (mtls-auth doctor).
+//
 // Files and the network:
 //
 //   - internal/kongdata: CA certificates, consumers and credentials, from files and the

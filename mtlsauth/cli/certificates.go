@@ -16,9 +16,9 @@ type certificates [][]byte
 // maxCertificateFile bounds a file of certificates: a bundle of all public CAs takes 250 KB.
 const maxCertificateFile = 16 << 20
 
-// readCertificates reads a file of PEM, in which what is no certificate is passed over, or
+// readCertificates reads a file of PEM, of which what is not a certificate is left out, or
 // of DER. An empty one has no certificate. Whether each can be read is for the server's code
-// to say: one that looks like neither is given to it as it is.
+// to say: what is neither is given to it as it is.
 func readCertificates(file string) (certificates, error) {
 	data, _, err := filewatch.ReadFile(file, maxCertificateFile)
 	if err != nil {

@@ -82,7 +82,7 @@ func run(c call) int {
 	return wrongUse(c.stderr, "", "unknown command %q%s", name, flags.DidYouMean(name, known, ""))
 }
 
-// checkedWriter remembers that writing failed: a full disk must not look like an answer.
+// checkedWriter remembers that writing failed: a full disk must not pass for an answer.
 type checkedWriter struct {
 	io.Writer
 	err error

@@ -41,7 +41,7 @@ func TestDoctor(t *testing.T) {
 	good := object{"ca_certificates": []string{idA}, "skip_consumer_lookup": true, "revocation_check_mode": "SKIP"}
 	authorities := cas{
 		idA: root, idC: root.Intermediate("issuing"),
-		idB: pki.NewCA("soon over", pki.Valid(time.Now().Add(-time.Hour), time.Now().Add(5*24*time.Hour+time.Hour))),
+		idB: pki.NewCA("soon", pki.Valid(time.Now().Add(-time.Hour), time.Now().Add(5*24*time.Hour+time.Hour))),
 	}
 	hosts := func(o *realkong.Options) {
 		o.Config = bytes.ReplaceAll(o.Config, []byte(`"paths":["/echo"]`), []byte(`"hosts":["api.example.com"],"paths":["/echo"]`))
@@ -93,7 +93,7 @@ func TestDoctor(t *testing.T) {
 	expectDoctor(r, "no Admin API", `FAIL +(Admin API|GET /) `, ``, "-admin-url", r.upstream)
 	stranger := pki.NewCA("another").Client("stranger")
 	expectDoctor(r, "another CA", `FAIL +answer .*401 .*issuer_not_found`, `CN=another`, "-cert", at("stranger.pem", stranger.PEM()))
-	expectDoctor(r, "over", `FAIL +answer .*expired`, `Renew it`, "-cert", at("over.pem", root.Client("over", pki.Expired()).PEM()))
+	expectDoctor(r, "expired", `FAIL +answer .*expired`, `Renew it`, "-cert", at("expired.pem", root.Client("client", pki.Expired()).PEM()))
 	expectDoctor(r, "another key", `FAIL +client's key `, `belongs to`, "-cert", at("client.pem", client.PEM()), "-key", at("other.key", stranger.KeyPEM()))
 	expectDoctor(r, "a responder that is away", `FAIL +revocation URL +http://127\.0\.0\.1:1/ocsp`, `reach it`,
 		"-cert", at("ocsp.pem", root.Client("client", pki.OCSPServer("http://127.0.0.1:1/ocsp")).PEM()))
@@ -110,7 +110,7 @@ func TestDoctor(t *testing.T) {
 		line, cure string
 	}{
 		{"an id that Kong has not", object{"ca_certificates": []string{idA, "dddddddd-0000-4000-8000-000000000004"}}, `FAIL +CA dddddddd… .*no CA certificate with this id`, `create`},
-		{"a CA that is soon over", object{"ca_certificates": []string{idA, idB}}, `warn +CA bbbbbbbb… .*ends in 5 days`, `renew it`},
+		{"a CA that expires soon", object{"ca_certificates": []string{idA, idB}}, `warn +CA bbbbbbbb… .*expires in 5 days`, `renew it`},
 		{"an intermediate alone", object{"ca_certificates": []string{idC}}, `FAIL +configuration +route \S+: .*trust anchor`, `allow_partial_chain`},
 		{"an anonymous that is not there", object{"anonymous": "ghost"}, `FAIL +configuration +route \S+: .*"ghost", which does not exist`, `create the consumer`},
 		{"a default_consumer that is not there", object{"default_consumer": "ghost", "skip_consumer_lookup": false}, `FAIL +configuration +route \S+: .*"ghost"`, `correct default_consumer`},

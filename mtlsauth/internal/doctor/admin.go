@@ -99,7 +99,7 @@ func (n *node) checkAdmin(ctx context.Context) {
 		n.fail("GET /", "take the pluginserver_ lines for "+n.Name+" out of kong.conf: the Lua plugin starts the server itself. Or start it beside Kong (systemd, a sidecar)",
 			"%s answers 500: Kong 3.9.0 to 3.9.3 does so in a worker that has started a plugin server; decK, the ingress controller and Kong Manager then fail", admin.URL)
 	case status != 200:
-		n.fail("GET /", "look into Kong's error log", "%s answers %d", admin.URL, status)
+		n.fail("GET /", "read Kong's error log", "%s answers %d", admin.URL, status)
 	default:
 		if err := json.Unmarshal(body, &root); err != nil || root.Version == "" {
 			n.fail(name, "correct -admin-url: it must be Kong's Admin API", "%s is not a Kong Admin API", admin.URL)

@@ -79,7 +79,7 @@ func (n *node) notAsked(server string) string {
 	case n.Connect != "":
 		return "connect to Kong itself: what is at -connect may end TLS before Kong; or give -sni NAME, a host of a route with the plugin"
 	}
-	return "add the plugin to a route with this host, and look for [" + n.Name + "] handshake lines in Kong's error log"
+	return "add the plugin to a route with this host, and read the [" + n.Name + "] handshake lines in Kong's error log"
 }
 
 // checkNames compares the CAs that are named with what configurations want.
@@ -97,7 +97,7 @@ func (n *node) checkNames(shown string, got asked) {
 	case len(got.names) > 0:
 		n.ok(name, "%s: a certificate is asked for, of %s", shown, strings.Join(got.names, "; "))
 	case all:
-		n.fail(name, "restart Kong, and look for [mtls-auth] handshake lines in its error log; in plugin-server mode nginx's ssl_client_certificate names them", "%s: send_ca_dn is set, and no CA is named", shown)
+		n.fail(name, "restart Kong, and read the [mtls-auth] handshake lines in its error log; in plugin-server mode nginx's ssl_client_certificate names them", "%s: send_ca_dn is set, and no CA is named", shown)
 	case wants:
 		n.warn(name, "set send_ca_dn for every configuration that this name leads to", "%s: a certificate is asked for, and no CA is named, since some configurations have no send_ca_dn", shown)
 	default:

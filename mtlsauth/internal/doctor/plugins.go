@@ -146,7 +146,7 @@ func (n *node) checkCA(ctx context.Context, where, id string, partial, quiet boo
 	}
 	switch left := cert.NotAfter.Sub(n.Now); {
 	case left < 0:
-		told(n.fail, "renew it, and update it in Kong under the same id", "%s is over since %s: it trusts no certificate", subject, cert.NotAfter.UTC().Format(time.DateTime))
+		told(n.fail, "renew it, and update it in Kong under the same id", "%s has expired, %s: it trusts no certificate", subject, cert.NotAfter.UTC().Format(time.DateTime))
 		return false
 	case n.Now.Before(cert.NotBefore):
 		told(n.fail, "correct this node's clock, or wait", "%s is not valid before %s: it trusts no certificate", subject, cert.NotBefore.UTC().Format(time.DateTime))
@@ -155,7 +155,7 @@ func (n *node) checkCA(ctx context.Context, where, id string, partial, quiet boo
 		told(n.fail, "use a CA with a stronger key", "%s: %s", subject, reason)
 		return false
 	case left < soon:
-		told(n.warn, "renew it, and update it in Kong under the same id", "%s ends in %s", subject, ahead(left))
+		told(n.warn, "renew it, and update it in Kong under the same id", "%s expires in %s", subject, ahead(left))
 	case !anchored:
 		told(n.warn, "also add the root above it, or set allow_partial_chain", "%s is an intermediate: no path ends there", subject)
 	case !quiet:

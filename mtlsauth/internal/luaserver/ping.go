@@ -52,11 +52,11 @@ func Ping(path string, within time.Duration) (Pong, error) {
 	err = json.Unmarshal(answer, &p)
 	switch {
 	case err != nil:
-		return Pong{}, fmt.Errorf("what listens at %s is no mtls-auth server: %w", path, err)
+		return Pong{}, fmt.Errorf("what listens at %s is not an mtls-auth server: %w", path, err)
 	case p.Error != "":
 		return Pong{}, fmt.Errorf("the server at %s: %s", path, p.Error)
 	case p.PID == 0 || p.Version == "":
-		return Pong{}, fmt.Errorf("what listens at %s is no mtls-auth server: it answers %.100q", path, answer)
+		return Pong{}, fmt.Errorf("what listens at %s is not an mtls-auth server: it answers %.100q", path, answer)
 	case p.MaxDeciding > 0 && p.Deciding >= p.MaxDeciding:
 		return Pong{}, fmt.Errorf("the server at %s (pid %d) is deciding %d requests, the most it does at once, and answers 500 to others", path, p.PID, p.Deciding)
 	}

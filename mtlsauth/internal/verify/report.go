@@ -113,7 +113,7 @@ type Status struct {
 // Names are those that consumers are matched with.
 type Names struct {
 	Values  []string `json:"values"`
-	More    bool     `json:"more"` // than are looked at
+	More    bool     `json:"more"` // than are used
 	LeftOut string   `json:"left_out,omitempty"`
 }
 
