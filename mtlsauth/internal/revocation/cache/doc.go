@@ -27,6 +27,11 @@
 // Failures belong to a way of asking, values to the entry: what was fetched by one
 // proxy serves all.
 //
+// Nothing is invalidated: what a URL said counts until it says something later, or its
+// time is over, and who wants it sooner has a shorter TTL. [Cache.Update] is for what a
+// request finds out about a value that is there: that the signer of a CRL, who was not
+// known when it was fetched, is among the certificates that this client sent.
+//
 // # Limits
 //
 // There are three, each shared out by trust anchor so that none takes more than
