@@ -239,31 +239,35 @@ func TestPingWithoutAServer(t *testing.T) {
 	}
 }
 
-// A server that runs and one that only listens.
+// A server that runs, in either mode, and one that only listens.
 func TestPing(t *testing.T) {
-	prefix := t.TempDir()
-	stdin, end, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan int)
-	go func() {
-		ended <- cli.Run([]string{"mtls-auth", "-kong-prefix", prefix}, stdin, io.Discard, io.Discard)
-	}()
-	var code int
-	var stdout, stderr string
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if code, stdout, stderr = run(t, "mtls-auth", "ping", "-kong-prefix", prefix, "-timeout", "10s"); code == 0 {
-			break
-		}
-	}
-	if want := fmt.Sprintf("decides (pid %d)\n", os.Getpid()); code != 0 || !strings.HasSuffix(stdout, want) {
-		t.Errorf("exit %d, %q, %q, want %q", code, stdout, stderr, want)
-	}
-	end.Close()
-	<-ended
-	if code, _, stderr := run(t, "mtls-auth", "ping", "-kong-prefix", prefix); code != 1 || !strings.Contains(stderr, "it has ended") {
-		t.Errorf("after its end: exit %d, %q", code, stderr)
+	for name, mode := range map[string][]string{"plugin-server mode": nil, "Lua mode": {"-lua-mode"}} {
+		t.Run(name, func(t *testing.T) {
+			prefix := t.TempDir()
+			stdin, end, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan int)
+			go func() {
+				ended <- cli.Run(append([]string{"mtls-auth", "-kong-prefix", prefix}, mode...), stdin, io.Discard, io.Discard)
+			}()
+			var code int
+			var stdout, stderr string
+			for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+				if code, stdout, stderr = run(t, "mtls-auth", "ping", "-kong-prefix", prefix, "-timeout", "10s"); code == 0 {
+					break
+				}
+			}
+			if want := fmt.Sprintf("decides (pid %d)\n", os.Getpid()); code != 0 || !strings.HasSuffix(stdout, want) {
+				t.Errorf("exit %d, %q, %q, want %q", code, stdout, stderr, want)
+			}
+			end.Close()
+			<-ended
+			if code, _, stderr := run(t, "mtls-auth", "ping", "-kong-prefix", prefix); code != 1 || !strings.Contains(stderr, "it has ended") {
+				t.Errorf("after its end: exit %d, %q", code, stderr)
+			}
+		})
 	}
 	silent := t.TempDir()
 	l, err := net.Listen("unix", filepath.Join(silent, "mtls-auth.socket"))
