@@ -97,7 +97,8 @@ end
 -- Returns a row, if there is one, and until when that counts; raises what failed.
 local function read(cache, conf, policy, by, value, ca)
   ca, value = policy.written[ca] or ca, by == "id" and policy.written[value] or value
-  local key = table.concat({ ngx.ctx.workspace or "", by == "credential" and policy.entity or by, ca or "", value }, ":")
+  local from = by == "credential" and policy.entity or by
+  local key = table.concat({ ngx.ctx.workspace or "", from, ca or "", value }, ":")
   local ttl, now = conf.cache_ttl or 60, ngx.now()
   local entry = cache:get(key)
   if not entry or now < entry.at or now >= entry.at + ttl then

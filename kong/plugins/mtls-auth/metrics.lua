@@ -29,7 +29,10 @@ function _M.of(plugin, result, reason)
   local key = table.concat({ plugin, result, reason }, " ")
   local counts = by_key[key]
   if not counts then
-    counts = { connection = 0, worker = 0, server = 0, none = 0, plugin = plugin, result = result, reason = reason, untold = {} }
+    counts = {
+      connection = 0, worker = 0, server = 0, none = 0,
+      plugin = plugin, result = result, reason = reason, untold = {},
+    }
     all[#all + 1], by_key[key] = counts, counts
   end
   return counts
@@ -76,7 +79,8 @@ function _M.counts()
   for _, counts in ipairs(all) do
     for from, n in pairs(counts.untold) do
       list[#list + 1] = {
-        plugin = counts.plugin, result = counts.result, reason = counts.reason, from = from ~= "none" and from or "", n = n,
+        plugin = counts.plugin, result = counts.result, reason = counts.reason,
+        from = from ~= "none" and from or "", n = n,
       }
     end
     counts.untold = {}

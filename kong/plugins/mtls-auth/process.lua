@@ -65,7 +65,9 @@ local function loop()
   while not ngx.worker.exiting() do
     local pid, ours, wrong = server.ping()
     if pid and not ours then -- not by an earlier worker
-      if wrong and wrong ~= told then log.write("err", log.line("server", "not of this version", "pid", pid, "error", wrong)) end
+      if wrong and wrong ~= told then
+        log.write("err", log.line("server", "not of this version", "pid", pid, "error", wrong))
+      end
       external, told = true, wrong
       ngx.sleep(1)
     elseif external then -- whatever started that one may restart it

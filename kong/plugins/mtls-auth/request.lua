@@ -49,7 +49,8 @@ function _M.phase(source)
       source.log.write("err", source.log.line("reason", "internal", "error", counts), "internal")
       ngx.ctx.CLIENT_VERIFY_OVERRIDE = "FAILED:internal"
       record({ reason = "internal" })
-      counts, from, status, message = metrics.of(source.plugin, "fault", "internal"), "none", 500, "An unexpected error occurred"
+      counts, from = metrics.of(source.plugin, "fault", "internal"), "none"
+      status, message = 500, "An unexpected error occurred"
     end
     counts[from] = counts[from] + 1
     if not status then return end

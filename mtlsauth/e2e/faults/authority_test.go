@@ -22,13 +22,12 @@ type authority struct {
 	url       string
 	file      string // of its CRL in the folder, "" where it has none
 
-	mu       sync.Mutex
-	trouble  string
-	release  chan struct{} // closed when the trouble is over: what hangs ends
-	revoked  map[string]time.Time
-	number   int64
-	stated   []statement
-	troubled bool // it ever was
+	mu      sync.Mutex
+	trouble string
+	release chan struct{} // closed when the trouble is over: what hangs ends
+	revoked map[string]time.Time
+	number  int64
+	stated  []statement
 }
 
 // statement says that certificates were good, at some instant until another.
@@ -84,13 +83,6 @@ func (a *authority) setTrouble(trouble string) {
 	close(a.release)
 	a.release = make(chan struct{})
 	a.trouble = trouble
-	a.troubled = a.troubled || trouble != ""
-}
-
-func (a *authority) wasTroubled() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.troubled
 }
 
 // revoke makes a certificate revoked from now on, for good.

@@ -30,18 +30,18 @@ func decodeXFCC(value string) ([][]byte, error) {
 	var cert, chain [][]byte
 	if text := pairs["cert"]; text != "" {
 		if cert, err = decodeURLEncoded(text); err != nil {
-			return nil, fmt.Errorf("Cert: %w", err)
+			return nil, fmt.Errorf("key Cert: %w", err)
 		}
 		if len(cert) != 1 {
-			return nil, errors.New("Cert: it has several certificates")
+			return nil, errors.New("key Cert: it has several certificates")
 		}
 	}
 	if text := pairs["chain"]; text != "" {
 		if chain, err = decodeURLEncoded(text); err != nil {
-			return nil, fmt.Errorf("Chain: %w", err)
+			return nil, fmt.Errorf("key Chain: %w", err)
 		}
 		if cert != nil && !bytes.Equal(cert[0], chain[0]) {
-			return nil, errors.New("Chain: its first certificate is not that of Cert")
+			return nil, errors.New("key Chain: its first certificate is not that of Cert")
 		}
 		cert = chain
 	}

@@ -78,7 +78,7 @@ func (o *Options) socketMode(value string) error {
 func (o *Options) metricsListen(value string) error {
 	if path, ok := strings.CutPrefix(value, "unix:"); ok {
 		if path == "" {
-			return errors.New("must have a path after unix:")
+			return errors.New("must have a path after the prefix unix:, as in unix:PATH")
 		}
 	} else if host, port, err := net.SplitHostPort(value); err != nil {
 		return errors.New("must be a loopback host:port such as 127.0.0.1:9542, or unix:PATH")

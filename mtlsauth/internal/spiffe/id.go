@@ -82,7 +82,7 @@ func ParseID(uri string) (ID, error) {
 	for segment := range strings.SplitSeq(path, "/") {
 		switch {
 		case segment == "", segment == ".", segment == "..":
-			return ID{}, fmt.Errorf("a path with the segment %q, must have none that is empty, . or ..", segment)
+			return ID{}, fmt.Errorf(`a path with the segment %q, must have none that is empty, "." or ".."`, segment)
 		case !only(segment, segmentCharacters):
 			return ID{}, fmt.Errorf("a path with the segment %.80q, must have only letters, digits, dots, dashes and underscores", segment)
 		}
