@@ -245,12 +245,17 @@ func TestTheNetworkIsUsedWhereAskedForAlone(t *testing.T) {
 		network, folder bool
 		mode            string
 		reason, judged  string
+		written         string
 		requests        int
 	}{
-		{name: "neither", reason: "passed", judged: "SKIP"},
-		{name: "a folder", folder: true, reason: "status_unknown", judged: "STRICT"},
-		{name: "the network", network: true, mode: "STRICT", reason: "passed", judged: "STRICT", requests: 1},
-		{name: "SKIP", mode: "SKIP", folder: true, reason: "passed", judged: "SKIP"},
+		{name: "neither", reason: "passed", judged: "SKIP", written: "STRICT not checked here: give -revocation STRICT"},
+		{name: "a folder", folder: true, reason: "status_unknown", judged: "STRICT", written: "STRICT by -crl-dir alone CN=client: not known OCSP"},
+		{name: "the network", network: true, mode: "STRICT", reason: "passed", judged: "STRICT", written: "STRICT with the network CN=client:", requests: 1},
+		{
+			name: "another mode than the configuration's", network: true, mode: "IGNORE_CA_ERROR", reason: "passed", judged: "IGNORE_CA_ERROR",
+			written: "IGNORE_CA_ERROR with the network configured STRICT CN=client:", requests: 1,
+		},
+		{name: "SKIP", mode: "SKIP", folder: true, reason: "passed", judged: "SKIP", written: "STRICT not checked here"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := responder.Count(client)
@@ -265,6 +270,13 @@ func TestTheNetworkIsUsedWhereAskedForAlone(t *testing.T) {
 			}
 			if r.Reason != test.reason || r.Revocation.Mode != test.judged || r.Revocation.Configured != "STRICT" {
 				t.Errorf("%s (%s), judged by %+v", r.Reason, r.Detail, r.Revocation)
+			}
+			var out strings.Builder
+			if err := r.Write(&out, false); err != nil {
+				t.Fatal(err)
+			}
+			if words := strings.Join(strings.Fields(out.String()), " "); !strings.Contains(words, " Revocation "+test.written) {
+				t.Errorf("written:\n%s\nwant %q", out.String(), test.written)
 			}
 			if got := responder.Count(client) - before; got != test.requests {
 				t.Errorf("the responder was asked %d times, want %d", got, test.requests)

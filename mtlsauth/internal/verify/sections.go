@@ -109,21 +109,24 @@ func from(where string) string {
 
 func (w *writer) revocation(r *Report) {
 	v := r.Revocation
-	how := "by -crl-dir alone"
+	mode, how := v.Mode, "by -crl-dir alone"
 	if v.Network {
 		how = "with the network"
 	}
 	switch {
 	case len(v.Certificates) > 0:
 	case v.Mode == "SKIP" && v.Configured != "SKIP" && !v.Network:
-		how = fmt.Sprintf("not checked here: give -revocation %s to fetch OCSP responses and CRLs, or -crl-dir", v.Configured)
+		mode, how = v.Configured, fmt.Sprintf("not checked here: give -revocation %s to fetch OCSP responses and CRLs, or -crl-dir", v.Configured)
 	case v.Mode == "SKIP":
 		how = "not checked"
 	default:
 		how = "not reached"
 	}
 	w.section("Revocation")
-	w.row(v.Configured, how)
+	w.row(mode, how)
+	if mode != v.Configured {
+		w.row("configured", v.Configured)
+	}
 	for _, s := range v.Certificates {
 		state := map[string]string{
 			"good": "good", "revoked": "REVOKED", "unknown": "not known to its OCSP responder", "unusable": "not known",
@@ -136,7 +139,7 @@ func (w *writer) revocation(r *Report) {
 		if s.ThisUpdate != nil {
 			state += " of " + s.ThisUpdate.Format(time.DateTime+" MST")
 		}
-		if s.Until != nil {
+		if s.Until != nil && (s.State == "good" || s.State == "revoked") {
 			state += ", good for use until " + s.Until.Format(time.DateTime+" MST")
 		}
 		w.line("  %s: %s", orEmpty(s.Subject), state)
