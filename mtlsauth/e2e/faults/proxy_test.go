@@ -21,8 +21,8 @@ type proxy struct {
 	open   map[net.Conn]bool
 }
 
-// What the proxy does to a chunk. A byte is overwritten in the length or the head of a
-// frame: Kong's protocol has no checksum, so a change within a text is a message.
+// What the proxy does to a chunk. A byte is overwritten in the length of a frame: neither
+// protocol has a checksum, so a change within the text of a frame is another message.
 var spoils = []string{"cut", "doubled", "garbled", "late", "lost"}
 
 func newProxy(path, to string, kongs bool, random *rand.Rand) (*proxy, error) {
@@ -91,7 +91,7 @@ func (p *proxy) pipe(to, from net.Conn, toKong bool, ended chan<- struct{}) {
 		case "doubled":
 			to.Write(chunk)
 		case "garbled":
-			chunk[min(at, 7)] = 0xff
+			chunk[min(at, 3)] = 0xff
 		case "late":
 			time.Sleep(300 * time.Millisecond)
 		case "lost":
