@@ -38,7 +38,7 @@ const internal = "mtlsauth/internal/"
 var rooms = []room{
 	{"certificate", []string{"certificate", "certpath"}},
 	{"certpath", []string{"certpath"}},
-	{"consumer", []string{"consumer", "authn"}},
+	{"consumer", []string{"consumer", "authn", "luaserver"}},
 	{"authn", []string{"authn"}},
 	{"revocation/ocsp", []string{"revocation/ocsp"}},
 	{"revocation/crl", []string{"revocation/crl"}},
