@@ -7,7 +7,7 @@
 // nginx and HAProxy, whichever are installed, and adds the figures that the longer commands
 // have written into a folder:
 //
-//	go test -timeout 3h ./mtlsauth/e2e/faults -seeds 1000 -figures mtlsauth/conformance/figures
+//	go test -timeout 3h ./mtlsauth/e2e/faults -seeds 1000 -figures "$PWD/mtlsauth/conformance/figures"
 //	go run ./mtlsauth/conformance/mutants -figures mtlsauth/conformance/figures
 //	go run ./mtlsauth/conformance/fuzz -figures mtlsauth/conformance/figures
 //
