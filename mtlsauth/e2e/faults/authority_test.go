@@ -163,8 +163,8 @@ func (a *authority) state(response *pki.OCSPResponse) {
 		single.Status, single.Reason = pki.OCSPRevoked, 1
 	}
 	switch a.trouble {
-	case "another key": // says the opposite
-		response.Signer, response.Certificates, single.Status = a.other, [][]byte{}, pki.OCSPGood
+	case "another key": // in the name of the right one, and says the opposite
+		response.Signer, response.Certificates, response.ResponderID, single.Status = a.other, [][]byte{}, a.issuer, pki.OCSPGood
 	case "another serial":
 		single.Serial, single.Status = a.issuer.SerialNumber, pki.OCSPGood
 	case "try later":

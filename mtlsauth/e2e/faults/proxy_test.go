@@ -51,8 +51,8 @@ func (p *proxy) serve() {
 			p.keep(c, server, true)
 			defer p.keep(c, server, false)
 			ended := make(chan struct{}, 2)
-			go p.pipe(c, server, p.kongs, ended)
-			go p.pipe(server, c, false, ended)
+			go p.pipe(c, server, ended)
+			go p.pipe(server, c, ended)
 			<-ended
 		}()
 	}
@@ -68,10 +68,10 @@ func (p *proxy) keep(a, b net.Conn, open bool) {
 	}
 }
 
-// pipe copies what goes one way. Kong's protocol has no id and no checksum: to Kong a frame
-// that is doubled is the reply to the next event, and one without a method is the end of an
-// event, a pass. No server can help that, so to Kong whole chunks are lost, late or cut.
-func (p *proxy) pipe(to, from net.Conn, toKong bool, ended chan<- struct{}) {
+// pipe copies what goes one way. Kong's own protocol has no id and no checksum: a frame that
+// is doubled is the answer to the next call, and one without a method is the end of an event,
+// a pass. No server can help that, so there whole chunks are lost, late or cut.
+func (p *proxy) pipe(to, from net.Conn, ended chan<- struct{}) {
 	defer func() { ended <- struct{}{} }()
 	buffer := make([]byte, 64<<10)
 	for {
@@ -81,7 +81,7 @@ func (p *proxy) pipe(to, from net.Conn, toKong bool, ended chan<- struct{}) {
 		}
 		chunk := buffer[:n]
 		how, at := p.next(n)
-		if toKong && (how == "doubled" || how == "garbled") {
+		if p.kongs && (how == "doubled" || how == "garbled") {
 			how = "late"
 		}
 		switch how {
