@@ -38,7 +38,7 @@ type statement struct {
 }
 
 const (
-	statementLife = 4 * time.Second // of a statement that is fetched
+	statementLife = 2 * time.Second // of a statement that is fetched
 	folderBound   = 15 * time.Second
 )
 
