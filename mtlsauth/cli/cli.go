@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"mtls-auth/mtlsauth"
 	"mtls-auth/mtlsauth/internal/flags"
 )
 
@@ -94,12 +93,6 @@ func (w *checkedWriter) Write(p []byte) (int, error) {
 		w.err = err
 	}
 	return n, err
-}
-
-// notThisPlugin refuses to be the plugin that this program is not yet.
-func notThisPlugin(name string, stderr io.Writer) int {
-	fmt.Fprintf(stderr, "mtls-auth: called as %s, a plugin that version %s does not have: install it under another name\n", name, mtlsauth.Version)
-	return exitUsage
 }
 
 // wrongUse says what is wrong, and which command has the help on it; "" is the server.

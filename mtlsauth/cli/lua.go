@@ -22,7 +22,7 @@ plugin starts the program from where it is now.
 func lua(c call) int {
 	called, name, stdout, stderr := c.path, c.name, c.stdout, c.stderr
 	if name == headerCertAuth {
-		return notThisPlugin(name, stderr)
+		return wrongUse(stderr, "lua", "lua: called as %s: must be called as mtls-auth, which writes the files of both plugins", name)
 	}
 	set := commandFlags("lua")
 	var out string
