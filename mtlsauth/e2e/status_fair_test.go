@@ -21,12 +21,17 @@ func TestASilentResponderOfOneCA(t *testing.T) {
 	besideASilentResponder(t, 300)
 }
 
-// BenchmarkASilentResponderOfOneCA is that with ten thousand requests. It reports how much
-// longer a new client of another CA takes than on a quiet gateway.
+// BenchmarkASilentResponderOfOneCA is that with two thousand requests. It reports how much longer a new client of another CA
+// takes than on a quiet gateway, which must be half as long again at most.
+//
+//	go test -run '^$' -bench ASilentResponder -benchtime 1x ./mtlsauth/e2e
 func BenchmarkASilentResponderOfOneCA(b *testing.B) {
 	for b.Loop() {
-		quiet, beside := besideASilentResponder(b, 10_000)
-		b.ReportMetric(float64(beside)/float64(quiet), "times-quiet")
+		quiet, beside := besideASilentResponder(b, 2_000)
+		times := float64(beside) / float64(quiet)
+		if b.ReportMetric(times, "times-quiet"); times > 1.5 {
+			b.Errorf("a new client takes %.1f times as long as on a quiet gateway", times)
+		}
 	}
 }
 
@@ -92,6 +97,9 @@ func besideASilentResponder(t testing.TB, requests int) (quiet, beside time.Dura
 	}
 	for deadline := time.Now().Add(2 * time.Minute); sent.Load() < int64(requests) && time.Now().Before(deadline); {
 		time.Sleep(20 * time.Millisecond)
+	}
+	if requests > 1000 {
+		time.Sleep(4 * time.Second) // what so many handshakes have cost this process is over
 	}
 	beside = expectSoon("new clients beside it", fresh()...)
 	expectSoon("a known client beside it", slices.Repeat([]*pki.Certificate{known}, 20)...)
