@@ -100,6 +100,15 @@ func (r *rig) sendTo(address, path string, lines ...string) answer {
 	return a
 }
 
+// asked counts what Kong's workers have asked the server in Lua mode; 0 in the other mode,
+// where they ask every time.
+func (r *rig) asked() int {
+	if r.mode != luaMode {
+		return 0
+	}
+	return r.ping().decisions
+}
+
 // sample returns the header lines of a sample.
 func sample(t testing.TB, name string) []string {
 	t.Helper()
