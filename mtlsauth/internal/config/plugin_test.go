@@ -16,7 +16,7 @@ func fromHeader(more string) []byte {
 }
 
 func TestPluginOf(t *testing.T) {
-	for name, want := range map[string]Plugin{"mtls-auth": MTLSAuth, "mtls-auth-go": MTLSAuth, "": MTLSAuth, "header-cert-auth": HeaderCertAuth, "header-cert-auth-2": MTLSAuth} {
+	for name, want := range map[string]Plugin{"mtls-auth": MTLSAuth, "mtls-auth-go": MTLSAuth, "": MTLSAuth, "header-cert-auth": HeaderCertAuth, "header-cert-auth-go": HeaderCertAuth, "not-header-cert-auth": MTLSAuth} {
 		if got := PluginOf(name); got != want {
 			t.Errorf("%q: got %s, want %s", name, got, want)
 		}

@@ -76,10 +76,10 @@ func (a *ocspQuery) exchange(x *cache.Exchange, before ocspValue, _ bool) cache.
 		}
 	}
 	got, err := a.fetch(x, before)
-	x.Ours(true)
 	if err != nil {
 		c.failed("certificate status cannot be had from an OCSP responder", a.address, err)
 		if got.proof != nil {
+			x.Ours(true)
 			a.toDisk(a.revokedKey(), got.proof)
 		}
 		kept.Value, kept.Err, kept.Retry = before.with(got.against), err, retry(err)
@@ -90,6 +90,7 @@ func (a *ocspQuery) exchange(x *cache.Exchange, before ocspValue, _ bool) cache.
 		}
 		return kept
 	}
+	x.Ours(true) // the disk
 	a.note(got.answer)
 	if !a.contradicted(got.answer) {
 		a.toDisk(a.key, got.raw)

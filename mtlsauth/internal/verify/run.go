@@ -65,7 +65,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := r.setMode(o); err != nil {
 		return nil, err
 	}
-	var printed bytes.Buffer
+	var printed bytes.Buffer // to be read when the engine has ended
 	e, err := engine.Open(flags.Options{
 		Name: o.Name, Prefix: o.Prefix, LuaMode: true, MinRSABits: o.MinRSABits, CRLDir: o.CRLDir,
 		MaxCRLSize: o.MaxCRLSize, DenyPrivate: o.DenyPrivate, Offline: !o.Network, LogLevel: slog.LevelDebug, LogJSON: true,
@@ -73,6 +73,14 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.decided(r.decide(ctx, e, o))
+	r.Warnings = append(r.Warnings, warnings(&printed)...)
+	r.Advice = advice(r)
+	return r, nil
+}
+
+// decide has the engine decide, and ends it.
+func (r *Report) decide(ctx context.Context, e *engine.Engine, o Options) *authn.Decision {
 	running, stop := context.WithCancel(ctx)
 	ended := e.Run(running)
 	defer func() {
@@ -91,10 +99,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		t := tracer{report: r}
 		decision = policy.DecideBy(authn.WithTrace(ctx, t.trace()), q, directory, authn.Presented{Leaf: o.Leaf, Chain: o.Chain})
 	}
-	r.decided(decision)
-	r.Warnings = append(r.Warnings, warnings(&printed)...)
-	r.Advice = advice(r)
-	return r, nil
+	return decision
 }
 
 // setMode fills in the configuration's defaults, and the mode that is judged by.

@@ -114,7 +114,7 @@ func TestSettings(t *testing.T) {
 		"proxy_listen = 127.0.0.1:1, 127.0.0.1:2 http2 ssl\n", "admin_listen = 127.0.0.1:3\n",
 		"nginx_worker_processes = 2\n", "nginx_proxy_ssl_verify_client = optional_no_ca\n",
 		"pluginserver_mtls_auth_socket = /p/mtls-auth.socket\n", "pluginserver_mtls_auth_query_cmd = q -dump\n",
-		"plugins = pre-function,post-function,key-auth,acl,file-log,mtls-auth\n",
+		"plugins = pre-function,post-function,key-auth,acl,file-log,prometheus,mtls-auth\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
@@ -129,7 +129,7 @@ func TestSettings(t *testing.T) {
 	for _, want := range []string{
 		"proxy_access_log = off\n", "pluginserver_names = mtls-auth,Other-One,third\n",
 		"pluginserver_other_one_socket = /s2\n", "pluginserver_other_one_query_cmd = q2\n", "pluginserver_third_start_cmd = s3\n",
-		"plugins = pre-function,post-function,key-auth,acl,file-log,mtls-auth,Other-One,third\n",
+		"plugins = pre-function,post-function,key-auth,acl,file-log,prometheus,mtls-auth,Other-One,third\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("with further servers: no %q in\n%s", want, text)
