@@ -41,23 +41,32 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	schema := pluginSchema(t)
+	schemas := map[string]schema{
+		"mtls-auth": pluginSchema(t, "dump.json"), "header-cert-auth": pluginSchema(t, "dump-header-cert-auth.json"),
+	}
 	for _, file := range files {
 		dir := filepath.Dir(file)
 		name := filepath.Base(dir)
 		t.Run(name, func(t *testing.T) {
 			want := fromDeck(t, "examples/"+name+"/kong.yaml")
-			config, ok := want.Plugins["mtls-auth"]
-			if !ok {
-				t.Fatal("kong.yaml does not set up mtls-auth")
-			}
-			for _, wrong := range schema.check(config) {
-				t.Error(wrong)
-			}
-			for _, field := range []string{"anonymous", "default_consumer"} {
-				if username, set := config[field].(string); set && !want.has(username) {
-					t.Errorf("%s: there is no consumer %q", field, username)
+			found := false
+			for plugin, schema := range schemas {
+				config, ok := want.Plugins[plugin]
+				if !ok {
+					continue
 				}
+				found = true
+				for _, wrong := range schema.check(config) {
+					t.Error(wrong)
+				}
+				for _, field := range []string{"anonymous", "default_consumer"} {
+					if username, set := config[field].(string); set && !want.has(username) {
+						t.Errorf("%s: there is no consumer %q", field, username)
+					}
+				}
+			}
+			if !found {
+				t.Fatal("kong.yaml sets up neither plugin")
 			}
 			for form, got := range map[string]example{
 				"kongplugin.yaml": fromKubernetes(t, "examples/"+name+"/kongplugin.yaml"),

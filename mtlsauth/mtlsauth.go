@@ -94,7 +94,7 @@
 //
 // To add a field of the configuration: its entry in internal/config (fields.go), its use
 // in the room that it concerns, its test; then go generate ./mtlsauth/internal/config and,
-// for testdata/dump.json, go test ./mtlsauth -update.
+// for testdata/dump*.json, go test ./mtlsauth -update.
 //
 // # Failing closed
 //
