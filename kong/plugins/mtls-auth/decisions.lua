@@ -102,9 +102,8 @@ local function decide(flight, mine, source, conf, policy, digest, evidence)
 end
 
 -- Returns the decision about the request, and where it comes from: connection and worker are
--- caches, server is the server. The
--- source has the evidence: key returns what stands for it, if anything, and read the
--- evidence itself: see presented.lua.
+-- caches, server is the server. The source has the evidence: key returns what stands for
+-- it, if anything, and read the evidence itself (presented.lua).
 function _M.find(source, conf)
   local mine, key = kept, source.key(conf)
   local here = key and (mine.recent[key] or mine.older[key])

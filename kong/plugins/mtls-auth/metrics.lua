@@ -24,7 +24,7 @@ local UP = { name = "mtls_auth_server_up", type = "gauge", help = "Whether the s
 local all, by_key = {}, {} -- what is counted: a few dozen, since no client has a say in it
 
 -- Returns the counts of requests with this result and reason, by where their decision came
--- from: whoever has it adds to them.
+-- from. The caller adds to them.
 function _M.of(plugin, result, reason)
   local key = table.concat({ plugin, result, reason }, " ")
   local counts = by_key[key]
