@@ -83,9 +83,9 @@ var proxies = []proxy{
 	},
 }
 
-// Whoever's certificate a client sends in headers of its own, in whatever spelling and place: a
-// proxy that is set up as documented has it answered by the certificate of its TLS
-// connection, or refused.
+// A client sends the certificate of another in headers of its own, in every spelling and
+// place. Behind a proxy that is set up as documented it is answered by the certificate of
+// its TLS connection, or refused.
 func TestBehindProxies(t *testing.T) {
 	for _, p := range proxies {
 		t.Run(p.name, func(t *testing.T) {
@@ -129,10 +129,7 @@ func behind(t *testing.T, p proxy, path string) {
 	}
 
 	// What the proxy itself sends for alice, and alice's certificate in every other form.
-	var values []string
-	for _, v := range c.ask("/shown", alice).seen[http.CanonicalHeaderKey(p.sent[0])] {
-		values = append(values, v)
-	}
+	values := slices.Clone(c.ask("/shown", alice).seen[http.CanonicalHeaderKey(p.sent[0])])
 	if len(values) == 0 {
 		t.Fatal("the upstream does not see the proxy's header")
 	}

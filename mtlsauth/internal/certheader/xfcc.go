@@ -12,7 +12,7 @@ import (
 // decodeXFCC reads Envoy's x-forwarded-client-cert: one element, of pairs of key and value.
 // It returns no certificate where the element has none.
 //
-// Envoy writes values of By, URI and DNS as they are, so that whoever chooses a SAN of its
+// Envoy writes values of By, URI and DNS as they are, so that a client that chooses a SAN of its
 // certificate can write pairs and whole elements after them, whose Hash fits. Hence an
 // element must be the only one and must not have a key twice, and Hash, which Envoy writes
 // before any SAN, must be that of the certificate.
