@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -310,14 +312,20 @@ func (c proxyClient) ask(path string, cert *pki.Certificate, lines ...string) an
 	for _, line := range lines {
 		text += line + "\r\n"
 	}
-	if _, err := io.WriteString(conn, text+"\r\n"); err != nil {
-		c.t.Fatal(err)
-	}
+	_, unsent := io.WriteString(conn, text+"\r\n")
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
+	if err = errors.Join(unsent, err); closed(err) {
+		return answer{status: http.StatusBadRequest, proto: "HTTP/1.1"}
+	} else if err != nil {
 		c.t.Fatal(err)
 	}
 	return c.answer(resp)
+}
+
+// closed tells whether a proxy closed the connection rather than take the request, as
+// HAProxy does where headers are over its buffer.
+func closed(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || err != nil && strings.Contains(err.Error(), "GOAWAY")
 }
 
 // askHTTP2 makes a request over HTTP/2. It has no Connection.
@@ -339,7 +347,7 @@ func (c proxyClient) askHTTP2(path string, cert *pki.Certificate, lines ...strin
 	}
 	req.Host = "localhost" // as in the TLS handshake
 	resp, err := transport.RoundTrip(req)
-	if err != nil && strings.Contains(err.Error(), "GOAWAY") { // headers over HAProxy's buffer
+	if closed(err) {
 		return answer{status: 400, proto: "HTTP/2.0"}
 	}
 	if err != nil {

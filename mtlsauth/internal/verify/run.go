@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -10,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/authn"
@@ -65,7 +65,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := r.setMode(o); err != nil {
 		return nil, err
 	}
-	var printed bytes.Buffer // to be read when the engine has ended
+	var printed output
 	e, err := engine.Open(flags.Options{
 		Name: o.Name, Prefix: o.Prefix, LuaMode: true, MinRSABits: o.MinRSABits, CRLDir: o.CRLDir,
 		MaxCRLSize: o.MaxCRLSize, DenyPrivate: o.DenyPrivate, Offline: !o.Network, LogLevel: slog.LevelDebug, LogJSON: true,
@@ -74,7 +74,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	r.decided(r.decide(ctx, e, o))
-	r.Warnings = append(r.Warnings, warnings(&printed)...)
+	r.Warnings = append(r.Warnings, warnings(printed.String())...)
 	r.Advice = advice(r)
 	return r, nil
 }
@@ -186,9 +186,27 @@ func (noConsumers) Prefetch(context.Context, consumer.Questions) (*consumer.Cred
 	return consumer.NewCredentials(nil)
 }
 
+// output is what the engine prints: what runs in its background may still do so.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
 // warnings are what the engine has printed at warn and above.
-func warnings(printed *bytes.Buffer) (texts []string) {
-	for line := range strings.Lines(printed.String()) {
+func warnings(printed string) (texts []string) {
+	for line := range strings.Lines(printed) {
 		var record map[string]any
 		if json.Unmarshal([]byte(line), &record) != nil || record["level"] != "WARN" && record["level"] != "ERROR" {
 			continue
