@@ -52,7 +52,7 @@ func doctorCommand(c call) int {
 		return code
 	}
 	o := doctor.Options{
-		Name: c.name, Now: time.Now(), Connect: f.connect, SNI: f.sni, CRLDir: f.server.CRLDir, Files: kong.Files,
+		Name: c.name, Names: kong.Names(c.name), Now: time.Now(), Connect: f.connect, SNI: f.sni, CRLDir: f.server.CRLDir, Files: kong.Files,
 		Limits: doctor.Limits{MinRSABits: f.server.MinRSABits, MaxCRLSize: f.server.MaxCRLSize, DenyPrivate: f.server.DenyPrivate},
 		Admin: kongdata.Config{
 			Prefix: *prefix, AdminURL: f.server.AdminURL, AdminAllowHTTP: f.server.AdminAllowHTTP, AdminTokenFile: f.server.AdminTokenFile,

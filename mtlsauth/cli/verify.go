@@ -184,7 +184,7 @@ func (f *verifyFlags) document(name string, o *verify.Options) error {
 	if err != nil {
 		return fmt.Errorf("-config %s: %w", f.config, err)
 	}
-	o.Plugin, o.CACertificates, o.Directory = plugin.Name, document.CACertificates, document
+	o.Plugin, o.CACertificates, o.Directory = plugin.Name, document.CACertificates, document.Directory(plugin.Name)
 	o.Configuration = verify.Configuration{From: "the plugin " + plugin.Name + " in " + f.config, Plugin: plugin.Where(), Config: plugin.Config}
 	o.Inputs = append(o.Inputs, verify.Input{File: f.config, What: count(len(plugins), "plugin") + ", " + count(len(document.CACertificates), "CA certificate")})
 	if document.More {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	lua "mtls-auth/kong"
 	"mtls-auth/mtlsauth/cli"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 	"mtls-auth/mtlsauth/internal/testing/realkong"
@@ -141,5 +142,88 @@ func TestDoctor(t *testing.T) {
 	}
 	if _, text := doctor(r); !strings.Contains(text, "there is no socket at") && !strings.Contains(text, "0 FAIL") {
 		t.Errorf("without a socket:\n%s", text) // the server makes another within a second
+	}
+}
+
+// Of header-cert-auth it checks who can send the header, and what would be answered.
+func TestDoctorOfHeaders(t *testing.T) {
+	t.Parallel()
+	if chosenMode(t) != luaMode {
+		t.Skip("about Lua mode")
+	}
+	root := pki.NewCA("root")
+	settings := header("x-client-cert", "base64_encoded", object{"skip_consumer_lookup": false, "consumer_by": []string{"username"}})
+	people := with(t, consumers(
+		consumer(idAlice, "alice", object{"header_cert_auth_credentials": []object{{"id": idC, "subject_name": "mapped"}}}),
+		consumer(idBob, "bob", object{"mtls_auth_credentials": []object{{"id": idC, "subject_name": "other"}}}),
+	))
+	rigOf := func(t *testing.T, config object, trusted ...string) *rig {
+		t.Helper()
+		return newRigIn(t, luaMode, cas{idA: root}, routes{"/echo": config}, func(o *realkong.Options) {
+			people(&o.Options)
+			o.Config = bytes.ReplaceAll(o.Config, []byte(`"name":"mtls-auth"`), []byte(`"name":"`+lua.HeaderName+`"`))
+			if o.TrustedIPs = trusted; os.Getenv(realkong.Variable) != "" {
+				twoLines(o)
+			}
+		})
+	}
+	r := rigOf(t, settings, "127.0.0.1")
+	dir := t.TempDir()
+	file := func(c *pki.Certificate) string {
+		path := filepath.Join(dir, c.Subject.CommonName+".pem")
+		writeFile(t, path, c.PEM())
+		return path
+	}
+	eventually(t, "a good node has no FAIL", func() bool {
+		code, text := doctor(r)
+		return code == 0 && strings.Contains(text, "no plugin needs one") // Kong 3.4 asks until it has read the routes
+	})
+	_, text := doctor(r, "-cert", file(root.Client("mapped")))
+	for _, want := range []string{
+		`ok +plugin header-cert-auth +loaded`, `ok +Lua files +\S+/kong/plugins/header-cert-auth, version`, `ok +trusted_ips +header-cert-auth, route \S+: x-client-cert is believed from 127\.0\.0\.1`,
+		`ok +answer +header-cert-auth, route \S+: passes, as the consumer alice`,
+	} {
+		if !regexp.MustCompile(`(?m)^` + want).MatchString(text) {
+			t.Errorf("a good node: no %q in\n%s", want, text)
+		}
+	}
+	expectDoctor(r, "header buffers", `warn +header buffers .*over 8 KiB`, `nginx_proxy_large_client_header_buffers`)
+	expectDoctor(r, "mtls-auth's credential", `FAIL +answer +header-cert-auth, .*no_consumer`, ``, "-cert", file(root.Client("other")))
+
+	open := header("x-client-cert", "base64_encoded", object{"secure_source": false})
+	expectDoctor(rigOf(t, open), "any source", `warn +configuration +header-cert-auth, .*secure_source is off`, `set secure_source`)
+	for _, test := range []struct {
+		name       string
+		trusted    []string
+		line, cure string
+	}{
+		{"no proxy", nil, `FAIL +trusted_ips +header-cert-auth, .*every request gets 401`, `trusted_ips = the proxy`},
+		{"all of IPv4", []string{"10.0.0.1", "0.0.0.0/0"}, `warn +trusted_ips +header-cert-auth, .*every client`, `name the proxy`},
+		{"all of IPv6", []string{"::/0"}, `warn +trusted_ips +header-cert-auth, .*every client`, `name the proxy`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			expectDoctor(rigOf(t, settings, test.trusted...), test.name, test.line, test.cure)
+		})
+	}
+}
+
+// A node without an Admin API is judged by its declarative file.
+func TestDoctorWithoutAdminAPI(t *testing.T) {
+	t.Parallel()
+	root := pki.NewCA("root")
+	client := filepath.Join(t.TempDir(), "client.pem")
+	writeFile(t, client, root.Client("client").PEM())
+	r := newLuaRig(t, cas{idA: root}, routes{
+		"/echo": trusted([]string{idA}), "/ghost": trusted([]string{idA}, object{"anonymous": "ghost"}), "/lost": trusted([]string{idB}),
+	}, func(o *realkong.Options) { o.AdminListen, o.NoAdmin = "off", true })
+	_, text := doctor(r, "-cert", client)
+	for _, want := range []string{
+		`ok +Admin API +none: .*declarative file`, `ok +plugin mtls-auth +enabled in kong\.conf`, `ok +configurations +3 in use`, `(ok|warn) +CA aaaaaaaa… +CN=root`,
+		`FAIL +CA bbbbbbbb… .*no CA certificate with this id`, `FAIL +configuration .*"ghost", which does not exist`, `ok +answer .*passes, by the certificate alone`,
+	} {
+		if !regexp.MustCompile(`(?m)^` + want).MatchString(text) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
 	}
 }

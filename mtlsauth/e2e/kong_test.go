@@ -67,7 +67,7 @@ func startKong(ctx context.Context, o realkong.Options, m mode) (kong, error) {
 		g, err := fakekong.Start(ctx, o.Options)
 		return fake{g, m}, err
 	}
-	o.NoAdmin = os.Getenv(realkong.AdminVariable) == "off"
+	o.NoAdmin = o.NoAdmin || os.Getenv(realkong.AdminVariable) == "off"
 	k, err := realkong.Start(ctx, o)
 	return real{k, m}, err
 }

@@ -11,57 +11,12 @@ import (
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
 
-// plugin is an entity of Kong's with the plugin's name.
-type plugin struct {
-	ID      string          `json:"id"`
-	Name    string          `json:"name"`
-	Enabled bool            `json:"enabled"`
-	Config  json.RawMessage `json:"config"`
-	Route   *reference      `json:"route"`
-	Service *reference      `json:"service"`
-}
-
-type reference struct {
-	ID string `json:"id"`
-}
-
-// where says in words what the plugin is set up for.
-func (n *node) where(p plugin) string {
-	switch {
-	case p.Route != nil:
-		for _, r := range n.routes {
-			if r.ID == p.Route.ID && r.Name != "" {
-				return "route " + r.Name
-			}
-		}
-		return "route " + p.Route.ID
-	case p.Service != nil:
-		if name := n.services[p.Service.ID]; name != "" {
-			return "service " + name
-		}
-		return "service " + p.Service.ID
-	}
-	return "all requests"
-}
-
-type route struct {
-	ID      string     `json:"id"`
-	Name    string     `json:"name"`
-	Hosts   []string   `json:"hosts"`
-	SNIs    []string   `json:"snis"`
-	Service *reference `json:"service"`
-}
-
 // checkAdmin connects to the Admin API, and asks Kong about itself.
 func (n *node) checkAdmin(ctx context.Context) {
 	const name = "Admin API"
 	admin, err := kongdata.NewAdmin(n.Admin, n.env)
 	if errors.Is(err, kongdata.ErrNoAdmin) {
-		what := "give -admin-url URL for the checks of plugins, CA certificates and consumers"
-		if n.settings["role"] == "data_plane" {
-			what = "a data plane has none: give -admin-url URL of its control plane for the checks of plugins, CA certificates and consumers"
-		}
-		n.warn(name, what, "not asked: none is known")
+		n.noAdmin()
 		return
 	}
 	if err != nil {
@@ -115,6 +70,22 @@ func (n *node) checkAdmin(ctx context.Context) {
 	n.checkEnabled(ctx, root.Plugins.Available)
 }
 
+// noAdmin is the check of a node without an Admin API.
+func (n *node) noAdmin() {
+	const name = "Admin API"
+	what := "give -admin-url URL for the checks of plugins, CA certificates and consumers"
+	switch {
+	case n.env != nil && n.env.DataPlane:
+		what = "a data plane has none: give -admin-url URL of its control plane for the checks of plugins, CA certificates and consumers"
+	case n.env != nil && n.env.DeclarativeConfig+n.env.DeclarativeString != "":
+		n.ok(name, "none: the checks go by the declarative file, as it is now")
+		n.loadedBySettings()
+		return
+	}
+	n.warn(name, what, "not asked: none is known")
+	n.loadedBySettings()
+}
+
 // takeSettings takes settings that .kong_env did not tell from Kong's own answer.
 func (n *node) takeSettings(configuration map[string]any) {
 	for _, key := range settings {
@@ -139,8 +110,8 @@ func (n *node) checkVersion(enterprise bool) {
 	switch {
 	case !n.version.known():
 		n.warn(name, "", "unknown")
-	case enterprise && n.ownsEntity():
-		n.fail(name, "install this plugin under another name, such as mtls-auth-go (docs/migrate.md)", "Kong Enterprise %v has a plugin of its own called mtls-auth, and finds that one first", n.version)
+	case enterprise && entities[n.Name] != "":
+		n.fail(name, "install this plugin under another name, such as mtls-auth-go (docs/migrate.md)", "Kong Enterprise %v has a plugin of its own called %s, and finds that one first", n.version, n.Name)
 	case n.version.before(3, 4):
 		n.fail(name, "use Kong 3.4 or later, or go-pluginserver mode (docs/go-pluginserver.md)", "%v: Lua mode needs 3.4, plugin-server mode 3.8", n.version)
 	default:
@@ -148,10 +119,9 @@ func (n *node) checkVersion(enterprise bool) {
 	}
 }
 
-// checkEnabled checks that Kong has loaded the plugin.
+// checkEnabled checks that Kong has loaded a plugin of this server's.
 func (n *node) checkEnabled(ctx context.Context, available json.RawMessage) {
 	name := "plugin " + n.Name
-	cure := "plugins = bundled," + n.Name + " in kong.conf (or KONG_PLUGINS), then restart Kong"
 	loaded := map[string]json.RawMessage{}
 	if json.Unmarshal(available, &loaded) != nil { // GET / had no answer
 		_, _, body, err := n.admin.Get(ctx, "/plugins/enabled")
@@ -163,19 +133,46 @@ func (n *node) checkEnabled(ctx context.Context, available json.RawMessage) {
 		}
 		if err != nil {
 			n.warn(name, "", "whether Kong has loaded it is unknown: %v", err)
+			n.loaded = n.Names
 			return
 		}
 		for _, one := range enabled.Names {
 			loaded[one] = nil
 		}
 	}
-	if _, ok := loaded[n.Name]; !ok {
-		if !slices.Contains(list(n.settings["plugins"]), n.Name) {
-			n.fail(name, cure, "not enabled: plugins = %s", n.settings["plugins"])
-		} else {
-			n.fail(name, "restart Kong, which says what keeps it from loading the plugin (New migrations: kong migrations up)", "kong.conf enables it, and the running Kong has not loaded it")
+	for _, one := range n.Names {
+		if _, ok := loaded[one]; ok {
+			n.loaded = append(n.loaded, one)
+			n.ok("plugin "+one, "loaded")
+		} else if slices.Contains(list(n.settings["plugins"]), one) {
+			n.fail("plugin "+one, "restart Kong, which says what keeps it from loading the plugin (New migrations: kong migrations up)", "kong.conf enables it, and the running Kong has not loaded it")
 		}
+	}
+	if len(n.loaded) == 0 {
+		n.notEnabled()
+	}
+}
+
+// loadedBySettings takes from kong.conf which plugins Kong is to load, where it cannot be asked.
+func (n *node) loadedBySettings() {
+	if n.settings["prefix"] == "" {
 		return
 	}
-	n.ok(name, "loaded")
+	for _, one := range n.Names {
+		if slices.Contains(list(n.settings["plugins"]), one) {
+			n.loaded = append(n.loaded, one)
+			n.ok("plugin "+one, "enabled in kong.conf")
+		}
+	}
+	if len(n.loaded) == 0 {
+		n.notEnabled()
+	}
+}
+
+// notEnabled is the check of a node on which none of the plugins is enabled.
+func (n *node) notEnabled() {
+	if slices.ContainsFunc(n.Names, func(name string) bool { return slices.Contains(list(n.settings["plugins"]), name) }) {
+		return // said before
+	}
+	n.fail("plugin "+n.Name, "plugins = bundled,"+n.Name+" in kong.conf (or KONG_PLUGINS), then restart Kong", "not enabled: plugins = %s", n.settings["plugins"])
 }

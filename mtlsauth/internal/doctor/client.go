@@ -39,28 +39,28 @@ func (n *node) checkClient(ctx context.Context) {
 		}
 	}
 	n.checkURLs(ctx)
-	if n.admin == nil {
+	if n.setup == nil {
 		n.warn("answer", "give -admin-url URL; or mtls-auth verify tells by a declarative file", "unknown: the configuration cannot be asked for")
 		return
 	}
-	for _, p := range n.plugins {
+	for _, p := range n.plugins(n.Names...) {
 		n.checkAnswer(ctx, p)
 	}
 }
 
 // checkAnswer has the certificate judged by a configuration, as the server would.
-func (n *node) checkAnswer(ctx context.Context, p plugin) {
-	parsed, err := config.Parse(config.PluginOf(n.Name), p.Config)
+func (n *node) checkAnswer(ctx context.Context, p kongdata.Plugin) {
+	parsed, err := config.Parse(config.PluginOf(p.Name), p.Config)
 	if err != nil {
 		return // said before
 	}
 	o := verify.Options{
-		Name: n.Name, Prefix: n.Admin.Prefix, Leaf: n.Leaf, Chain: n.Chain, Directory: n.admin, CRLDir: n.CRLDir, Network: true, At: n.Now,
+		Name: n.Name, Plugin: p.Name, Prefix: n.Admin.Prefix, Leaf: n.Leaf, Chain: n.Chain, Directory: n.setup.directory(p.Name), CRLDir: n.CRLDir, Network: true, At: n.Now,
 		MinRSABits: n.Limits.MinRSABits, MaxCRLSize: n.Limits.MaxCRLSize, DenyPrivate: n.Limits.DenyPrivate,
-		Configuration: verify.Configuration{From: "the Admin API", Config: p.Config},
+		Configuration: verify.Configuration{From: n.setup.from, Config: p.Config},
 	}
 	for _, id := range parsed.CACertificates() {
-		if entity, err := n.ca(ctx, id); err == nil {
+		if entity, err := n.setup.ca(ctx, id); err == nil {
 			o.CACertificates = append(o.CACertificates, kongdata.Entity{ID: id, Cert: entity.Cert})
 		}
 	}

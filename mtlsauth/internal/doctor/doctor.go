@@ -14,7 +14,8 @@ import (
 
 // Options are where the node is.
 type Options struct {
-	Name   string          // of the plugin
+	Name   string          // of the plugin whose server it is
+	Names  []string        // of the plugins that this server serves: mtls-auth's, header-cert-auth's
 	Admin  kongdata.Config // with Kong's prefix
 	Ping   func(path string, within time.Duration) (Server, error)
 	Files  func(name string) (map[string][]byte, error) // the Lua plugin's, of this version
@@ -76,10 +77,10 @@ type node struct {
 	lua      bool              // the Lua plugin is what Kong runs
 	server   *Server           // that answers; nil for none
 	program  string            // that the Lua plugin starts; "" where unknown
-	plugins  []plugin
-	routes   []route
-	services map[string]string // names by id
-	asked    bool              // the plugins and routes are known
+	loaded   []string          // of Names: the plugins that Kong has loaded, or is to load
+
+	setup    *setup // nil where unknown
+	setupErr error  // why it could not be read
 }
 
 // Run checks a node, and calls report with each check as it ends.
@@ -87,6 +88,7 @@ func Run(ctx context.Context, o Options, report func(Check)) {
 	n := &node{Options: o, report: report, settings: map[string]string{}}
 	n.checkPrefix()
 	n.checkAdmin(ctx)
+	n.readSetup(ctx)
 	n.checkLua(ctx)
 	n.checkServer()
 	n.checkProgram()
@@ -106,9 +108,6 @@ func (n *node) warn(name, cure, format string, args ...any) {
 func (n *node) fail(name, cure, format string, args ...any) {
 	n.report(Check{name, Fail, fmt.Sprintf(format, args...), cure})
 }
-
-// ownsEntity reports that the plugin has its entity and migrations: under its own name alone.
-func (n *node) ownsEntity() bool { return n.Name == "mtls-auth" }
 
 // version is Kong's; zero where unknown.
 type version struct{ major, minor, patch int }

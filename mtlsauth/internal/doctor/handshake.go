@@ -33,6 +33,10 @@ func (n *node) checkHandshake(ctx context.Context) {
 		return
 	}
 	address, err := n.listener()
+	if err != nil && n.setup != nil && len(n.asking()) == 0 {
+		n.ok(name, "%v; no plugin needs one", err)
+		return
+	}
 	if err != nil {
 		n.fail(name, "proxy_listen needs an address with ssl, such as 0.0.0.0:8443 http2 ssl; or give -connect HOST:PORT", "%v", err)
 		return
@@ -51,10 +55,10 @@ func (n *node) checkHandshake(ctx context.Context) {
 	case err != nil && !got.certificate:
 		n.fail(name, "start Kong, or correct -connect; behind a load balancer give Kong's own address", "%s: %v", shown, err)
 		return
-	case !got.certificate && n.asked && len(n.plugins) == 0:
+	case !got.certificate && n.setup != nil && len(n.asking()) == 0:
 		n.ok(name, "%s: no certificate is asked for, and no plugin needs one", shown)
 		return
-	case !got.certificate && server == "" && !n.asked:
+	case !got.certificate && server == "" && n.setup == nil:
 		n.warn(name, "give -sni NAME, a host of a route with the plugin", "%s: Kong asks for no certificate without a server name; which names need one is unknown", shown)
 		return
 	case !got.certificate:
@@ -74,7 +78,7 @@ func (n *node) notAsked(server string) string {
 	}
 	names := n.serverNames()
 	switch {
-	case n.asked && len(names) > 0 && !slices.Contains(names, server):
+	case len(names) > 0 && !slices.Contains(names, server):
 		return "connect with a server name of a route that has the plugin (-sni NAME): " + strings.Join(names, ", ")
 	case n.Connect != "":
 		return "connect to Kong itself: what is at -connect may end TLS before Kong; or give -sni NAME, a host of a route with the plugin"
@@ -85,8 +89,9 @@ func (n *node) notAsked(server string) string {
 // checkNames compares the CAs that are named with what configurations want.
 func (n *node) checkNames(shown string, got asked) {
 	const name = "handshake"
-	wants, all := false, len(n.plugins) > 0
-	for _, p := range n.plugins {
+	asking := n.asking()
+	wants, all := false, len(asking) > 0
+	for _, p := range asking {
 		var fields struct {
 			SendCADN bool `json:"send_ca_dn"`
 		}
@@ -147,10 +152,10 @@ func (n *node) serverName() string {
 // serverNames are the server names at which Kong asks, without wildcards; none where it
 // asks at any, or they are not known.
 func (n *node) serverNames() (names []string) {
-	for _, p := range n.plugins {
-		for _, r := range n.routes {
-			ofRoute := p.Route != nil && p.Route.ID == r.ID
-			ofService := p.Route == nil && p.Service != nil && r.Service != nil && r.Service.ID == p.Service.ID
+	for _, p := range n.asking() {
+		for _, r := range n.setup.routes {
+			ofRoute := r.Is(p.Route)
+			ofService := p.Route == "" && p.Service != "" && r.Service == p.Service
 			if !ofRoute && !ofService {
 				continue
 			}
@@ -171,7 +176,7 @@ func (n *node) serverNames() (names []string) {
 				}
 			}
 		}
-		if p.Route == nil && p.Service == nil {
+		if p.Route == "" && p.Service == "" {
 			return nil
 		}
 	}

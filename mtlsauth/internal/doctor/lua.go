@@ -56,11 +56,16 @@ func (n *node) checkLua(ctx context.Context) {
 	switch {
 	case folder != "":
 		n.lua = true
-		n.checkFiles(folder)
+		for _, plugin := range n.Names {
+			below := filepath.Join(filepath.Dir(folder), plugin)
+			if _, err := os.Stat(below); plugin == n.Name || err == nil {
+				n.checkFiles(below, plugin)
+			}
+		}
 	case n.lua:
 		n.warn(name, "run doctor in the container or on the machine of Kong to check them", "Kong runs them, and they cannot be seen from here (lua_package_path = %s)", path)
-	case external && n.admin != nil:
-		n.checkPluginServer(ctx, write)
+	case external && n.setup != nil:
+		n.checkPluginServer(write)
 	case external:
 		n.warn(name, write, "not found (lua_package_path = %s): Kong runs plugin-server mode, where it asks no client for a certificate without the pre-function", path)
 	case path == "" && n.env == nil:
@@ -70,27 +75,29 @@ func (n *node) checkLua(ctx context.Context) {
 	}
 }
 
-// checkFiles compares the Lua files with those of this program.
-func (n *node) checkFiles(folder string) {
+// checkFiles compares a plugin's Lua files with those of this program.
+func (n *node) checkFiles(folder, plugin string) {
 	const name = "Lua files"
-	again := "mtls-auth lua -out " + strings.TrimSuffix(folder, filepath.Join("/kong/plugins", n.Name)) + " with the program that runs as the server, then kong reload"
-	text, err := os.ReadFile(filepath.Join(folder, "server.lua"))
-	if err != nil {
-		n.fail(name, again, "%s is not complete: %v", folder, err)
-		return
-	}
-	if m := luaVersion.FindSubmatch(text); m == nil || string(m[1]) != config.Version {
-		found := "unknown"
-		if m != nil {
-			found = string(m[1])
-		}
-		n.fail(name, again, "%s is of version %s, this program of %s", folder, found, config.Version)
-		return
-	}
-	files, err := n.Files(n.Name)
+	again := "mtls-auth lua -out " + strings.TrimSuffix(folder, filepath.Join("/kong/plugins", plugin)) + " with the program that runs as the server, then kong reload"
+	files, err := n.Files(plugin)
 	if err != nil {
 		n.fail(name, again, "%v", err)
 		return
+	}
+	if files["server.lua"] != nil { // it has the version
+		text, err := os.ReadFile(filepath.Join(folder, "server.lua"))
+		if err != nil {
+			n.fail(name, again, "%s is not complete: %v", folder, err)
+			return
+		}
+		if m := luaVersion.FindSubmatch(text); m == nil || string(m[1]) != config.Version {
+			found := "unknown"
+			if m != nil {
+				found = string(m[1])
+			}
+			n.fail(name, again, "%s is of version %s, this program of %s", folder, found, config.Version)
+			return
+		}
 	}
 	var differ []string
 	for file, want := range files {
@@ -113,31 +120,44 @@ func (n *node) checkFiles(folder string) {
 	n.ok(name, "%s, version %s", folder, config.Version)
 }
 
+// entities are the paths of the credentials of the plugins that have an entity: those of
+// these names alone.
+var entities = map[string]string{"mtls-auth": "/mtls-auths", "header-cert-auth": "/header-cert-auths"}
+
 // checkMigrations asks for the credentials: a Kong that runs the Lua plugin has them, and
 // their table once migrations were run.
 func (n *node) checkMigrations(ctx context.Context) {
-	if n.admin == nil || !n.ownsEntity() {
+	if n.admin == nil {
 		return
 	}
-	status, _, _, err := n.admin.Get(ctx, "/mtls-auths?size=1")
-	switch {
-	case err != nil:
-		n.warn("migrations", "", "not checked: %v", err)
-	case status == 200:
-		n.lua = true
-		if n.settings["database"] != "off" {
-			n.ok("migrations", "done")
+	const name = "migrations"
+	done := 0
+	for _, plugin := range n.loaded {
+		path := entities[plugin]
+		if path == "" {
+			continue
 		}
-	case status == 404: // no Lua plugin
-	default:
-		n.lua = true
-		n.fail("migrations", "kong migrations up, then kong reload", "the table of mtls_auth_credentials cannot be read: GET /mtls-auths answers %d", status)
+		status, _, _, err := n.admin.Get(ctx, path+"?size=1")
+		switch {
+		case err != nil:
+			n.warn(name, "", "not checked: %v", err)
+		case status == 200:
+			n.lua = true
+			done++
+		case status == 404: // no Lua plugin
+		default:
+			n.lua = true
+			n.fail(name, "kong migrations up, then kong reload", "the table of %s's credentials cannot be read: GET %s answers %d", plugin, path, status)
+		}
+	}
+	if done > 0 && done == len(n.loaded) && n.settings["database"] != "off" {
+		n.ok(name, "done")
 	}
 }
 
 // checkPluginServer checks what plugin-server mode needs of Kong.
-func (n *node) checkPluginServer(ctx context.Context, write string) {
-	asks, guards := n.preFunctions(ctx)
+func (n *node) checkPluginServer(write string) {
+	asks, guards := n.preFunctions()
 	switch {
 	case !asks:
 		n.fail("Lua files", write+" without pluginserver_ lines. Or, to stay in this mode, add deploy/pre-function.yaml (docs/plugin-server.md)",
@@ -156,9 +176,9 @@ func (n *node) checkPluginServer(ctx context.Context, write string) {
 
 // preFunctions tells of the global pre-functions whether one asks for certificates and one
 // is the guard.
-func (n *node) preFunctions(ctx context.Context) (asks, guards bool) {
-	for _, p := range n.allPlugins(ctx) {
-		if (p.Name == "pre-function" || p.Name == "post-function") && p.Enabled && p.Route == nil && p.Service == nil {
+func (n *node) preFunctions() (asks, guards bool) {
+	for _, p := range n.plugins("pre-function", "post-function") {
+		if p.Route == "" && p.Service == "" {
 			asks = asks || bytes.Contains(p.Config, []byte("request_client_certificate"))
 			guards = guards || bytes.Contains(p.Config, []byte("mtls_auth_passed"))
 		}

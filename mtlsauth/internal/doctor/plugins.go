@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -17,75 +16,75 @@ import (
 // soon is when the end of a CA certificate is worth a warning.
 const soon = 30 * 24 * time.Hour
 
-// allPlugins are all plugins of the Admin API; those of this name are kept.
-func (n *node) allPlugins(ctx context.Context) (all []plugin) {
-	n.admin.List(ctx, "/plugins", func(entity json.RawMessage) error {
-		var p plugin
-		if err := json.Unmarshal(entity, &p); err != nil {
-			return err
-		}
-		all = append(all, p)
+// plugins returns the enabled plugins of these names.
+func (n *node) plugins(names ...string) []kongdata.Plugin {
+	if n.setup == nil {
 		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(n.setup.plugins), func(p kongdata.Plugin) bool {
+		return !p.Enabled || !slices.Contains(names, p.Name)
 	})
-	return all
 }
 
-// checkPlugins checks each configuration of the plugin, and what it names.
+// asking are the plugins that need a certificate from the TLS handshake.
+func (n *node) asking() []kongdata.Plugin {
+	return slices.DeleteFunc(n.plugins(n.Names...), func(p kongdata.Plugin) bool {
+		return config.PluginOf(p.Name) == config.HeaderCertAuth
+	})
+}
+
+// where says in words which configuration it is: what it is set up for, and which plugin's
+// it is where that is not the first.
+func (n *node) where(p kongdata.Plugin) string {
+	if p.Name == n.Name {
+		return p.Where()
+	}
+	return p.Name + ", " + p.Where()
+}
+
+// checkPlugins checks each configuration of the plugins, and what it names.
 func (n *node) checkPlugins(ctx context.Context) {
-	if n.admin == nil {
+	const name = "configurations"
+	if n.setupErr != nil {
+		n.warn(name, "", "they cannot be read: %v", n.setupErr)
 		return
 	}
-	const name = "configurations"
+	if n.setup == nil {
+		return
+	}
+	used := n.plugins(n.Names...)
 	disabled := 0
-	for _, p := range n.allPlugins(ctx) {
-		switch {
-		case p.Name != n.Name:
-		case !p.Enabled:
+	for _, p := range n.setup.plugins {
+		if slices.Contains(n.Names, p.Name) && !p.Enabled {
 			disabled++
-		default:
-			n.plugins = append(n.plugins, p)
 		}
 	}
-	if err := n.admin.List(ctx, "/routes", func(entity json.RawMessage) error {
-		var r route
-		err := json.Unmarshal(entity, &r)
-		n.routes = append(n.routes, r)
-		return err
-	}); err != nil {
-		n.warn(name, "", "the routes cannot be read: %v", err)
-		return
-	}
-	n.services = map[string]string{}
-	n.admin.List(ctx, "/services", func(entity json.RawMessage) error { // for their names alone
-		var s struct{ ID, Name string }
-		err := json.Unmarshal(entity, &s)
-		n.services[s.ID] = s.Name
-		return err
-	})
-	n.asked = true
 	switch {
-	case len(n.plugins) > 0:
-		n.ok(name, "%d in use", len(n.plugins))
+	case len(used) > 0:
+		n.ok(name, "%d in use", len(used))
 	case disabled > 0:
 		n.warn(name, "enable one: PATCH /plugins/{id} enabled=true", "all %d are disabled: no request needs a certificate", disabled)
 	default:
 		n.warn(name, "add the plugin to a route, a service, or all requests", "no route, service or gateway has the plugin: no request needs a certificate")
 	}
 	checked := map[string]bool{}
-	for _, p := range n.plugins {
+	for _, p := range used {
 		n.checkConfig(ctx, p, checked)
 	}
 }
 
 // checkConfig checks one configuration. CA certificates that were checked for another are
 // not again.
-func (n *node) checkConfig(ctx context.Context, p plugin, checked map[string]bool) {
+func (n *node) checkConfig(ctx context.Context, p kongdata.Plugin, checked map[string]bool) {
 	const one = "configuration"
 	where := n.where(p)
-	parsed, err := config.Parse(config.PluginOf(n.Name), p.Config)
+	parsed, err := config.Parse(config.PluginOf(p.Name), p.Config)
 	if err != nil {
 		n.fail(one, "correct the field", "%s: refused, and its requests get 500: %v", where, strings.ReplaceAll(err.Error(), "\n", "; "))
 		return
+	}
+	if header := parsed.Header(); header != nil {
+		n.checkSource(p, header)
 	}
 	var fields struct {
 		Anonymous       string `json:"anonymous"`
@@ -111,8 +110,7 @@ func (n *node) checkConfig(ctx context.Context, p plugin, checked map[string]boo
 		if name == "" {
 			continue
 		}
-		status, _, _, err := n.admin.Get(ctx, "/consumers/"+url.PathEscape(name))
-		if err == nil && status == 404 {
+		if n.setup.lacks(ctx, p.Name, name) {
 			n.fail(one, "create the consumer, or correct "+field, "%s: %s names the consumer %q, which does not exist: its requests get 500", where, field, name)
 		}
 	}
@@ -127,7 +125,7 @@ func (n *node) checkCA(ctx context.Context, where, id string, partial, quiet boo
 			report(name, cure, format, args...)
 		}
 	}
-	entity, err := n.ca(ctx, id)
+	entity, err := n.setup.ca(ctx, id)
 	if err != nil {
 		n.fail(name, "create the CA certificate under this id, or correct ca_certificates", "%s names %s: %v", where, id, err)
 		return false
@@ -162,25 +160,6 @@ func (n *node) checkCA(ctx context.Context, where, id string, partial, quiet boo
 		n.ok(name, "%s, %s, until %s", subject, kind, cert.NotAfter.UTC().Format(time.DateOnly))
 	}
 	return anchored
-}
-
-// ca returns a CA certificate of Kong's.
-func (n *node) ca(ctx context.Context, id string) (kongdata.Entity, error) {
-	status, _, body, err := n.admin.Get(ctx, "/ca_certificates/"+id)
-	if err != nil {
-		return kongdata.Entity{}, err
-	}
-	if status == 404 {
-		return kongdata.Entity{}, fmt.Errorf("there is no CA certificate with this id, so requests with a certificate get 500 or 401 (ca_not_loaded)")
-	}
-	var entity struct {
-		Cert string `json:"cert"`
-	}
-	if status != 200 {
-		return kongdata.Entity{}, fmt.Errorf("GET /ca_certificates/%s: status %d", id, status)
-	}
-	err = json.Unmarshal(body, &entity)
-	return kongdata.Entity{ID: id, Cert: entity.Cert}, err
 }
 
 // ahead is a time to come in words.

@@ -17,8 +17,9 @@ import (
 
 // settings are those of .kong_env that are read: none is a secret.
 var settings = []string{
-	"admin_listen", "database", "log_level", "lua_package_path", "nginx_main_user", "nginx_user", "plugins", "pluginserver_names",
-	"prefix", "proxy_listen", "role", "router_flavor", "ssl_session_tickets",
+	"admin_listen", "database", "log_level", "lua_package_path", "nginx_http_large_client_header_buffers", "nginx_main_user",
+	"nginx_proxy_large_client_header_buffers", "nginx_user", "plugins", "pluginserver_names", "prefix", "proxy_listen", "role",
+	"router_flavor", "ssl_session_tickets", "trusted_ips",
 }
 
 // checkPrefix checks Kong's prefix and reads .kong_env.

@@ -19,6 +19,7 @@ import (
 func Open(o flags.Options, out io.Writer) (*Engine, error) {
 	log := konglog.New(o.Name, o.LogLevel, printed(o, out))
 	sourcesOf := kongdata.Config{
+		Plugin:            o.Name,
 		Prefix:            o.Prefix,
 		CADir:             o.CADir,
 		DeclarativeConfig: o.DeclarativeConfig,

@@ -107,17 +107,30 @@ func (a *Admin) List(ctx context.Context, path string, each func(entity json.Raw
 	return nil
 }
 
-var _ consumer.Prefetcher = (*Admin)(nil)
+// Directory returns the consumers, with the credentials that count for the plugin of
+// this name.
+func (a *Admin) Directory(plugin string) consumer.Prefetcher {
+	path := "/mtls-auths"
+	if credentialEntity(plugin) != credentialEntities[0] {
+		path = "/header-cert-auths"
+	}
+	return adminDirectory{a, path}
+}
+
+type adminDirectory struct {
+	admin *Admin
+	path  string // of the credentials
+}
 
 // Prefetch implements consumer.Prefetcher: the credentials are all that the Admin API has.
 // A Kong without the entity, as in plugin-server mode, has none.
-func (a *Admin) Prefetch(ctx context.Context, _ consumer.Questions) (*consumer.Credentials, error) {
-	status, _, _, err := a.Get(ctx, "/mtls-auths?size=1")
+func (d adminDirectory) Prefetch(ctx context.Context, _ consumer.Questions) (*consumer.Credentials, error) {
+	status, _, _, err := d.admin.Get(ctx, d.path+"?size=1")
 	if err == nil && status == http.StatusNotFound {
 		return consumer.NewCredentials(nil)
 	}
 	var list []consumer.Credential
-	err = a.List(ctx, "/mtls-auths", func(entity json.RawMessage) error {
+	err = d.admin.List(ctx, d.path, func(entity json.RawMessage) error {
 		var c struct {
 			ID            string `json:"id"`
 			SubjectName   string `json:"subject_name"`
@@ -145,16 +158,16 @@ func (a *Admin) Prefetch(ctx context.Context, _ consumer.Questions) (*consumer.C
 }
 
 // Find implements consumer.Directory.
-func (a *Admin) Find(ctx context.Context, queries []consumer.Query) []consumer.Result {
+func (d adminDirectory) Find(ctx context.Context, queries []consumer.Query) []consumer.Result {
 	results := make([]consumer.Result, len(queries))
-	if _, err := a.api.connect(ctx); err != nil {
+	if _, err := d.admin.api.connect(ctx); err != nil {
 		for i := range results {
 			results[i].Err = err
 		}
 		return results
 	}
 	for i, q := range queries {
-		c, err := a.api.consumer(ctx, q)
+		c, err := d.admin.api.consumer(ctx, q)
 		if !errors.Is(err, ErrNotFound) {
 			results[i] = consumer.Result{Consumer: c, Err: err}
 		}

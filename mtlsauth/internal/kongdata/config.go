@@ -10,6 +10,10 @@ import (
 // Config says which sources there are, in the words of the program's flags. An
 // empty path names no source.
 type Config struct {
+	// Plugin is the name under which the plugin is installed, whose credentials count:
+	// header-cert-auth's own, or mtls-auth's.
+	Plugin string
+
 	// Prefix is Kong's prefix. Its .kong_env is used when AdminURL is empty.
 	Prefix string
 
@@ -46,7 +50,7 @@ func Open(c Config, log *slog.Logger) ([]Source, error) {
 		sources = append(sources, caFolder(c.CADir, log))
 	}
 	if c.DeclarativeConfig != "" {
-		sources = append(sources, declarativeFile("-declarative-config "+c.DeclarativeConfig, c.DeclarativeConfig, log))
+		sources = append(sources, declarativeFile("-declarative-config "+c.DeclarativeConfig, c.DeclarativeConfig, c.Plugin, log))
 	}
 	switch {
 	case c.AdminURL != "":
@@ -63,7 +67,7 @@ func Open(c Config, log *slog.Logger) ([]Source, error) {
 	}
 	if c.Credentials != "" {
 		// The mappings of this file come before those of the others.
-		sources = slices.Insert(sources, 0, credentialsFile(c.Credentials, log))
+		sources = slices.Insert(sources, 0, credentialsFile(c.Credentials, c.Plugin, log))
 	}
 	return sources, nil
 }

@@ -41,13 +41,28 @@ func (f fields) only(keys []string) error {
 	return nil
 }
 
-// addCredential adds an entry of the list mtls_auth_credentials.
-func (e *entities) addCredential(at string, f fields) error {
+// credentialEntities are the entities with credentials, one of each plugin.
+var credentialEntities = []string{"mtls_auth_credentials", "header_cert_auth_credentials"}
+
+// credentialEntity names the entity with the credentials of the plugin that is installed
+// under a name.
+func credentialEntity(plugin string) string {
+	if strings.HasPrefix(plugin, "header-cert-auth") {
+		return credentialEntities[1]
+	}
+	return credentialEntities[0]
+}
+
+// credentialID is unique among the credentials of one plugin.
+type credentialID struct{ entity, id string }
+
+// addCredential adds an entry of the list of an entity.
+func (e *entities) addCredential(entity, at string, f fields) error {
 	ref, err := e.consumerOf(f["consumer"])
 	if err != nil {
 		return fmt.Errorf("consumer: %w", err)
 	}
-	return e.add(at, f, topLevelKeys, ref)
+	return e.add(entity, at, f, topLevelKeys, ref)
 }
 
 // consumerOf reads the consumer of an entry: an id, a username, or an object with
@@ -87,8 +102,8 @@ func (e *entities) consumerOf(n *yaml.Node) (consumer.Ref, error) {
 	}
 }
 
-func (e *entities) add(at string, f fields, keys []string, ref consumer.Ref) error {
-	if len(e.credentials) == maxCredentials {
+func (e *entities) add(entity, at string, f fields, keys []string, ref consumer.Ref) error {
+	if len(e.credentials[entity]) == maxCredentials {
 		return fmt.Errorf("there are more than %d credentials", maxCredentials)
 	}
 	if err := f.only(keys); err != nil {
@@ -117,11 +132,12 @@ func (e *entities) add(at string, f fields, keys []string, ref consumer.Ref) err
 	if err := c.Check(); err != nil {
 		return err
 	}
-	if other, twice := e.credentialIDs[c.ID]; twice && c.ID != "" {
+	id := credentialID{entity, c.ID}
+	if other, twice := e.credentialIDs[id]; twice && c.ID != "" {
 		return fmt.Errorf("id: %s is the id of %s too", c.ID, other)
 	}
-	e.credentialIDs[c.ID] = at
-	e.credentials = append(e.credentials, c)
+	e.credentialIDs[id] = at
+	e.credentials[entity] = append(e.credentials[entity], c)
 	return nil
 }
 

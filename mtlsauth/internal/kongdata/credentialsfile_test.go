@@ -153,3 +153,46 @@ func TestAwaitCredentials(t *testing.T) {
 		}
 	})
 }
+
+// Each plugin has its own entity of credentials: those of the other never count for it.
+func TestCredentialsOfEachPlugin(t *testing.T) {
+	text := `
+consumers:
+- {username: alice, mtls_auth_credentials: [{id: ` + uuid(1) + `, subject_name: client}]}
+- {username: bob, header_cert_auth_credentials: [{id: ` + uuid(1) + `, subject_name: client}]}
+`
+	path := filepath.Join(t.TempDir(), "kong.yaml")
+	write(t, path, text)
+	document, err := kongdata.ReadDocument([]byte(text), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"mtls-auth": "alice", "mtls-auth-go": "alice", "header-cert-auth": "bob", "header-cert-auth-go": "bob"} {
+		found := map[string]*consumer.Credentials{}
+		for flag, c := range map[string]kongdata.Config{"-credentials": {Credentials: path}, "-declarative-config": {DeclarativeConfig: path}} {
+			c.Plugin = name
+			sources, err := kongdata.Open(c, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[flag] = sources[0].Read(t.Context(), kongdata.Request{}).Credentials
+		}
+		if found["document"], err = document.Directory(name).Prefetch(t.Context(), consumer.Questions{}); err != nil {
+			t.Fatal(err)
+		}
+		for where, credentials := range found {
+			only, err := consumer.NewCredentials([]consumer.Credential{{ID: uuid(1), SubjectName: "client", Consumer: by(consumer.ByUsername, want)}})
+			if err != nil || !credentials.Equal(only) {
+				t.Errorf("%s, %s: got %+v, want one of %s", name, where, credentials, want)
+			}
+		}
+	}
+	write(t, path, "mtls_auth_credentials: [{subject_name: a, consumer: alice}]")
+	sources, err := kongdata.Open(kongdata.Config{Plugin: "header-cert-auth", Credentials: path}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := sources[0].Read(t.Context(), kongdata.Request{}); c.Fault == nil || !strings.Contains(c.Fault.Error(), "neither consumers nor header_cert_auth_credentials") {
+		t.Errorf("a file of the other plugin's: %v", c.Fault)
+	}
+}

@@ -25,9 +25,10 @@ const (
 // file is a file of Kong's declarative format or decK's. A version that cannot be
 // used says nothing, so that what the last good one said stays in use.
 type file struct {
-	watch *filewatch.File
-	log   *slog.Logger
-	parse func(data []byte) (*entities, error)
+	watch  *filewatch.File
+	entity string // whose credentials count
+	log    *slog.Logger
+	parse  func(data []byte) (*entities, error)
 
 	// What follows belongs to read.
 	good        *entities // the last version that could be used
@@ -43,8 +44,8 @@ type fileState struct {
 }
 
 // declarativeFile is a declarative file as a source.
-func declarativeFile(name, path string, log *slog.Logger) Source {
-	f := &file{watch: filewatch.New(path, maxDeclarative), log: log}
+func declarativeFile(name, path, plugin string, log *slog.Logger) Source {
+	f := &file{watch: filewatch.New(path, maxDeclarative), entity: credentialEntity(plugin), log: log}
 	f.parse = func(data []byte) (*entities, error) { return parseEntities(data, path) }
 	return Source{Name: name, HasCredentials: true, Consumer: f.consumer, Read: func(_ context.Context, r Request) Contents {
 		f.read(r.Force)
@@ -58,9 +59,9 @@ func declarativeFile(name, path string, log *slog.Logger) Source {
 
 // credentialsFile is a file of -credentials as a source: of what it holds only the
 // credentials count.
-func credentialsFile(path string, log *slog.Logger) Source {
-	f := &file{watch: filewatch.New(path, maxCredentialsFile), log: log}
-	f.parse = func(data []byte) (*entities, error) { return parseCredentials(data, path) }
+func credentialsFile(path, plugin string, log *slog.Logger) Source {
+	f := &file{watch: filewatch.New(path, maxCredentialsFile), entity: credentialEntity(plugin), log: log}
+	f.parse = func(data []byte) (*entities, error) { return parseCredentials(data, path, f.entity) }
 	return Source{Name: "-credentials " + path, HasCredentials: true, Read: func(_ context.Context, r Request) Contents {
 		f.read(r.Force)
 		return Contents{Fault: f.err, Credentials: f.credentials}
@@ -68,12 +69,12 @@ func credentialsFile(path string, log *slog.Logger) Source {
 }
 
 // parseCredentials reads a file of -credentials.
-func parseCredentials(data []byte, name string) (*entities, error) {
+func parseCredentials(data []byte, name, entity string) (*entities, error) {
 	e, err := parseEntities(data, name)
-	if err == nil && !e.sections {
+	if err == nil && !e.lists["consumers"] && !e.lists[entity] {
 		// A misspelt key or half a file: one without credentials says
 		// `consumers: []`.
-		err = errors.New("it has neither consumers nor mtls_auth_credentials")
+		err = errors.New("it has neither consumers nor " + entity)
 	}
 	if err != nil {
 		return nil, err
@@ -109,7 +110,7 @@ func (f *file) read(force bool) {
 	var credentials *consumer.Credentials
 	if err == nil {
 		if e, err = f.parse(data); err == nil {
-			credentials, err = consumer.NewCredentials(e.credentials)
+			credentials, err = consumer.NewCredentials(e.credentials[f.entity])
 		}
 		if err != nil {
 			err = fmt.Errorf("reading %s: %w", f.watch.Path(), err)

@@ -26,7 +26,7 @@ type Document struct {
 	More bool
 
 	entities    *entities
-	credentials *consumer.Credentials
+	credentials map[string]*consumer.Credentials // by their entity
 }
 
 // Plugin is a plugin of a document.
@@ -53,8 +53,9 @@ func (p Plugin) Where() string {
 
 // Route is a route of a document.
 type Route struct {
-	Name, ID string
-	Service  string // name or id
+	Name, ID    string
+	Service     string // name or id
+	Hosts, SNIs []string
 }
 
 // Is reports whether the route is called so.
@@ -71,9 +72,11 @@ func ReadDocument(data []byte, name string) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Document{entities: e, More: e.more}
-	if d.credentials, err = consumer.NewCredentials(e.credentials); err != nil {
-		return nil, err
+	d := &Document{entities: e, More: e.more, credentials: make(map[string]*consumer.Credentials)}
+	for _, entity := range credentialEntities {
+		if d.credentials[entity], err = consumer.NewCredentials(e.credentials[entity]); err != nil {
+			return nil, err
+		}
 	}
 	if _, err := root.each("ca_certificates", d.addCA); err != nil {
 		return nil, err
@@ -113,13 +116,15 @@ func (r documentReader) service(f fields) error {
 
 func (r documentReader) route(f fields, service string) error {
 	route := Route{Service: service}
-	var err1, err2, err3 error
+	var err1, err2, err3, err4, err5 error
 	route.Name, err1 = f.text("name")
 	route.ID, err2 = f.text("id")
 	if service == "" {
 		route.Service, err3 = reference(f["service"])
 	}
-	if err := errors.Join(err1, err2, err3); err != nil {
+	route.Hosts, err4 = f.texts("hosts")
+	route.SNIs, err5 = f.texts("snis")
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return err
 	}
 	r.document.Routes = append(r.document.Routes, route)
@@ -250,18 +255,27 @@ func (d *Document) ForRoute(name string, among []Plugin) (Plugin, error) {
 	return Plugin{}, fmt.Errorf("no such plugin runs for the route %q", name)
 }
 
-var _ consumer.Prefetcher = (*Document)(nil)
+// Directory returns the consumers, with the credentials that count for the plugin of
+// this name.
+func (d *Document) Directory(plugin string) consumer.Prefetcher {
+	return documentDirectory{d, d.credentials[credentialEntity(plugin)]}
+}
+
+type documentDirectory struct {
+	document    *Document
+	credentials *consumer.Credentials
+}
 
 // Prefetch implements consumer.Prefetcher: the credentials are all that the file has.
-func (d *Document) Prefetch(context.Context, consumer.Questions) (*consumer.Credentials, error) {
+func (d documentDirectory) Prefetch(context.Context, consumer.Questions) (*consumer.Credentials, error) {
 	return d.credentials, nil
 }
 
 // Find implements consumer.Directory.
-func (d *Document) Find(_ context.Context, queries []consumer.Query) []consumer.Result {
+func (d documentDirectory) Find(_ context.Context, queries []consumer.Query) []consumer.Result {
 	results := make([]consumer.Result, len(queries))
 	for i, q := range queries {
-		c, err := d.entities.find(q)
+		c, err := d.document.entities.find(q)
 		if !errors.Is(err, ErrNotFound) {
 			results[i] = consumer.Result{Consumer: c, Err: err}
 		}

@@ -17,11 +17,11 @@ import (
 type entities struct {
 	caCertificates map[string]Answer
 	consumers      map[consumer.Query]*fileConsumer // by each of their attributes
-	credentials    []consumer.Credential
-	credentialIDs  map[string]string // where each was seen
+	credentials    map[string][]consumer.Credential // by their entity
+	credentialIDs  map[credentialID]string          // where each was seen
 
-	sections bool // there is a list of consumers or of credentials
-	more     bool // there are further YAML documents, which do not count
+	lists map[string]bool // that there are, of consumers and of credentials
+	more  bool            // there are further YAML documents, which do not count
 }
 
 // fileConsumer is a consumer of a file.
@@ -42,21 +42,23 @@ func parseEntities(data []byte, name string) (*entities, error) {
 	e := &entities{
 		caCertificates: make(map[string]Answer),
 		consumers:      make(map[consumer.Query]*fileConsumer),
-		credentialIDs:  make(map[string]string),
+		credentials:    make(map[string][]consumer.Credential),
+		credentialIDs:  make(map[credentialID]string),
+		lists:          make(map[string]bool),
 		more:           more,
 	}
 	if _, err := document.each("ca_certificates", e.addCA); err != nil {
 		return nil, err
 	}
-	consumers, err := document.each("consumers", e.addConsumer)
-	if err != nil {
+	if e.lists["consumers"], err = document.each("consumers", e.addConsumer); err != nil {
 		return nil, err
 	}
-	credentials, err := document.each("mtls_auth_credentials", e.addCredential)
-	if err != nil {
-		return nil, err
+	for _, entity := range credentialEntities {
+		add := func(at string, f fields) error { return e.addCredential(entity, at, f) }
+		if e.lists[entity], err = document.each(entity, add); err != nil {
+			return nil, err
+		}
 	}
-	e.sections = consumers || credentials
 	return e, nil
 }
 
@@ -119,13 +121,18 @@ func (e *entities) addConsumer(at string, f fields) error {
 		}
 		e.consumers[q] = c
 	}
-	_, err = f.each("mtls_auth_credentials", func(below string, f fields) error {
-		return e.add(at+": "+below, f, nestedKeys, c.ref)
-	})
-	if err != nil && !c.ref.IsZero() {
-		err = fmt.Errorf("%s: %w", c.ref.Queries()[0], err)
+	for _, entity := range credentialEntities {
+		_, err = f.each(entity, func(below string, f fields) error {
+			return e.add(entity, at+": "+below, f, nestedKeys, c.ref)
+		})
+		if err != nil && !c.ref.IsZero() {
+			err = fmt.Errorf("%s: %w", c.ref.Queries()[0], err)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // uuid returns a UUID in lower case, "" if it is absent.

@@ -71,7 +71,9 @@ func KongEnvTarget(prefix string, env *kongenv.Settings) string {
 }
 
 // ParseCredentials reads a file of -credentials.
-func ParseCredentials(data []byte) (*entities, error) { return parseCredentials(data, "") }
+func ParseCredentials(data []byte) (*entities, error) {
+	return parseCredentials(data, "", credentialEntities[0])
+}
 
 // Credentials are those of a file.
-func (e *entities) Credentials() []consumer.Credential { return e.credentials }
+func (e *entities) Credentials() []consumer.Credential { return e.credentials[credentialEntities[0]] }

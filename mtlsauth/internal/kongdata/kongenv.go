@@ -163,7 +163,7 @@ func (e *envSource) target(settings *kongenv.Settings) *envTarget {
 		source, key = adminSource(address, newAdminAccess(e.config, pins)), strings.Join(pins, "\x00")
 	case settings.DeclarativeConfig != "":
 		path := kongenv.Below(prefix, settings.DeclarativeConfig)
-		source = declarativeFile("declarative_config "+path, path, e.log)
+		source = declarativeFile("declarative_config "+path, path, e.config.Plugin, e.log)
 	case settings.DeclarativeString != "":
 		source, key = declarativeText("declarative_config_string", settings.DeclarativeString), settings.DeclarativeString
 	default:

@@ -176,7 +176,7 @@ consumers:
 	run := func(t *testing.T, leaf *pki.Certificate, more string) *verify.Report {
 		t.Helper()
 		o := trusting(t, more, root)
-		o.Leaf, o.Chain, o.Directory = []byte(leaf.PEM()), []byte(issuing.PEM()), document
+		o.Leaf, o.Chain, o.Directory = []byte(leaf.PEM()), []byte(issuing.PEM()), document.Directory("mtls-auth")
 		o.CRLDir = folder(t, map[string][]byte{"a.crl": pki.CRL{Issuer: root}.DER(), "b.crl": pki.CRL{Issuer: issuing}.DER()})
 		r, err := verify.Run(t.Context(), o)
 		if err != nil {

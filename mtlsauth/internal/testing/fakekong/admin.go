@@ -48,13 +48,15 @@ func (k *Kong) adminAPI() http.Handler {
 	for _, entity := range []string{"plugins", "routes", "services"} {
 		mux.HandleFunc("GET /"+entity, func(w http.ResponseWriter, _ *http.Request) { replyList(w, k.state.Load().config.rows(entity)) })
 	}
-	mux.HandleFunc("GET /mtls-auths", func(w http.ResponseWriter, _ *http.Request) {
-		if k.opts.LuaPath == "" { // the entity is the Lua plugin's
-			replyEntity(w, nil)
-			return
-		}
-		replyList(w, k.state.Load().config.rows("mtls_auth_credentials"))
-	})
+	for path, entity := range map[string]string{"/mtls-auths": "mtls_auth_credentials", "/header-cert-auths": "header_cert_auth_credentials"} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+			if k.opts.LuaPath == "" { // the entity is the Lua plugin's
+				replyEntity(w, nil)
+				return
+			}
+			replyList(w, k.state.Load().config.rows(entity))
+		})
+	}
 	mux.HandleFunc("GET /ca_certificates/{id}", func(w http.ResponseWriter, r *http.Request) {
 		replyEntity(w, pick(k.state.Load().config.cas, "id", strings.ToLower(r.PathValue("id"))))
 	})
@@ -193,7 +195,7 @@ func reply(w http.ResponseWriter, status int, body any) {
 func (k *Kong) writeEnv() error {
 	settings := map[string]string{
 		"admin_listen": "off", "database": "off", "prefix": k.opts.Prefix, "declarative_config": k.opts.DeclarativeConfig,
-		"nginx_proxy_ssl_verify_client": k.opts.SSLVerifyClient,
+		"nginx_proxy_ssl_verify_client": k.opts.SSLVerifyClient, "trusted_ips": strings.Join(k.opts.TrustedIPs, ","),
 	}
 	if k.admin != nil {
 		settings["admin_listen"] = k.admin.Addr().String()
