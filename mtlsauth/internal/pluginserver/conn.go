@@ -192,6 +192,9 @@ func (c *conn) handle(sequence int64, id int32, phase string) error {
 	if e.broken {
 		return err
 	}
+	if err == nil && !e.exits {
+		err = e.unasked()
+	}
 	if err != nil {
 		e.fault(err)
 		if e.broken {

@@ -46,6 +46,9 @@ func (e *Event) Ask(calls Calls) ([][]byte, error) {
 	if e.broken {
 		return nil, errors.New("asking Kong: the connection is gone")
 	}
+	if err := e.unasked(); err != nil {
+		return nil, err
+	}
 	e.conn.out = append(e.conn.out, calls.frames...)
 	if err := e.flush(); err != nil {
 		return nil, err
@@ -53,7 +56,17 @@ func (e *Event) Ask(calls Calls) ([][]byte, error) {
 	if err := e.readOwed(); err != nil {
 		return nil, err
 	}
-	return e.readReplies(int(calls.count))
+	replies, err := e.readReplies(int(calls.count))
+	return replies, errors.Join(err, e.unasked())
+}
+
+// unasked is an error if Kong has sent more than it was asked for. Replies have no id: one
+// that came twice would be taken for the next call's.
+func (e *Event) unasked() error {
+	if n := e.conn.reader.Buffered(); n > 0 {
+		return fmt.Errorf("reading a reply of Kong: %d bytes more than it was asked for", n)
+	}
+	return nil
 }
 
 // Tell states calls whose answers do not matter. They are sent with whatever

@@ -2,9 +2,13 @@ package pluginserver_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"runtime"
 	"testing"
+
+	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
+	"google.golang.org/protobuf/proto"
 
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
@@ -187,4 +191,61 @@ func TestCutConnections(t *testing.T) {
 	k.receive()
 	k.receive()
 	k.expectReturn(9)
+}
+
+// Kong's replies have no id: one that comes twice is never taken for the next call's.
+func TestBytesThatWereNotAskedFor(t *testing.T) {
+	twice := handler(func(e *pluginserver.Event) error {
+		for range 2 {
+			if _, err := e.Ask(askCert); err != nil {
+				return err
+			}
+		}
+		e.Pass(setHeader)
+		return nil
+	})
+	for _, test := range []struct {
+		name  string
+		calls int    // that are answered once before
+		extra string // what comes twice
+	}{
+		{"the call", 0, "call"},
+		{"the first reply", 0, "reply"},
+		{"the last reply", 1, "reply"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := start(t, twice)
+			k := r.dial()
+			id := k.startInstance("{}")
+			if test.extra == "call" {
+				event, err := proto.Marshal(&kong_plugin_protocol.RpcCall{Sequence: 3, Call: &kong_plugin_protocol.RpcCall_CmdHandleEvent{
+					CmdHandleEvent: &kong_plugin_protocol.CmdHandleEvent{InstanceId: id, EventName: "access"}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				k.sendTwice(event)
+				k.expectFault()
+				return
+			}
+			k.event(id, 3)
+			for range test.calls {
+				k.expect("kong.nginx.get_var")
+				k.receive()
+				k.send([]byte("cert"))
+			}
+			k.expect("kong.nginx.get_var")
+			k.receive()
+			k.sendTwice([]byte("cert"))
+			k.expectFault()
+		})
+	}
+}
+
+// sendTwice sends a frame that comes twice at once.
+func (k kong) sendTwice(frame []byte) {
+	k.t.Helper()
+	framed := append(binary.LittleEndian.AppendUint32(nil, uint32(len(frame))), frame...)
+	if _, err := k.Write(append(framed, framed...)); err != nil {
+		k.t.Fatalf("writing a frame twice: %v", err)
+	}
 }
