@@ -3,8 +3,8 @@ package doctor
 import (
 	"fmt"
 	"io"
-	"strings"
-	"unicode"
+
+	"mtls-auth/mtlsauth/internal/verify"
 )
 
 // Writer writes checks for people, as they end.
@@ -24,9 +24,9 @@ func (w *Writer) Write(c Check) {
 	if w.Colour {
 		grade = "\x1b[" + colours[c.Grade] + "m" + grade + "\x1b[0m"
 	}
-	fmt.Fprintf(w.Out, "%s  %-16s  %s\n", grade, printable(c.Name), printable(c.Text))
+	fmt.Fprintf(w.Out, "%s  %-16s  %s\n", grade, verify.Printable(c.Name), verify.Printable(c.Text))
 	if c.Cure != "" {
-		fmt.Fprintf(w.Out, "%4s  %-16s  cure: %s\n", "", "", printable(c.Cure))
+		fmt.Fprintf(w.Out, "%4s  %-16s  cure: %s\n", "", "", verify.Printable(c.Cure))
 	}
 }
 
@@ -34,14 +34,4 @@ func (w *Writer) Write(c Check) {
 func (w *Writer) Summary() bool {
 	fmt.Fprintf(w.Out, "\n%d ok, %d warn, %d FAIL\n", w.count[OK], w.count[Warn], w.count[Fail])
 	return w.count[Fail] == 0
-}
-
-// printable replaces control characters, which Kong's answers and certificates may have.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
 }

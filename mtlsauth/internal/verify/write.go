@@ -76,33 +76,39 @@ func (r *Report) printable() (*Report, error) {
 	if err := json.Unmarshal(text, clean); err != nil {
 		return nil, err
 	}
-	replaceControl(reflect.ValueOf(clean).Elem())
+	replaceUnprintable(reflect.ValueOf(clean).Elem())
 	return clean, nil
 }
 
-func replaceControl(v reflect.Value) {
+// Printable replaces what a terminal would not show as a character: control characters, and
+// those that turn the direction of text, so that a name could look like another.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
+}
+
+func replaceUnprintable(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
-		v.SetString(strings.Map(func(r rune) rune {
-			if unicode.IsControl(r) {
-				return unicode.ReplacementChar
-			}
-			return r
-		}, v.String()))
+		v.SetString(Printable(v.String()))
 	case reflect.Slice:
 		for i := range v.Len() {
-			replaceControl(v.Index(i))
+			replaceUnprintable(v.Index(i))
 		}
 	case reflect.Pointer:
 		if !v.IsNil() {
-			replaceControl(v.Elem())
+			replaceUnprintable(v.Elem())
 		}
 	case reflect.Struct:
 		if v.Type() == reflect.TypeFor[time.Time]() {
 			return
 		}
 		for i := range v.NumField() {
-			replaceControl(v.Field(i))
+			replaceUnprintable(v.Field(i))
 		}
 	}
 }
