@@ -1,15 +1,31 @@
 package e2e
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	luafiles "mtls-auth/kong"
 	"mtls-auth/mtlsauth/internal/testing/realkong"
 )
+
+// validate has Kong check a plugin, and returns the status and what Kong says.
+func (r *rig) validate(body string) (int, string) {
+	r.t.Helper()
+	resp, err := http.Post(r.AdminURL()+"/schemas/plugins/validate", "application/json", strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return resp.StatusCode, canonical(r.t, string(text))
+}
 
 // Kong says the same of a configuration in both modes: the schema of the
 // Lua files is the query command's.
@@ -20,18 +36,6 @@ func TestLuaSchema(t *testing.T) {
 	server, lua := newRigIn(t, pluginServerMode, nil, nil, change), newRigIn(t, luaMode, nil, nil, change)
 	if lua.AdminURL() == "" {
 		t.Skip("the Admin API is off")
-	}
-	validate := func(r *rig, body string) (int, string) {
-		resp, err := http.Post(r.AdminURL()+"/schemas/plugins/validate", "application/json", bytes.NewReader([]byte(body)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.StatusCode, canonical(t, string(text))
 	}
 	const ids = `"ca_certificates":["` + idA + `"]`
 	for config, status := range map[string]int{
@@ -95,8 +99,8 @@ func TestLuaSchema(t *testing.T) {
 			if what != "for all" {
 				want = 400
 			}
-			a, texta := validate(server, body)
-			b, textb := validate(lua, body)
+			a, texta := server.validate(body)
+			b, textb := lua.validate(body)
 			if a != want || b != want || texta != textb {
 				t.Errorf("%s, %s:\nplugin-server mode: %d %s\nLua mode:           %d %s", config, what, a, texta, b, textb)
 			}
@@ -121,7 +125,7 @@ func TestLuaSchema(t *testing.T) {
 }
 
 // canonical has the keys of JSON objects in order.
-func canonical(t *testing.T, text string) string {
+func canonical(t testing.TB, text string) string {
 	t.Helper()
 	var value any
 	if err := json.Unmarshal([]byte(text), &value); err != nil {
@@ -132,4 +136,58 @@ func canonical(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return string(out)
+}
+
+// What header-cert-auth's fields say together is refused when it is written, not with each
+// request.
+func TestLuaHeaderSchema(t *testing.T) {
+	t.Parallel()
+	needsKong(t)
+	server := newRigIn(t, pluginServerMode, nil, nil, func(o *realkong.Options) {
+		o.Workers = 1
+		o.QueryCommand = strings.Replace(o.QueryCommand, program(t), headerProgram(t), 1)
+		o.StartCommand = strings.Replace(o.StartCommand, program(t), headerProgram(t), 1)
+		o.Socket = filepath.Join(o.Prefix, luafiles.HeaderName+".socket")
+	})
+	lua := newRigIn(t, luaMode, nil, nil, func(o *realkong.Options) { o.Workers = 1 })
+	if lua.AdminURL() == "" {
+		t.Skip("the Admin API is off")
+	}
+	for _, test := range []struct {
+		name, header, format, chain, verification string
+		want                                      string // part of what Kong says; "" accepts
+	}{
+		{name: "one header", header: "X-Cert", format: "pem"},
+		{name: "three", header: "X-Cert", format: "rfc9440", chain: "X-Chain", verification: "X-Verified"},
+		{name: "a chain with xfcc", header: "X-Cert", format: "xfcc", chain: "X-Chain", want: "certificate_chain_header_name: must not be set with xfcc"},
+		{name: "a chain with base64_list", header: "X-Cert", format: "base64_list", chain: "X-Chain", want: "certificate_chain_header_name: must not be set with"},
+		{name: "no chain with xfcc", header: "X-Cert", format: "xfcc", verification: "X-Verified"},
+		{name: "one header for two", header: "X-Cert", format: "pem", chain: "X-Cert", want: "must be distinct"},
+		{name: "one header for the verdict", header: "X-Cert", format: "pem", verification: "X-Cert", want: "must be distinct"},
+		{name: "a header with another meaning", header: "Authorization", format: "pem", want: "has another meaning"},
+		{name: "in another spelling", header: "TRANSFER_encoding", format: "pem", want: "has another meaning"},
+		{name: "for the chain", header: "X-Cert", format: "pem", chain: "cookie", want: "has another meaning"},
+		{name: "for the verdict", header: "X-Cert", format: "pem", verification: "Host", want: "has another meaning"},
+		{name: "a name that only begins so", header: "Host-Cert", format: "pem"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			config := object{"ca_certificates": []string{idA}, "certificate_header_name": test.header, "certificate_header_format": test.format}
+			if test.chain != "" {
+				config["certificate_chain_header_name"] = test.chain
+			}
+			if test.verification != "" {
+				config["verification_header_name"] = test.verification
+			}
+			body, err := json.Marshal(object{"name": luafiles.HeaderName, "config": config})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[bool]int{true: 200, false: 400}[test.want == ""]
+			a, texta := server.validate(string(body))
+			b, textb := lua.validate(string(body))
+			if a != want || b != want || texta != textb || !strings.Contains(texta, test.want) {
+				t.Errorf("plugin-server mode: %d %s\nLua mode:           %d %s", a, texta, b, textb)
+			}
+		})
+	}
 }

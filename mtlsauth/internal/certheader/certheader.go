@@ -143,9 +143,9 @@ func (e *Error) Error() string {
 // NotSent tells that the headers are as if they were not sent.
 func (e *Error) NotSent() bool { return e.Token == UntrustedPeer }
 
-// reserved are headers that have another meaning, or that proxies take away (RFC 9110,
+// Reserved are headers that have another meaning, or that proxies take away (RFC 9110,
 // section 7.6.1).
-var reserved = []string{"authorization", "connection", "content-length", "cookie", "host", "keep-alive",
+var Reserved = []string{"authorization", "connection", "content-length", "cookie", "host", "keep-alive",
 	"proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 
 // Check returns what is wrong with the settings, beginning with the field's name.
@@ -159,7 +159,7 @@ func (s *Settings) Check() error {
 		if n.value == "" {
 			continue
 		}
-		if slices.Contains(reserved, fold(n.value)) {
+		if slices.Contains(Reserved, fold(n.value)) {
 			return fmt.Errorf("%s: header %q has another meaning: must be a header of its own", n.field, n.value)
 		}
 		for _, other := range names[:i] {

@@ -3,6 +3,9 @@ package config
 import (
 	"maps"
 	"slices"
+	"strings"
+
+	"mtls-auth/mtlsauth/internal/certheader"
 )
 
 // The schema is what Kong checks a configuration against, in the Admin API, in
@@ -59,6 +62,9 @@ func schema(plugin Plugin, name string) object {
 	for i, names := range together {
 		checks[i] = object{"mutually_required": names}
 	}
+	if plugin == HeaderCertAuth {
+		checks = append(checks, headerChecks...)
+	}
 	return object{"name": name, "fields": []namedField{
 		{"protocols": {
 			"type": "set", "required": true, "default": protocols,
@@ -74,6 +80,32 @@ func schema(plugin Plugin, name string) object {
 			"type": "record", "required": true, "fields": schemaOf(fieldsOf(plugin)), "entity_checks": checks,
 		}},
 	}}
+}
+
+// headerChecks are what [certheader.Settings.Check] refuses, as far as Kong can say it.
+var headerChecks = []object{
+	{"distinct": []string{"certificate_header_name", "certificate_chain_header_name", "verification_header_name"}},
+	{"conditional": object{
+		"if_field": "certificate_header_format", "if_match": object{"one_of": []string{"xfcc", "base64_list"}},
+		"then_field": "certificate_chain_header_name", "then_match": object{"eq": nil},
+		"then_err": "certificate_chain_header_name: must not be set with xfcc and base64_list, which have the chain in the same header",
+	}},
+}
+
+// notReserved refuses the headers of [certheader.Reserved], in any spelling.
+func notReserved() (patterns []object) {
+	for _, name := range certheader.Reserved {
+		pattern := "^"
+		for _, c := range name {
+			if c == '-' {
+				pattern += "[-_]"
+			} else {
+				pattern += "[" + strings.ToUpper(string(c)) + string(c) + "]"
+			}
+		}
+		patterns = append(patterns, object{"pattern": pattern + "$", "err": "header has another meaning: must be a header of its own"})
+	}
+	return patterns
 }
 
 // fieldsOf returns a plugin's fields.
@@ -112,7 +144,7 @@ func schemaOf(fields []field) []namedField {
 			element["one_of"] = f.oneOf
 		}
 		if f.header {
-			element["match"] = headerPattern
+			element["match"], element["match_none"] = headerPattern, notReserved()
 		}
 		if f.host {
 			element["match"] = hostPattern
