@@ -98,9 +98,10 @@ func isNamed(generalNames []byte, key string) bool {
 
 // signed reports whether the issuer's key verifies c's signature. It checks a
 // signature once for each key, not at all once the key was found that it is
-// good for, since there is only one, and not beyond the budget.
+// good for, since there is only one, and not beyond the budget. One RSA key may be in
+// certificates for every scheme and for RSASSA-PSS alone: each of these is tried.
 func (s *search) signed(c *child, issuer *node) bool {
-	if c.signer != nil {
+	if c.signer != nil && (c.signer.key == issuer.key || !c.signer.sameModulus(issuer)) {
 		return c.signer.sameKey(issuer)
 	}
 	if slices.Contains(c.others, issuer.key) || !s.afford(issuer.cost) {
@@ -110,7 +111,9 @@ func (s *search) signed(c *child, issuer *node) bool {
 		c.digest = c.algorithm.Digest(c.cert.RawTBSCertificate)
 	}
 	if c.algorithm.Verify(issuer.cert.PublicKey, c.digest, c.cert.Signature) == nil {
-		c.signer = issuer
+		if c.signer == nil {
+			c.signer = issuer
+		}
 		if c.configured && issuer.configured {
 			c.node.signer.Store(issuer)
 		}

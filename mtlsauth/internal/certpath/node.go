@@ -95,6 +95,13 @@ func (n *node) sameKey(other *node) bool {
 	return ok && key.Equal(other.cert.PublicKey)
 }
 
+// sameModulus reports that both certificates have one RSA key, whatever it may be used for.
+func (n *node) sameModulus(other *node) bool {
+	key, ok1 := signature.RSA(n.cert.PublicKey)
+	same, ok2 := signature.RSA(other.cert.PublicKey)
+	return ok1 && ok2 && key.Equal(same)
+}
+
 // maxSelfSigned bounds what is remembered, at some 50 bytes each.
 const maxSelfSigned = 10_000
 

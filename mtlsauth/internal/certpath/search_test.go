@@ -2,7 +2,9 @@ package certpath_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/certificate"
@@ -88,22 +90,44 @@ func TestIdentifiersOnlyChoose(t *testing.T) {
 	}
 }
 
-// TestOneKeyInTwoEncodings: a certificate is signed with a key, not with its
-// encoding.
+// TestOneKeyInTwoEncodings: a certificate is signed with a key, not with its encoding.
+// A key for RSASSA-PSS alone signs nothing else.
 func TestOneKeyInTwoEncodings(t *testing.T) {
 	key := rsaSigner(2048, 0)
-	root, client := newParty("root", p256()), newParty("client", p256())
-	one := newParty("one", key)
-	other := *one
-	// The AlgorithmIdentifier without the NULL that belongs into it.
-	other.spki = bytes.Replace(one.spki[4:], sequence(oid("1.2.840.113549.1.1.1"), null), sequence(oid("1.2.840.113549.1.1.1")), 1)
-	other.spki = sequence(other.spki)
-	leaf := clientBy(one, client).sign(one.signer)
-	stranger := newParty("stranger", p256())
-	// The first leads nowhere.
-	q := tuple{leaf: leaf, presented: [][]byte{caBy(stranger, one).sign(stranger.signer), caBy(root, &other).sign(root.signer)}, configured: [][]byte{caBy(root, root).sign(root.signer)}}
-	if j := judge(q); j.err != nil {
-		t.Error(j.err)
+	pkcs1 := sequence(oid("1.2.840.113549.1.1.1"), null)
+	rsaPSS := oid("1.2.840.113549.1.1.10")
+	plain := signerOf(key)
+	sha256 := sequence(oid("2.16.840.1.101.3.4.2.1"), null)
+	pss := signer{key, sequence(rsaPSS, sequence(
+		context(0, true, sha256), context(1, true, sequence(oid("1.2.840.113549.1.1.8"), sha256)), context(2, true, mustMarshal(32)),
+	)), crypto.SHA256, &rsa.PSSOptions{SaltLength: 32, Hash: crypto.SHA256}}
+	for _, test := range []struct {
+		name          string
+		first, second []byte // AlgorithmIdentifiers of the key; the first issuer leads nowhere
+		by            signer // of the leaf
+		want          bool
+	}{
+		{"once without the NULL", pkcs1, sequence(oid("1.2.840.113549.1.1.1")), plain, true},
+		{"then for RSASSA-PSS alone", pkcs1, sequence(rsaPSS), pss, true},
+		{"then for every scheme", sequence(rsaPSS), pkcs1, pss, true},
+		{"then for RSASSA-PSS alone, of PKCS #1", pkcs1, sequence(rsaPSS), plain, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			root, stranger, client := newParty("root", p256()), newParty("stranger", p256()), newParty("client", p256())
+			with := func(algorithm []byte) *party {
+				p := *newParty("one", key)
+				p.spki = sequence(bytes.Replace(p.spki[4:], pkcs1, algorithm, 1))
+				return &p
+			}
+			q := tuple{
+				leaf:       clientBy(with(pkcs1), client).sign(test.by),
+				presented:  [][]byte{caBy(stranger, with(test.first)).sign(stranger.signer), caBy(root, with(test.second)).sign(root.signer)},
+				configured: [][]byte{caBy(root, root).sign(root.signer)},
+			}
+			if j := judge(q); (j.err == nil) != test.want {
+				t.Errorf("got %v, want a path: %v", j.err, test.want)
+			}
+		})
 	}
 }
 
