@@ -104,6 +104,9 @@ func TestGroups(t *testing.T) {
 		"an unvouched for CN":        {confined.Client("admin", pki.DNS("x.example")), authn.GroupByCN, ""},
 		"an unvouched for DN":        {confined.Client("admin", pki.DNS("x.example")), authn.GroupByDN, ""},
 		"a CA that is its own admin": {root, authn.GroupByCN, "root"},
+		"no CN":                      {root.Client("", pki.Subject(pkix.Name{Organization: []string{"o"}})), authn.GroupByCN, ""},
+		"a CN after another":         {root.Client("", pki.Subject(pkix.Name{CommonName: "admin", Organization: []string{"o"}})), authn.GroupByCN, "admin"},
+		"the longest":                {root.Client(strings.Repeat("g", 8192)), authn.GroupByCN, strings.Repeat("g", 8192)},
 	}
 	for name, test := range tests {
 		p := policyOf(trusting(root), func(o *authn.Options) { o.GroupBy = test.by })
