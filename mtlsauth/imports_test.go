@@ -53,7 +53,7 @@ var policy = map[string][]string{
 	"mtlsauth/goplugin/query": {"config"},
 
 	// Checks a live node.
-	"doctor": {"certheader", "certificate", "certpath", "config", "consumer", "kongdata", "kongenv", "signature", "uuid", "verify"},
+	"doctor": {"certheader", "certificate", "certpath", "config", "consumer", "filewatch", "kongdata", "kongenv", "signature", "uuid", "verify"},
 
 	// Explains a decision of the engine.
 	"verify": {"authn", "certificate", "certpath", "config", "consumer", "engine", "flags", "kongdata", "konglog", "revocation"},

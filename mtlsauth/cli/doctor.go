@@ -12,6 +12,7 @@ import (
 	"mtls-auth/kong"
 	"mtls-auth/mtlsauth"
 	"mtls-auth/mtlsauth/internal/doctor"
+	"mtls-auth/mtlsauth/internal/filewatch"
 	"mtls-auth/mtlsauth/internal/flags"
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
@@ -97,7 +98,7 @@ func (f *doctorFlags) read(o *doctor.Options) error {
 		o.Chain = append(o.Chain, more.all()...)
 	}
 	if f.key != "" {
-		o.Key, err = os.ReadFile(f.key)
+		o.Key, _, err = filewatch.ReadFile(f.key, maxCertificateFile)
 	}
 	return err
 }

@@ -171,13 +171,9 @@ func (f *verifyFlags) trusted(o *verify.Options) error {
 
 // document takes configuration, CA certificates and consumers from a declarative file.
 func (f *verifyFlags) document(name string, o *verify.Options) error {
-	data, err := os.ReadFile(f.config)
+	document, err := kongdata.OpenDocument(f.config)
 	if err != nil {
 		return fmt.Errorf("-config: %w", err)
-	}
-	document, err := kongdata.ReadDocument(data, f.config)
-	if err != nil {
-		return fmt.Errorf("-config %s: %w", f.config, err)
 	}
 	plugins := document.Of(name, "mtls-auth", headerCertAuth)
 	plugin, err := f.choose(document, plugins)

@@ -73,7 +73,8 @@ services:
 		{"no such route", "-cert bundle.pem -config kong.yaml -route x", 2, `there is no route "x"; there are: strict, plain`},
 		{"no such plugin", "-cert bundle.pem -config kong.yaml -plugin 3", 2, "must be one of:"},
 		{"at another time", "-cert bundle.pem -ca root.pem -at 2001-01-01", 1, "not_yet_valid"},
-		{"no configuration", "-cert bundle.pem -config root.pem", 2, "-config "},
+		{"no configuration", "-cert bundle.pem -config root.pem", 2, "-config: "},
+		{"a device", "-cert bundle.pem -config /dev/zero", 2, "-config: /dev/zero: not a regular file"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			args := []string{"verify"}

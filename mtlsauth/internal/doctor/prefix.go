@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"mtls-auth/mtlsauth/internal/filewatch"
 	"mtls-auth/mtlsauth/internal/kongenv"
 )
 
@@ -40,7 +41,7 @@ func (n *node) checkPrefix() {
 		n.ok(name, "%s, %s", prefix, owner(info))
 	}
 	path := kongenv.Path(prefix)
-	data, err := os.ReadFile(path)
+	data, _, err := filewatch.ReadFile(path, kongenv.MaxBytes)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		n.warn(".kong_env", "start Kong, or correct -kong-prefix", "%s is not there: Kong does not run with this prefix, or in another container", path)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"mtls-auth/mtlsauth/internal/consumer"
@@ -37,23 +36,21 @@ func (n *node) readSetup(ctx context.Context) {
 	case n.env == nil || n.env.DataPlane || n.settings["database"] != "off":
 	case n.env.DeclarativeConfig != "":
 		path := kongenv.Below(n.Admin.Prefix, n.env.DeclarativeConfig)
-		text, err := os.ReadFile(path)
-		if err != nil {
-			n.setupErr = err
-			return
+		var document *kongdata.Document
+		if document, n.setupErr = kongdata.OpenDocument(path); n.setupErr == nil {
+			n.setup = setupOf(document, path)
 		}
-		n.setup, n.setupErr = readSetup(text, path)
 	case n.env.DeclarativeString != "":
-		n.setup, n.setupErr = readSetup([]byte(n.env.DeclarativeString), "declarative_config_string")
+		const from = "declarative_config_string"
+		var document *kongdata.Document
+		if document, n.setupErr = kongdata.ReadDocument([]byte(n.env.DeclarativeString), from); n.setupErr == nil {
+			n.setup = setupOf(document, from)
+		}
 	}
 }
 
-// readSetup reads a declarative file, which Kong has loaded when it started.
-func readSetup(text []byte, from string) (*setup, error) {
-	document, err := kongdata.ReadDocument(text, from)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", from, err)
-	}
+// setupOf is a declarative file, which Kong has loaded when it started.
+func setupOf(document *kongdata.Document, from string) *setup {
 	find := func(_ context.Context, id string) (kongdata.Entity, error) {
 		at := slices.IndexFunc(document.CACertificates, func(e kongdata.Entity) bool { return e.ID == id })
 		if at < 0 {
@@ -61,7 +58,7 @@ func readSetup(text []byte, from string) (*setup, error) {
 		}
 		return document.CACertificates[at], nil
 	}
-	return &setup{from: from, plugins: document.Plugins, routes: document.Routes, ca: find, directory: document.Directory}, nil
+	return &setup{from: from, plugins: document.Plugins, routes: document.Routes, ca: find, directory: document.Directory}
 }
 
 // entity is a plugin, a route or a service of the Admin API.

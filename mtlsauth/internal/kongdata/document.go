@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mtls-auth/mtlsauth/internal/consumer"
+	"mtls-auth/mtlsauth/internal/filewatch"
 )
 
 // Document is a file in Kong's declarative format or decK's, with all of it that decides
@@ -60,6 +61,19 @@ type Route struct {
 
 // Is reports whether the route is called so.
 func (r Route) Is(name string) bool { return name != "" && (r.Name == name || r.ID == name) }
+
+// OpenDocument reads a document from a file, see [ReadDocument].
+func OpenDocument(path string) (*Document, error) {
+	text, _, err := filewatch.ReadFile(path, maxDeclarative)
+	if err != nil {
+		return nil, err
+	}
+	d, err := ReadDocument(text, path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return d, nil
+}
 
 // ReadDocument reads a document. It refuses what Kong would refuse of CA certificates,
 // consumers and credentials, as [Open] does.
