@@ -2,6 +2,7 @@ package mtlsauth
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strings"
 
@@ -19,6 +20,11 @@ import (
 
 // The evidence, asked for in one write. A variable that is not set, no TLS and
 // no certificate all give an empty reply.
+//
+// Replies have no id: if one comes twice, those after it are taken for each other. Hence the
+// last reply of each write is one that no other can be: the subsystem, which is "http", or
+// all headers; or the certificate, which is of another type than the chain and, where it is
+// empty, lets no request pass.
 var (
 	askEvidence                     = evidenceCalls(false, false)
 	askEvidenceAndCredential        = evidenceCalls(true, false)
@@ -28,23 +34,39 @@ var (
 	askGRPC = pluginserver.MustRecord(func(kong *pdk.PDK) error {
 		kong.Nginx.GetVar("content_type")
 		kong.Nginx.GetVar("server_protocol")
+		kong.Nginx.GetSubsystem()
 		return nil
 	})
 	askReused = pluginserver.MustRecord(func(kong *pdk.PDK) error {
 		kong.Nginx.GetVar("ssl_session_reused")
+		kong.Nginx.GetSubsystem()
 		return nil
 	})
 )
 
+var errShifted = errors.New("reading replies of Kong: the last one answers another call")
+
+// answered checks that the last reply is that to GetSubsystem, and returns those before it.
+func answered(replies [][]byte) ([][]byte, error) {
+	last := len(replies) - 1
+	if name, err := onlyString(replies[last]); err != nil || string(name) != "http" {
+		return nil, errShifted
+	}
+	return replies[:last], nil
+}
+
 func evidenceCalls(credential, headers bool) pluginserver.Calls {
 	return pluginserver.MustRecord(func(kong *pdk.PDK) error {
-		kong.Nginx.GetVar("ssl_client_raw_cert")
 		kong.Ctx.GetSharedAny(handshake.ChainKey)
+		kong.Nginx.GetVar("ssl_client_raw_cert")
 		if credential {
 			kong.Client.GetCredential()
 		}
-		if headers {
+		switch {
+		case headers:
 			kong.Request.GetHeaders(maxHeaders)
+		case credential:
+			kong.Nginx.GetSubsystem()
 		}
 		return nil
 	})
@@ -74,20 +96,24 @@ func presented(p *engine.Policy, replies [][]byte) (authn.Presented, []string, e
 		replies = replies[1:]
 	}
 	var cleared []string
-	if err == nil && p.TellsUpstream() {
+	switch {
+	case err != nil:
+	case p.TellsUpstream():
 		cleared, err = otherSpellings(replies[0])
+	case p.AsksCredential():
+		_, err = answered(replies)
 	}
 	return evidence, cleared, err
 }
 
 func certificates(replies [][]byte) (authn.Presented, error) {
-	leaf, err := stringField(replies[0], stringV)
+	leaf, err := onlyString(replies[1])
 	if err != nil {
 		return authn.Presented{}, err
 	}
 	// nil may arrive as an empty reply or as a Value whose null_value is any
 	// number; neither has a string_value.
-	chain, err := stringField(replies[1], valueString)
+	chain, err := stringField(replies[0], valueString)
 	if err != nil {
 		return authn.Presented{}, err
 	}
@@ -98,6 +124,9 @@ func certificates(replies [][]byte) (authn.Presented, error) {
 func isGRPC(e *pluginserver.Event) (bool, error) {
 	replies, err := e.Ask(askGRPC)
 	if err != nil {
+		return false, err
+	}
+	if replies, err = answered(replies); err != nil {
 		return false, err
 	}
 	contentType, err := stringField(replies[0], stringV)

@@ -28,8 +28,8 @@ var (
 	})
 	askHeadersAndCredential = pluginserver.MustRecord(func(kong *pdk.PDK) error {
 		kong.Client.GetIp()
-		kong.Request.GetHeaders(maxHeaders)
 		kong.Client.GetCredential()
+		kong.Request.GetHeaders(maxHeaders)
 		return nil
 	})
 )
@@ -50,10 +50,11 @@ func (in instance) fromHeaders(e *pluginserver.Event) (p authn.Presented, cleare
 		return p, nil, err
 	}
 	// The replies are gone with the next question.
-	peer, authenticated := string(address), len(replies) > 2 && len(replies[2]) > 0
+	headers := replies[len(replies)-1]
+	peer, authenticated := string(address), len(replies) > 2 && len(replies[1]) > 0
 
 	settings, request := in.Header(), certheader.Request{}
-	total, err := eachHeader(replies[1], func(name, value []byte) {
+	total, err := eachHeader(headers, func(name, value []byte) {
 		switch {
 		case settings.Concerns(string(name)):
 			request.Lines = append(request.Lines, certheader.Line{Name: string(name), Value: string(value)})
@@ -114,6 +115,9 @@ var errNoHeaders = errors.New("reading a reply of Kong: no headers")
 func eachHeader(reply []byte, line func(name, value []byte)) (total int, err error) {
 	err = eachContent(reply, structFields, func(entry []byte) error {
 		name, err := stringField(entry, mapKey)
+		if err == nil && len(name) == 0 {
+			err = errNoHeaders
+		}
 		if err != nil {
 			return err
 		}
@@ -167,6 +171,7 @@ func (p *peers) trusted(e *pluginserver.Event, peer string) (bool, error) {
 	}
 	calls, err := pluginserver.Record(func(kong *pdk.PDK) error {
 		_, err := kong.IP.IsTrusted(peer)
+		kong.Nginx.GetSubsystem()
 		return err
 	})
 	if err != nil {
@@ -174,6 +179,9 @@ func (p *peers) trusted(e *pluginserver.Event, peer string) (bool, error) {
 	}
 	replies, err := e.Ask(calls)
 	if err != nil {
+		return false, err
+	}
+	if replies, err = answered(replies); err != nil {
 		return false, err
 	}
 	if trusted, err = boolField(replies[0], boolV); err != nil {

@@ -65,6 +65,23 @@ func stringField(message []byte, field protowire.Number) (value []byte, err erro
 	return value, err
 }
 
+// onlyString returns what a String of pluginsocket.proto holds, nil for an empty message. What
+// has anything besides is not a String.
+func onlyString(message []byte) ([]byte, error) {
+	if len(message) == 0 {
+		return nil, nil
+	}
+	number, kind, n := protowire.ConsumeTag(message)
+	if n < 0 || number != stringV || kind != protowire.BytesType {
+		return nil, errNoMessage
+	}
+	value, m := protowire.ConsumeBytes(message[n:])
+	if m != len(message)-n {
+		return nil, errNoMessage
+	}
+	return value, nil
+}
+
 // boolField returns the last value of a field, false when there is none.
 func boolField(message []byte, field protowire.Number) (value bool, err error) {
 	err = eachField(message, field, protowire.VarintType, func(encoded []byte) error {

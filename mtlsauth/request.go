@@ -34,6 +34,9 @@ func (r request) SessionReused() string {
 	if err != nil {
 		return ""
 	}
+	if replies, err = answered(replies); err != nil {
+		return ""
+	}
 	value, _ := stringField(replies[0], stringV)
 	return string(value)
 }
@@ -47,6 +50,7 @@ func (r request) LoadConsumers(queries []consumer.Query) ([]*consumer.Consumer, 
 				return err
 			}
 		}
+		kong.Nginx.GetSubsystem()
 		return nil
 	})
 	if err != nil {
@@ -54,6 +58,9 @@ func (r request) LoadConsumers(queries []consumer.Query) ([]*consumer.Consumer, 
 	}
 	replies, err := r.Ask(calls)
 	if err != nil {
+		return nil, err
+	}
+	if replies, err = answered(replies); err != nil {
 		return nil, err
 	}
 	found := make([]*consumer.Consumer, len(replies))
