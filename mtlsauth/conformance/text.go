@@ -74,9 +74,8 @@ certificates from public sources one in six is taken; ` + "`ORACLE_FULL=1`" + ` 
 ## Faults by seed
 
 A seed determines a schedule of requests and faults. The server is killed, stopped, and started twice at once. Its socket is
-removed, replaced and full, and frames on it are cut, late and lost. In Lua mode they are also doubled and changed: Kong's own
-protocol has no id and no checksum, so no server could tell. Kong's workers are replaced. Responders
-and hosts of CRLs are silent, slow, wrong, rolled back and redirecting. Folders are half written, unreadable and full.
+removed, replaced and full, and frames on it are cut, doubled, late and lost. In Lua mode they are also changed: Kong's own
+protocol has no checksum, so no server could tell. Kong's workers are replaced. Responders and hosts of CRLs are silent, slow, wrong, rolled back and redirecting. Folders are half written, unreadable and full.
 Descriptors and memory run out. CA certificates, consumers, credentials and plugins change.
 
 ` + "```sh" + `

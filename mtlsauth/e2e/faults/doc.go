@@ -10,7 +10,7 @@
 // file.
 //
 //	go test ./mtlsauth/e2e/faults                                # 25 seeds in each mode
-//	go test -timeout 3h ./mtlsauth/e2e/faults -seeds 1000        # 1,000 in each mode
+//	go test -timeout 6h ./mtlsauth/e2e/faults -seeds 1000        # 1,000 in each mode
 //	go test ./mtlsauth/e2e/faults -mode lua -seed 17 -seeds 1 -v # one of them, again
 //
 // The server's own clock is not moved: the process reads the system's. The clocks of

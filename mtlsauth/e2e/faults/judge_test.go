@@ -217,8 +217,6 @@ func (s *simulation) wrong(r record) string {
 		return ""
 	case (reason == "ca_not_loaded" || reason == "lookup_failed") && s.mode == pluginServerMode && s.had("", r):
 		return "" // the sources are asked again by every server, and after every change
-	case s.mode == pluginServerMode && r.status == http.StatusUnauthorized && slices.ContainsFunc(s.began, func(e event) bool { return e.name == spoilt && e.at.Before(r.to) }):
-		return "" // the plugin protocol has no checksum: a reply to another question is a reply
 	}
 	return "a wrong refusal"
 }

@@ -68,9 +68,8 @@ func (p *proxy) keep(a, b net.Conn, open bool) {
 	}
 }
 
-// pipe copies what goes one way. Kong's own protocol has no id and no checksum: a frame that
-// is doubled is the answer to the next call, and one without a method is the end of an event,
-// a pass. No server can help that, so there whole chunks are lost, late or cut.
+// pipe copies what goes one way. Kong's own protocol has no checksum: a frame without a
+// method is the end of an event, a pass. No server can help that, so there no byte is changed.
 func (p *proxy) pipe(to, from net.Conn, ended chan<- struct{}) {
 	defer func() { ended <- struct{}{} }()
 	buffer := make([]byte, 64<<10)
@@ -81,7 +80,7 @@ func (p *proxy) pipe(to, from net.Conn, ended chan<- struct{}) {
 		}
 		chunk := buffer[:n]
 		how, at := p.next(n)
-		if p.kongs && (how == "doubled" || how == "garbled") {
+		if p.kongs && how == "garbled" {
 			how = "late"
 		}
 		switch how {
