@@ -39,7 +39,7 @@ var rooms = []room{
 	{"certificate", []string{"certificate", "certpath"}},
 	{"certpath", []string{"certpath"}},
 	{"consumer", []string{"consumer", "authn", "luaserver"}},
-	{"authn", []string{"authn"}},
+	{"authn", []string{"authn", "luaserver", "verify", "config"}},
 	{"revocation/ocsp", []string{"revocation/ocsp"}},
 	{"revocation/crl", []string{"revocation/crl"}},
 	{"revocation", []string{"revocation"}},
