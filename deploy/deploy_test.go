@@ -211,6 +211,7 @@ func TestHowTo(t *testing.T) {
 
 // The fields of plugin.yaml are those of the schema that Kong will ask for.
 func TestPluginSchema(t *testing.T) {
+	t.Parallel()
 	out, err := exec.Command(program(t), "-dump").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -243,6 +244,7 @@ func TestPluginSchema(t *testing.T) {
 
 // The settings in the docs are those that the program prints.
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	binary, dir := program(t), t.TempDir()
 	out, err := exec.Command(binary, "lua", "-out", dir).Output()
 	if err != nil {

@@ -30,6 +30,7 @@ type consumer struct {
 
 // Each example says the same in its four forms, and Kong's and decK's rules hold.
 func TestExamples(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("../examples/*/kong.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -50,6 +50,7 @@ func follows(words []string, flag string) string {
 // It is a volume that both containers have, which only the server writes to, and
 // not Kong's prefix, where the entrypoint of Kong's image removes the socket.
 func TestTheFolderIsTheSameEverywhere(t *testing.T) {
+	t.Parallel()
 	binary := program(t)
 	for _, name := range []string{"sidecar/values.yaml", "sidecar/values-kong.yaml"} {
 		kong, sidecar := values(t, name)
@@ -138,6 +139,7 @@ func TestTheFolderIsTheSameEverywhere(t *testing.T) {
 // The server runs as Kong's user, since others get no answer, and has the flags
 // that the program knows. Kong is that of the Dockerfile.
 func TestTheSidecar(t *testing.T) {
+	t.Parallel()
 	help, _ := exec.Command(program(t), "-help").CombinedOutput()
 	dockerfile, err := os.ReadFile("../Dockerfile")
 	if err != nil {

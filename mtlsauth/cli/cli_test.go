@@ -241,8 +241,10 @@ func TestPingWithoutAServer(t *testing.T) {
 
 // A server that runs, in either mode, and one that only listens.
 func TestPing(t *testing.T) {
+	t.Parallel()
 	for name, mode := range map[string][]string{"plugin-server mode": nil, "Lua mode": {"-lua-mode"}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			prefix := t.TempDir()
 			stdin, end, err := os.Pipe()
 			if err != nil {

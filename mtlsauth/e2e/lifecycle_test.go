@@ -165,6 +165,7 @@ func TestAnAdminAPIThatGoesAway(t *testing.T) {
 
 // A48 and test 12: the plugin is patched under load.
 func TestConfigurationsChangeUnderLoad(t *testing.T) {
+	besideOthers(t)
 	a, b := pki.NewCA("a"), pki.NewCA("b")
 	authorities := cas{idA: a, idB: b}
 	r := newRig(t, authorities, routes{"/echo": trusted([]string{idA}), "/changing": trusted([]string{idA})})
@@ -191,6 +192,7 @@ func TestConfigurationsChangeUnderLoad(t *testing.T) {
 // Kong is reloaded: a new server takes the socket over, the old one is ended
 // ten seconds later. No request is lost or judged wrongly.
 func TestReloadsUnderLoad(t *testing.T) {
+	besideOthers(t)
 	reloads, grace := times(50, 20), 10*time.Second
 	if testing.Short() {
 		reloads, grace = 5, time.Second
@@ -222,6 +224,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 // no request passes without a certificate, and no id comes to mean another
 // configuration.
 func TestTheServerIsKilled(t *testing.T) {
+	besideOthers(t)
 	a, b := pki.NewCA("a"), pki.NewCA("b")
 	r := newRig(t, cas{idA: a, idB: b}, routes{"/a": trusted([]string{idA}), "/b": trusted([]string{idB})},
 		func(o *anykong.Options) { o.Workers = 2 })

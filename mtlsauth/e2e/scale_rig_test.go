@@ -211,6 +211,14 @@ func ofTime(t *testing.T) {
 	}
 }
 
+// besideOthers has a test that puts Kong under load run beside others with -short. Without
+// it runs alone, as it must for its figures to say anything.
+func besideOthers(t *testing.T) {
+	if testing.Short() {
+		t.Parallel()
+	}
+}
+
 // once skips a test that is not about a mode in the process of the second one.
 func once(t *testing.T) {
 	t.Helper()

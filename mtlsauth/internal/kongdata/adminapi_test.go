@@ -200,6 +200,7 @@ func TestAdminAPIGoesDown(t *testing.T) {
 }
 
 func TestAdminAPISlow(t *testing.T) {
+	t.Parallel()
 	release := make(chan struct{})
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -85,6 +85,7 @@ func TestAdminConsumerAfterUnansweredCACertificates(t *testing.T) {
 // Requests that end while they wait say nothing about the Admin API to the
 // questions about CA certificates.
 func TestAdminCACertificatesBesideConsumers(t *testing.T) {
+	t.Parallel()
 	c, asked := hangingAdmin(t, "/consumers")
 	s, log := openAdmin(t, c)
 	var lookups sync.WaitGroup

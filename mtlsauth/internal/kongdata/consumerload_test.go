@@ -131,6 +131,7 @@ func TestLookupsEnd(t *testing.T) {
 }
 
 func TestConsumerConcurrentUse(t *testing.T) {
+	t.Parallel()
 	admin := newKong()
 	admin.add(consumer.Consumer{ID: uuid(1), Username: "x", CustomID: "c"})
 	server := httptest.NewServer(admin)

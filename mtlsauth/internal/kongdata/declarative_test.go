@@ -88,6 +88,7 @@ func TestDeclarative(t *testing.T) {
 }
 
 func TestDeclarativeFollowsChanges(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "kong.yml")
 	log, logger := newLog()
 	sources, err := kongdata.Open(kongdata.Config{DeclarativeConfig: path}, logger)

@@ -165,6 +165,7 @@ func TestDeclarativeConsumersBelow(t *testing.T) {
 // A new version that is broken leaves the consumers of the last good one in use, and
 // makes none absent.
 func TestDeclarativeConsumersBreak(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "kong.yml")
 	write(t, path, "consumers: [{username: x}]")
 	lower := newConsumerFake("lower")

@@ -76,6 +76,7 @@ func TestFolder(t *testing.T) {
 }
 
 func TestFolderFollowsChanges(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, uuid(1)+".pem")
 	write(t, path, pemOf("one"))
@@ -224,6 +225,7 @@ func TestSecretIDBreaks(t *testing.T) {
 // While a Secret is swapped again and again, its id is never missing and never
 // has the other id's certificate.
 func TestMountedSecretSwaps(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	certs := []string{pemOf("even"), pemOf("odd")}
 	mountSecret(t, dir, "0", map[string]string{"id": uuid(1), "cert": certs[0]})

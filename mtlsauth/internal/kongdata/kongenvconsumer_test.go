@@ -82,6 +82,7 @@ func TestKongEnvConsumersBreak(t *testing.T) {
 
 // Lookups while .kong_env leads elsewhere get one answer or the other.
 func TestKongEnvConsumersChange(t *testing.T) {
+	t.Parallel()
 	prefix := t.TempDir()
 	path := filepath.Join(prefix, ".kong_env")
 	var envs []string

@@ -16,6 +16,7 @@ import (
 // Everything at once: configurations come and go, requests read, sources
 // change, go down and come back.
 func TestConcurrentUse(t *testing.T) {
+	t.Parallel()
 	admin := newAdmin()
 	server := httptest.NewServer(admin)
 	defer server.Close()

@@ -91,6 +91,7 @@ func (s slow) Do(ctx context.Context, r fetch.Request, how fetch.How, n int64) (
 // However many certificates of one CA wait for a slow responder: those of others
 // are asked about.
 func TestOneCAsFloodLeavesOthersRoom(t *testing.T) {
+	t.Parallel()
 	bubble(t, "ignore", func(t *testing.T) {
 		w := inBubble(t, func(o *revocation.Options) { o.Fetcher = slow{o.Fetcher.(*network)} })
 		w.settings.Mode = revocation.IgnoreCAError

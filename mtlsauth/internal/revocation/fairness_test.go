@@ -46,6 +46,7 @@ func TestSilentRespondersOfOthers(t *testing.T) {
 // One anchor has more certificates asked about than may wait at once: its own meet
 // the limit, another's do not.
 func TestWaitingIsSharedOut(t *testing.T) {
+	t.Parallel()
 	bubble(t, "ignore", func(t *testing.T) {
 		w := inBubble(t, func(o *revocation.Options) { o.Fetcher = slow{o.Fetcher.(*network)} })
 		w.settings.Mode = revocation.IgnoreCAError

@@ -103,6 +103,7 @@ func copyState(t *testing.T, dir string, change func([]byte) []byte) string {
 // What is on disk is fetched again after its ttl, serves while that fails, and
 // is not replaced by what is older.
 func TestStateIsRenewed(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first := process(t, dir)
 	root := first.root
@@ -135,6 +136,7 @@ func TestStateIsRenewed(t *testing.T) {
 
 // A revocation on the disk whose time is over still counts.
 func TestStateThatIsOver(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first := process(t, dir)
 	root := first.root

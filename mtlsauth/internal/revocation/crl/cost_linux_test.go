@@ -28,6 +28,9 @@ const (
 // TestCostOfAMillion bounds what a list of a million entries costs: to load,
 // to keep, at its peak, and to look up in.
 func TestCostOfAMillion(t *testing.T) {
+	if testing.Short() {
+		t.Skip("about time and memory")
+	}
 	const million = 1_000_000
 	ca := pki.NewCA("ca")
 	for _, c := range []struct {

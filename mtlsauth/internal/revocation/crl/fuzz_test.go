@@ -30,6 +30,7 @@ func FuzzRead(f *testing.F) {
 
 // TestChangedBytes is FuzzRead for every byte of its seeds changed in turn.
 func TestChangedBytes(t *testing.T) {
+	t.Parallel()
 	for n, seed := range fuzzSeeds() {
 		for i := range seed {
 			for _, to := range []byte{seed[i] + 1, seed[i] ^ 0x80, 0xff, 0} {

@@ -70,6 +70,9 @@ func bigEntries(n int) []byte {
 // While a list of a million entries is read, and when it takes the place of
 // another, lookups go on and find one of them.
 func TestMillionEntries(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a large CRL")
+	}
 	ca := pki.NewCA("one")
 	dir := t.TempDir()
 	write(t, dir+"/a", newList(t, ca, 1, time.Hour))
@@ -131,6 +134,7 @@ func TestMillionEntries(t *testing.T) {
 // Files come and go, reloads are asked for, and lookups never see what was not
 // there: run with -race.
 func TestConcurrentUse(t *testing.T) {
+	t.Parallel()
 	ca := pki.NewCA("one")
 	dir := t.TempDir()
 	stays, first, second := newList(t, ca, 1, time.Hour), newList(t, ca, 2, 2*time.Hour), newList(t, ca, 3, 3*time.Hour)

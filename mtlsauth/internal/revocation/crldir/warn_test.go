@@ -11,6 +11,7 @@ import (
 )
 
 func TestWarnings(t *testing.T) {
+	t.Parallel()
 	const ending, over = "last quarter of its life", "past its nextUpdate"
 	bubble(t, crldir.Options{}, func(t *testing.T, r *rig) {
 		ca := pki.NewCA("x", pki.Subject(pkix.Name{CommonName: "one", Organization: []string{"Example, Inc."}}))

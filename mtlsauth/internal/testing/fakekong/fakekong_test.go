@@ -236,6 +236,7 @@ func TestVariables(t *testing.T) {
 // Every kind of certificate reaches the plugin through the handshake code;
 // under ssl_verify_client nginx refuses some itself.
 func TestVerifyTexts(t *testing.T) {
+	t.Parallel()
 	ca := pki.NewCA("root")
 	critical := pki.With(func(c *x509.Certificate) {
 		c.ExtraExtensions = append(c.ExtraExtensions, unknownCritical)
@@ -378,6 +379,7 @@ func TestInstanceConfiguration(t *testing.T) {
 }
 
 func TestReload(t *testing.T) {
+	t.Parallel()
 	s := start(t, withHandshake)
 	first := s.get(s.client(nil), s.URL()+"/vars").header("X-Pid")
 	slow := make(chan answer)
@@ -407,6 +409,7 @@ func TestReload(t *testing.T) {
 // A killed process is started again; its instances are unknown to the next,
 // which closes, and Kong starts them again.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	s := start(t, withHandshake)
 	first := s.get(s.client(nil), s.URL()+"/vars").header("X-Pid")
 	time.Sleep(time.Second)

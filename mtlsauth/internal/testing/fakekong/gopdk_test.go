@@ -15,6 +15,7 @@ import (
 
 // go-pdk's own server, built from testdata/gopdk.
 func TestGoPDK(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "gopdk") // go-pdk calls the plugin by its binary's name
 	build := exec.Command("go", "build", "-buildvcs=false", "-mod=readonly", "-o", binary, ".")

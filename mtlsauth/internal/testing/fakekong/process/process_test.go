@@ -84,6 +84,7 @@ func TestEnvironmentAndOutput(t *testing.T) {
 }
 
 func TestRespawn(t *testing.T) {
+	t.Parallel()
 	s, log := start(t, `/bin/sleep 100`)
 	first, begin := s.PID(), time.Now()
 	s.Kill()
@@ -106,6 +107,7 @@ func TestRespawn(t *testing.T) {
 }
 
 func TestRespawnWhateverItDiedOf(t *testing.T) {
+	t.Parallel()
 	_, log := start(t, `/bin/sh -c 'exit 0'`)
 	waitLog(t, log, errlog.Notice, "terminated: exit 0", 2)
 	_, log = start(t, `/nowhere/plugin`)
