@@ -55,13 +55,10 @@ func (in instance) fromHeaders(e *pluginserver.Event) (p authn.Presented, cleare
 
 	settings, request := in.Header(), certheader.Request{}
 	total, err := eachHeader(headers, func(name, value []byte) {
-		switch {
-		case settings.Concerns(string(name)):
+		if settings.Concerns(string(name)) {
 			request.Lines = append(request.Lines, certheader.Line{Name: string(name), Value: string(value)})
-		case !isOurs(string(name), in.TellsUpstream()):
-			return
 		}
-		if !settings.Concerns(string(name)) || settings.Hides(string(name)) {
+		if settings.Hides(string(name)) || isOurs(string(name), in.TellsUpstream()) {
 			cleared = append(cleared, string(name))
 		}
 	})

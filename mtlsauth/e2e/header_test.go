@@ -309,3 +309,39 @@ func TestHeaderSamples(t *testing.T) {
 		})
 	}
 }
+
+// Under the names of upstream_certificate_headers the upstream sees nothing of the client's,
+// also where one of them is the header that a proxy sends.
+func TestHeaderOfTheUpstreamsName(t *testing.T) {
+	t.Parallel()
+	root := pki.NewCA("root")
+	telling := func(name, format, headers string) object {
+		return header(name, format, object{"upstream_certificate_headers": []string{headers}, "anonymous": "guest"})
+	}
+	r := newHeaderRig(t, cas{idA: root}, routes{
+		"/details": telling("X-Client-Cert", "base64_encoded", "details"), "/rfc9440": telling("Client-Cert", "rfc9440", "rfc9440"),
+		"/underscores": telling("x_client_cert", "base64_encoded", "details"),
+	}, with(t, consumers(consumer(idGuest, "guest"))))
+	for _, test := range []struct{ name, path, forged string }{
+		{"the other spelling", "/details", "X_Client_Cert: forged"},
+		{"part of it", "/details", "X-Client_Cert: forged"},
+		{"its own", "/details", "X-Client-Cert: forged"},
+		{"RFC 9440", "/rfc9440", "client_cert: :forged:"},
+		{"RFC 9440, its own", "/rfc9440", "Client-Cert: :forged:"},
+		{"a chain", "/rfc9440", "client_cert_chain: :forged:"},
+		{"with underscores", "/underscores", "x_client_cert: forged"},
+		{"with dashes", "/underscores", "x-client-cert: forged"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := r.send(test.path, test.forged)
+			if got.status != 200 || got.seen.Get("X-Anonymous-Consumer") != "true" {
+				t.Errorf("got %d as %v, want anonymous", got.status, got.seen)
+			}
+			for name, values := range got.seen {
+				if strings.Contains(strings.Join(values, ","), "forged") {
+					t.Errorf("the upstream sees %s: %q", name, values)
+				}
+			}
+		})
+	}
+}
