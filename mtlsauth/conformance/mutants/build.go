@@ -197,7 +197,7 @@ func (b *built) kill(ctx context.Context, m *mutant) (string, error) {
 	for len(reaching) > 0 {
 		n := min(atOnce, len(reaching))
 		group := map[binary][]string{}
-		limit := 20 * time.Second
+		limit := 8 * time.Second
 		for _, t := range reaching[:n] {
 			group[t.binary] = append(group[t.binary], t.name)
 			limit += 10 * t.took

@@ -378,7 +378,11 @@ func (f *figures) write(folder string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, "faults-"+f.Mode+".json"), append(text, '\n'), 0o600)
+	name := "faults-" + f.Mode
+	if f.First > 1 { // beside those from the first on
+		name += fmt.Sprintf("-%d", f.First)
+	}
+	return os.WriteFile(filepath.Join(folder, name+".json"), append(text, '\n'), 0o600)
 }
 
 var largeCRL = sync.OnceValue(func() []byte {

@@ -100,6 +100,14 @@ var faults = []fault{
 	{"OCSP is in trouble", evident, func(s *simulation) func() { return s.trouble(s.a) }, ""},
 	{"OCSP is in trouble", evident, func(s *simulation) func() { return s.trouble(s.a) }, ""},
 	{"the CRL's host is in trouble", evident, func(s *simulation) func() { return s.trouble(s.b) }, ""},
+	{"the Admin API is in trouble", change, func(s *simulation) func() {
+		how := adminTroubles[s.random.IntN(len(adminTroubles))]
+		if s.admin == nil {
+			return nil
+		}
+		s.admin.setTrouble(how)
+		return func() { s.admin.setTrouble("") }
+	}, ""},
 	{"certificates are revoked", change, func(s *simulation) func() { s.revokeOne(); return nil }, ""},
 	{"certificates are revoked", change, func(s *simulation) func() { s.revokeOne(); return nil }, ""},
 	{"the CRL in the folder is half written", evident, func(s *simulation) func() {

@@ -32,6 +32,7 @@ type simulation struct {
 	kong     *fakekong.Kong
 	log      *logs
 	proxy    *proxy // nil: Kong reaches the server itself
+	admin    *admin // nil: the server reads Kong's own
 	prefix   string
 	socket   string // the server's
 	crlDir   string
@@ -112,6 +113,12 @@ func (s *simulation) start() {
 	t.Cleanup(s.upstream.Close)
 	now := time.Now()
 	s.eras = []era{{world: world{hasC: true, consumer: true, mapped: "one"}, from: now}}
+	if s.mode == pluginServerMode && s.random.IntN(2) == 0 {
+		var err error
+		s.admin, err = newAdmin()
+		s.must(err)
+		t.Cleanup(s.admin.close)
+	}
 	o := anykong.Options{
 		Prefix: s.prefix, Config: s.declarative(s.eras[0].world), Workers: 2, LogLevel: "info", LogOutput: s.log,
 		QueryCommand: program + " -dump -kong-prefix " + s.prefix, StartCommand: s.command(),
@@ -137,10 +144,17 @@ func (s *simulation) start() {
 	s.kong, err = fakekong.Start(ctx, o)
 	s.must(err)
 	t.Cleanup(s.kong.Close)
+	if s.admin != nil {
+		s.admin.tell(s.kong.AdminURL())
+	}
 }
 
 func (s *simulation) command() string {
-	return fmt.Sprintf("%s -kong-prefix %s -refresh 1s -crl-dir %s -state-dir %s", program, s.prefix, s.crlDir, s.stateDir)
+	command := fmt.Sprintf("%s -kong-prefix %s -refresh 1s -crl-dir %s -state-dir %s", program, s.prefix, s.crlDir, s.stateDir)
+	if s.admin != nil {
+		command += " -admin-url " + s.admin.url
+	}
+	return command
 }
 
 func (s *simulation) must(err error) {
