@@ -74,20 +74,8 @@ func New(o Options) *Worker {
 	} {
 		L.PreloadModule(name, load)
 	}
-	for name, text := range o.Files {
-		L.PreloadModule(name, func(L *lua.LState) int {
-			f, err := L.LoadString(text)
-			if err != nil {
-				L.RaiseError("%v", err)
-			}
-			L.Push(f)
-			L.Push(lua.LString(name))
-			L.Call(1, 1)
-			return 1
-		})
-	}
 	L.SetField(L.GetField(L.GetGlobal("package"), "loaded"), "kong.plugins.prometheus.exporter", w.loadExporter(L))
-	L.SetField(L.GetGlobal("package"), "path", lua.LString(o.Path+"/?.lua;"+o.Path+"/?/init.lua"))
+	openRequire(L, o.Files, o.Path)
 	return w
 }
 
