@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 func TestMain(m *testing.M) {
 	serveGoPDK()
 	flag.Parse()
+	debug.SetGCPercent(400) // the memory of tests is small
 	// Tests on the fake Kong mostly wait: more run at once than there are processors.
 	onRealKong := os.Getenv(realkong.Variable) != ""
 	if parallel := flag.Lookup("test.parallel"); !onRealKong && parallel.Value.String() == parallel.DefValue {

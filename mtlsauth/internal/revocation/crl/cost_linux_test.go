@@ -106,6 +106,9 @@ func peakOver(f func()) int64 {
 // TestCostOfOneBucket bounds a list of one number over and over: all its
 // entries share a bucket.
 func TestCostOfOneBucket(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a test of cost")
+	}
 	ca := pki.NewCA("ca")
 	entry := pki.Serials(1, 16)
 	der := pki.CRL{Issuer: ca, RawEntries: bytes.Repeat(entry, 500_000)}.DER()
