@@ -2,6 +2,7 @@ package mtlsauth
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -66,8 +67,13 @@ func (in instance) fromHeaders(e *pluginserver.Event) (p authn.Presented, cleare
 		return p, nil, err
 	}
 	request.Incomplete = total >= maxHeaders
-	if request.Incomplete && in.TellsUpstream() {
-		cleared = append(cleared, authn.UpstreamSpellings()...)
+	if request.Incomplete {
+		cleared = append(cleared, unseen(in.TellsUpstream())...)
+		hidden, err := hiddenSpellings(settings)
+		if err != nil {
+			return p, nil, err
+		}
+		cleared = append(cleared, hidden...)
 	}
 	if settings.SecureSource && len(request.Lines) > 0 {
 		if request.Trusted, err = in.peers.trusted(e, peer); err != nil {
@@ -99,9 +105,42 @@ func otherSpellings(reply []byte) (cleared []string, err error) {
 		}
 	})
 	if total >= maxHeaders {
-		cleared = append(cleared, authn.UpstreamSpellings()...)
+		cleared = append(cleared, unseen(true)...)
 	}
 	return cleared, err
+}
+
+// unseen are other spellings of headers that are ours, for a request that may have more
+// headers than Kong hands over.
+func unseen(upstream bool) (names []string) {
+	for _, name := range authn.HeaderNames() {
+		names = append(names, authn.Spellings(name)[1:]...)
+	}
+	if upstream {
+		for _, name := range authn.UpstreamHeaderNames() {
+			names = append(names, authn.Spellings(name)[1:]...)
+		}
+	}
+	return names
+}
+
+// maxDashes bounds the spellings of a header that are cleared unseen.
+const maxDashes = 8
+
+// hiddenSpellings are all spellings of the headers that are kept from the upstream, for such
+// a request. It fails closed where they are too many.
+func hiddenSpellings(settings *certheader.Settings) (names []string, err error) {
+	for _, name := range []string{settings.Name, settings.ChainName} {
+		if name == "" || !settings.Hides(name) {
+			continue
+		}
+		name = strings.ReplaceAll(name, "_", "-")
+		if strings.Count(name, "-") > maxDashes {
+			return nil, fmt.Errorf("%d header lines or more, so %q cannot be hidden in every spelling", maxHeaders, name)
+		}
+		names = append(names, authn.Spellings(name)...)
+	}
+	return names, nil
 }
 
 var errNoHeaders = errors.New("reading a reply of Kong: no headers")

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -343,5 +344,36 @@ func TestHeaderOfTheUpstreamsName(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Kong hands over a thousand header lines at most. What lies beyond them reaches the upstream
+// no more than what is seen.
+func TestHeaderBeyondAThousand(t *testing.T) {
+	t.Parallel()
+	root := pki.NewCA("root")
+	hiding := object{"hide_certificate_header": true, "anonymous": "guest"}
+	r := newHeaderRig(t, cas{idA: root}, routes{
+		"/hidden": header("ssl-client-cert", "url_encoded", hiding, object{"certificate_chain_header_name": "ssl_client_chain"}),
+	}, with(t, consumers(consumer(idGuest, "guest"))))
+	var lines []string
+	for i := range 1100 {
+		lines = append(lines, fmt.Sprintf("a%d: b", i))
+	}
+	for _, name := range []string{
+		"ssl-client-cert", "ssl_client_cert", "Ssl-Client_Cert", "ssl_client_chain", "ssl-client-chain", "X_Consumer_Username", "X-Consumer_Id", "X-Client-Cert_Dn",
+	} {
+		lines = append(lines, name+": forged")
+	}
+	for range 4 { // which of them the fake Kong hands over is chance
+		got := r.send("/hidden", lines...)
+		if got.status != 200 || got.seen.Get("X-Anonymous-Consumer") != "true" {
+			t.Fatalf("got %d %q, want anonymous", got.status, got.message)
+		}
+		for name, values := range got.seen {
+			if strings.Contains(strings.Join(values, ","), "forged") {
+				t.Errorf("the upstream sees %s: %q", name, values)
+			}
+		}
 	}
 }

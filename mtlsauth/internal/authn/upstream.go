@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 
 	"mtls-auth/mtlsauth/internal/certificate"
@@ -39,27 +38,25 @@ func UpstreamHeaderNames() []string {
 	return []string{headerClientCert, headerClientCertChain, headerCert, headerCertSerial, headerCertIssuer, headerCertSubject, headerCertFingerprint}
 }
 
-// UpstreamSpellings returns the other spellings of those headers, with "_" for "-".
-func UpstreamSpellings() []string { return slices.Clone(upstreamSpellings) }
-
 // upstreamNames are those names, and upstreamSpellings their other spellings, which an
 // upstream may take for them.
 var upstreamNames, upstreamSpellings = UpstreamHeaderNames(), func() (all []string) {
 	for _, name := range UpstreamHeaderNames() {
-		all = append(all, spellings(name)[1:]...)
+		all = append(all, Spellings(name)[1:]...)
 	}
 	return all
 }()
 
-// spellings returns a header's name with each of its dashes as - and as _, itself first.
-func spellings(name string) []string {
+// Spellings returns a header's name with each of its dashes as - and as _, itself first: 2^n
+// for n dashes.
+func Spellings(name string) []string {
 	before, after, ok := strings.Cut(name, "-")
 	if !ok {
 		return []string{name}
 	}
 	var all []string
 	for _, dash := range []string{"-", "_"} {
-		for _, rest := range spellings(after) {
+		for _, rest := range Spellings(after) {
 			all = append(all, before+dash+rest)
 		}
 	}
