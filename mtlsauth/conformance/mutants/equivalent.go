@@ -64,6 +64,8 @@ type figures struct {
 	Killed     int    `json:"killed"`
 	Equivalent int    `json:"equivalent"`
 	Living     int    `json:"living"`
+	// Lives are those that live, by file and line.
+	Lives []string `json:"lives"`
 }
 
 func (f *figures) write(folder string) error {

@@ -157,6 +157,7 @@ func examine(ctx context.Context, r room, o options, out io.Writer) (*figures, e
 			continue
 		}
 		f.Living++
+		f.Lives = append(f.Lives, fmt.Sprintf("%s:%d: %s: %s: %s", m.file, m.line, m.function, m.what, m.text))
 		fmt.Fprintf(out, "lives: %s:%d: %s\n", m.file, m.line, m.key())
 	}
 	if o.file == "" {

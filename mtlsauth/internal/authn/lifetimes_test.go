@@ -179,3 +179,8 @@ func TestARefusalLastsSeconds(t *testing.T) {
 		}
 	}
 }
+
+// inBubble runs a test with a clock of its own.
+func inBubble(t *testing.T, name string, f func(*testing.T)) {
+	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
+}

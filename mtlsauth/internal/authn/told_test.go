@@ -202,3 +202,80 @@ func TestReachedLimitsAreCounted(t *testing.T) {
 		t.Errorf("counted %v", got)
 	}
 }
+
+func extensionSAN(value ...byte) pki.Option {
+	return pki.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: value})
+}
+
+// That a name cannot be read explains why no consumer matches.
+func TestNamesThatCannotBeRead(t *testing.T) {
+	root := pki.NewCA("root")
+	one := extensionSAN(0x30, 0x03, 0x88, 0x01, 0x80) // a registeredID that is no OID
+	for option, leftOut := range map[string]bool{"bad": true, "good": false} {
+		leaf := root.Client("x", pki.DNS("x.example"))
+		if leftOut {
+			leaf = root.Client("x", one)
+		}
+		d := identify(policyOf(trusting(root), looking()...), sent(leaf), knowing(), time.Now())
+		if d.Reason != authn.NoConsumer || strings.Contains(d.Detail, "left out: ") != leftOut {
+			t.Errorf("%s: %v (%s)", option, d.Reason, d.Detail)
+		}
+	}
+}
+
+// A long group or header is left out whole, and the log says so.
+func TestWhatIsTooLongIsNoted(t *testing.T) {
+	root := pki.NewCA("root")
+	long := strings.Repeat("l", longest+1)
+	d := authenticate(policyOf(trusting(root)), sent(root.Client(long)))
+	if !d.Passed() || d.Answer().Groups != nil || len(d.Notes) != 2 || !slices.Contains(d.Notes, "authenticated group left out: 8193 bytes, at most 8192 are sent") {
+		t.Errorf("%v, groups %d, notes %q", d.Reason, len(d.Answer().Groups), d.Notes)
+	}
+	name := "al\nice"
+	dir := &people{known: map[string]*consumer.Consumer{"alice": {ID: "1", Username: name}}}
+	ref := consumer.RefTo(consumer.Query{By: consumer.ByUsername, Value: "alice"})
+	p := policyOf(trusting(root), looking(func(o *authn.Options) { o.Consumers.Default = ref })...)
+	if d := identify(p, sent(root.Client("x")), dir, time.Now()); d.Passed() {
+		t.Errorf("a consumer of another name was taken: %v", d.Notes)
+	}
+}
+
+// Subjects in the log are cut over 512 bytes.
+func TestTextsAreCut(t *testing.T) {
+	root := pki.NewCA("root")
+	for length, cut := range map[int]bool{512: false, 513: true} {
+		leaf := root.Client(strings.Repeat("l", length-len("CN=")))
+		got := authenticate(policyOf(trusting(root)), sent(leaf)).Subject.Name
+		if strings.HasSuffix(got, "…") != cut || len(got) > 512+len("…") || !cut && len(got) != length {
+			t.Errorf("%d bytes: %d are kept", length, len(got))
+		}
+	}
+}
+
+// A CA certificate that a CA issued to its own name is no root: it is told.
+func TestASelfIssuedIntermediateIsTold(t *testing.T) {
+	root := pki.NewCA("root")
+	renewed := root.Intermediate("root")
+	leaf := renewed.Client("a")
+	presented := authn.Presented{Leaf: []byte(leaf.PEM()), Chain: []byte(renewed.PEM())}
+	headers := upstreamOf(authenticate(telling(trusting(root), authn.UpstreamRFC9440), presented).Answer())
+	if list, err := parseList(headers["Client-Cert-Chain"]); err != nil || len(list) != 1 || string(list[0]) != string(renewed.Raw) {
+		t.Errorf("%d certificates above the client's (%v), want the intermediate", len(list), err)
+	}
+	for set, want := range map[authn.UpstreamHeaders]bool{0: false, authn.UpstreamRFC9440: true, authn.UpstreamDetails: true} {
+		if got := telling(trusting(root), set).TellsUpstream(); got != want {
+			t.Errorf("headers %d: tells the upstream %v", set, got)
+		}
+	}
+}
+
+// A SPIFFE ID is no group where URIs are not confined.
+func TestASPIFFEIDThatIsNotConfined(t *testing.T) {
+	root := pki.NewCA("root")
+	confined := confinedTo(root, certificate.DNS)
+	id := svid(confined, "spiffe://example.org/a")
+	p := policyOf(trusting(root), domains(t, map[string][]string{"example.org": {"a"}}))
+	if d := authenticate(p, sent(id)); d.Answer().Groups != nil || len(d.Notes) > 0 {
+		t.Errorf("%v (%s): groups %q, notes %q; want neither", d.Reason, d.Detail, d.Answer().Groups, d.Notes)
+	}
+}
