@@ -30,6 +30,7 @@ func TestADecisionEndsWithItsFirstLookup(t *testing.T) {
 		{"a consumer", looking(), looking(), "alice", "alice", 50 * time.Second, 60 * time.Second},
 		{"no consumer", looking(), looking(), "x", "x", 59500 * time.Millisecond, 60 * time.Second},
 		{"no consumer, looked up now", looking(), looking(), "y", "x", 30 * time.Second, 32 * time.Second},
+		{"no consumer, without a lookup", looking(), looking(byNoName), "y", "x", 30 * time.Second, 32 * time.Second},
 		{"default_consumer, looked up after the name", looking(), looking(fallback), "x", "x", 30 * time.Second, 60 * time.Second},
 		{"default_consumer, looked up before the name", looking(fallback), looking(fallback), "y", "x", 30 * time.Second, 60 * time.Second},
 		{"default_consumer without names", looking(usages), looking(fallback, byNoName), "x", "x", 30 * time.Second, 90 * time.Second},

@@ -1,9 +1,15 @@
 package authn_test
 
 import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/pem"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -277,5 +283,87 @@ func TestASPIFFEIDThatIsNotConfined(t *testing.T) {
 	p := policyOf(trusting(root), domains(t, map[string][]string{"example.org": {"a"}}))
 	if d := authenticate(p, sent(id)); d.Answer().Groups != nil || len(d.Notes) > 0 {
 		t.Errorf("%v (%s): groups %q, notes %q; want neither", d.Reason, d.Detail, d.Answer().Groups, d.Notes)
+	}
+}
+
+// unread is a certificate whose subject alternative name is no list of names, which Go's
+// reader refuses and ours takes for one without a name that counts.
+func unread(t *testing.T, root *pki.Certificate) authn.Presented {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "x"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: []byte{0x04, 0x00}}},
+	}, root.Certificate, key.Public(), root.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return authn.Presented{Leaf: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+}
+
+// Where names cannot be read, any consumer's may be among them: default_consumer is not for
+// such a certificate.
+func TestNamesThatCannotBeReadAtAll(t *testing.T) {
+	root := pki.NewCA("root")
+	presented := unread(t, root)
+	fallback := func(o *authn.Options) { o.Consumers.Default = consumer.ParseRef("all") }
+	if d := identify(policyOf(trusting(root), looking(fallback)...), presented, knowing("all", "x"), time.Now()); d.Reason != authn.NoConsumer {
+		t.Errorf("got %v (%s) as %+v, want no_consumer", d.Reason, d.Detail, d.Answer().Consumer)
+	}
+	d := authenticate(policyOf(trusting(root)), presented)
+	if !d.Passed() || len(d.Notes) != 1 || !strings.HasPrefix(d.Notes[0], "subject alternative name left out: ") {
+		t.Errorf("without a lookup: %v (%s), notes %q", d.Reason, d.Detail, d.Notes)
+	}
+}
+
+// byID is a directory of one consumer.
+type byID struct{ consumer.Consumer }
+
+func (b byID) Find(_ context.Context, queries []consumer.Query) []consumer.Result {
+	results := make([]consumer.Result, len(queries))
+	for i, q := range queries {
+		if q.By == consumer.ByID && q.Value == b.ID {
+			results[i].Consumer = &b.Consumer
+		}
+	}
+	return results
+}
+
+// What no header can hold is left out, and noted by the header's name.
+func TestConsumersThatNoHeaderCanHold(t *testing.T) {
+	root := pki.NewCA("root")
+	const id = "cccccccc-0000-4000-8000-000000000001"
+	c := consumer.Credential{ID: "a\nb", SubjectName: "x", Consumer: consumer.RefTo(consumer.Query{By: consumer.ByID, Value: id})}
+	p := policyOf(trusting(root), looking(func(o *authn.Options) { o.Consumers.Credentials = mapping(t, c) })...)
+	d := identify(p, sent(root.Client("x")), byID{consumer.Consumer{ID: id, Username: "al\nice"}}, time.Now())
+	headers := upstreamOf(d.Answer())
+	want := []string{"X-Consumer-Username left out: it has a control character", "X-Credential-Identifier left out: it has a control character"}
+	if !d.Passed() || !slices.Equal(d.Notes, want) || headers["X-Consumer-Username"] != "" || headers["X-Credential-Identifier"] != "" || headers["X-Consumer-ID"] != id {
+		t.Errorf("%v (%s), headers %q, notes %q", d.Reason, d.Detail, headers, d.Notes)
+	}
+}
+
+// Where SPIFFE IDs are asked for the ID alone is told, by design: no note says so.
+func TestNothingIsNotedOfASPIFFEID(t *testing.T) {
+	root := pki.NewCA("root")
+	id := svid(root, "spiffe://example.org/a", pki.DNS("a.example"))
+	d := authenticate(policyOf(trusting(root), domains(t, map[string][]string{"example.org": {"a"}})), sent(id))
+	headers := upstreamOf(d.Answer())
+	if !d.Passed() || len(d.Notes) > 0 || headers["X-Client-Cert-Dn"] != "" || headers["X-Client-Cert-San"] != "spiffe://example.org/a" {
+		t.Errorf("%v (%s): headers %q, notes %q", d.Reason, d.Detail, headers, d.Notes)
+	}
+}
+
+// The client is told that the anonymous consumer does not exist only where that is known.
+func TestAnAnonymousConsumerThatCannotBeLookedUp(t *testing.T) {
+	dir := knowing()
+	dir.known["guest"] = nil
+	d := identify(policyOf(trusting(pki.NewCA("root")), looking(anonymous("guest"))...), authn.Presented{}, dir, time.Now())
+	if body := string(d.Answer().Body()); d.Reason != authn.LookupFailed || body != `{"message":"An unexpected error occurred"}` {
+		t.Errorf("%v: %s", d.Reason, body)
 	}
 }
