@@ -246,3 +246,80 @@ func TestRequiredPolicies(t *testing.T) {
 		}
 	}
 }
+
+// TestUsagesOfTheCAsAbove: a CA that is confined to other usages issues no certificate with
+// a required one. crypto/x509 is the oracle.
+func TestUsagesOfTheCAsAbove(t *testing.T) {
+	root := pki.NewCA("root")
+	below := func(usages ...x509.ExtKeyUsage) *pki.Certificate {
+		return root.Intermediate("issuing", pki.ExtKeyUsage(usages...))
+	}
+	signing, client, any, mail := x509.ExtKeyUsageCodeSigning, x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageAny, x509.ExtKeyUsageEmailProtection
+	for _, test := range []struct {
+		name string
+		ca   *pki.Certificate
+	}{
+		{"not confined", below()},
+		{"confined to both", below(client, signing)},
+		{"confined to any", below(any)},
+		{"confined to another", below(client)},
+		{"a CA below one that is confined", below(client).Intermediate("lower")},
+		{"confined by two", below(client, signing).Intermediate("lower", pki.ExtKeyUsage(client, signing, mail))},
+		{"confined by the lower one", below(client, signing).Intermediate("lower", pki.ExtKeyUsage(client, mail))},
+		{"the root", root},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			leaf := test.ca.Client("a", pki.ExtKeyUsage(client, signing))
+			roots, between := x509.NewCertPool(), x509.NewCertPool()
+			roots.AppendCertsFromPEM([]byte(root.PEM()))
+			between.AppendCertsFromPEM([]byte(leaf.ChainPEM()))
+			parsed, err := x509.ParseCertificate(leaf.Raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = parsed.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{signing}})
+			p := policyOf(trusting(root), func(o *authn.Options) { o.Usages = []certificate.OID{codeSigning(t)} })
+			d := authenticate(p, sent(leaf))
+			if d.Passed() != (err == nil) || !d.Passed() && (d.Reason != authn.WrongUsage || !strings.Contains(d.Detail, "which is above it")) {
+				t.Errorf("got %v (%s), crypto/x509 says %v", d.Reason, d.Detail, err)
+			}
+		})
+	}
+}
+
+func codeSigning(t *testing.T) certificate.OID {
+	t.Helper()
+	id, ok := certificate.ParseOID("1.3.6.1.5.5.7.3.3")
+	if !ok {
+		t.Fatal("an OID that is one")
+	}
+	return id
+}
+
+// TestAnIntermediateOfAnotherTrustDomain: a CA speaks for its own trust domain alone, also
+// where its path goes on to the root of another.
+func TestAnIntermediateOfAnotherTrustDomain(t *testing.T) {
+	one := pki.NewCA("one")
+	two := one.Intermediate("two")
+	for _, partial := range []bool{false, true} {
+		p := policyOf(trusting(one, two), domains(t, map[string][]string{"one.example": {"a"}, "two.example": {"aa"}}), func(o *authn.Options) {
+			o.AllowPartialChain = partial
+		})
+		for _, test := range []struct {
+			name string
+			leaf *pki.Certificate
+			want bool
+		}{
+			{"one's own", svid(one, "spiffe://one.example/x"), true},
+			{"one of another CA below it", svid(one.Intermediate("three"), "spiffe://one.example/x"), true},
+			{"two's own", svid(two, "spiffe://two.example/x"), partial},
+			{"two claims one's", svid(two, "spiffe://one.example/x"), false},
+			{"a CA below two claims one's", svid(two.Intermediate("four"), "spiffe://one.example/x"), false},
+			{"one claims two's", svid(one, "spiffe://two.example/x"), false},
+		} {
+			if d := authenticate(p, sent(test.leaf)); d.Passed() != test.want || !test.want && d.Reason != authn.SPIFFEID {
+				t.Errorf("partial chains %v, %s: %v (%s)", partial, test.name, d.Reason, d.Detail)
+			}
+		}
+	}
+}
