@@ -194,8 +194,18 @@ const maxPeers = 1024
 
 func newPeers() *peers { return &peers{known: lru.New[string, bool](maxPeers, 0, nil)} }
 
-// trusted asks Kong whether a TCP peer is in trusted_ips, once for each.
+// trusted tells whether a TCP peer is in trusted_ips. An IPv4 address comes as an IPv6 one
+// on a listener for both (RFC 4291, section 2.5.5.2), and may be there in either form.
 func (p *peers) trusted(e *pluginserver.Event, peer string) (bool, error) {
+	trusted, err := p.ask(e, peer)
+	if address, mapped := strings.CutPrefix(peer, "::ffff:"); err == nil && !trusted && mapped && strings.Contains(address, ".") {
+		return p.ask(e, address)
+	}
+	return trusted, err
+}
+
+// ask asks Kong, once for each address.
+func (p *peers) ask(e *pluginserver.Event, peer string) (bool, error) {
 	if peer == "" {
 		return false, nil
 	}

@@ -126,6 +126,11 @@ func (f *verifyFlags) options(name string) (verify.Options, error) {
 	if o.At.IsZero() {
 		o.At = time.Now()
 	}
+	if f.crlDir != "" {
+		if info, err := os.Stat(f.crlDir); err != nil || !info.IsDir() {
+			return o, fmt.Errorf("-crl-dir: %q is not a folder that can be read", f.crlDir)
+		}
+	}
 	sent, err := readCertificates(f.cert)
 	if err != nil {
 		return o, fmt.Errorf("-cert: %w", err)

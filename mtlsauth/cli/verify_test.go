@@ -74,6 +74,7 @@ services:
 		{"no such plugin", "-cert bundle.pem -config kong.yaml -plugin 3", 2, "must be one of:"},
 		{"at another time", "-cert bundle.pem -ca root.pem -at 2001-01-01", 1, "not_yet_valid"},
 		{"no configuration", "-cert bundle.pem -config root.pem", 2, "-config: "},
+		{"no folder of CRLs", "-cert bundle.pem -ca root.pem -crl-dir absent.pem", 2, "absent.pem\" is not a folder"},
 		{"a device", "-cert bundle.pem -config /dev/zero", 2, "-config: /dev/zero: not a regular file"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -88,7 +88,10 @@ local function source_of(conf)
   if not conf.secure_source then return peer, true end
   if known[peer] == nil then
     if peers >= MAX_PEERS then known, peers = {}, 0 end
-    known[peer], peers = kong.ip.is_trusted(peer), peers + 1
+    -- On a listener for both, an IPv4 address comes as an IPv6 one (RFC 4291, section 2.5.5.2).
+    local ipv4 = peer:match("^::ffff:(%d+%.%d+%.%d+%.%d+)$")
+    known[peer] = kong.ip.is_trusted(peer) or ipv4 ~= nil and kong.ip.is_trusted(ipv4)
+    peers = peers + 1
     for _, trusted in ipairs(kong.configuration.trusted_ips or NONE) do -- kong.ip leaves it out
       if trusted == "unix:" and peer == trusted then known[peer] = true end
     end

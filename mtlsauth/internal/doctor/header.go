@@ -2,7 +2,7 @@ package doctor
 
 import (
 	"net/netip"
-	"strings"
+	"slices"
 
 	"mtls-auth/mtlsauth/internal/certheader"
 	"mtls-auth/mtlsauth/internal/kongdata"
@@ -29,12 +29,12 @@ func (n *node) checkSource(p kongdata.Plugin, header *certheader.Settings) {
 	}
 }
 
-// trustsAll reports whether trusted_ips has every address of IPv4 or IPv6.
+// trustsAll reports whether trusted_ips has half of all addresses of IPv4 or IPv6, or more:
+// such networks name no proxy.
 func trustsAll(trusted string) bool {
-	for _, item := range list(trusted) {
-		if prefix, err := netip.ParsePrefix(strings.TrimSpace(item)); err == nil && prefix.Bits() == 0 {
-			return true
-		}
-	}
-	return false
+	mapped := netip.MustParseAddr("::ffff:0:0")
+	return slices.ContainsFunc(list(trusted), func(item string) bool {
+		network, err := netip.ParsePrefix(item)
+		return err == nil && (network.Bits() <= 1 || network.Addr().Is6() && network.Bits() <= 97 && network.Contains(mapped))
+	})
 }
