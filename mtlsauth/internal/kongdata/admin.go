@@ -17,7 +17,7 @@ import (
 type Admin struct {
 	URL string // as users write it
 
-	api adminAPI
+	api *adminAPI
 }
 
 // maxPage bounds an answer that Admin reads: a page of a thousand plugins.
@@ -32,26 +32,20 @@ func NewAdmin(c Config, env *kongenv.Settings) (*Admin, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	var address adminAddress
-	var pins []string
+	var api *adminAPI
+	var err error
 	switch {
 	case c.AdminURL != "":
-		var err error
-		if address, err = parseAdminURL(c.AdminURL, c.AdminAllowHTTP); err != nil {
-			return nil, fmt.Errorf("-admin-url %w", err)
-		}
+		api, err = c.adminAt(c.AdminURL)
 	case env == nil || !env.HasAdminAPI():
-		return nil, ErrNoAdmin
+		err = ErrNoAdmin
 	default:
-		var ok bool
-		if address, ok = usable(env.AdminURLs(), c.AdminAllowHTTP); !ok {
-			return nil, errors.New("admin_listen has no address that can be asked without -admin-allow-http")
-		}
-		if address.tls && isLoopback(address.host) {
-			pins = env.AdminCertificates(c.Prefix)
-		}
+		api, err = c.adminOf(env)
 	}
-	return &Admin{URL: address.String(), api: adminAPI{address: address, access: newAdminAccess(c, pins), lookups: make(chan struct{}, atOnce)}}, nil
+	if err != nil {
+		return nil, err
+	}
+	return &Admin{URL: api.address.String(), api: api}, nil
 }
 
 // Get asks for a path. Any answer of the Admin API is one; server is its Server header,
@@ -63,14 +57,7 @@ func (a *Admin) Get(ctx context.Context, path string) (status int, server string
 	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.api.address.base+path, nil)
-	if err != nil {
-		return 0, "", nil, err
-	}
-	if token := client.secrets.token; token != "" {
-		request.Header.Set("Kong-Admin-Token", token)
-	}
-	response, err := client.http.Do(request)
+	response, err := a.api.get(ctx, client, path)
 	if err != nil {
 		return 0, "", nil, err
 	}
@@ -159,18 +146,11 @@ func (d adminDirectory) Prefetch(ctx context.Context, _ consumer.Questions) (*co
 
 // Find implements consumer.Directory.
 func (d adminDirectory) Find(ctx context.Context, queries []consumer.Query) []consumer.Result {
-	results := make([]consumer.Result, len(queries))
-	if _, err := d.admin.api.connect(ctx); err != nil {
-		for i := range results {
-			results[i].Err = err
+	_, err := d.admin.api.connect(ctx)
+	return findEach(queries, func(q consumer.Query) (*consumer.Consumer, error) {
+		if err != nil {
+			return nil, err
 		}
-		return results
-	}
-	for i, q := range queries {
-		c, err := d.admin.api.consumer(ctx, q)
-		if !errors.Is(err, ErrNotFound) {
-			results[i] = consumer.Result{Consumer: c, Err: err}
-		}
-	}
-	return results
+		return d.admin.api.consumer(ctx, q)
+	})
 }

@@ -1,6 +1,7 @@
 package kongdata
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -8,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"mtls-auth/mtlsauth/internal/kongenv"
 )
 
 // adminAddress is where an Admin API is.
@@ -27,6 +30,40 @@ func (a adminAddress) String() string {
 		return "unix:" + a.socket
 	}
 	return a.base
+}
+
+// adminAt returns the Admin API at the URL of -admin-url.
+func (c Config) adminAt(url string) (*adminAPI, error) {
+	address, err := parseAdminURL(url, c.AdminAllowHTTP)
+	if err != nil {
+		return nil, fmt.Errorf("-admin-url %w", err)
+	}
+	return newAdminAPI(address, newAdminAccess(c, nil)), nil
+}
+
+// adminOf returns the Admin API of .kong_env. At loopback the certificate that
+// admin_ssl_cert names is trusted, too.
+func (c Config) adminOf(env *kongenv.Settings) (*adminAPI, error) {
+	address, ok := usable(env.AdminURLs(), c.AdminAllowHTTP)
+	if !ok {
+		return nil, errors.New("admin_listen of .kong_env has no address that can be asked without -admin-allow-http; -admin-url can name one")
+	}
+	var pins []string
+	if address.tls && isLoopback(address.host) {
+		pins = env.AdminCertificates(c.Prefix)
+	}
+	return newAdminAPI(address, newAdminAccess(c, pins)), nil
+}
+
+// usable returns the first address that may be asked: plain http goes to loopback
+// alone, and elsewhere with -admin-allow-http.
+func usable(urls []string, allowHTTP bool) (adminAddress, bool) {
+	for _, url := range urls {
+		if address, err := parseAdminURL(url, allowHTTP); err == nil {
+			return address, true
+		}
+	}
+	return adminAddress{}, false
 }
 
 // parseAdminURL reads -admin-url. Its errors say what is wrong and what it must be;

@@ -64,10 +64,13 @@ type adminClient struct {
 	err     error // a file of the access cannot be used
 }
 
-// adminSource is an Admin API as a source.
-func adminSource(address adminAddress, access adminAccess) Source {
-	a := &adminAPI{address: address, access: access, lookups: make(chan struct{}, atOnce)}
-	return Source{Name: "Admin API " + address.String(), Read: a.read, Consumer: a.consumer}
+func newAdminAPI(address adminAddress, access adminAccess) *adminAPI {
+	return &adminAPI{address: address, access: access, lookups: make(chan struct{}, atOnce)}
+}
+
+// source is the Admin API as a source.
+func (a *adminAPI) source() Source {
+	return Source{Name: "Admin API " + a.address.String(), Read: a.read, Consumer: a.consumer}
 }
 
 // read asks for the CA certificates that are not known, or for all. The first time
@@ -213,9 +216,8 @@ func (a *adminAPI) entity(ctx context.Context, client *adminClient, path string,
 	return nil
 }
 
-func (a *adminAPI) exchange(ctx context.Context, client *adminClient, path string) ([]byte, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// get asks for a path, with the token.
+func (a *adminAPI) get(ctx context.Context, client *adminClient, path string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.address.base+path, nil)
 	if err != nil {
 		return nil, err
@@ -225,7 +227,13 @@ func (a *adminAPI) exchange(ctx context.Context, client *adminClient, path strin
 	if client.secrets.token != "" {
 		req.Header.Set("Kong-Admin-Token", client.secrets.token)
 	}
-	resp, err := client.http.Do(req)
+	return client.http.Do(req)
+}
+
+func (a *adminAPI) exchange(ctx context.Context, client *adminClient, path string) ([]byte, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	resp, err := a.get(ctx, client, path)
 	if err != nil {
 		return nil, explainTransport(err)
 	}

@@ -54,11 +54,11 @@ func Open(c Config, log *slog.Logger) ([]Source, error) {
 	}
 	switch {
 	case c.AdminURL != "":
-		address, err := parseAdminURL(c.AdminURL, c.AdminAllowHTTP)
+		api, err := c.adminAt(c.AdminURL)
 		if err != nil {
-			return nil, fmt.Errorf("-admin-url %w", err)
+			return nil, err
 		}
-		sources = append(sources, adminSource(address, newAdminAccess(c, nil)))
+		sources = append(sources, api.source())
 	case c.Prefix != "":
 		sources = append(sources, kongEnvSource(c, log, len(sources) == 0))
 	}

@@ -78,38 +78,25 @@ func OpenDocument(path string) (*Document, error) {
 // ReadDocument reads a document. It refuses what Kong would refuse of CA certificates,
 // consumers and credentials, as [Open] does.
 func ReadDocument(data []byte, name string) (*Document, error) {
-	e, err := parseEntities(data, name)
+	root, more, err := readDocument(data, name)
 	if err != nil {
 		return nil, err
 	}
-	root, _, err := readDocument(data, name)
+	e, err := entitiesOf(root, more)
 	if err != nil {
 		return nil, err
 	}
-	d := &Document{entities: e, More: e.more, credentials: make(map[string]*consumer.Credentials)}
+	d := &Document{CACertificates: e.caTexts, entities: e, More: more, credentials: make(map[string]*consumer.Credentials)}
 	for _, entity := range credentialEntities {
 		if d.credentials[entity], err = consumer.NewCredentials(e.credentials[entity]); err != nil {
 			return nil, err
 		}
-	}
-	if _, err := root.each("ca_certificates", d.addCA); err != nil {
-		return nil, err
 	}
 	r := documentReader{d, root["_plugin_configs"]}
 	_, err1 := root.each("plugins", func(_ string, f fields) error { return r.plugin(f, "", "") })
 	_, err2 := root.each("services", func(_ string, f fields) error { return r.service(f) })
 	_, err3 := root.each("routes", func(_ string, f fields) error { return r.route(f, "") })
 	return d, errors.Join(err1, err2, err3)
-}
-
-func (d *Document) addCA(_ string, f fields) error {
-	id, err := f.uuid("id")
-	if err != nil || id == "" {
-		return err
-	}
-	cert, err := f.text("cert")
-	d.CACertificates = append(d.CACertificates, Entity{ID: id, Cert: cert})
-	return err
 }
 
 // documentReader reads services, routes and plugins.
@@ -287,10 +274,14 @@ func (d documentDirectory) Prefetch(context.Context, consumer.Questions) (*consu
 
 // Find implements consumer.Directory.
 func (d documentDirectory) Find(_ context.Context, queries []consumer.Query) []consumer.Result {
+	return findEach(queries, d.document.entities.find)
+}
+
+// findEach asks one source, which is all that there is, for consumers.
+func findEach(queries []consumer.Query, find func(consumer.Query) (*consumer.Consumer, error)) []consumer.Result {
 	results := make([]consumer.Result, len(queries))
 	for i, q := range queries {
-		c, err := d.document.entities.find(q)
-		if !errors.Is(err, ErrNotFound) {
+		if c, err := find(q); !errors.Is(err, ErrNotFound) {
 			results[i] = consumer.Result{Consumer: c, Err: err}
 		}
 	}

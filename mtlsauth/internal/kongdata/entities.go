@@ -16,6 +16,7 @@ import (
 // id are left out: Kong makes one up then, which no configuration can name.
 type entities struct {
 	caCertificates map[string]Answer
+	caTexts        []Entity                         // the same, as they stand in the file
 	consumers      map[consumer.Query]*fileConsumer // by each of their attributes
 	credentials    map[string][]consumer.Credential // by their entity
 	credentialIDs  map[credentialID]string          // where each was seen
@@ -39,6 +40,10 @@ func parseEntities(data []byte, name string) (*entities, error) {
 	if err != nil {
 		return nil, err
 	}
+	return entitiesOf(document, more)
+}
+
+func entitiesOf(document fields, more bool) (*entities, error) {
 	e := &entities{
 		caCertificates: make(map[string]Answer),
 		consumers:      make(map[consumer.Query]*fileConsumer),
@@ -47,7 +52,8 @@ func parseEntities(data []byte, name string) (*entities, error) {
 		lists:          make(map[string]bool),
 		more:           more,
 	}
-	if _, err := document.each("ca_certificates", e.addCA); err != nil {
+	_, err := document.each("ca_certificates", e.addCA)
+	if err != nil {
 		return nil, err
 	}
 	if e.lists["consumers"], err = document.each("consumers", e.addConsumer); err != nil {
@@ -75,6 +81,7 @@ func (e *entities) addCA(_ string, f fields) error {
 		return fmt.Errorf("id: %s appears twice", id)
 	}
 	e.caCertificates[id] = judgeCA(cert)
+	e.caTexts = append(e.caTexts, Entity{ID: id, Cert: cert})
 	return nil
 }
 

@@ -152,15 +152,11 @@ func (e *envSource) target(settings *kongenv.Settings) *envTarget {
 	case settings.DataPlane:
 		return &envTarget{key: dataPlane}
 	case settings.HasAdminAPI():
-		address, ok := usable(settings.AdminURLs(), e.config.AdminAllowHTTP)
-		if !ok {
-			return &envTarget{key: "no address", err: errors.New("admin_listen of .kong_env has no address that can be asked without -admin-allow-http; -admin-url can name one")}
+		api, err := e.config.adminOf(settings)
+		if err != nil {
+			return &envTarget{key: "no address", err: err}
 		}
-		var pins []string
-		if address.tls && isLoopback(address.host) {
-			pins = settings.AdminCertificates(prefix)
-		}
-		source, key = adminSource(address, newAdminAccess(e.config, pins)), strings.Join(pins, "\x00")
+		source, key = api.source(), strings.Join(api.access.pins, "\x00")
 	case settings.DeclarativeConfig != "":
 		path := kongenv.Below(prefix, settings.DeclarativeConfig)
 		source = declarativeFile("declarative_config "+path, path, e.config.Plugin, e.log)
@@ -170,17 +166,6 @@ func (e *envSource) target(settings *kongenv.Settings) *envTarget {
 		return &envTarget{key: "none"}
 	}
 	return &envTarget{key: source.Name + "\x00" + key, source: &source}
-}
-
-// usable returns the first address that may be asked: plain http goes to loopback
-// alone, and elsewhere with -admin-allow-http.
-func usable(urls []string, allowHTTP bool) (adminAddress, bool) {
-	for _, url := range urls {
-		if address, err := parseAdminURL(url, allowHTTP); err == nil {
-			return address, true
-		}
-	}
-	return adminAddress{}, false
 }
 
 // explain says who owns the file that cannot be read, and what to use instead.
