@@ -52,7 +52,7 @@ func TestCompose(t *testing.T) {
 		}
 	}
 	for m, service := range map[mode]composed{luaMode: compose, pluginServerMode: without} {
-		if m == luaMode && chosenMode(t) != luaMode {
+		if m == luaMode && chosenMode(t) != luaMode || m == pluginServerMode && testing.Short() {
 			continue
 		}
 		if m == pluginServerMode && os.Getenv(realkong.Variable) != "" && !realKongSince(t, 3, 8) {

@@ -92,6 +92,9 @@ func TestBehindProxies(t *testing.T) {
 	for _, p := range proxies {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
+			if testing.Short() && p.name != "nginx" {
+				t.Skip("with -short nginx alone")
+			}
 			path, err := exec.LookPath(p.program)
 			if err != nil {
 				t.Skipf("%s IS NOT INSTALLED HERE: its recipe was not run", p.program)
