@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"mtls-auth/mtlsauth/internal/consumer"
-	"mtls-auth/mtlsauth/internal/uuid"
 )
 
 // entities are those of a file that this program uses. CA certificates without an
@@ -140,33 +139,6 @@ func (e *entities) addConsumer(at string, f fields) error {
 		}
 	}
 	return nil
-}
-
-// uuid returns a UUID in lower case, "" if it is absent.
-func (f fields) uuid(key string) (string, error) {
-	text, err := f.text(key)
-	if err != nil || text == "" {
-		return "", err
-	}
-	id, ok := uuid.Parse(text)
-	if !ok {
-		return "", fmt.Errorf("%s: must be a UUID", key) // what stands there by mistake may be a key
-	}
-	return id, nil
-}
-
-// texts returns a list of texts, nil if it is absent.
-func (f fields) texts(key string) ([]string, error) {
-	entries, _, err := f.list(key)
-	var texts []string
-	for i, n := range entries {
-		text, err := textOf(n)
-		if err != nil {
-			return nil, fmt.Errorf("%s[%d]: %w", key, i, err)
-		}
-		texts = append(texts, text)
-	}
-	return texts, err
 }
 
 // find returns the consumer that a query asks for.
