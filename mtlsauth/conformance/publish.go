@@ -369,7 +369,7 @@ func longer(folder string, page io.Writer) error {
 	if len(faults) > 0 {
 		fmt.Fprint(page, aboutFaults)
 		for _, f := range faults {
-			fmt.Fprintf(page, "| %s | %d to %d | %d | %d | %d | %d | %d | %d | %d | %.1f s |\n", f.Mode, f.First, f.First+f.Seeds-1, f.Faults, f.Requests, f.Passes, f.Refused, f.Faulted, f.Wrong, f.Unanswered, f.Longest)
+			fmt.Fprintf(page, "| %s | %d, from %d on | %d | %d | %d | %d | %d | %d | %d | %.1f s |\n", f.Mode, f.Seeds, f.First, f.Faults, f.Requests, f.Passes, f.Refused, f.Faulted, f.Wrong, f.Unanswered, f.Longest)
 		}
 	}
 	if len(mutants) > 0 {

@@ -76,11 +76,14 @@ certificates from public sources one in six is taken; ` + "`ORACLE_FULL=1`" + ` 
 A seed determines a schedule of requests and faults. The server is killed, stopped, and started twice at once. Its socket is
 removed, replaced and full, and frames on it are cut, doubled, late and lost. In Lua mode they are also changed: Kong's own
 protocol has no checksum, so no server could tell. Kong's workers are replaced. Responders and hosts of CRLs are silent, slow, wrong, rolled back and redirecting. Folders are half written, unreadable and full.
-Descriptors and memory run out. CA certificates, consumers, credentials and plugins change.
+Descriptors and memory run out. CA certificates, consumers, credentials and plugins change. In the runs that begin with seed 1001
+the Admin API fails as well: it refuses, is silent, slow, cut and garbled. The server's own clock is not moved.
 
 ` + "```sh" + `
 go test -timeout 6h ./mtlsauth/e2e/faults -seeds 1000 -figures "$PWD/mtlsauth/conformance/figures"
 ` + "```" + `
+
+Each row is a run. Seeds that a pause of the whole machine cut short have a run of their own; those are not in the row above.
 
 A pass is wrong if it was not right at any instant within the bounds that these pages give. A refusal is wrong without its
 reason in the log, or with one that was never true. The last column is the time after the last fault until every client got the
@@ -94,8 +97,9 @@ right answer on every route, on a machine under load.
 
 One thing of the code is changed at a time: a condition or a part of it, a boundary, a returned bool, a statement left out. A
 test must fail. Mutants that are the same program are listed with the reason in ` + "`mtlsauth/conformance/mutants/equivalent.txt`" + `.
-A living mutant lacks a test, or is the same program and not yet listed. The figures are those of the tests with ` + "`-short`" + `, so
-without the differential with OpenSSL and the tests of cost. Packages that are not in the table have not been measured.
+A living mutant lacks a test, or is the same program and not yet listed: ` + "`mtlsauth/conformance/figures/mutants-*.json`" + ` has each by file
+and line. The figures are those of the tests with ` + "`-short`" + `: without the differential with OpenSSL, the tests of cost and those of the
+whole program. Packages that are not in the table, and the Lua plugin, have not been measured.
 
 ` + "```sh" + `
 go run ./mtlsauth/conformance/mutants -short
