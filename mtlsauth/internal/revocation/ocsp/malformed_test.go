@@ -2,6 +2,7 @@ package ocsp_test
 
 import (
 	"crypto/x509"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,5 +141,77 @@ func TestOwnRespondersInAnothersName(t *testing.T) {
 		r.ByName, r.ResponderID = byName, w.otherCA
 		answer, err := judge(t, r.DER(), w.ca.Read(), w.client.SerialNumber, o)
 		wantVerdict(t, answer, err, "unauthorized")
+	}
+}
+
+// every calls f for every element below root, root included.
+func every(root *node, path string, f func(path string, n *node)) {
+	f(path, root)
+	for i, child := range root.children {
+		every(child, path+"."+string(rune('0'+i)), f)
+	}
+}
+
+// otherTag is a tag of the same class and form.
+func otherTag(tag asn1.Tag) asn1.Tag {
+	switch tag {
+	case asn1.SEQUENCE:
+		return asn1.SET
+	case asn1.OCTET_STRING, asn1.BIT_STRING, asn1.OBJECT_IDENTIFIER:
+		return asn1.UTF8String
+	}
+	return tag ^ 0x0c
+}
+
+// An element of another tag is another element: the response is not read as if it had the
+// right one.
+func TestEveryTag(t *testing.T) {
+	w := newWorld()
+	for _, status := range []pki.CertStatus{pki.OCSPGood, pki.OCSPRevoked} {
+		for _, byName := range []bool{false, true} {
+			plain := w.full()
+			plain.ByName, plain.Singles[0].Status = byName, status
+			var paths []string
+			collect := plain
+			collect.Edit = edit(func(data *node) { every(data, "0", func(path string, _ *node) { paths = append(paths, path) }) })
+			collect.DER()
+			for _, at := range paths {
+				if byName && strings.HasPrefix(at, "0.0.0.") {
+					continue // within the name, which only chooses the key
+				}
+				r := plain
+				r.Edit = edit(func(data *node) {
+					every(data, "0", func(path string, n *node) {
+						if path == at {
+							n.tag = otherTag(n.tag)
+						}
+					})
+				})
+				if answer, err := w.judge(t, r); err == nil {
+					t.Errorf("%v, by name %v, another tag at %s: got %+v", status, byName, at, answer)
+				}
+			}
+		}
+	}
+	delegated := w.full()
+	delegated.Signer = w.delegate
+	root := parseNodes(delegated.DER())[0]
+	octets := root.children[1].children[0].children[1]
+	basic := parseNodes(octets.content)[0]
+	outside := append([]*node{root, root.children[0], root.children[1]}, root.children[1].children[0], root.children[1].children[0].children[0], octets)
+	inside := append([]*node{basic}, basic.children...)
+	inside = append(inside, basic.children[1].children[0], basic.children[3].children[0])
+	for i, n := range append(outside, inside...) {
+		was := n.tag
+		n.tag = otherTag(was)
+		octets.content = basic.der()
+		if answer, err := judge(t, root.der(), w.ca.Read(), w.client.SerialNumber, w.responderOptions); err == nil {
+			t.Errorf("another tag at %d outside ResponseData: got %+v", i, answer)
+		}
+		n.tag = was
+	}
+	octets.content = basic.der()
+	if _, err := judge(t, root.der(), w.ca.Read(), w.client.SerialNumber, w.responderOptions); err != nil {
+		t.Fatal(err)
 	}
 }
