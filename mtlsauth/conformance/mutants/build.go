@@ -208,9 +208,10 @@ func (b *built) kill(ctx context.Context, m *mutant) (string, error) {
 			if len(tests) == 0 {
 				continue
 			}
-			limited, cancel := context.WithTimeout(ctx, limit)
-			err := b.command(limited, in, reachingLong, "^("+strings.Join(tests, "|")+")$", fmt.Sprintf("MUTANT=%d", m.id)).Run()
-			cancel()
+			late, err := b.run(ctx, limit, in, reachingLong, tests, m)
+			if late { // the mutant hangs, or the machine did
+				_, err = b.run(ctx, 3*limit, in, reachingLong, tests, m)
+			}
 			if ctx.Err() != nil {
 				return "", ctx.Err()
 			}
@@ -220,4 +221,12 @@ func (b *built) kill(ctx context.Context, m *mutant) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// run runs tests with a mutant switched on. late says that they did not end in time.
+func (b *built) run(ctx context.Context, limit time.Duration, in binary, long bool, tests []string, m *mutant) (late bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err = b.command(ctx, in, long, "^("+strings.Join(tests, "|")+")$", fmt.Sprintf("MUTANT=%d", m.id)).Run()
+	return ctx.Err() != nil, err
 }

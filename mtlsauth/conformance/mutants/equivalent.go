@@ -64,6 +64,7 @@ type figures struct {
 	Killed     int    `json:"killed"`
 	Equivalent int    `json:"equivalent"`
 	Living     int    `json:"living"`
+	Unused     int    `json:"-"` // lines of the list of equivalent ones
 	// Lives are those that live, by file and line.
 	Lives []string `json:"lives"`
 }

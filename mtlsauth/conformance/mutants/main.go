@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 			fmt.Fprintf(errOut, "mutants: %s: %v\n", r.name, err)
 			return 1
 		}
-		if f.Living > 0 {
+		if f.Living > 0 || f.Unused > 0 {
 			code = 1
 		}
 		if o.figures != "" && o.file == "" {
@@ -162,7 +162,8 @@ func examine(ctx context.Context, r room, o options, out io.Writer) (*figures, e
 	}
 	if o.file == "" {
 		for _, left := range same.unused() {
-			return nil, fmt.Errorf("%s: no mutant that lives fits %q", o.equivalent, left)
+			f.Unused++
+			fmt.Fprintf(out, "%s: no mutant that lives fits %q\n", o.equivalent, left)
 		}
 	}
 	fmt.Fprintf(out, "%s: %d mutants, %d killed, %d equivalent, %d living, in %v\n", r.name, f.Mutants, f.Killed, f.Equivalent, f.Living, time.Since(began).Round(time.Second))
