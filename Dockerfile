@@ -32,7 +32,7 @@ FROM ${KONG_IMAGE}
 ARG KONG_VERSION
 LABEL org.opencontainers.image.title="Kong Gateway with mtls-auth" \
       org.opencontainers.image.description="Client-certificate authentication for open-source Kong Gateway" \
-      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.version="0.2.0" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.base.name="docker.io/library/kong:${KONG_VERSION}"
 

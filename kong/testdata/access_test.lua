@@ -408,7 +408,7 @@ end)
 
 test("what Kong asks of a plugin", function()
   local plugin = world.start(fixtures.options())
-  equal({ plugin.PRIORITY, plugin.VERSION }, { 1600, "0.1.0" })
+  equal({ plugin.PRIORITY, plugin.VERSION }, { 1600, "0.2.0" })
   for _, options in ipairs({ { subsystem = "stream" }, { role = "control_plane" } }) do
     world.start(fixtures.options(options))
     equal(next(world.events), nil)

@@ -169,7 +169,7 @@ end)
 test("a server of another version is not dead, and said once", function()
   for _, case in ipairs({
     { { protocol = 1, version = "0.0.9", pid = 77 }, 'pid="77" error="the server is of version 0.0.9, protocol 1;' },
-    { { error = "the Lua files are of version 9" }, 'pid="0" error="the Lua files are of version 9"' }, -- 0.1.0
+    { { error = "the Lua files are of version 9" }, 'pid="0" error="the Lua files are of version 9"' },
   }) do
     program({})
     local other = servers.new()

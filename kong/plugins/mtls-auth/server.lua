@@ -10,7 +10,7 @@ cjson.decode_array_with_array_mt(true) -- tells [] from {}
 -- epoch: decisions may be cached in this one only; nil until the server was heard of.
 -- lost: since when the server has not been heard of; nil while it answers.
 -- sessions: the server knows the chains of TLS sessions made under this id.
-local _M = { VERSION = "0.1.0", epoch = nil, lost = nil, sessions = nil }
+local _M = { VERSION = "0.2.0", epoch = nil, lost = nil, sessions = nil }
 
 local PROTOCOL = 3
 local MAX_FRAME = 1048576 -- bytes

@@ -30,7 +30,7 @@ type Info struct {
 }
 
 // Version is the version of the program and of the plugin, x.y.z.
-const Version = "0.1.0"
+const Version = "0.2.0"
 
 // Priority places the plugin mtls-auth in Kong's order: after pre-function (1000000),
 // before all other authentication plugins. It is the enterprise plugin's.

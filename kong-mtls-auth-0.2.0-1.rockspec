@@ -3,14 +3,14 @@
 -- LuaRocks. On luarocks.org the name kong-plugin-mtls-auth is another project's.
 
 package = "kong-mtls-auth"
-version = "0.1.0-1"
+version = "0.2.0-1"
 rockspec_format = "3.0"
 supported_platforms = { "linux" }
 
 -- The release has its own repository's URL here; luarocks make takes the checkout.
 source = {
   url = "git+file://.",
-  tag = "v0.1.0",
+  tag = "v0.2.0",
 }
 
 description = {
