@@ -227,6 +227,24 @@ func TestImportPolicy(t *testing.T) {
 	}
 }
 
+// The architecture page names each package, so that a reader finds the room of any line.
+func TestArchitectureNamesEveryPackage(t *testing.T) {
+	page, err := parser.ParseFile(token.NewFileSet(), "mtlsauth.go", nil, parser.ParseComments|parser.PackageClauseOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := strings.FieldsFunc(page.Doc.Text(), func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+	for room := range policy {
+		command := strings.HasPrefix(room, "mtlsauth/") && strings.Count(room, "/") > 1 // part of one
+		if room == "." || command || strings.HasPrefix(room, "testing/") {
+			continue
+		}
+		if !slices.Contains(words, path.Base(room)) {
+			t.Errorf("mtlsauth.go does not say what %s is for", room)
+		}
+	}
+}
+
 // The check itself must be able to fail.
 func TestImportPolicyFindsViolations(t *testing.T) {
 	dir := t.TempDir()

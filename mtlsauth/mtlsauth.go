@@ -26,6 +26,9 @@
 //   - internal/pluginserver: the socket and the frames of Kong's plugin protocol.
 //   - internal/handshake: Lua code by which Kong asks for a certificate without the Lua
 //     plugin.
+//   - internal/certheader: a certificate in a request header, for header-cert-auth: its
+//     formats, and who is believed.
+//   - internal/metrics: what is counted, for Prometheus.
 //   - cli: the program's commands.
 //
 // The engine:
@@ -43,9 +46,11 @@
 //     names (RFC 4514), and of what a client presents.
 //   - internal/certpath: certification path validation (RFC 5280 §6).
 //   - internal/revocation: certificate status in three modes, and its caches. ocsp and crl
-//     below it judge responses and CRLs (RFC 6960; RFC 5280 §5, §6.3).
+//     below it judge responses and CRLs (RFC 6960; RFC 5280 §5, §6.3), by the readers of
+//     der. cache keeps what URLs said.
 //   - internal/consumer: the consumer of a certificate: names, credentials, lookups.
 //   - internal/signature: which algorithms and keys are accepted.
+//   - internal/spiffe: SPIFFE IDs and X509-SVIDs.
 //
 // What explains it:
 //
@@ -58,14 +63,14 @@
 //   - internal/kongdata: CA certificates, consumers and credentials, from files and the
 //     Admin API.
 //   - internal/kongenv: Kong's .kong_env: where Kong listens.
-//   - internal/revocation/fetch fetches URLs; statedir and crldir are -state-dir and
-//     -crl-dir.
+//   - internal/revocation/fetch fetches URLs, at those addresses that address allows;
+//     statedir and crldir are -state-dir and -crl-dir.
 //
 // Leaves: internal/lru, internal/filewatch, internal/uuid.
 //
 // Tests and measurements: e2e (the whole program, in both modes), bench (on a real Kong),
 // internal/testing (a fake Kong that runs the real Lua files, a real one, certificates,
-// third-party suites).
+// third-party suites), conformance (the figures of docs/conformance.md).
 //
 // imports_test.go has the table of what each package may import, and fails on any other
 // import.
@@ -78,6 +83,10 @@
 //   - which headers of the client are dropped: in Lua mode clear (headers.lua); in
 //     plugin-server mode an answer clears those that it does not set (calls.go), and their
 //     spellings with "_" go in internal/handshake (access.lua)
+//   - which header has the certificate, and whether it counts: presented.lua of
+//     header-cert-auth and headers.go collect the lines, certheader.Settings.Read judges.
+//     They also hide it from the upstream: hide (presented.lua), Hides (headers.go)
+//   - which headers with the certificate the upstream gets: authn (upstream.go)
 //   - that a configuration is refused: config.Parse
 //   - how Kong is told: luaserver (decide.go), mtlsauth (calls.go), goplugin (answer.go)
 //   - how long a decision counts: authn.Decision.Left. What Kong's workers cache has the TTL
@@ -86,7 +95,8 @@
 //   - which of several issuers of one name is tried first: candidates in certpath (child.go);
 //     how much CPU time a validation may take: budget (search.go)
 //   - what status a certificate has: the table in revocation (finding.go); what is kept of
-//     OCSP responses and CRLs, and when it is fetched again: revocation/cache (doc.go)
+//     OCSP responses and CRLs, and when it is fetched again: revocation/cache (doc.go).
+//     A certificate that was revoked once stays so in revokedCertificates (revoked.go)
 //   - which files of -crl-dir are reported as unusable: crldir (tell in file.go, warn.go)
 //   - what a line in Kong's log says: konglog.Log.Decision; which level it has: levelOf
 //   - what kong reload does: process.lua starts the next server, pluginserver (socket.go)
