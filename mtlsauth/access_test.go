@@ -27,11 +27,40 @@ func (m made) Start([]byte) pluginserver.Instance { return m.Instance }
 // served runs one request with no certificate through an instance of ours.
 func served(t *testing.T, make func(p *engine.Engine) instance, variables ...string) *rpc.Request {
 	t.Helper()
+	p := opened(t)
+	return handledBy(t, p, make(p), func(r *rpc.Request) {
+		r.Var = func(name string) string {
+			for i := 0; i+1 < len(variables); i += 2 {
+				if variables[i] == name {
+					return variables[i+1]
+				}
+			}
+			return ""
+		}
+		if slices.Contains(variables, "earlier") { // another plugin has authenticated the request
+			r.Ctx["authenticated_credential"] = map[string]any{"id": "earlier"}
+		}
+	})
+}
+
+func opened(t *testing.T) *engine.Engine {
+	t.Helper()
 	options := flags.Options{Name: "mtls-auth", Prefix: t.TempDir(), CADir: t.TempDir(), Refresh: time.Hour, MaxCRLSize: 1 << 20}
 	p, err := engine.Open(options, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+// handled runs one request through any instance.
+func handled(t *testing.T, in pluginserver.Instance, change func(*rpc.Request)) *rpc.Request {
+	t.Helper()
+	return handledBy(t, opened(t), in, change)
+}
+
+func handledBy(t *testing.T, p *engine.Engine, in pluginserver.Instance, change func(*rpc.Request)) *rpc.Request {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "mtls-auth.socket")
 	ids, err := pluginserver.OpenIDs(path + ".ids")
 	if err != nil {
@@ -42,7 +71,7 @@ func served(t *testing.T, make func(p *engine.Engine) instance, variables ...str
 		t.Fatal(err)
 	}
 	server := pluginserver.New(pluginserver.Options{
-		Plugin: made{make(p)}, Info: info, Fault: fault(p, nil), IDs: ids, Log: p.Background(),
+		Plugin: made{in}, Info: info, Fault: fault(p, nil), IDs: ids, Log: p.Background(),
 	})
 	listener, err := pluginserver.Listen(path, 0o600)
 	if err != nil {
@@ -60,20 +89,8 @@ func served(t *testing.T, make func(p *engine.Engine) instance, variables ...str
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rpc.Request{
-		Var: func(name string) string {
-			for i := 0; i+1 < len(variables); i += 2 {
-				if variables[i] == name {
-					return variables[i+1]
-				}
-			}
-			return ""
-		},
-		Header: http.Header{}, Shared: map[string]any{}, Ctx: map[string]any{}, KeepLog: true,
-	}
-	if slices.Contains(variables, "earlier") { // another plugin has authenticated the request
-		r.Ctx["authenticated_credential"] = map[string]any{"id": "earlier"}
-	}
+	r := &rpc.Request{Header: http.Header{}, Shared: map[string]any{}, Ctx: map[string]any{}, KeepLog: true}
+	change(r)
 	client.Access(r, configuration)
 	r.End()
 	return r

@@ -192,6 +192,9 @@ func tellVerify(a *authn.Answer, kong *pdk.PDK) error {
 	return kong.Nginx.SetCtx("CLIENT_VERIFY_OVERRIDE", a.ClientVerify)
 }
 
+// groupsKey is the key in kong.ctx.shared of the groups that Kong's acl reads.
+const groupsKey = "authenticated_groups"
+
 // passCalls are the calls that let a request go on as an answer says.
 func passCalls(a *authn.Answer) (pluginserver.Calls, error) {
 	return pluginserver.Record(func(kong *pdk.PDK) error {
@@ -213,13 +216,18 @@ func passCalls(a *authn.Answer) (pluginserver.Calls, error) {
 			}
 		}
 		if len(a.Groups) == 0 {
-			return nil
+			if a.CredentialID == "" {
+				return nil
+			}
+			// Groups of what an earlier plugin authenticated, a proxy, say, are not this
+			// client's. Kong reads false as nil (structpb_value in pb_rpc.lua).
+			return kong.Ctx.SetShared(groupsKey, false)
 		}
 		groups := make([]any, len(a.Groups))
 		for i, g := range a.Groups {
 			groups[i] = g
 		}
-		return kong.Ctx.SetShared("authenticated_groups", groups)
+		return kong.Ctx.SetShared(groupsKey, groups)
 	})
 }
 
