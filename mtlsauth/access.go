@@ -15,8 +15,9 @@ import (
 // instances starts instances.
 type instances struct {
 	*engine.Engine
-	guard   *guard
-	metrics *metrics.Metrics
+	guard    *guard
+	settings *settings
+	metrics  *metrics.Metrics
 }
 
 // instance is a configuration in one of Kong's workers.
@@ -42,7 +43,8 @@ func (p instances) Start(config []byte) pluginserver.Instance {
 			in.Policy = p.Engine.Refuse(errOldKong)
 			return in
 		}
-		in.peers = newPeers()
+		p.settings.warn(in.Header())
+		in.peers = newPeers(p.settings)
 	}
 	return in
 }

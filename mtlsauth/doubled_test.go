@@ -268,7 +268,7 @@ func serveDoubled(t *testing.T, cas, plugin string) *doubler {
 		t.Fatal(err)
 	}
 	server := pluginserver.New(pluginserver.Options{
-		Plugin: instances{Engine: p, guard: new(guard)}, Info: info, Fault: fault(p, nil), IDs: ids, Log: p.Background(),
+		Plugin: instances{Engine: p, guard: new(guard), settings: new(settings)}, Info: info, Fault: fault(p, nil), IDs: ids, Log: p.Background(),
 	})
 	kong, err := net.Listen("unix", filepath.Join(prefix, "proxy"))
 	if err != nil {

@@ -185,6 +185,8 @@ func eachHeader(reply []byte, line func(name, value []byte)) (total int, err err
 // peers remembers which addresses are in Kong's trusted_ips, which do not change as long as
 // the worker lives whose instance has them.
 type peers struct {
+	settings *settings
+
 	mu    sync.Mutex
 	known *lru.Cache[string, bool]
 }
@@ -192,7 +194,9 @@ type peers struct {
 // maxPeers is for proxies, and for what else may reach Kong.
 const maxPeers = 1024
 
-func newPeers() *peers { return &peers{known: lru.New[string, bool](maxPeers, 0, nil)} }
+func newPeers(s *settings) *peers {
+	return &peers{settings: s, known: lru.New[string, bool](maxPeers, 0, nil)}
+}
 
 // trusted tells whether a TCP peer is in trusted_ips. An IPv4 address comes as an IPv6 one
 // on a listener for both (RFC 4291, section 2.5.5.2), and may be there in either form.
@@ -215,6 +219,10 @@ func (p *peers) ask(e *pluginserver.Event, peer string) (bool, error) {
 	if ok {
 		return trusted, nil
 	}
+	if peer == unixPeer && p.settings.trustsUnix() {
+		p.remember(peer, true)
+		return true, nil
+	}
 	calls, err := pluginserver.Record(func(kong *pdk.PDK) error {
 		_, err := kong.IP.IsTrusted(peer)
 		kong.Nginx.GetSubsystem()
@@ -233,8 +241,12 @@ func (p *peers) ask(e *pluginserver.Event, peer string) (bool, error) {
 	if trusted, err = boolField(replies[0], boolV); err != nil {
 		return false, err
 	}
+	p.remember(peer, trusted)
+	return trusted, nil
+}
+
+func (p *peers) remember(peer string, trusted bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.known.Put(peer, trusted, 1)
-	return trusted, nil
 }

@@ -20,7 +20,7 @@ import (
 // removed, not added here.
 var policy = map[string][]string{
 	".":                 {"mtlsauth/cli"},
-	"mtlsauth":          {"authn", "certheader", "config", "consumer", "engine", "flags", "handshake", "konglog", "lru", "luaserver", "metrics", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
+	"mtlsauth":          {"authn", "certheader", "config", "consumer", "engine", "filewatch", "flags", "handshake", "kongenv", "konglog", "lru", "luaserver", "metrics", "pluginserver", "github.com/Kong/go-pdk", "google.golang.org/protobuf"},
 	"mtlsauth/cli":      {"mtlsauth", "mtlsauth/cli/demo", "doctor", "filewatch", "flags", "kong", "kongdata", "verify"},
 	"mtlsauth/cli/demo": {"handshake", "kong", "testing/anykong", "testing/errlog", "testing/fakekong", "testing/pki"}, // not in a release
 

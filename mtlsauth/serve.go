@@ -80,7 +80,7 @@ func Serve(o ServerOptions, stdin *os.File, out io.Writer) error {
 		LuaMode: o.LuaMode,
 	})
 	server := pluginserver.New(pluginserver.Options{
-		Plugin:     instances{e, &guard{prefix: o.Prefix, log: e.Background()}, m},
+		Plugin:     instances{e, &guard{prefix: o.Prefix, log: e.Background()}, &settings{prefix: o.Prefix, log: e.Background()}, m},
 		Info:       info,
 		Fault:      fault(e, m),
 		IDs:        ids,

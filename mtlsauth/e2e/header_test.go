@@ -255,9 +255,10 @@ func TestHeaderSource(t *testing.T) {
 				r.expectLine("the peer", "untrusted_peer", `peer="127.0.0.1"`)
 			}
 			r.expectLogged("secure_source", "config.secure_source is false")
-			if r.mode == luaMode && test.trusted == nil {
-				r.expectLine("no trusted_ips", `setting="trusted_ips"`)
+			if test.trusted == nil {
+				r.expectLogged("no trusted_ips", `setting="trusted_ips"`)
 			}
+			r.expectLogged("header buffers", `setting="nginx_proxy_large_client_header_buffers"`)
 		})
 	}
 }
