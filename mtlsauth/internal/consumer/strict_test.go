@@ -110,3 +110,58 @@ func monotonic(t time.Time, by time.Duration) time.Time {
 	*(*int64)(unsafe.Add(unsafe.Pointer(&t), 8)) += int64(by)
 	return t
 }
+
+// A CA certificate without an id is known by its bytes alone: credentials for any CA are not
+// its own.
+func TestCredentialsOfACAWithoutAnID(t *testing.T) {
+	digest := [32]byte{1}
+	ref := func(name string) consumer.Ref { return consumer.ParseRef(name) }
+	credentials, err := consumer.NewCredentials([]consumer.Credential{
+		{SubjectName: "n", Consumer: ref("alice")}, {SubjectName: "n", Consumer: ref("dave"), CACertificateSHA256: digest},
+		{SubjectName: "m", Consumer: ref("alice")}, {SubjectName: "n", Consumer: ref("alice"), CACertificateID: uuid(7)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	directory := town()
+	directory.list = append(directory.list, &consumer.Consumer{ID: uuid(104), Username: "dave"})
+	for _, test := range []struct {
+		what  string
+		cas   []consumer.CA
+		names []string
+		want  string
+	}{
+		{"by its bytes", []consumer.CA{{SHA256: digest}}, []string{"n"}, "dave"},
+		{"of another CA", []consumer.CA{{SHA256: [32]byte{2}}}, []string{"n"}, "alice"},
+		{"a later name's own before an earlier one of any CA", []consumer.CA{{SHA256: digest}}, []string{"m", "n"}, "dave"},
+		{"by its id", []consumer.CA{{ID: uuid(7)}}, []string{"n"}, "alice"},
+	} {
+		m := &consumer.Matcher{Lookups: newLookups()}
+		got, err := m.Match(t.Context(), consumer.Subject{Names: consumer.Names{Values: test.names}, CAs: test.cas, Credentials: []*consumer.Credentials{credentials}},
+			consumer.Ask{Directory: directory, Now: time.Now(), MaxAge: time.Minute})
+		if err != nil || got.Consumer == nil || got.Consumer.Username != test.want {
+			t.Errorf("%s: %+v (%v), want %s", test.what, got.Consumer, err, test.want)
+		}
+	}
+	both := &consumer.Matcher{Lookups: newLookups()}
+	if got, err := both.Match(t.Context(), consumer.Subject{Names: named("n"), CAs: []consumer.CA{{ID: uuid(7), SHA256: digest}}, Credentials: []*consumer.Credentials{credentials}},
+		consumer.Ask{Directory: directory, Now: time.Now(), MaxAge: time.Minute}); err == nil {
+		t.Errorf("two consumers for one CA certificate: %+v", got.Consumer)
+	}
+}
+
+// A message quotes 128 bytes of a name at most, and names both credentials that differ.
+func TestMessagesOfCredentials(t *testing.T) {
+	for length, cut := range map[int]bool{128: false, 129: true} {
+		name := strings.Repeat("n", length)
+		_, err := consumer.NewCredentials([]consumer.Credential{
+			{SubjectName: name, Consumer: consumer.ParseRef("alice")}, {SubjectName: name, Consumer: consumer.ParseRef("bob"), ID: "second"},
+		})
+		if err == nil || strings.Contains(err.Error(), name) == cut || strings.Contains(err.Error(), "…") != cut {
+			t.Errorf("%d bytes: %v", length, err)
+		}
+		if err != nil && strings.Count(err.Error(), "(credential ") != 1 {
+			t.Errorf("one of two credentials has an id: %v", err)
+		}
+	}
+}
