@@ -119,7 +119,7 @@ func sampleAs(t testing.TB, name, as string) []string {
 	return []string{as + ": " + value}
 }
 
-// A certificate that somebody else's request may have shown, in every spelling: never
+// A certificate that another client's request may have shown, in every spelling: never
 // believed beside or instead of what the proxy sets.
 func TestHeaderForgeries(t *testing.T) {
 	t.Parallel()

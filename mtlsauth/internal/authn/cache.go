@@ -63,8 +63,8 @@ func (c *Cache) get(key cacheKey, version uint64, now time.Time) *Decision {
 	return nil
 }
 
-// Held returns how many decisions are cached, and in how many bytes.
-func (c *Cache) Held() (entries int, bytes int64) {
+// Size returns how many decisions are cached, and in how many bytes.
+func (c *Cache) Size() (entries int, bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.passed.Len() + c.denied.Len(), c.passed.Size() + c.denied.Size()

@@ -70,11 +70,11 @@ func TestADenialFromBeforeIsNotCached(t *testing.T) {
 	if n := set.set.waits.Load(); n != 0 {
 		t.Errorf("a request without a certificate waited %d times for CA certificates", n)
 	}
-	before, _ := cache.Held()
+	before, _ := cache.Size()
 	if d := identify(p, authn.Presented{Denied: authn.Deny(authn.Unreadable, nil)}, dir, now); d.Reason != authn.Unreadable {
 		t.Errorf("got %v, want unreadable", d.Reason)
 	}
-	if after, _ := cache.Held(); before != 1 || after != before {
+	if after, _ := cache.Size(); before != 1 || after != before {
 		t.Errorf("%d decisions are cached, and then %d", before, after)
 	}
 }
@@ -89,7 +89,7 @@ func TestAFaultIsNotCached(t *testing.T) {
 	if d := identify(p, alice, dir, time.Now()); d.Reason != authn.LookupFailed {
 		t.Fatal(d.Reason)
 	}
-	if n, _ := cache.Held(); n != 0 {
+	if n, _ := cache.Size(); n != 0 {
 		t.Errorf("%d decisions are cached, want none", n)
 	}
 }

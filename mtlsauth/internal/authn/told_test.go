@@ -172,7 +172,7 @@ func TestTheMemoryOfADecisionIsCounted(t *testing.T) {
 		if !d.Passed() {
 			t.Fatal(d.Reason, d.Detail)
 		}
-		_, bytes := cache.Held()
+		_, bytes := cache.Size()
 		return bytes
 	}
 	person := func(c consumer.Consumer) *people {

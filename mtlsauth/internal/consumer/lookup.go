@@ -76,8 +76,8 @@ func (l *Lookups) Forget() {
 	l.generation.Add(1)
 }
 
-// Held returns how many answers are cached, and in how many bytes.
-func (l *Lookups) Held() (entries int, bytes int64) {
+// Size returns how many answers are cached, and in how many bytes.
+func (l *Lookups) Size() (entries int, bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.found.Len() + l.absent.Len(), l.found.Size() + l.absent.Size()

@@ -10,7 +10,7 @@ import (
 	"mtls-auth/mtlsauth/internal/consumer"
 )
 
-// Attributes that are not the CN's, or no text, are nobody's username.
+// Attributes that are not the CN's, or no text, are no consumer's username.
 func TestAttributesThatAreNoNames(t *testing.T) {
 	for _, test := range []struct {
 		what string

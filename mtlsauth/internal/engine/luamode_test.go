@@ -32,7 +32,7 @@ func TestWhatIsPrintedInLuaMode(t *testing.T) {
 }
 
 // That there is no source is said when the first configuration needs one, once: a server
-// that serves Lua mode needs none, whoever started it.
+// that serves Lua mode needs none, also one that an operator started.
 func TestNoSourceIsSaidWhenOneIsNeeded(t *testing.T) {
 	var out strings.Builder
 	e, err := Open(flags.Options{Name: "mtls-auth", Prefix: t.TempDir(), MinRSABits: 2048, MaxCRLSize: 1 << 20}, &out)

@@ -42,8 +42,8 @@ func (e *Engine) State() State {
 			s.CAsMissing++
 		}
 	}
-	s.Entries["decisions"], s.Bytes["decisions"] = e.cache.Held()
-	s.Entries["consumers"], s.Bytes["consumers"] = e.lookups.Held()
+	s.Entries["decisions"], s.Bytes["decisions"] = e.cache.Size()
+	s.Entries["consumers"], s.Bytes["consumers"] = e.lookups.Size()
 	if e.status.checker != nil {
 		held := e.status.checker.Held()
 		s.CRLs = held.NextUpdate

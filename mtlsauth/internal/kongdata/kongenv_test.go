@@ -214,7 +214,7 @@ func TestUnreadableKongEnv(t *testing.T) {
 		}
 	}
 
-	// A folder cannot be read as a file, whoever the user is.
+	// A folder cannot be read as a file, not by root either.
 	prefix = t.TempDir()
 	if err := os.Mkdir(filepath.Join(prefix, ".kong_env"), 0o700); err != nil {
 		t.Fatal(err)
