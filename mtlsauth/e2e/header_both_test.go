@@ -65,6 +65,28 @@ func TestLuaBothPluginsOnARoute(t *testing.T) {
 	}
 }
 
+// What mtls-auth tells the upstream goes under the name from which header-cert-auth reads:
+// it reads the proxy's certificate there, never what the client sent.
+func TestLuaTheProxysCertificateUnderTheClientsName(t *testing.T) {
+	t.Parallel()
+	if chosenMode(t) != luaMode {
+		t.Skip("a plugin server has one plugin")
+	}
+	proxies, root := pki.NewCA("proxies"), pki.NewCA("root")
+	r := newHeaderRig(t, cas{idA: root, idB: proxies}, routes{
+		"/same":  header("Client-Cert", "rfc9440", object{"secure_source": false}),
+		"/other": header("X-Handed-Over", "rfc9440", object{"secure_source": false}),
+	}, withProxies(t, trusted([]string{idB}, object{"upstream_certificate_headers": []string{"rfc9440"}})))
+	proxy, alice := proxies.Client("proxy"), byteSequences(root.Client("alice"))
+	for range 2 {
+		r.expect("the same name", r.get("/same", proxy, "Client-Cert", alice), 401, failed)
+		got := r.get("/other", proxy, "X-Handed-Over", alice)
+		if r.expect("another name", got, 200, ""); got.seen.Get("X-Client-Cert-Dn") != "CN=alice" {
+			t.Errorf("the upstream sees %v, want alice", got.seen)
+		}
+	}
+}
+
 // Mappings of header-cert-auth's own entity count for it, and not for mtls-auth.
 func TestLuaHeaderCredentials(t *testing.T) {
 	t.Parallel()
