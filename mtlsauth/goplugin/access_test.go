@@ -135,7 +135,7 @@ func TestAccess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			instance := c.instance(t, configured(test.config))
 			r := &request{vars: map[string]string{"ssl_session_reused": "."}, consumers: []map[string]any{alice, guest},
-				shared: map[string]any{}, ctx: maps.Clone(test.ctx), pluginID: pluginID}
+				shared: map[string]any{"authenticated_groups": "earlier"}, ctx: maps.Clone(test.ctx), pluginID: pluginID}
 			if test.leaf != "" {
 				r.vars["ssl_client_raw_cert"] = test.leaf
 			}
@@ -168,8 +168,15 @@ func TestAccess(t *testing.T) {
 			if verify, _ := r.ctx["CLIENT_VERIFY_OVERRIDE"].(string); verify != test.verify {
 				t.Errorf("client_verify is %q, want %q", verify, test.verify)
 			}
-			if !reflect.DeepEqual(r.shared["authenticated_groups"], test.groups) {
-				t.Errorf("groups %v, want %v", r.shared["authenticated_groups"], test.groups)
+			groups := test.groups
+			switch {
+			case groups == nil && test.cred != "": // none, whatever an earlier plugin said
+				groups = false
+			case groups == nil:
+				groups = "earlier"
+			}
+			if !reflect.DeepEqual(r.shared["authenticated_groups"], groups) {
+				t.Errorf("groups %v, want %v", r.shared["authenticated_groups"], groups)
 			}
 			if log := strings.Join(r.log, "\n"); !strings.Contains(log, test.log) {
 				t.Errorf("logged %q, want %q", log, test.log)

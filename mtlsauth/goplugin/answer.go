@@ -41,8 +41,14 @@ func (e *event) answer(d *authn.Decision) error {
 	if err := e.authenticate(a); err != nil {
 		return err
 	}
-	if len(a.Groups) > 0 {
-		if err := e.tell("kong.ctx.shared.set", "authenticated_groups", a.Groups); err != nil {
+	if a.CredentialID != "" {
+		// Groups of what an earlier plugin authenticated are not this client's: false is none
+		// for Kong's acl, which wants a table.
+		var groups any = false
+		if len(a.Groups) > 0 {
+			groups = a.Groups
+		}
+		if err := e.tell("kong.ctx.shared.set", "authenticated_groups", groups); err != nil {
 			return err
 		}
 	}
