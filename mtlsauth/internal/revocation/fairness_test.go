@@ -135,3 +135,32 @@ func TestACRLOverItsSharePushesNothingOut(t *testing.T) {
 		w.expect("another anchor's", "passed", leaf, w.root)
 	})
 }
+
+// A CRL that requests ask for is not pushed out right after its renewal: another anchor,
+// within its own share, could keep its owner from having it again.
+func TestACRLInUseIsNotPushedOut(t *testing.T) {
+	bubble(t, "strict", func(t *testing.T) {
+		w := inBubble(t, func(o *revocation.Options) { o.MaxCRLSize, o.Memory = 16<<20, revocation.NewMemory(2<<20) })
+		large := func(issuer *pki.Certificate, entries int) pki.CRL {
+			return pki.CRL{Issuer: issuer, NextUpdate: time.Now().Add(240 * time.Hour), RawEntries: pki.Serials(entries, 16)}
+		}
+		leaf, tenant := w.root.Client("leaf", crl("own")), pki.NewCA("tenant")
+		w.list("own", large(w.root, 30_000))
+		for n := range 4 {
+			w.list(fmt.Sprint("tenant", n), large(tenant, 15_000))
+		}
+		w.expect("at first", "passed", leaf, w.root)
+		limited := false
+		for began := time.Now(); time.Since(began) < time.Hour; {
+			time.Sleep(20 * time.Second)
+			w.expect("in use", "passed", leaf, w.root)
+			time.Sleep(time.Second)
+			for n := range 4 {
+				limited = w.check(path(tenant.Client("leaf", crl(fmt.Sprint("tenant", n))), tenant)).Verdict == revocation.Unjudged || limited
+			}
+		}
+		if !limited {
+			t.Error("the tenant's lists have all the room that they want: the test is void")
+		}
+	})
+}

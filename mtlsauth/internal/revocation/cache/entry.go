@@ -202,13 +202,13 @@ func (e *entry[V]) empty() bool {
 	return !e.has
 }
 
-// idle reports that no request has wanted the value since its last renewal, and that
-// it may go.
+// idle reports that no request wants the value, and that it may go. What was renewed
+// and not asked for since is in use until it is due again.
 func (e *entry[V]) idle(mayGo func(V) bool) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, w := range e.ways {
-		if w.wanted || w.exchange != nil {
+		if w.wanted || w.planned || w.exchange != nil {
 			return false
 		}
 	}
