@@ -199,7 +199,7 @@ func TestDoctorOfHeaders(t *testing.T) {
 	}{
 		{"no proxy", nil, `FAIL +trusted_ips +header-cert-auth, .*every request gets 401`, `trusted_ips = the proxy`},
 		{"all of IPv4", []string{"10.0.0.1", "0.0.0.0/0"}, `warn +trusted_ips +header-cert-auth, .*every client`, `name the proxy`},
-		{"all of IPv4, in halves", []string{"0.0.0.0/1", "128.0.0.0/1"}, `warn +trusted_ips +header-cert-auth, .*every client`, `name the proxy`},
+		{"all of IPv4 in halves", []string{"0.0.0.0/1", "128.0.0.0/1"}, `warn +trusted_ips +header-cert-auth, .*every client`, `name the proxy`},
 		{"all of IPv6", []string{"::/0"}, `warn +trusted_ips +header-cert-auth, .*every client`, `name the proxy`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

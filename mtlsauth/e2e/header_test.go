@@ -190,7 +190,7 @@ func TestHeaderForgeries(t *testing.T) {
 
 	// Whether what was read of so many has the certificate is chance.
 	for range 2 {
-		if got := r.send("/dashed", append([]string{"ssl-client-cert: " + alice}, many(1000, "ssl_client_cert: "+mallory)...)...); got.status != 401 {
+		if got := r.send("/dashed", append([]string{"ssl-client-cert: " + alice}, many(1000, "ssl_client_cert: "+mallory)...)...); got.status != 401 && !refusesSoMany(got) {
 			t.Errorf("a twin after 1000 headers: got %d %q", got.status, got.message)
 		}
 	}
@@ -373,6 +373,9 @@ func TestHeaderBeyondAThousand(t *testing.T) {
 	}
 	for range 4 { // which of them the fake Kong hands over is chance
 		got := r.send("/hidden", lines...)
+		if refusesSoMany(got) {
+			return
+		}
 		if got.status != 200 || got.seen.Get("X-Anonymous-Consumer") != "true" {
 			t.Fatalf("got %d %q, want anonymous", got.status, got.message)
 		}

@@ -96,8 +96,10 @@ func TestUpstreamCertificateHeaders(t *testing.T) {
 		many = append(many, fmt.Sprint("X-", i), "x")
 	}
 	got := r.get("/rfc", alice, append(many, "client_cert", "forged", "X_Client_Cert_Serial", "forged")...)
-	r.expect("behind many others", got, 200, "")
-	expectTold(t, "behind many others", got.seen, rfc9440)
+	if !refusesSoMany(got) {
+		r.expect("behind many others", got, 200, "")
+		expectTold(t, "behind many others", got.seen, rfc9440)
+	}
 
 	// Without the field they are the client's own affair.
 	if got := r.get("/none", alice, "Client-Cert", "theirs"); got.seen.Get("Client-Cert") != "theirs" {
