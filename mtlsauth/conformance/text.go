@@ -83,8 +83,7 @@ the Admin API fails as well: it refuses, is silent, slow, cut and garbled. The s
 go test -timeout 6h ./mtlsauth/e2e/faults -seeds 1000 -figures "$PWD/mtlsauth/conformance/figures"
 ` + "```" + `
 
-Each row is a run. During those that begin with seed 1 the machine stood still for three minutes: the unanswered requests are of
-then, and the seeds 303 to 308, which were under way, have a run of their own.
+Each row is a run.
 
 A pass is wrong if it was not right at any instant within the bounds that these pages give. A refusal is wrong without its
 reason in the log, or with one that was never true. The last column is the time after the last fault until every client got the
