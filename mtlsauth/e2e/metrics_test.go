@@ -106,9 +106,13 @@ func TestMetricsOfTheServer(t *testing.T) {
 	until := time.Now().Add(time.Hour).Truncate(time.Second)
 	replaceList(t, lists, "a", pki.CRL{Issuer: pki.NewCA("of lists"), NextUpdate: until})
 	client := socketClient(t, socket)
-	r.becomes(client, "http://localhost/metrics", figures{"mtls_auth_server_up{}": 1})
-	if r.mode == luaMode && r.AdminURL() != "" { // from then on the worker caches decisions
-		r.becomes(http.DefaultClient, r.AdminURL()+"/metrics", figures{"mtls_auth_server_up{}": 1})
+	// From when the worker knows of the CRL on, it keeps the decisions that it caches.
+	ready := figures{
+		"mtls_auth_server_up{}": 1, `mtls_auth_crl_next_update_timestamp_seconds{issuer="CN=of lists"}`: float64(until.Unix()),
+	}
+	r.becomes(client, "http://localhost/metrics", ready)
+	if r.mode == luaMode && r.AdminURL() != "" {
+		r.becomes(http.DefaultClient, r.AdminURL()+"/metrics", ready)
 	}
 
 	good := root.Client("good", pki.Valid(time.Now().Add(-time.Hour), time.Now().Add(6*24*time.Hour)))
