@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"os"
 	"strings"
-
-	"mtls-auth/mtlsauth/internal/filewatch"
 )
 
 // certificates are those of a file, each as one PEM block.
@@ -20,7 +19,7 @@ const maxCertificateFile = 16 << 20
 // of DER. An empty one has no certificate. Whether each can be read is for the server's code
 // to say: what is neither is given to it as it is.
 func readCertificates(file string) (certificates, error) {
-	data, _, err := filewatch.ReadFile(file, maxCertificateFile)
+	data, err := readFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +49,20 @@ func readCertificates(file string) (certificates, error) {
 		return certificates{pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: data})}, nil
 	}
 	return certificates{data}, nil
+}
+
+// readFile reads a file that a person names, also a pipe or /dev/null.
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxCertificateFile+1))
+	if err == nil && len(data) > maxCertificateFile {
+		err = fmt.Errorf("%s: over %d MiB", path, maxCertificateFile>>20)
+	}
+	return data, err
 }
 
 func (c certificates) first() []byte {

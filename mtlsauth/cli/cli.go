@@ -21,7 +21,7 @@ const (
 const usage = `usage:
   mtls-auth [-kong-prefix DIR] [flags]        runs the server
   mtls-auth -dump [-kong-prefix DIR]          prints what Kong's query command asks for: one JSON object
-  mtls-auth ping [-kong-prefix DIR]           asks whether the server decides, for probes
+  mtls-auth ping [-kong-prefix DIR]           asks whether the server is ready to decide, for probes
   mtls-auth verify -cert FILE -ca FILE        tells how a certificate would be answered, and why; without Kong
   mtls-auth doctor [-kong-prefix DIR]         finds mistakes in the set-up of this node, with their cures
   mtls-auth lua -out DIR                      writes the Lua plugin's files, for Kong's lua_package_path
@@ -29,6 +29,8 @@ const usage = `usage:
   mtls-auth version                           prints the versions of the program, go-pdk and Go
   mtls-auth -help                             prints this, and the server's flags
   mtls-auth COMMAND -help                     prints the flags of a command
+The program's file name is the plugin's name: a copy or link called other-auth serves the plugin other-auth.
+MTLS_AUTH_BIN, where Kong starts, is the path of the program that the Lua plugin runs.
 `
 
 // headerCertAuth is the name under which this program will be another plugin.

@@ -261,7 +261,7 @@ func TestPing(t *testing.T) {
 					break
 				}
 			}
-			if want := fmt.Sprintf("decides (pid %d)\n", os.Getpid()); code != 0 || !strings.HasSuffix(stdout, want) {
+			if want := fmt.Sprintf("answers, ready to decide (pid %d)\n", os.Getpid()); code != 0 || !strings.HasSuffix(stdout, want) {
 				t.Errorf("exit %d, %q, %q, want %q", code, stdout, stderr, want)
 			}
 			end.Close()

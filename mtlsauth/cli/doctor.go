@@ -12,7 +12,6 @@ import (
 	"mtls-auth/kong"
 	"mtls-auth/mtlsauth"
 	"mtls-auth/mtlsauth/internal/doctor"
-	"mtls-auth/mtlsauth/internal/filewatch"
 	"mtls-auth/mtlsauth/internal/flags"
 	"mtls-auth/mtlsauth/internal/kongdata"
 )
@@ -20,7 +19,8 @@ import (
 const doctorHelp = `usage: mtls-auth doctor [-kong-prefix DIR] [-admin-url URL] [-connect HOST:PORT -sni NAME] [-cert FILE -key FILE]
 Finds mistakes in how the plugin is set up on this node: a line ok, warn or FAIL for each check, with the cure.
 It changes nothing. Run it where Kong runs, as Kong's user or root; or beside it, with -admin-url.
-Exit code 0 without FAIL, 1 otherwise, 2 for wrong use.
+The program's file name is the plugin's name: run it as mtls-auth.
+Exit code 0 without FAIL, 1 otherwise, 2 for wrong use (and no JSON).
 
 `
 
@@ -31,6 +31,7 @@ type doctorFlags struct {
 	server           flags.Options // those of the server's that count here too
 	connect, sni     string
 	cert, chain, key string
+	json             bool
 }
 
 func (f *doctorFlags) define(set *flag.FlagSet) {
@@ -39,6 +40,7 @@ func (f *doctorFlags) define(set *flag.FlagSet) {
 	text(set, &f.cert, "cert", "a client's certificate, a `FILE`: what would be answered, and whether its OCSP and CRL URLs can be reached")
 	text(set, &f.chain, "chain", "what the client sends besides, a `FILE`")
 	text(set, &f.key, "key", "its private key, a PEM `FILE`, for the handshake")
+	flags.Boolean(set, &f.json, "json", "write one JSON object: version, ok, warn, fail (how many), and checks with name, grade, text and cure")
 	f.server.AdminFlags(set)
 	f.server.CheckFlags(set)
 	set.StringVar(&f.server.CRLDir, "crl-dir", "", "`DIR` with CRLs, as the server's")
@@ -69,9 +71,9 @@ func doctorCommand(c call) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	w := doctor.Writer{Out: c.stdout, Colour: coloured(c.stdout)}
+	w := doctor.Writer{Out: c.stdout, Colour: coloured(c.stdout), JSON: f.json}
 	doctor.Run(ctx, o, w.Write)
-	if !w.Summary() || ctx.Err() != nil {
+	if fine, err := w.Summary(); !fine || err != nil || ctx.Err() != nil {
 		return exitNo
 	}
 	return exitFine
@@ -98,7 +100,7 @@ func (f *doctorFlags) read(o *doctor.Options) error {
 		o.Chain = append(o.Chain, more.all()...)
 	}
 	if f.key != "" {
-		o.Key, _, err = filewatch.ReadFile(f.key, maxCertificateFile)
+		o.Key, err = readFile(f.key)
 	}
 	return err
 }

@@ -9,8 +9,9 @@ import (
 )
 
 const pingHelp = `usage: mtls-auth ping [-kong-prefix DIR] [-timeout DURATION]
-Asks the server behind the socket whether it decides. Exit code 0 if it does, 1 with the
-cause if not. It never binds the socket and changes nothing: made for probes.
+Asks the server behind the socket in Kong's prefix whether it answers. Made for probes: it
+never binds the socket and changes nothing. The socket has the name of this program's file.
+Exit code 0 if the server is ready to decide, 1 with the cause if not, 2 for wrong use.
 
 `
 
@@ -35,6 +36,6 @@ func ping(c call) int {
 	if err != nil {
 		return failure(c.stderr, "ping", err)
 	}
-	fmt.Fprintf(c.stdout, "mtls-auth %s decides (pid %d)\n", pong.Version, pong.PID)
+	fmt.Fprintf(c.stdout, "mtls-auth %s answers, ready to decide (pid %d)\n", pong.Version, pong.PID)
 	return exitFine
 }

@@ -22,8 +22,9 @@ import (
 const verifyHelp = `usage: mtls-auth verify -cert FILE [-chain FILE] (-ca FILE… | -config kong.yaml [-route NAME | -plugin N])
                         [-crl-dir DIR] [-revocation MODE] [-at TIME] [-json]
 Tells how the server would answer a request with this client certificate, and why, by the server's own code.
-Files are PEM, also bundles, or DER. The network is used with -revocation alone.
-Exit code 0 if the request goes on, 1 if it is refused, 2 for wrong use.
+Files are PEM, also bundles, or DER. Revocation is checked with -revocation, which uses the network, or by
+-crl-dir; without both a PASS says that it is assumed.
+Exit code 0 if the request goes on, 1 if it is refused, 2 for wrong use (and no JSON).
 
   mtls-auth verify -cert client.pem -ca ca.pem
   mtls-auth verify -cert client.pem -config kong.yaml -route echo -revocation STRICT
@@ -43,7 +44,7 @@ type verifyFlags struct {
 }
 
 func (f *verifyFlags) define(set *flag.FlagSet) {
-	text(set, &f.cert, "cert", "the client's certificate, a `FILE`; what follows it in the file was sent with it. An empty file is a request without a certificate")
+	text(set, &f.cert, "cert", "the client's certificate, a `FILE`; what follows it in the file was sent with it. An empty file, or /dev/null, is a request without a certificate")
 	text(set, &f.chain, "chain", "what the client sends besides, a `FILE`")
 	set.Func("ca", "CA certificates to trust, a `FILE`; may be given several times. Without -config no consumer is looked up", func(value string) error {
 		f.cas = append(f.cas, value)
@@ -69,7 +70,7 @@ func (f *verifyFlags) define(set *flag.FlagSet) {
 		}
 		return errors.New("must be a time such as 2027-01-31T12:00:00Z, or a date")
 	})
-	flags.Boolean(set, &f.json, "json", "write a JSON object (docs/verify.md)")
+	flags.Boolean(set, &f.json, "json", "write one JSON object: verdict (pass, anonymous, refuse), reason, detail, about, advice, answer, assumes, and all that was checked")
 	f.server.CheckFlags(set)
 }
 
@@ -104,10 +105,7 @@ func verifyCommand(c call) int {
 		return wrong("%v", err)
 	}
 	if f.json {
-		encoder := json.NewEncoder(c.stdout)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(report)
+		err = verify.WriteJSON(c.stdout, report)
 	} else {
 		err = report.Write(c.stdout, coloured(c.stdout))
 	}

@@ -49,6 +49,16 @@ services:
       instance_name: by-name
       config: {ca_certificates: [aaaaaaaa-0000-4000-8000-000000000001]}
   - name: plain
+  - name: behind
+    plugins:
+    - name: header-cert-auth
+      instance_name: header
+      config:
+        ca_certificates: [aaaaaaaa-0000-4000-8000-000000000001]
+        certificate_header_name: x-client-cert
+        certificate_header_format: base64_encoded
+        skip_consumer_lookup: true
+        revocation_check_mode: SKIP
   plugins:
   - name: mtls-auth
     config: {ca_certificates: [aaaaaaaa-0000-4000-8000-000000000002], skip_consumer_lookup: true}
@@ -64,14 +74,22 @@ services:
 		{"without the intermediate", "-cert client.der -ca root.pem", 1, "What is missing is the certificate of CN=issuing."},
 		{"several CA files", "-cert client.der -ca root.pem -ca issuing.pem", 0, "PASS"},
 		{"no certificate", "-cert empty.pem -ca root.pem", 1, "none_sent"},
+		{"/dev/null", "-cert /dev/null -ca root.pem", 1, "none_sent"},
+		{"without end", "-cert /dev/zero -ca root.pem", 2, "/dev/zero: over 16 MiB"},
+		{"revocation not checked", "-cert bundle.pem -config kong.yaml -route strict", 0, "reason passed assumes that no certificate is revoked: the plugin has IGNORE_CA_ERROR"},
+		{"revocation not wanted", "-cert bundle.pem -config kong.yaml -route strict -revocation SKIP", 0, "(-revocation SKIP was given)"},
+		{"a folder of CRLs for SKIP", "-cert bundle.pem -config kong.yaml -plugin header -crl-dir .", 0, "not checked: with SKIP -crl-dir is not used"},
+		{"a header", "-cert bundle.pem -config kong.yaml -plugin header", 0, "reason passed assumes that Kong takes the header"},
+		{"JSON keeps the mode", "-cert bundle.pem -config kong.yaml -route strict -json", 0, `"revocation_check_mode": "IGNORE_CA_ERROR"`},
+		{"a refusal assumes nothing", "-cert bundle.pem -ca root.pem -at 2001-01-01 -json", 1, `"assumes": []`},
 		{"a key", "-cert key.pem -ca root.pem", 2, "key.pem has no certificate, but"},
 		{"several plugins", "-cert bundle.pem -config kong.yaml", 2, "choose one by -plugin N or -route NAME"},
 		{"a route's own plugin", "-cert bundle.pem -config kong.yaml -route strict", 0, "client (id "},
 		{"its service's", "-cert bundle.pem -config kong.yaml -route plain", 1, "ca_not_loaded"},
 		{"by number", "-cert bundle.pem -config kong.yaml -plugin 2", 0, "by username client"},
 		{"by instance_name", "-cert bundle.pem -config kong.yaml -plugin by-name", 0, "by username client"},
-		{"no such route", "-cert bundle.pem -config kong.yaml -route x", 2, `there is no route "x"; there are: strict, plain`},
-		{"no such plugin", "-cert bundle.pem -config kong.yaml -plugin 3", 2, "must be one of:"},
+		{"no such route", "-cert bundle.pem -config kong.yaml -route x", 2, `there is no route "x"; there are: strict, plain, behind`},
+		{"no such plugin", "-cert bundle.pem -config kong.yaml -plugin 4", 2, "must be one of:"},
 		{"at another time", "-cert bundle.pem -ca root.pem -at 2001-01-01", 1, "not_yet_valid"},
 		{"no configuration", "-cert bundle.pem -config root.pem", 2, "-config: "},
 		{"no folder of CRLs", "-cert bundle.pem -ca root.pem -crl-dir absent.pem", 2, "absent.pem\" is not a folder"},

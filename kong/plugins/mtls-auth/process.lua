@@ -57,7 +57,9 @@ local function run()
     end
   until failed and failed ~= "timeout"
   local _, reason, status = proc:wait()
-  return ("%s %s"):format(reason, status)
+  local file, missing = io.open(binary)
+  if file then file:close() end
+  return ("%s %s%s"):format(reason, status, missing and "; " .. missing or "")
 end
 
 local function loop()

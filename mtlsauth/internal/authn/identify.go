@@ -69,7 +69,7 @@ func (p *Policy) identify(ctx context.Context, d *Decision, paths []certpath.Pat
 			return p.noConsumer(now, fetched, fmt.Errorf("no consumer matches any of the first %d names, and there are more", consumer.MaxNames))
 		}
 		if c.Default.IsZero() {
-			why := fmt.Errorf("no consumer matches any of its %d names", len(names.Values))
+			why := fmt.Errorf("no consumer matches its names (%d)", len(names.Values))
 			if names.LeftOut != "" {
 				why = fmt.Errorf("%w; left out: %s", why, names.LeftOut)
 			}

@@ -15,6 +15,9 @@ import (
 func (n *node) checkAdmin(ctx context.Context) {
 	const name = "Admin API"
 	admin, err := kongdata.NewAdmin(n.Admin, n.env)
+	if n.stopped && n.Admin.AdminURL == "" {
+		return // said before
+	}
 	if errors.Is(err, kongdata.ErrNoAdmin) {
 		n.noAdmin()
 		return
@@ -67,7 +70,7 @@ func (n *node) checkAdmin(ctx context.Context) {
 	}
 	n.takeSettings(root.Configuration)
 	n.checkVersion(enterprise)
-	n.checkEnabled(ctx, root.Plugins.Available)
+	n.readLoaded(ctx, root.Plugins.Available)
 }
 
 // noAdmin is the check of a node without an Admin API.
@@ -79,11 +82,9 @@ func (n *node) noAdmin() {
 		what = "a data plane has none: give -admin-url URL of its control plane for the checks of plugins, CA certificates and consumers"
 	case n.env != nil && n.env.DeclarativeConfig+n.env.DeclarativeString != "":
 		n.ok(name, "none: the checks go by the declarative file, as it is now")
-		n.loadedBySettings()
 		return
 	}
 	n.warn(name, what, "not asked: none is known")
-	n.loadedBySettings()
 }
 
 // takeSettings takes settings that .kong_env did not tell from Kong's own answer.
@@ -119,9 +120,9 @@ func (n *node) checkVersion(enterprise bool) {
 	}
 }
 
-// checkEnabled checks that Kong has loaded a plugin of this server's.
-func (n *node) checkEnabled(ctx context.Context, available json.RawMessage) {
-	name := "plugin " + n.Name
+// readLoaded asks Kong which plugins it has loaded.
+func (n *node) readLoaded(ctx context.Context, available json.RawMessage) {
+	n.loaded = []string{}
 	loaded := map[string]json.RawMessage{}
 	if json.Unmarshal(available, &loaded) != nil { // GET / had no answer
 		_, _, body, err := n.admin.Get(ctx, "/plugins/enabled")
@@ -132,7 +133,7 @@ func (n *node) checkEnabled(ctx context.Context, available json.RawMessage) {
 			err = json.Unmarshal(body, &enabled)
 		}
 		if err != nil {
-			n.warn(name, "", "whether Kong has loaded it is unknown: %v", err)
+			n.warn("plugin "+n.Name, "", "whether Kong has loaded it is unknown: %v", err)
 			n.loaded = n.Names
 			return
 		}
@@ -143,36 +144,40 @@ func (n *node) checkEnabled(ctx context.Context, available json.RawMessage) {
 	for _, one := range n.Names {
 		if _, ok := loaded[one]; ok {
 			n.loaded = append(n.loaded, one)
-			n.ok("plugin "+one, "loaded")
-		} else if slices.Contains(list(n.settings["plugins"]), one) {
-			n.fail("plugin "+one, "restart Kong, which says what keeps it from loading the plugin (New migrations: kong migrations up)", "kong.conf enables it, and the running Kong has not loaded it")
 		}
-	}
-	if len(n.loaded) == 0 {
-		n.notEnabled()
 	}
 }
 
-// loadedBySettings takes from kong.conf which plugins Kong is to load, where it cannot be asked.
-func (n *node) loadedBySettings() {
-	if n.settings["prefix"] == "" {
-		return
+// checkEnabled checks that Kong has loaded, or is to load, each plugin that a configuration
+// uses: with one that is not enabled Kong refuses the configuration, or does not start.
+func (n *node) checkEnabled() {
+	setting, asked := list(n.settings["plugins"]), n.loaded != nil
+	if !asked && n.settings["prefix"] == "" {
+		return // neither Kong nor kong.conf tells
 	}
+	var absent []string
 	for _, one := range n.Names {
-		if slices.Contains(list(n.settings["plugins"]), one) {
+		name, enabled := "plugin "+one, slices.Contains(setting, one)
+		switch {
+		case asked && slices.Contains(n.loaded, one):
+			n.ok(name, "loaded")
+		case asked && enabled:
+			n.fail(name, "restart Kong, which says what keeps it from loading the plugin (New migrations: kong migrations up)", "kong.conf enables it, and the running Kong has not loaded it")
+		case enabled:
 			n.loaded = append(n.loaded, one)
-			n.ok("plugin "+one, "enabled in kong.conf")
+			n.ok(name, "enabled in kong.conf")
+		case len(n.plugins(one)) > 0:
+			absent = append(absent, one)
 		}
 	}
-	if len(n.loaded) == 0 {
-		n.notEnabled()
+	if len(absent) == 0 && len(n.loaded) == 0 && !slices.ContainsFunc(n.Names, func(one string) bool { return slices.Contains(setting, one) }) {
+		absent = []string{n.Name}
 	}
-}
-
-// notEnabled is the check of a node on which none of the plugins is enabled.
-func (n *node) notEnabled() {
-	if slices.ContainsFunc(n.Names, func(name string) bool { return slices.Contains(list(n.settings["plugins"]), name) }) {
-		return // said before
+	if len(setting) == 0 {
+		setting = []string{"bundled"}
 	}
-	n.fail("plugin "+n.Name, "plugins = bundled,"+n.Name+" in kong.conf (or KONG_PLUGINS), then restart Kong", "not enabled: plugins = %s", n.settings["plugins"])
+	for _, one := range absent {
+		n.fail("plugin "+one, "plugins = "+strings.Join(slices.Concat(setting, absent), ",")+" in kong.conf (or KONG_PLUGINS), then restart Kong",
+			"not enabled: plugins = %s", n.settings["plugins"])
+	}
 }

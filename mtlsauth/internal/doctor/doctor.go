@@ -57,20 +57,25 @@ const (
 // String returns ok, warn or FAIL.
 func (g Grade) String() string { return [...]string{"ok", "warn", "FAIL"}[g] }
 
+// MarshalText implements encoding.TextMarshaler, for JSON.
+func (g Grade) MarshalText() ([]byte, error) { return []byte(g.String()), nil }
+
 // Check is one check and what came of it.
 type Check struct {
-	Name  string
-	Grade Grade
-	Text  string
-	Cure  string // what to do; "" where nothing is to be done
+	Name  string `json:"name"`
+	Grade Grade  `json:"grade"`
+	Text  string `json:"text"`
+	Cure  string `json:"cure,omitempty"` // what to do
 }
 
 // node is what is known of the node so far.
 type node struct {
 	Options
 	report func(Check)
+	failed int // checks so far
 
 	env      *kongenv.Settings // nil where .kong_env cannot be read
+	stopped  bool              // Kong does not run with this prefix
 	settings map[string]string // of .kong_env, else of the Admin API
 	admin    *kongdata.Admin   // nil where it does not answer
 	version  version           // of Kong; zero where unknown
@@ -87,8 +92,10 @@ type node struct {
 func Run(ctx context.Context, o Options, report func(Check)) {
 	n := &node{Options: o, report: report, settings: map[string]string{}}
 	n.checkPrefix()
+	n.checkRunning(ctx)
 	n.checkAdmin(ctx)
 	n.readSetup(ctx)
+	n.checkEnabled()
 	n.checkLua(ctx)
 	n.checkServer()
 	n.checkProgram()
@@ -106,6 +113,7 @@ func (n *node) warn(name, cure, format string, args ...any) {
 }
 
 func (n *node) fail(name, cure, format string, args ...any) {
+	n.failed++
 	n.report(Check{name, Fail, fmt.Sprintf(format, args...), cure})
 }
 

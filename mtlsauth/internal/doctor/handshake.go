@@ -28,6 +28,9 @@ type asked struct {
 // certificate, and whose CAs are named.
 func (n *node) checkHandshake(ctx context.Context) {
 	const name = "handshake"
+	if n.stopped && n.Connect == "" {
+		return // said before
+	}
 	if n.settings["role"] == "control_plane" && n.Connect == "" {
 		n.ok(name, "a control plane takes no requests")
 		return

@@ -95,7 +95,7 @@ func (n *node) checkConfig(ctx context.Context, p kongdata.Plugin, checked map[s
 		n.fail(one, "", "%s: %v", where, err)
 		return
 	}
-	anchors := 0
+	anchors, before := 0, n.failed
 	for _, id := range parsed.CACertificates() {
 		anchor := n.checkCA(ctx, where, id, fields.Partial, checked[id])
 		checked[id] = true
@@ -103,7 +103,7 @@ func (n *node) checkConfig(ctx context.Context, p kongdata.Plugin, checked map[s
 			anchors++
 		}
 	}
-	if anchors == 0 {
+	if anchors == 0 && n.failed == before { // else what was said of its CA certificates is the cause
 		n.fail(one, "add the root CA certificate to Kong and to ca_certificates, or set allow_partial_chain", "%s: none of its CA certificates is a trust anchor that is valid now: every certificate is refused", where)
 	}
 	for field, name := range map[string]string{"anonymous": fields.Anonymous, "default_consumer": fields.DefaultConsumer} {

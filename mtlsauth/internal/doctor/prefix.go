@@ -19,7 +19,7 @@ import (
 // settings are those of .kong_env that are read: none is a secret.
 var settings = []string{
 	"admin_listen", "database", "log_level", "lua_package_path", "nginx_http_large_client_header_buffers", "nginx_main_user",
-	"nginx_proxy_large_client_header_buffers", "nginx_user", "plugins", "pluginserver_names", "prefix", "proxy_listen", "role",
+	"nginx_proxy_large_client_header_buffers", "nginx_user", "plugins", "pluginserver_names", "prefix", "proxy_error_log", "proxy_listen", "role",
 	"router_flavor", "ssl_session_tickets", "trusted_ips",
 }
 
@@ -100,11 +100,7 @@ func userName(uid int) string {
 // workerUser is the user of Kong's workers, as a running one has it, else as the settings
 // say; false where neither tells.
 func (n *node) workerUser() (uid int, known bool) {
-	pid, err := os.ReadFile(filepath.Join(n.Admin.Prefix, "pids", "nginx.pid"))
-	if err != nil {
-		return 0, false
-	}
-	master := strings.TrimSpace(string(pid))
+	master := strconv.Itoa(n.master())
 	processes, _ := filepath.Glob("/proc/[0-9]*/status")
 	for _, file := range processes {
 		status, err := os.ReadFile(file)

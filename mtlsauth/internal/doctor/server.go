@@ -19,19 +19,23 @@ func (n *node) checkProgram() {
 		return
 	}
 	const name = "program"
+	shown := n.program
+	if given := n.givenProgram(); given != "" {
+		n.program, shown = given, given+" (MTLS_AUTH_BIN)"
+	}
 	info, err := os.Stat(n.program)
 	report, more := n.fail, ""
 	if n.server != nil { // of another path, or started beside Kong
-		report, more = n.warn, "; the server that answers was started by other means, such as MTLS_AUTH_BIN"
+		report, more = n.warn, "; the server that answers was started by other means"
 	}
 	cure := "install the program there, or run mtls-auth lua -out again from where it is, or set MTLS_AUTH_BIN; then restart Kong"
 	switch {
 	case err != nil:
-		report(name, cure, "the Lua plugin starts %s: %v%s", n.program, errors.Unwrap(err), more)
+		report(name, cure, "the Lua plugin starts %s: %v%s", shown, errors.Unwrap(err), more)
 	case info.IsDir() || info.Mode().Perm()&0o111 == 0:
-		report(name, "chmod 755 "+n.program, "the Lua plugin starts %s, which is not executable (%s)%s", n.program, owner(info), more)
+		report(name, "chmod 755 "+n.program, "the Lua plugin starts %s, which is not executable (%s)%s", shown, owner(info), more)
 	default:
-		n.ok(name, "%s", n.program)
+		n.ok(name, "%s", shown)
 	}
 }
 
@@ -49,7 +53,13 @@ func (n *node) checkServer() {
 	}
 	server, err := n.Ping(socket, pingTime)
 	if err != nil {
-		cure := "the Lua plugin starts it with Kong; Kong's error log says what keeps it from starting: grep " + n.Name + " in " + filepath.Join(n.Admin.Prefix, "logs", "error.log")
+		if n.stopped {
+			return // said before
+		}
+		cure := "the Lua plugin starts it with Kong, and Kong's error log says what keeps it from starting: grep " + n.Name + " in " + n.errorLog()
+		if ended := n.lastEnd(); ended != "" {
+			cure += ". Its last line about that: " + ended
+		}
 		if owned, ok := ownerID(prefix); known && ok && worker != 0 && owned != worker && prefix.Mode().Perm()&0o022 == 0 {
 			cure = "chown " + userName(worker) + " " + n.Admin.Prefix + ": the server runs as Kong's workers, user " + userName(worker) + ", and must be able to write there (" + owner(prefix) + ")"
 		} else if strings.Contains(err.Error(), "its own user") || strings.Contains(err.Error(), "must not use") {

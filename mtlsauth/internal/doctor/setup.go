@@ -25,7 +25,7 @@ type setup struct {
 	directory func(plugin string) consumer.Prefetcher
 }
 
-var errNoCA = errors.New("there is no CA certificate with this id, so requests with a certificate get 500 or 401 (ca_not_loaded)")
+var errNoCA = errors.New("there is no CA certificate with this id: clients of that CA get 401 (ca_not_loaded), and all clients get 500 if no other of ca_certificates is there")
 
 // readSetup reads what the node is configured with; neither a setup nor an error where
 // nothing tells.

@@ -72,7 +72,7 @@ func unreachable(path string, err error) error {
 	case len(path) > maxSocketPath:
 		return fmt.Errorf("the path %s has %d bytes, more than the %d of a Unix socket: use a shorter Kong prefix", path, len(path), maxSocketPath)
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("there is no socket at %s: no server was started with this prefix", path)
+		return fmt.Errorf("there is no socket at %s: no server was started with this prefix (-kong-prefix)", path)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("no server listens on the socket at %s: it has ended", path)
 	case errors.Is(err, fs.ErrPermission):

@@ -19,6 +19,8 @@ type Report struct {
 	About   string `json:"about,omitempty"` // the certificate that the reason is about
 	Advice  string `json:"advice,omitempty"`
 	Answer  Answer `json:"answer"`
+	// Assumes is what the verdict takes for granted, since it was not checked.
+	Assumes []string `json:"assumes"`
 
 	Inputs         []Input       `json:"inputs"`
 	Configuration  Configuration `json:"configuration"`
@@ -55,7 +57,7 @@ type Input struct {
 type Configuration struct {
 	From   string `json:"from"`
 	Plugin string `json:"plugin,omitempty"` // what it is set up for
-	// Config is the plugin's, as it was judged by.
+	// Config is the plugin's, with its defaults.
 	Config json.RawMessage `json:"config"`
 }
 
@@ -94,8 +96,9 @@ type Revocation struct {
 	// asked: then it is SKIP.
 	Mode       string `json:"mode"`
 	Configured string `json:"configured"`
-	// Network reports that URLs were fetched.
+	// Network reports that URLs were fetched, CRLDir that there was a folder of CRLs.
 	Network      bool     `json:"network"`
+	CRLDir       bool     `json:"crl_dir"`
 	Certificates []Status `json:"certificates"`
 }
 

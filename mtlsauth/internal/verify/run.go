@@ -59,10 +59,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	r := &Report{
 		Version: config.Version, At: o.At, Inputs: o.Inputs, Configuration: o.Configuration,
 		CACertificates: []CA{}, Missing: []string{}, Chain: []Certificate{}, Steps: []Step{}, Paths: [][]string{},
-		Revocation: Revocation{Network: o.Network, Certificates: []Status{}},
-		Groups:     []string{}, Headers: []Header{}, Notes: []string{}, Warnings: []string{}, Log: []LogLine{},
+		Revocation: Revocation{Network: o.Network, CRLDir: o.CRLDir != "", Certificates: []Status{}},
+		Groups:     []string{}, Headers: []Header{}, Assumes: []string{}, Notes: []string{}, Warnings: []string{}, Log: []LogLine{},
 	}
-	if err := r.setMode(o); err != nil {
+	judged, err := r.setMode(o)
+	if err != nil {
 		return nil, err
 	}
 	var printed output
@@ -73,14 +74,15 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.decided(r.decide(ctx, e, o))
+	r.decided(r.decide(ctx, e, o, judged))
+	r.assume(o)
 	r.Warnings = append(r.Warnings, warnings(printed.String())...)
 	r.Advice = advice(r)
 	return r, nil
 }
 
-// decide has the engine decide, and ends it.
-func (r *Report) decide(ctx context.Context, e *engine.Engine, o Options) *authn.Decision {
+// decide has the engine decide by a configuration, and ends it.
+func (r *Report) decide(ctx context.Context, e *engine.Engine, o Options, judged json.RawMessage) *authn.Decision {
 	running, stop := context.WithCancel(ctx)
 	ended := e.Run(running)
 	defer func() {
@@ -91,7 +93,7 @@ func (r *Report) decide(ctx context.Context, e *engine.Engine, o Options) *authn
 	if directory == nil {
 		directory = noConsumers{}
 	}
-	policy := e.StartWith(cmp.Or(o.Plugin, o.Name), r.Configuration.Config, o.CACertificates)
+	policy := e.StartWith(cmp.Or(o.Plugin, o.Name), judged, o.CACertificates)
 	defer policy.Close()
 	q := &request{report: r, at: o.At}
 	decision := policy.Refused(q)
@@ -102,32 +104,49 @@ func (r *Report) decide(ctx context.Context, e *engine.Engine, o Options) *authn
 	return decision
 }
 
-// setMode fills in the configuration's defaults, and the mode that is judged by.
-func (r *Report) setMode(o Options) error {
-	var err error
-	if r.Configuration.Config, err = config.FillDefaults(config.PluginOf(o.Plugin), r.Configuration.Config); err != nil {
-		return err
+// setMode fills in the configuration's defaults, and returns it with the mode that is
+// judged by.
+func (r *Report) setMode(o Options) (judged json.RawMessage, err error) {
+	configured, err := config.FillDefaults(config.PluginOf(o.Plugin), r.Configuration.Config)
+	if err != nil {
+		return nil, err
 	}
+	r.Configuration.Config = configured
 	fields := map[string]json.RawMessage{}
-	if err := json.Unmarshal(r.Configuration.Config, &fields); err != nil {
-		return fmt.Errorf("the plugin's config: %w", err)
+	if err := json.Unmarshal(configured, &fields); err != nil {
+		return nil, fmt.Errorf("the plugin's config: %w", err)
 	}
-	var configured string
-	if json.Unmarshal(fields[modeField], &configured) != nil || configured == "" {
-		configured = "IGNORE_CA_ERROR" // what null means
+	var mode string
+	if json.Unmarshal(fields[modeField], &mode) != nil || mode == "" {
+		mode = "IGNORE_CA_ERROR" // what null means
 	}
-	r.Revocation.Configured = configured
-	mode := cmp.Or(o.Mode, configured)
-	if !o.Network && o.CRLDir == "" {
+	r.Revocation.Configured = mode
+	if mode = cmp.Or(o.Mode, mode); !o.Network && o.CRLDir == "" {
 		mode = skip
 	}
 	r.Revocation.Mode = mode
-	if raw := fields[modeField]; mode == configured || raw != nil && !slices.Contains([]string{skip, "IGNORE_CA_ERROR", "STRICT"}, configured) {
-		return nil // a wrong one is for the configuration to be refused by
+	if raw := fields[modeField]; mode == r.Revocation.Configured || raw != nil && !slices.Contains([]string{skip, "IGNORE_CA_ERROR", "STRICT"}, r.Revocation.Configured) {
+		return configured, nil // a wrong one is for the configuration to be refused by
 	}
 	fields[modeField], _ = json.Marshal(mode)
-	r.Configuration.Config, err = json.Marshal(fields)
-	return err
+	return json.Marshal(fields)
+}
+
+// assume writes down what was not checked, and what an option was not used for.
+func (r *Report) assume(o Options) {
+	if r.Answer.Status != 0 || r.Verdict == "anonymous" {
+		return
+	}
+	if configured := r.Revocation.Configured; r.Revocation.Mode == skip && configured != skip {
+		why := "-revocation SKIP was given"
+		if o.Mode != skip {
+			why = "give -revocation " + configured + ", or -crl-dir"
+		}
+		r.Assumes = append(r.Assumes, "that no certificate is revoked: the plugin has "+configured+", and revocation was not checked here ("+why+")")
+	}
+	if config.PluginOf(o.Plugin) == config.HeaderCertAuth {
+		r.Assumes = append(r.Assumes, "that Kong takes the header: it must come from an address in trusted_ips, which mtls-auth doctor checks, unless secure_source is off")
+	}
 }
 
 // decided puts the decision into the report.

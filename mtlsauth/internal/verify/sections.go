@@ -15,7 +15,7 @@ func (w *writer) certificate(r *Report) {
 	w.section("Certificate")
 	w.row("subject", orEmpty(c.Subject))
 	w.row("issuer", orEmpty(c.Issuer))
-	w.row("names", orNone(strings.Join(c.SANs, ", ")))
+	w.row("SANs", orNone(strings.Join(c.SANs, ", ")))
 	w.row("valid", w.until(*c))
 	w.row("serial", c.Serial)
 	w.row("SHA-256", c.Fingerprint)
@@ -117,6 +117,8 @@ func (w *writer) revocation(r *Report) {
 	case len(v.Certificates) > 0:
 	case v.Mode == "SKIP" && v.Configured != "SKIP" && !v.Network:
 		mode, how = v.Configured, fmt.Sprintf("not checked here: give -revocation %s to fetch OCSP responses and CRLs, or -crl-dir", v.Configured)
+	case v.Mode == "SKIP" && v.CRLDir:
+		how = "not checked: with SKIP -crl-dir is not used"
 	case v.Mode == "SKIP":
 		how = "not checked"
 	default:

@@ -145,7 +145,7 @@ func wrap(text string, width int) (lines []string) {
 func (w *writer) verdict(r *Report) {
 	switch r.Verdict {
 	case "pass":
-		w.line("%s  the request goes on", w.paint(green, "PASS"))
+		w.line("%s  the request goes on%s", w.paint(green, "PASS"), map[bool]string{true: ", if what it assumes is so"}[len(r.Assumes) > 0])
 	case "anonymous":
 		w.line("%s  the certificate is refused, and the request goes on as the anonymous consumer", w.paint(amber, "ANONYMOUS"))
 	default:
@@ -159,6 +159,9 @@ func (w *writer) verdict(r *Report) {
 		reason += " (about: " + r.About + ")"
 	}
 	w.row("reason", reason)
+	for _, text := range r.Assumes {
+		w.row("assumes", text)
+	}
 	if r.Reason != "passed" {
 		w.row("what to do", r.Advice)
 	}

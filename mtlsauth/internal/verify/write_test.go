@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -23,6 +24,13 @@ func TestNamesOnATerminal(t *testing.T) {
 			var out bytes.Buffer
 			if err := r.Write(&out, false); err != nil || strings.Contains(out.String(), mark) || !strings.Contains(out.String(), "CN=a") {
 				t.Errorf("%q is written (%v):\n%q", mark, err, out.String())
+			}
+			out.Reset()
+			var read verify.Report
+			if err := verify.WriteJSON(&out, r); err != nil || strings.Contains(out.String(), mark) {
+				t.Errorf("JSON: %q is written (%v):\n%q", mark, err, out.String())
+			} else if err := json.Unmarshal(out.Bytes(), &read); err != nil || read.Certificate.Subject != r.Certificate.Subject {
+				t.Errorf("JSON: %q was read back (%v)", read.Certificate.Subject, err)
 			}
 		})
 	}
