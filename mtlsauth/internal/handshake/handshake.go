@@ -25,12 +25,3 @@ var Access string
 // PEM, leaf first, as the client sent it; nil when there is none, and on a
 // resumed TLS session.
 const ChainKey = "mtls_auth_client_chain"
-
-// Headers returns the names of the request headers that the plugin sets, in lower
-// case. The access code drops what looks like one of them, with "_" for "-".
-func Headers() []string {
-	return []string{
-		"x-consumer-id", "x-consumer-custom-id", "x-consumer-username", "x-credential-identifier", "x-anonymous-consumer",
-		"x-client-cert-dn", "x-client-cert-san",
-	}
-}

@@ -9,14 +9,21 @@ import (
 	"mtls-auth/mtlsauth/internal/handshake"
 )
 
+// headers are the request headers that the plugin sets. The access code drops what looks
+// like one of them, with "_" for "-".
+var headers = []string{
+	"x-consumer-id", "x-consumer-custom-id", "x-consumer-username", "x-credential-identifier", "x-anonymous-consumer",
+	"x-client-cert-dn", "x-client-cert-san",
+}
+
 // Lua and Go must speak of the same headers, key and length.
 func TestLuaSaysTheSame(t *testing.T) {
-	for _, name := range handshake.Headers() {
+	for _, name := range headers {
 		if !strings.Contains(handshake.Access, `["`+name+`"] = true`) {
 			t.Errorf("access.lua does not have %s", name)
 		}
 	}
-	if got, want := strings.Count(handshake.Access, `"] = true`), len(handshake.Headers()); got != want {
+	if got, want := strings.Count(handshake.Access, `"] = true`), len(headers); got != want {
 		t.Errorf("access.lua has %d headers, want %d", got, want)
 	}
 	for _, want := range []string{"kong.ctx.shared." + handshake.ChainKey + " = chain", "#chain > 65536"} {
@@ -35,7 +42,7 @@ func TestLuaManyHeaders(t *testing.T) {
 			cleared[name] = true
 		}
 	}
-	for _, name := range handshake.Headers() {
+	for _, name := range headers {
 		words := strings.Split(name, "-")
 		for n := range 1 << (len(words) - 1) {
 			spelling := words[0]

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -103,48 +102,5 @@ func TestResponder(t *testing.T) {
 	}
 	if got := len(responder.Requests()); got != 10 {
 		t.Errorf("%d requests, want 10", got)
-	}
-}
-
-// TestResponderRefuses: it has an error for what is no question to it.
-func TestResponderRefuses(t *testing.T) {
-	ca, otherCA := pki.NewCA("ca"), pki.NewCA("other")
-	client, stranger := ca.Client("client"), otherCA.Client("client")
-	responder := pki.NewResponder(ca)
-	responder.Good(client, stranger)
-	if got := read(responder.Respond(request(t, stranger, otherCA)), stranger, otherCA); got != "ocsp: error from server: unauthorized" {
-		t.Errorf("another issuer: %s", got)
-	}
-	if got := read(responder.Respond([]byte("what?")), client, ca); got != "ocsp: error from server: malformed" {
-		t.Errorf("no request: %s", got)
-	}
-}
-
-func TestTrouble(t *testing.T) {
-	ca := pki.NewCA("ca")
-	client := ca.Client("client")
-	responder := pki.NewResponder(ca)
-	responder.Good(client)
-	address := responder.Start()
-	der := request(t, client, ca)
-
-	responder.Trouble(pki.Trouble{Status: http.StatusOK, Body: []byte("sorry")})
-	if body, err := ask(t, http.MethodPost, address, der); err != nil || string(body) != "sorry" {
-		t.Errorf("got %q, %v", body, err)
-	}
-	for name, trouble := range map[string]pki.Trouble{"hang": {Hang: true}, "stall": {Stall: time.Hour}} {
-		responder.Trouble(trouble)
-		if body, err := ask(t, http.MethodPost, address, der); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s: got %q, %v", name, body, err)
-		}
-	}
-	responder.Trouble(pki.Trouble{})
-	body, err := ask(t, http.MethodPost, address, der)
-	if got := read(body, client, ca); err != nil || got != "good" {
-		t.Errorf("got %s, %v", got, err)
-	}
-	responder.Close()
-	if body, err := ask(t, http.MethodPost, address, der); err == nil {
-		t.Errorf("answers after its end: %q", body)
 	}
 }
