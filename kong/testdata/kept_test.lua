@@ -355,7 +355,7 @@ test("connections are forgotten, the longest ones first", function()
   conf = fixtures.conf()
   local server = start()
   asks(server, "first")
-  for i = 1, 10000 do
+  for i = 1, 9000 do
     local r = { ctx = {}, headers = {}, var = { connection = tostring(i), ssl_client_raw_cert = fixtures.leaf }, chain = fixtures.chain }
     request(conf, r)
   end
@@ -391,7 +391,7 @@ test("many configurations on many connections take no more", function()
   start()
   local configurations = {}
   for i = 1, 20 do configurations[i] = fixtures.conf({ http_timeout = i }) end
-  for connection = 1, 1000 do
+  for connection = 1, 450 do
     for _, c in ipairs(configurations) do request(c, fixtures.request({ var = { connection = tostring(connection) } })) end
   end
   assert(by_connection() > 4000 and by_connection() <= 8192, by_connection())
