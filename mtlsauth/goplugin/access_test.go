@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/handshake"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
@@ -51,8 +52,8 @@ func with(c map[string]any, name string, value any) map[string]any {
 // cleared.
 func headers(pairs ...string) map[string]any {
 	h := map[string]any{}
-	for _, name := range handshake.Headers() {
-		h[name] = []any{}
+	for _, name := range authn.HeaderNames() {
+		h[strings.ToLower(name)] = []any{}
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		h[pairs[i]] = []any{pairs[i+1]}

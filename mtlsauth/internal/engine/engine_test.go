@@ -4,14 +4,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"maps"
-	"slices"
-	"strings"
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/flags"
-	"mtls-auth/mtlsauth/internal/handshake"
 	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/konglog"
 )
@@ -57,17 +53,6 @@ func TestEqualConfigurationsShareAPolicy(t *testing.T) {
 	refused.Close()
 	if refused.denied == nil || refused.denied.Status() != 500 {
 		t.Error("a refused configuration does not answer 500")
-	}
-}
-
-// The handshake code drops the look-alikes of the very headers that are set.
-func TestHeadersOfHandshakeAndAnswers(t *testing.T) {
-	ours := map[string]bool{}
-	for _, name := range authn.HeaderNames() {
-		ours[strings.ToLower(name)] = true
-	}
-	if got, want := slices.Sorted(slices.Values(handshake.Headers())), slices.Sorted(maps.Keys(ours)); !slices.Equal(got, want) {
-		t.Errorf("the handshake code knows %q, answers set %q", got, want)
 	}
 }
 

@@ -6,15 +6,13 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"mtls-auth/mtlsauth/internal/authn"
 	"mtls-auth/mtlsauth/internal/handshake"
 )
 
-// headers are the request headers that the plugin sets. The access code drops what looks
-// like one of them, with "_" for "-".
-var headers = []string{
-	"x-consumer-id", "x-consumer-custom-id", "x-consumer-username", "x-credential-identifier", "x-anonymous-consumer",
-	"x-client-cert-dn", "x-client-cert-san",
-}
+// headers are the request headers that the plugin sets, in lower case. The access code drops
+// what looks like one of them, with "_" for "-".
+var headers = strings.Split(strings.ToLower(strings.Join(authn.HeaderNames(), " ")), " ")
 
 // Lua and Go must speak of the same headers, key and length.
 func TestLuaSaysTheSame(t *testing.T) {
