@@ -79,8 +79,20 @@ test("its output goes to Kong's log, at its level", function()
   equal(#world.logged("err [mtls-auth] half a line"), 1)
 end)
 
+local open = io.open
+
+-- Whether the program can be opened.
+local function there(is)
+  io.open = function(path, ...) -- luacheck: ignore
+    if path ~= "/usr/local/bin/mtls-auth" then return open(path, ...) end
+    if is then return { close = function() end } end
+    return nil, path .. ": No such file or directory"
+  end
+end
+
 test("it is restarted, after a pause that grows", function()
   program({}, 0.5)
+  there(true)
   start()
   world.run(300)
   local pauses = {}
@@ -98,6 +110,14 @@ test("it is restarted, after a pause that grows", function()
 end)
 
 test("a program that is not there", function()
+  program({}, 0.5) -- exec fails in a child of nginx
+  there(false)
+  start()
+  world.run(10)
+  assert(#world.logged('how="exit 2; /usr/local/bin/mtls-auth: No such file or directory"') >= 2)
+end)
+
+test("a child process that cannot be made", function()
   program({})
   world.spawn_fails = "no such file"
   start()

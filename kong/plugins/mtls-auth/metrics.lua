@@ -89,11 +89,15 @@ function _M.counts()
 end
 
 -- Whether there is a registry for the server's figures.
-function _M.has_registry() return prometheus and true or nil end
+function _M.has_registry()
+  if prometheus == nil then find_registry() end
+  return prometheus and true or nil
+end
 
--- Adds a report of the server to the registry.
+-- Adds a report of the server to the registry. The first one may only describe metrics,
+-- whose figures another worker was told.
 function _M.add(report)
-  local gone = report.generation ~= generation
+  local gone = report.generation and report.generation ~= generation
   generation = report.generation
   for _, of in ipairs(report.metrics) do
     local it = metric(of)

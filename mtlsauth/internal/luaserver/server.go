@@ -141,12 +141,12 @@ func (s *Server) watch(e Exchange, q question) error {
 	for {
 		now, over := s.epochs.watch()
 		if now != q.Epoch {
-			return told(say(e, s.epochIs(now, q.Figures)))
+			return told(say(e, s.epochIs(now, q)))
 		}
 		select {
 		case <-over:
 		case <-timer.C:
-			return told(say(e, s.epochIs(now, q.Figures)))
+			return told(say(e, s.epochIs(now, q)))
 		case <-e.Draining():
 			return errEnding
 		}
@@ -154,10 +154,13 @@ func (s *Server) watch(e Exchange, q question) error {
 }
 
 // epochIs is the answer to a watch, with what Kong's registry of metrics is to have.
-func (s *Server) epochIs(epoch string, figures bool) epochIs {
+func (s *Server) epochIs(epoch string, q question) epochIs {
 	answer := epochIs{Epoch: epoch, Sessions: s.chains.session()}
-	if figures {
+	if q.Figures {
 		answer.Figures = s.Metrics.Report(time.Now())
+	}
+	if q.Figures && q.Epoch == "" && answer.Figures == nil { // the worker's first question
+		answer.Figures = s.Metrics.Describe()
 	}
 	return answer
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -128,6 +129,24 @@ func TestCountsOfWorkers(t *testing.T) {
 		if err := testutil.GatherAndCompare(m.registry, strings.NewReader(want), name); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A description has what a report has of each metric, but no figures: those stay for reports.
+func TestDescribe(t *testing.T) {
+	m, _ := full()
+	described := m.Describe()
+	report := m.Report(now.Add(reportEvery))
+	if described.Generation != "" || report.Generation == "" {
+		t.Errorf("generations %q and %q: only a report must have one", described.Generation, report.Generation)
+	}
+	series := 0
+	for i := range report.Metrics {
+		series += len(report.Metrics[i].Series)
+		report.Metrics[i].Series = []Series{}
+	}
+	if series == 0 || !reflect.DeepEqual(described.Metrics, report.Metrics) {
+		t.Errorf("after a report of %d series:\ngot  %v\nwant %v", series, described.Metrics, report.Metrics)
 	}
 }
 

@@ -17,8 +17,8 @@ import (
 // reports together have what this process has counted, each of it once.
 type Report struct {
 	// Generation is another one when a gauge has lost a series: those of all gauges in the
-	// registry are to be dropped then.
-	Generation string     `json:"generation"`
+	// registry are to be dropped then. It is empty where there are no series at all.
+	Generation string     `json:"generation,omitempty"`
 	Metrics    []Reported `json:"metrics"`
 }
 
@@ -80,6 +80,25 @@ func newReports() reports {
 // counted are the metrics that workers count themselves.
 var counted = []string{requestsTotal, decisionsTotal, serverUp}
 
+// Describe returns the metrics without a series: a worker that shows what others have told
+// the registry has to know types and help texts.
+func (m *Metrics) Describe() *Report {
+	if m == nil {
+		return nil
+	}
+	report := new(Report)
+	for _, d := range All {
+		if !slices.Contains(counted, d.Name) {
+			report.Metrics = append(report.Metrics, d.reported())
+		}
+	}
+	return report
+}
+
+func (d Metric) reported() Reported {
+	return Reported{Name: d.Name, Type: d.Type, Help: d.Help, Labels: append([]string{}, d.Labels...), Buckets: d.buckets, Series: []Series{}}
+}
+
 // Report returns what is new since the last report, nil soon after it.
 func (m *Metrics) Report(now time.Time) *Report {
 	if m == nil {
@@ -105,7 +124,7 @@ func (m *Metrics) Report(now time.Time) *Report {
 		if slices.Contains(counted, d.Name) {
 			continue
 		}
-		one := Reported{Name: d.Name, Type: d.Type, Help: d.Help, Labels: append([]string{}, d.Labels...), Buckets: d.buckets, Series: []Series{}}
+		one := d.reported()
 		for _, of := range byName[d.Name] {
 			s := Series{Labels: valuesOf(of, d.Labels)}
 			key := d.Name + "\x00" + strings.Join(s.Labels, "\x00")
