@@ -109,6 +109,9 @@ func malformedExtensions(t *tuples) {
 	dn := context(4, true, rdns(attribute("2.5.4.3", 12, "x")))
 	policy := sequence(oid("1.2.3.4"))
 	point := sequence(context(0, true, context(0, true, context(6, false, []byte("http://example.com/crl")))))
+	pointOf := func(field []byte) []byte {
+		return sequence(sequence(context(0, true, context(0, true, context(6, false, []byte("http://a/")))), field))
+	}
 	good := map[string][]byte{
 		"2.5.29.14":               tlv(0, 4, false, []byte("subject key id")),
 		"2.5.29.15":               {3, 2, 1, 0x86},
@@ -180,6 +183,10 @@ func malformedExtensions(t *tuples) {
 		"2.5.29.31": {
 			"relative": sequence(sequence(context(0, true, context(1, true, attribute("2.5.4.3", 12, "x"))))), "one of two broken": sequence(point, sequence(context(0, true, context(0, true, context(6, true, null))))),
 			"reasons": sequence(sequence(context(0, true, context(0, true, context(6, false, []byte("http://a/")))), context(1, false, []byte{7, 0x80}))), "cRLIssuer alone": sequence(sequence(context(2, true, dn))), "empty point": sequence(sequence()),
+			"reasons of no octet": pointOf(context(1, false, nil)), "reasons with 9 unused bits": pointOf(context(1, false, []byte{9, 6})), "reasons with one octet": pointOf(context(1, false, []byte{1})),
+			"reasons with unused bits set": pointOf(context(1, false, []byte{1, 7})), "reasons of 8 octets": pointOf(context(1, false, []byte("\x00\x06\x00\x00\x00\x00\x00\x01"))),
+			"relative of no attribute": sequence(sequence(context(0, true, context(1, true)))), "relative of no pair": sequence(sequence(context(0, true, context(1, true, null)))),
+			"17 points": sequence(slices.Repeat([][]byte{point}, 17)...), "cRLIssuer of no name": pointOf(context(2, true)), "no points": sequence(),
 		},
 		"2.5.29.32": {"twice": sequence(policy, policy), "any": sequence(sequence(oid("2.5.29.32.0"))), "empty": sequence(), "odd qualifier": sequence(sequence(oid("1.2.3.4"), sequence(sequence(oid("1.2.3"), null)))), "one of two broken": sequence(policy, sequence(null))},
 		"2.5.29.33": {"any": sequence(sequence(oid("2.5.29.32.0"), oid("1.2.3.4")))},

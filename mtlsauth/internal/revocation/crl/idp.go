@@ -5,6 +5,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"mtls-auth/mtlsauth/internal/certificate"
 )
 
 // IssuingDistributionPoint says what a list covers (RFC 5280, section 5.2.5).
@@ -55,18 +57,20 @@ func readIDP(value, rawIssuer []byte) (*IssuingDistributionPoint, *Error) {
 		return nil, malformed
 	}
 	if hasReasons {
-		var ok bool
-		if p.OnlyReasons, ok = reasonFlags(reasons); !ok {
+		flags, ok := certificate.ParseReasonFlags(reasons)
+		if !ok {
 			return nil, malformed
 		}
+		p.OnlyReasons = reasonMask(&flags)
 	}
 	if hasPoint {
-		name, err := readPointName(point)
-		if err != nil {
-			return nil, refusef(err.Kind, "parsing CRL: issuing distribution point: %w", err)
+		name, ok := certificate.ParseDistributionPointName(point)
+		if !ok {
+			return nil, malformed
 		}
-		if p.names, err = name.resolve(rawIssuer); err != nil {
-			return nil, err
+		var err *Error
+		if p.names, err = resolve(name, rawIssuer); err != nil {
+			return nil, refusef(err.Kind, "parsing CRL: issuing distribution point: %w", err)
 		}
 	}
 	return p, nil

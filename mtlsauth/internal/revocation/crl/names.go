@@ -10,14 +10,10 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation/address"
 )
 
-const (
-	bitString = asn1.BIT_STRING
-
-	// maxNames bounds the general names of one distribution point, of one list
-	// or of one certificate issuer, since those of certificates are compared
-	// with those of lists. More than three are not seen in use.
-	maxNames = 64
-)
+// maxNames bounds the general names of one distribution point, of one list or of one
+// certificate issuer, since those of certificates are compared with those of lists. More
+// than three are not seen in use.
+const maxNames = 64
 
 func context(n uint8) asn1.Tag     { return asn1.Tag(n).ContextSpecific() }
 func constructed(n uint8) asn1.Tag { return context(n).Constructed() }
@@ -164,38 +160,16 @@ func directoryNameOf(rawName []byte) []byte {
 	return b.BytesOrPanic()
 }
 
-// pointName is a DistributionPointName (RFC 5280, section 4.2.1.13): names in
-// full, or one relative to a CRL issuer.
-type pointName struct {
-	full     generalNames
-	relative []byte // the content of the RDN's SET
-}
-
-// readPointName reads the content of the explicit [0] around the CHOICE.
-func readPointName(content cryptobyte.String) (*pointName, *Error) {
-	var inner cryptobyte.String
-	var tag asn1.Tag
-	if !content.ReadAnyASN1(&inner, &tag) || !content.Empty() {
-		return nil, refuse(Malformed, "malformed distribution point name")
-	}
+// resolve returns the names of a distribution point in full, nil where it has none; a
+// relative one is put at the end of issuer, a DER Name.
+func resolve(name certificate.DistributionPointName, issuer []byte) (generalNames, *Error) {
 	switch {
-	case tag == constructed(0):
-		names, err := readGeneralNames(inner)
-		if err != nil {
-			return nil, err
-		}
-		return &pointName{full: names}, nil
-	case tag == constructed(1) && isRDN(inner):
-		return &pointName{relative: bytes.Clone(inner)}, nil
-	}
-	return nil, refuse(Malformed, "malformed distribution point name")
-}
-
-// resolve returns the names in full; a relative one is put at the end of
-// issuer, a DER Name.
-func (p *pointName) resolve(issuer []byte) (generalNames, *Error) {
-	if p.relative == nil {
-		return p.full, nil
+	case name.Full != nil:
+		return readGeneralNames(name.Full)
+	case name.Relative == nil:
+		return nil, nil
+	case len(name.Relative) == 0:
+		return nil, refuse(Malformed, "relative distribution point name without an attribute")
 	}
 	input := cryptobyte.String(issuer)
 	var rdns cryptobyte.String
@@ -205,7 +179,7 @@ func (p *pointName) resolve(issuer []byte) (generalNames, *Error) {
 	b := cryptobyte.NewBuilder(nil)
 	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddBytes(rdns)
-		b.AddASN1(asn1.SET, func(b *cryptobyte.Builder) { b.AddBytes(p.relative) })
+		b.AddASN1(asn1.SET, func(b *cryptobyte.Builder) { b.AddBytes(name.Relative) })
 	})
 	return generalNames{directoryNameOf(b.BytesOrPanic())}, nil
 }

@@ -1,10 +1,6 @@
 package crl
 
-import (
-	encoding_asn1 "encoding/asn1"
-
-	"golang.org/x/crypto/cryptobyte"
-)
+import "encoding/asn1"
 
 // Reason is a reason code (RFC 5280, section 5.3.1). An entry without one, or
 // with one that is not known, is Unspecified: it is a revocation all the same.
@@ -39,18 +35,15 @@ type ReasonMask uint16
 // certificate that is not listed for all of them is good.
 const AllReasons ReasonMask = 0x1fe
 
-// reasonFlags reads a ReasonFlags BIT STRING, whose tag the context replaces.
-// Bits that the RFC does not name are of no use and left out.
-func reasonFlags(content cryptobyte.String) (ReasonMask, bool) {
-	bits := append([]byte{byte(bitString), byte(len(content))}, content...)
-	var flags encoding_asn1.BitString
-	// Two octets hold the nine bits; a third is room for later ones.
-	if element := cryptobyte.String(bits); len(content) > 4 || !element.ReadASN1BitString(&flags) {
-		return 0, false
+// reasonMask returns the reasons of a ReasonFlags BIT STRING, all where there is none. Bits
+// that the RFC does not name are of no use and left out.
+func reasonMask(flags *asn1.BitString) ReasonMask {
+	if flags == nil {
+		return AllReasons
 	}
 	var mask ReasonMask
 	for i := range 9 {
 		mask |= ReasonMask(flags.At(i)) << i
 	}
-	return mask & AllReasons, true
+	return mask & AllReasons
 }

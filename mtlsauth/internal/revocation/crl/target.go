@@ -90,76 +90,42 @@ func impliedNames(cert *certificate.Certificate) generalNames {
 
 // readPoints reads the value of the CRL distribution points extension.
 func readPoints(value, rawIssuer []byte) ([]Point, *Error) {
-	input := cryptobyte.String(value)
-	var content cryptobyte.String
-	if !input.ReadASN1(&content, asn1.SEQUENCE) || !input.Empty() || content.Empty() {
-		return nil, refuse(Malformed, "not a sequence of distribution points")
+	parsed, ok := certificate.ParseDistributionPoints(value)
+	switch {
+	case !ok:
+		return nil, refuse(Malformed, "malformed distribution points")
+	case len(parsed) > maxPoints:
+		return nil, refusef(TooLarge, "more than %d distribution points", maxPoints)
 	}
-	var points []Point
-	for !content.Empty() {
-		var point cryptobyte.String
-		if !content.ReadASN1(&point, asn1.SEQUENCE) {
-			return nil, refuse(Malformed, "malformed distribution point")
+	points := make([]Point, len(parsed))
+	for i, from := range parsed {
+		p := Point{reasons: reasonMask(from.Reasons)}
+		var err *Error
+		if from.CRLIssuer != nil {
+			if p.crlIssuer, err = readGeneralNames(from.CRLIssuer); err != nil {
+				return nil, err
+			}
 		}
-		if len(points) == maxPoints {
-			return nil, refusef(TooLarge, "more than %d distribution points", maxPoints)
-		}
-		p, err := readPoint(point, rawIssuer)
-		if err != nil {
+		if err := p.readName(from.Name, rawIssuer); err != nil {
 			return nil, err
 		}
-		points = append(points, p)
+		points[i] = p
 	}
 	return points, nil
 }
 
-func readPoint(content cryptobyte.String, rawIssuer []byte) (Point, *Error) {
-	p := Point{reasons: AllReasons}
-	var name, reasons, issuer cryptobyte.String
-	var hasName, hasReasons, hasIssuer bool
-	if !content.ReadOptionalASN1(&name, &hasName, constructed(0)) ||
-		!content.ReadOptionalASN1(&reasons, &hasReasons, context(1)) ||
-		!content.ReadOptionalASN1(&issuer, &hasIssuer, constructed(2)) || !content.Empty() {
-		return Point{}, refuse(Malformed, "malformed distribution point")
-	}
-	if !hasName && !hasIssuer {
-		return Point{}, refuse(Malformed, "distribution point without name and CRL issuer")
-	}
-	if hasReasons {
-		var ok bool
-		if p.reasons, ok = reasonFlags(reasons); !ok {
-			return Point{}, refuse(Malformed, "malformed reasons of a distribution point")
-		}
-	}
-	var err *Error
-	if hasIssuer {
-		if p.crlIssuer, err = readGeneralNames(issuer); err != nil {
-			return Point{}, err
-		}
-	}
-	if hasName {
-		if err := p.readName(name, rawIssuer); err != nil {
-			return Point{}, err
-		}
-	}
-	return p, nil
-}
-
 // readName takes a relative name for one below the CRL issuer's, which is then
 // one directoryName, or below the certificate issuer's.
-func (p *Point) readName(content cryptobyte.String, base []byte) *Error {
-	name, err := readPointName(content)
-	if err != nil {
-		return err
-	}
-	if name.relative != nil && p.crlIssuer != nil {
+func (p *Point) readName(name certificate.DistributionPointName, base []byte) *Error {
+	if name.Relative != nil && p.crlIssuer != nil {
 		issuers := p.crlIssuer.directoryNames()
 		if len(issuers) != 1 {
 			return refuse(Malformed, "relative distribution point name with other than one CRL issuer")
 		}
 		base = issuers[0]
 	}
-	if p.names, err = name.resolve(base); err != nil {
+	var err *Error
+	if p.names, err = resolve(name, base); err != nil {
 		return err
 	}
 	for _, uri := range p.names.uris() {
