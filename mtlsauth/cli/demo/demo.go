@@ -143,7 +143,11 @@ func startKong(ctx context.Context, dir, config string, demo Options) (*fakekong
 			return nil, err
 		}
 	}
-	o := anykong.Options{Prefix: prefix, DeclarativeConfig: config, LuaPath: lua, LogLevel: "info", LogOutput: log}
+	text, err := os.ReadFile(config)
+	if err != nil {
+		return nil, err
+	}
+	o := anykong.Options{Prefix: prefix, Config: text, LuaPath: lua, LogLevel: "info", LogOutput: log}
 	if demo.Port != 0 {
 		o.ListenTLS = fmt.Sprintf("127.0.0.1:%d", demo.Port)
 	}

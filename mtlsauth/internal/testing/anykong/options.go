@@ -11,9 +11,8 @@ import (
 // Options says what a Kong is to be. Zero values are Kong's defaults where Kong has
 // one.
 type Options struct {
-	Prefix            string // directory for .kong_env and the plugin's socket; required, made if absent
-	Config            []byte // the declarative configuration, YAML or JSON
-	DeclarativeConfig string // a file to read it from, where Config is empty
+	Prefix string // directory for .kong_env and the plugin's socket; required, made if absent
+	Config []byte // the declarative configuration, YAML or JSON
 
 	// LuaPath is lua_package_path = LuaPath/?.lua;;. The plugins whose code is there
 	// are enabled, and go before the plugin server's of the same name.

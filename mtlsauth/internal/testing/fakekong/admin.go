@@ -3,7 +3,6 @@ package fakekong
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -49,56 +48,34 @@ func (k *Kong) adminAPI() http.Handler {
 		mux.HandleFunc("GET /"+entity, func(w http.ResponseWriter, _ *http.Request) { replyList(w, k.state.Load().config.rows(entity)) })
 	}
 	for path, entity := range map[string]string{"/mtls-auths": "mtls_auth_credentials", "/header-cert-auths": "header_cert_auth_credentials"} {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			if k.opts.LuaPath == "" { // the entity is the Lua plugin's
-				replyEntity(w, nil)
-				return
-			}
-			replyList(w, k.state.Load().config.rows(entity))
-		})
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { replyList(w, k.state.Load().config.rows(entity)) })
 	}
 	mux.HandleFunc("GET /ca_certificates/{id}", func(w http.ResponseWriter, r *http.Request) {
 		replyEntity(w, pick(k.state.Load().config.cas, "id", strings.ToLower(r.PathValue("id"))))
 	})
-	mux.HandleFunc("GET /ca_certificates", func(w http.ResponseWriter, _ *http.Request) { replyList(w, k.state.Load().config.cas) })
 	mux.HandleFunc("GET /consumers", k.getConsumers)
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
 		_, _ = io.WriteString(w, k.shared.Exposition()) // the client may be gone
 	})
-	mux.HandleFunc("POST /config", k.postConfig)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { replyEntity(w, nil) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// ServeMux would redirect from what it takes for an untidy path.
 		path, _, _ := strings.Cut(r.RequestURI, "?")
 		if name, ok := strings.CutPrefix(path, "/consumers/"); ok && r.Method == http.MethodGet {
-			k.getConsumer(w, r, name)
+			k.getConsumer(w, name)
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
 }
 
-// getConsumer answers for one consumer, by id where the name is a UUID and by
-// username otherwise, never by custom_id. Kong takes a path as it came, leaves
-// out a / at its end when nothing fits with it, and reads one segment as
+// getConsumer answers for one consumer, by id where the name is a UUID and by username
+// otherwise, never by custom_id. Kong takes a path as it came, and reads one segment as
 // ngx.unescape_uri does: a + in it is a space, a %2F no slash.
-func (k *Kong) getConsumer(w http.ResponseWriter, r *http.Request, name string) {
-	if strings.Contains(name, "%00") {
-		nginxPage(w, "400 Bad Request", "400 Bad Request") // nginx takes no such path
-		return
-	}
-	name = strings.TrimSuffix(name, "/")
-	if name == "" {
-		k.getConsumers(w, r)
-		return
-	}
-	if strings.Contains(name, "/") {
-		replyEntity(w, nil)
-		return
-	}
-	name, err := url.PathUnescape(strings.ReplaceAll(name, "+", " "))
-	if err != nil {
+func (k *Kong) getConsumer(w http.ResponseWriter, segment string) {
+	name, err := url.PathUnescape(strings.ReplaceAll(segment, "+", " "))
+	if err != nil || strings.Contains(segment, "/") {
 		replyEntity(w, nil)
 		return
 	}
@@ -112,12 +89,7 @@ func (k *Kong) getConsumer(w http.ResponseWriter, r *http.Request, name string) 
 // getConsumers lists consumers, or the one of a custom_id.
 func (k *Kong) getConsumers(w http.ResponseWriter, r *http.Request) {
 	all := k.state.Load().config.consumers
-	asked := r.URL.Query()["custom_id"]
-	switch {
-	case len(asked) > 1, len(asked) == 1 && asked[0] == "":
-		reply(w, http.StatusBadRequest, map[string]any{"message": "custom_id must be an unempty string"})
-		return
-	case len(asked) == 1:
+	if asked := r.URL.Query()["custom_id"]; len(asked) == 1 {
 		found := pick(all, "custom_id", asked[0])
 		if all = nil; found != nil {
 			all = []map[string]any{found}
@@ -126,36 +98,16 @@ func (k *Kong) getConsumers(w http.ResponseWriter, r *http.Request) {
 	replyList(w, all)
 }
 
-// maxConfig bounds what POST /config reads.
-const maxConfig = 16 << 20
-
-func (k *Kong) postConfig(w http.ResponseWriter, r *http.Request) {
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxConfig))
-	if err == nil {
-		// Kong takes the document itself, or an object with it under "config".
-		var wrapped struct{ Config *string }
-		if json.Unmarshal(text, &wrapped) == nil && wrapped.Config != nil {
-			text = []byte(*wrapped.Config)
-		}
-		err = k.Configure(text)
+// available are the plugins that are not Kong's own, as GET / has them.
+func (k *Kong) available() map[string]any {
+	found := map[string]any{}
+	if k.info != nil {
+		found[k.info.Name] = map[string]any{"version": k.info.Version, "priority": k.info.Priority}
 	}
-	if err != nil {
-		reply(w, http.StatusBadRequest, map[string]any{
-			"code": 14, "name": "invalid declarative configuration", "message": "declarative config is invalid: " + err.Error(), "fields": fieldsOf(err),
-		})
-		return
+	for _, name := range k.luaPlugins() {
+		found[name] = map[string]any{}
 	}
-	reply(w, http.StatusCreated, map[string]any{"message": "configuration replaced"})
-}
-
-// fieldsOf names what was refused.
-func fieldsOf(err error) map[string]any {
-	out := map[string]any{}
-	var at *problem
-	if errors.As(err, &at) {
-		out[at.at] = at.text
-	}
-	return out
+	return found
 }
 
 func replyEntity(w http.ResponseWriter, e map[string]any) {
@@ -194,7 +146,7 @@ func reply(w http.ResponseWriter, status int, body any) {
 // force, for the worker processes and whatever may read it.
 func (k *Kong) writeEnv() error {
 	settings := map[string]string{
-		"admin_listen": "off", "database": "off", "prefix": k.opts.Prefix, "declarative_config": k.opts.DeclarativeConfig,
+		"admin_listen": "off", "database": "off", "prefix": k.opts.Prefix, "declarative_config_string": string(k.opts.Config),
 		"nginx_proxy_ssl_verify_client": k.opts.SSLVerifyClient, "trusted_ips": strings.Join(k.opts.TrustedIPs, ","),
 	}
 	if k.admin != nil {
@@ -208,10 +160,6 @@ func (k *Kong) writeEnv() error {
 		proxies = append(proxies, k.tls.Addr().String()+" http2 ssl")
 	}
 	settings["proxy_listen"] = cmp.Or(strings.Join(proxies, ", "), "off")
-	if len(k.opts.Config) > 0 {
-		settings["declarative_config_string"] = string(k.opts.Config)
-		delete(settings, "declarative_config")
-	}
 	settings["role"], settings["log_level"] = "traditional", cmp.Or(k.opts.LogLevel, "notice")
 	settings["plugins"] = "bundled"
 	if k.opts.LuaPath != "" {

@@ -13,29 +13,15 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
 
-// builtin is one of Kong's own plugins, done natively. To add one, put it into
-// builtins.
-type builtin struct {
-	priority int // as in Kong; plugins run from the highest down
-	// load checks a configuration and returns what runs in the access phase.
-	load func(p *plugin, at string, fields map[string]any) (builtinAccess, error)
-}
-
-// builtinAccess runs a plugin's access phase; an answer ends the request.
+// builtinAccess is the access phase of one of Kong's own plugins that is done natively; an
+// answer ends the request.
 type builtinAccess func(x *exchange) *rpc.Exit
 
-var builtins = map[string]builtin{
-	"pre-function": {1_000_000, loadPreFunction},
-	"prometheus":   {13, loadPrometheus},
-}
+// prometheus has no metrics of its own: GET /metrics has those of other plugins.
+func prometheus(*exchange) *rpc.Exit { return nil }
 
-// loadPrometheus has no metrics of its own: GET /metrics has those of other plugins.
-func loadPrometheus(*plugin, string, map[string]any) (builtinAccess, error) {
-	return func(*exchange) *rpc.Exit { return nil }, nil
-}
-
-// loadPreFunction compiles the code of a pre-function.
-func loadPreFunction(p *plugin, at string, fields map[string]any) (builtinAccess, error) {
+// preFunction compiles the code of a pre-function.
+func preFunction(p *plugin, at string, fields map[string]any) (builtinAccess, error) {
 	config, _ := fields["config"].(map[string]any)
 	code := map[string][]*lua.FunctionProto{}
 	for _, phase := range slices.Sorted(maps.Keys(config)) {
@@ -43,11 +29,11 @@ func loadPreFunction(p *plugin, at string, fields map[string]any) (builtinAccess
 		for i, text := range list {
 			field := fmt.Sprintf("%s.config.%s.%d", at, phase, i+1)
 			if phase != "certificate" && phase != "access" {
-				return nil, problemf(field, "the phases certificate and access are emulated")
+				return nil, fmt.Errorf("in '%s': the phases certificate and access are emulated", field)
 			}
 			chunk, err := compile(fmt.Sprint(text), "pre-function")
 			if err != nil {
-				return nil, problemf(field, "%v", err)
+				return nil, fmt.Errorf("in '%s': %w", field, err)
 			}
 			code[phase] = append(code[phase], chunk)
 		}

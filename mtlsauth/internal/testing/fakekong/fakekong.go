@@ -1,5 +1,4 @@
-// Package fakekong is a fake Kong for tests and the demo: for the
-// demo, the tests and the benchmarks. It is not for production, and says so: in
+// Package fakekong is a fake Kong for the demo, the tests and the benchmarks. It is not for production, and says so: in
 // the Via header of every answer (1.1 fakekong) and in the first line of
 // its log.
 //
@@ -11,23 +10,18 @@
 // it was not told it does not know, and what it does not have it refuses by
 // name rather than ignore.
 //
-// Its rooms: [mtls-auth/mtlsauth/internal/testing/fakekong/rpc] speaks the plugin
-// protocol, .../process runs the plugin server, .../schema checks schemas and
-// configurations, .../errlog is the log. In this one: declarative.go,
-// fields.go, entities.go and plugins.go read the configuration, state.go puts it
-// in force, admin.go serves it, router.go finds a route, builtin.go has Kong's
-// own plugins (keyauth.go and acl.go two of them), front.go and nginx.go are what nginx is in Kong, request.go walks
-// a request through the plugins, proxy.go to the upstream.
+// Its packages: rpc speaks the plugin protocol, luakong runs Lua plugins, process runs the
+// plugin server, schema fills in configurations.
 //
 // What differs from Kong besides: certificates that crypto/tls cannot parse end
 // the handshake; of the client's certificate only the leaf is judged for
-// $ssl_client_verify, and only for what was seen in Kong; $ssl_session_id is
-// unset; a new configuration is in force when POST /config answers, where Kong's
-// workers take some milliseconds more. docs/verified.md says which cases were run
-// on both.
+// $ssl_client_verify, and only for what was seen in Kong; a new configuration is in force
+// when Configure returns, where Kong's workers take some milliseconds more.
+// docs/verified.md says which cases were run on both.
 package fakekong
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +29,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,14 +38,12 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/luakong"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/process"
-	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
 
 // Kong is a running fake Kong. Its methods may be called at the same time.
 type Kong struct {
 	opts   anykong.Options
 	log    *errlog.Log
-	access *accessLog
 	seq    atomic.Int64
 	shared *luakong.Shared // memory of all workers
 
@@ -61,6 +54,9 @@ type Kong struct {
 	state   atomic.Pointer[state]
 	current *process.Server
 	retired sync.WaitGroup
+
+	recorded sync.Mutex // held while records is used
+	records  []anykong.Record
 
 	plain, tls, admin net.Listener
 	servers           []*http.Server
@@ -92,7 +88,7 @@ func Start(ctx context.Context, o anykong.Options) (*Kong, error) {
 	if err := os.MkdirAll(filepath.Join(o.Prefix, "sockets"), 0o755); err != nil {
 		return nil, fmt.Errorf("prefix: %w", err)
 	}
-	k := &Kong{opts: o, log: errlog.New(level, o.LogOutput), access: &accessLog{}, shared: luakong.NewShared()}
+	k := &Kong{opts: o, log: errlog.New(level, o.LogOutput), shared: luakong.NewShared()}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	k.log.Printf(errlog.Notice, "fakekong: a fake Kong for tests and the demo, NOT FOR PRODUCTION")
 	if err := k.start(ctx); err != nil {
@@ -103,19 +99,12 @@ func Start(ctx context.Context, o anykong.Options) (*Kong, error) {
 }
 
 func (k *Kong) start(ctx context.Context) error {
-	text := k.opts.Config
-	if len(text) == 0 && k.opts.DeclarativeConfig != "" {
-		var err error
-		if text, err = os.ReadFile(k.opts.DeclarativeConfig); err != nil {
-			return fmt.Errorf("reading declarative config: %w", err)
-		}
-	}
 	if err := k.query(ctx); err != nil {
 		return err
 	}
-	st, err := k.newState(text)
+	st, err := k.newState(k.opts.Config)
 	if err != nil {
-		return fmt.Errorf("error parsing declarative config file %s:\n%w", k.opts.DeclarativeConfig, err)
+		return fmt.Errorf("error parsing declarative config: %w", err)
 	}
 	k.state.Store(st)
 	if err := k.listen(); err != nil {
@@ -144,7 +133,11 @@ func (k *Kong) start(ctx context.Context) error {
 func (k *Kong) Log() *errlog.Log { return k.log }
 
 // Access returns the access log's records, oldest first, of the last requests.
-func (k *Kong) Access() []anykong.Record { return k.access.list() }
+func (k *Kong) Access() []anykong.Record {
+	k.recorded.Lock()
+	defer k.recorded.Unlock()
+	return slices.Clone(k.records)
+}
 
 // URL returns the plain listener's address, "" when it is off.
 func (k *Kong) URL() string { return listenURL("http", k.plain) }
@@ -159,10 +152,6 @@ func (k *Kong) AdminURL() string { return listenURL("http", k.admin) }
 // RootPEM returns the TLS listener's certificate, for clients to trust.
 func (k *Kong) RootPEM() []byte { return k.front.certPEM }
 
-// Client returns the plugin server as the current workers see it, nil without
-// one.
-func (k *Kong) Client() *rpc.Client { return k.state.Load().client }
-
 // Process returns the plugin server's process, nil when Kong does not run it.
 func (k *Kong) Process() *process.Server {
 	k.reload.Lock()
@@ -175,13 +164,6 @@ func listenURL(scheme string, l net.Listener) string {
 		return ""
 	}
 	return scheme + "://" + l.Addr().String()
-}
-
-func or(d, otherwise time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return otherwise
 }
 
 // Close stops the listeners, lets running requests end for a moment, and ends
@@ -211,7 +193,7 @@ func (k *Kong) Close() {
 		k.cancel()
 		k.retired.Wait()
 		if k.current != nil {
-			k.current.Stop(or(k.opts.StopTimeout, 5*time.Second))
+			k.current.Stop(cmp.Or(k.opts.StopTimeout, 5*time.Second))
 		}
 	})
 }

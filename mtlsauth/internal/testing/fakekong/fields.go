@@ -9,18 +9,19 @@ import (
 	"strings"
 )
 
-// entity reads the fields of one entity and refuses those it does not know.
+// entity reads the fields of one entity and refuses those it does not know. What else Kong
+// refuses, a real one does.
 type entity struct {
 	at     string
 	fields map[string]any
-	known  []string
 	err    error
 }
 
 func newEntity(at string, fields map[string]any, known ...string) *entity {
-	e := &entity{at: at, fields: fields, known: append(known, "tags", "created_at", "updated_at")}
+	e := &entity{at: at, fields: fields}
+	known = append(known, "tags", "created_at", "updated_at")
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if !slices.Contains(e.known, name) {
+		if !slices.Contains(known, name) {
 			e.fail(name, "unknown field")
 		}
 	}
@@ -29,75 +30,40 @@ func newEntity(at string, fields map[string]any, known ...string) *entity {
 
 func (e *entity) fail(field, format string, args ...any) {
 	if e.err == nil {
-		e.err = problemf(e.at+"."+field, format, args...)
+		e.err = fmt.Errorf("in '%s.%s': %s", e.at, field, fmt.Sprintf(format, args...))
 	}
 }
 
-func (e *entity) str(field string) string {
+// of returns a field of one type, and otherwise where it is absent.
+func of[T any](e *entity, field string, otherwise T) T {
 	switch v := e.fields[field].(type) {
 	case nil:
-	case string:
-		if v != "" {
-			return v
-		}
-		e.fail(field, "length must be at least 1")
+	case T:
+		return v
 	default:
-		e.fail(field, "expected a string")
+		e.fail(field, "expected a %T", otherwise)
 	}
-	return ""
+	return otherwise
 }
 
-func (e *entity) strs(field string, oneOf ...string) []string {
-	list, ok := e.fields[field].([]any)
-	if !ok && e.fields[field] != nil {
-		e.fail(field, "expected an array")
-	}
+func (e *entity) str(field string) string { return of(e, field, "") }
+
+func (e *entity) strs(field string) []string {
 	var out []string
-	for _, v := range list {
+	for _, v := range of[[]any](e, field, nil) {
 		s, ok := v.(string)
-		switch {
-		case !ok:
-			e.fail(field, "expected a string")
-		case len(oneOf) > 0 && !slices.Contains(oneOf, s):
-			e.fail(field, "expected one of: %s", strings.Join(oneOf, ", "))
+		if !ok {
+			e.fail(field, "expected an array of strings")
 		}
 		out = append(out, s)
 	}
 	return out
 }
 
-func (e *entity) boolean(field string, otherwise bool) bool {
-	switch v := e.fields[field].(type) {
-	case nil:
-	case bool:
-		return v
-	default:
-		e.fail(field, "expected a boolean")
-	}
-	return otherwise
-}
-
-func (e *entity) integer(field string, otherwise int) int {
-	switch v := e.fields[field].(type) {
-	case nil:
-	case float64:
-		if v == float64(int(v)) {
-			return int(v)
-		}
-		e.fail(field, "expected an integer")
-	default:
-		e.fail(field, "expected an integer")
-	}
-	return otherwise
-}
-
-// id returns the entity's id, or one made of its name, the same every time, as
-// Kong's declarative configuration has it.
+// id returns the entity's id, or one made of its name, the same every time, as Kong's
+// declarative configuration has it.
 func (e *entity) id(kind string, key ...string) string {
 	id := e.str("id")
-	if id != "" && !isUUID(id) {
-		e.fail("id", "expected a valid UUID")
-	}
 	if id == "" {
 		id = nameUUID(append([]string{kind}, key...)...)
 	}
@@ -106,20 +72,14 @@ func (e *entity) id(kind string, key ...string) string {
 
 // reference reads a foreign key: a name or id, or an object with one of them.
 func (e *entity) reference(field string) string {
-	switch v := e.fields[field].(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	case map[string]any:
+	if v, ok := e.fields[field].(map[string]any); ok {
 		for _, key := range []string{"id", "name", "username"} {
 			if s, ok := v[key].(string); ok && len(v) == 1 {
 				return s
 			}
 		}
 	}
-	e.fail(field, "expected a reference by id or name")
-	return ""
+	return e.str(field)
 }
 
 var uuid = regexp.MustCompile(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)

@@ -5,16 +5,15 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/testing/anykong"
-	"mtls-auth/mtlsauth/internal/testing/errlog"
 )
 
 // front is the TLS listener's certificate and its three ways to shake hands.
@@ -72,31 +71,23 @@ func (k *Kong) listen() error {
 }
 
 func (k *Kong) serve() {
-	run := func(l net.Listener, s *http.Server, start func() error) {
+	run := func(l net.Listener, s *http.Server, start func(net.Listener) error) {
 		if l == nil {
 			return
 		}
-		s.ErrorLog = log.New(infoWriter{k.log}, "", 0)
+		s.ErrorLog = log.New(io.Discard, "", 0)
 		s.ReadHeaderTimeout = time.Minute // nginx's client_header_timeout
 		k.servers = append(k.servers, s)
-		go func() { _ = start() }() // ends with Close
+		go func() { _ = start(l) }() // ends with Close
 	}
 	h := http.HandlerFunc(k.serveRequest)
 	plain := &http.Server{Handler: h, ConnContext: k.connContext}
 	secure := &http.Server{Handler: h, ConnContext: k.connContext, TLSConfig: k.front.silent.Clone()}
 	secure.TLSConfig.GetConfigForClient = k.handshakeConfig
 	admin := &http.Server{Handler: k.adminAPI()}
-	run(k.plain, plain, func() error { return plain.Serve(k.plain) })
-	run(k.tls, secure, func() error { return secure.ServeTLS(k.tls, "", "") })
-	run(k.admin, admin, func() error { return admin.Serve(k.admin) })
-}
-
-// infoWriter puts what net/http complains of where nginx has it.
-type infoWriter struct{ log *errlog.Log }
-
-func (w infoWriter) Write(b []byte) (int, error) {
-	w.log.Printf(errlog.Info, "%s", strings.TrimSpace(string(b)))
-	return len(b), nil
+	run(k.plain, plain, plain.Serve)
+	run(k.tls, secure, func(l net.Listener) error { return secure.ServeTLS(l, "", "") })
+	run(k.admin, admin, admin.Serve)
 }
 
 // handshakeConfig is the certificate phase.
@@ -120,14 +111,13 @@ func (k *Kong) handshakeConfig(hello *tls.ClientHelloInfo) (*tls.Config, error) 
 
 // connection is what is kept of one client connection.
 type connection struct {
-	number   uint64
-	requests atomic.Int64
+	number uint64
 
 	once  sync.Once // the fields below cost something and stay the same
 	pem   string
-	text  string
+	text  string // $ssl_client_verify
 	valid bool
-	chain string
+	chain string // kong.client.tls.get_full_client_certificate_chain
 }
 
 type connectionKey struct{}
@@ -138,8 +128,12 @@ func (k *Kong) connContext(ctx context.Context, _ net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, &connection{number: connections.Add(1)})
 }
 
-func (c *connection) judge(cs *tls.ConnectionState) {
+// judge fills the fields in. Without TLS they stay empty.
+func (c *connection) judge(cs *tls.ConnectionState) *connection {
 	c.once.Do(func() {
+		if cs == nil {
+			return
+		}
 		c.text, c.valid = verifyText(cs.PeerCertificates, time.Now())
 		if len(cs.PeerCertificates) == 0 {
 			return
@@ -152,17 +146,5 @@ func (c *connection) judge(cs *tls.ConnectionState) {
 			c.chain += certPEM(cert)
 		}
 	})
-}
-
-func (c *connection) leafPEM(cs *tls.ConnectionState) string { c.judge(cs); return c.pem }
-
-func (c *connection) verify(cs *tls.ConnectionState) string { c.judge(cs); return c.text }
-
-// chainPEM is kong.client.tls.get_full_client_certificate_chain.
-func (c *connection) chainPEM(cs *tls.ConnectionState) string {
-	if cs == nil {
-		return ""
-	}
-	c.judge(cs)
-	return c.chain
+	return c
 }

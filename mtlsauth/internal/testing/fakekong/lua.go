@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net"
+	"net/http"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -43,17 +43,7 @@ func (k *Kong) newWorkers() (*workers, error) {
 		})
 		ws.list = append(ws.list, w)
 	}
-	names := []string{"key-auth", "acl"}
-	if k.opts.LuaPath != "" {
-		handlers, err := filepath.Glob(filepath.Join(k.opts.LuaPath, "kong", "plugins", "*", "handler.lua"))
-		if err != nil {
-			return nil, err
-		}
-		for _, file := range handlers {
-			names = append(names, filepath.Base(filepath.Dir(file)))
-		}
-	}
-	for _, name := range names {
+	for _, name := range append([]string{"key-auth", "acl"}, k.luaPlugins()...) {
 		for _, w := range ws.list {
 			p, err := w.Load(name)
 			if err != nil {
@@ -72,6 +62,19 @@ func (k *Kong) newWorkers() (*workers, error) {
 		}
 	}
 	return ws, nil
+}
+
+// luaPlugins are the plugins that lie at LuaPath.
+func (k *Kong) luaPlugins() []string {
+	if k.opts.LuaPath == "" {
+		return nil
+	}
+	var names []string
+	handlers, _ := filepath.Glob(filepath.Join(k.opts.LuaPath, "kong", "plugins", "*", "handler.lua")) // a good pattern
+	for _, file := range handlers {
+		names = append(names, filepath.Base(filepath.Dir(file)))
+	}
+	return names
 }
 
 //go:embed plugins
@@ -188,9 +191,6 @@ func (ws *workers) quit(grace time.Duration) {
 
 // certificatePhase is what happens in a TLS handshake before the certificate is shown.
 func (st *state) certificatePhase(conn *connection, serverName string) *luakong.Handshake {
-	if net.ParseIP(serverName) != nil {
-		serverName = ""
-	}
 	h := &luakong.Handshake{ServerName: serverName}
 	n := st.workers.index(conn)
 	global := map[string]*luakong.Conf{}
@@ -218,7 +218,7 @@ func (x *exchange) worker() *luakong.Worker {
 
 func (x *exchange) luaRequest() *luakong.Request {
 	return &luakong.Request{
-		Request: x.req, Chain: func() string { return x.conn.chainPEM(x.r.TLS) }, Authenticate: x.authenticate,
+		Request: x.req, Chain: func() string { return x.conn.judge(x.r.TLS).chain }, Authenticate: x.authenticate,
 	}
 }
 
@@ -230,4 +230,39 @@ func (x *exchange) runLua(p *plugin) *rpc.Exit {
 		return thrown(x)
 	}
 	return x.req.Exit
+}
+
+// authenticate records who the client is, for plugins that come later and for the upstream,
+// as Kong's authentication plugins do. No credential means that the consumer is the
+// anonymous one.
+func (x *exchange) authenticate(consumer, credential map[string]any) {
+	for key, entity := range map[string]map[string]any{"authenticated_consumer": consumer, "authenticated_credential": credential} {
+		delete(x.req.Ctx, key)
+		if entity != nil {
+			x.req.Ctx[key] = entity
+		}
+	}
+	h := x.req.Header
+	for _, header := range []struct {
+		name string
+		of   map[string]any
+		key  string
+	}{
+		{"X-Consumer-ID", consumer, "id"}, {"X-Consumer-Custom-ID", consumer, "custom_id"},
+		{"X-Consumer-Username", consumer, "username"}, {"X-Credential-Identifier", credential, "id"},
+	} {
+		h.Del(header.name)
+		if s, ok := header.of[header.key].(string); ok {
+			h.Set(header.name, s)
+		}
+	}
+	h.Del("X-Anonymous-Consumer")
+	if credential == nil {
+		h.Set("X-Anonymous-Consumer", "true")
+	}
+}
+
+// thrown is Kong's answer to an error that a plugin of its own throws.
+func thrown(x *exchange) *rpc.Exit {
+	return rpc.ErrorExit(x.req, http.StatusInternalServerError, "An unexpected error occurred")
 }

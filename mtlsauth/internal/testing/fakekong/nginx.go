@@ -1,29 +1,11 @@
 package fakekong
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"slices"
 	"time"
 )
-
-// tlsVar answers nginx's variables about a TLS connection, in nginx's text
-// formats. ok is false for one that is not of these.
-func (c *connection) tlsVar(cs *tls.ConnectionState, name string) (value string, ok bool) {
-	switch name {
-	case "ssl_session_reused":
-		return map[bool]string{false: ".", true: "r"}[cs.DidResume], true
-	case "ssl_server_name":
-		return cs.ServerName, true
-	case "ssl_client_verify":
-		return c.verify(cs), true
-	}
-	if name == "ssl_client_raw_cert" {
-		return c.leafPEM(cs), true
-	}
-	return "", false
-}
 
 func certPEM(c *x509.Certificate) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))

@@ -27,29 +27,8 @@ type plugin struct {
 }
 
 func (l *loader) addPlugin(at string, fields map[string]any, r *route, s *service) error {
-	e := newEntity(at, fields, "id", "name", "instance_name", "config", "enabled", "protocols", "route", "service", "consumer")
-	p := &plugin{name: e.str("name"), enabled: e.boolean("enabled", true), route: r, service: s}
-	if name := e.reference("route"); name != "" {
-		for _, r := range l.routes {
-			if r.id == name || r.name != "" && r.name == name {
-				p.route = r
-			}
-		}
-		if p.route == nil {
-			e.fail("route", "no route %q", name)
-		}
-	}
-	if name := e.reference("service"); name != "" {
-		if p.service = l.service(name); p.service == nil {
-			e.fail("service", "no service %q", name)
-		}
-	}
-	if p.name == "" {
-		e.fail("name", "required field missing")
-	}
-	if e.err != nil {
-		return e.err
-	}
+	e := newEntity(at, fields, "id", "name", "instance_name", "config", "enabled", "protocols", "consumer")
+	p := &plugin{name: e.str("name"), enabled: of(e, "enabled", true), route: r, service: s}
 	routeID, serviceID := "", ""
 	if p.route != nil {
 		routeID = p.route.id
@@ -58,26 +37,22 @@ func (l *loader) addPlugin(at string, fields map[string]any, r *route, s *servic
 		serviceID = p.service.id
 	}
 	p.id = e.id("plugins", p.name, routeID, serviceID)
-	for _, other := range l.plugins {
-		if other.name == p.name && other.route == p.route && other.service == p.service {
-			e.fail("name", "uniqueness violation: a second %s for the same route and service", p.name)
-		}
-	}
 	var err error
-	own, builtin := builtins[p.name]
 	switch {
 	case e.err != nil:
 		return e.err
-	case builtin:
-		p.priority = own.priority
-		p.builtin, err = own.load(p, at, fields)
+	case p.name == "pre-function":
+		p.priority = 1_000_000
+		p.builtin, err = preFunction(p, at, fields)
+	case p.name == "prometheus":
+		p.priority, p.builtin = 13, prometheus
 	case l.workers.plugins[p.name] != nil:
 		err = l.configureLua(p, at, e, routeID, serviceID)
 	case l.info != nil && p.name == l.info.Name:
 		p.priority = l.info.Priority
 		err = l.configure(p, at, e, routeID, serviceID)
 	default:
-		err = problemf(at+".name", "plugin '%s' not enabled; add it to the 'plugins' configuration property", p.name)
+		err = fmt.Errorf("in '%s.name': plugin '%s' not enabled; add it to the 'plugins' configuration property", at, p.name)
 	}
 	if err != nil {
 		return err

@@ -3,7 +3,6 @@ package fakekong
 import (
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"io"
 	stdlog "log"
 	"net"
@@ -13,17 +12,14 @@ import (
 	"strings"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
 
 // exit sends an answer of Kong's or a plugin's.
 func (x *exchange) exit(e *rpc.Exit) {
 	h := x.w.Header()
-	for _, set := range []http.Header{x.req.ResponseHeader, e.Header} {
-		for name, values := range set {
-			h[name] = values
-		}
+	for name, values := range e.Header {
+		h[name] = values
 	}
 	if h.Get("Content-Type") == "" {
 		h["Content-Type"] = nil // net/http would guess one
@@ -56,10 +52,6 @@ var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "T
 
 func (x *exchange) proxy() {
 	s := x.match.route.service
-	if s == nil {
-		x.exit(rpc.ErrorExit(x.req, http.StatusServiceUnavailable, "no Service found with those values"))
-		return
-	}
 	status := 0
 	p := &httputil.ReverseProxy{
 		Transport: transport,
@@ -69,13 +61,7 @@ func (x *exchange) proxy() {
 			status = res.StatusCode
 			res.Header.Set("X-Kong-Proxy-Latency", x.latency())
 			res.Header.Set("X-Kong-Request-Id", x.req.ID)
-			for name, values := range x.req.ResponseHeader {
-				res.Header[name] = append(res.Header[name], values...)
-			}
 			return nil
-		},
-		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) {
-			x.upstreamFailed(err)
 		},
 	}
 	p.ServeHTTP(x.w, x.r)
@@ -104,7 +90,7 @@ func (x *exchange) rewrite(pr *httputil.ProxyRequest, s *service) {
 	}
 	out := *s.url
 	out.Path = strings.TrimSuffix(s.url.Path, "/") + rest
-	out.RawQuery = x.req.RawQuery
+	out.RawQuery = x.r.URL.RawQuery
 	pr.Out.URL = &out
 	pr.Out.Host = s.url.Host
 	if x.match.route.preserveHost || host != x.r.Host {
@@ -121,16 +107,6 @@ func (x *exchange) rewrite(pr *httputil.ProxyRequest, s *service) {
 	if _, ok := h["User-Agent"]; !ok {
 		h["User-Agent"] = nil // net/http would add its own
 	}
-}
-
-func (x *exchange) upstreamFailed(err error) {
-	x.req.Logf(errlog.Error, "%s while connecting to upstream", err)
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		x.exit(rpc.ErrorExit(x.req, http.StatusGatewayTimeout, "The upstream server is timing out"))
-		return
-	}
-	x.exit(rpc.ErrorExit(x.req, http.StatusBadGateway, "An invalid response was received from the upstream server"))
 }
 
 // Echoed is what Echo answers.

@@ -3,12 +3,14 @@ package fakekong
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/testing/anykong"
 	"mtls-auth/mtlsauth/internal/testing/errlog"
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
@@ -46,16 +48,14 @@ func (k *Kong) serveRequest(w http.ResponseWriter, r *http.Request) {
 
 func (k *Kong) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 	conn := r.Context().Value(connectionKey{}).(*connection)
-	conn.requests.Add(1)
 	x := &exchange{kong: k, state: k.state.Load(), w: w, r: r, conn: conn, begin: time.Now()}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // never fails (crypto/rand)
 	local := r.Context().Value(http.LocalAddrContextKey).(net.Addr).(*net.TCPAddr)
-	ip, port := splitPort(r.RemoteAddr)
-	host, _ := splitPort(r.Host)
+	ip, host := withoutPort(r.RemoteAddr), withoutPort(r.Host)
 	x.req = &rpc.Request{
-		ID: hex.EncodeToString(id), Method: r.Method, Path: r.URL.EscapedPath(), RawQuery: r.URL.RawQuery,
-		Host: host, Port: local.Port, Scheme: "http", Proto: r.Proto, ClientIP: ip, ClientPort: port,
+		ID: hex.EncodeToString(id), Method: r.Method, URI: r.RequestURI,
+		Host: host, Port: local.Port, Scheme: "http", Proto: r.Proto, ClientIP: ip,
 		Header: r.Header.Clone(), Shared: map[string]any{}, Ctx: map[string]any{}, Var: x.variable,
 	}
 	x.req.Header.Set("Host", r.Host)
@@ -66,55 +66,30 @@ func (k *Kong) newExchange(w http.ResponseWriter, r *http.Request) *exchange {
 	return x
 }
 
-func splitPort(s string) (string, int) {
-	host, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return s, 0
+func withoutPort(s string) string {
+	if host, _, err := net.SplitHostPort(s); err == nil {
+		return host
 	}
-	n, _ := strconv.Atoi(port)
-	return host, n
+	return s
 }
 
 // variable is kong.nginx.get_var: "" for what is unset or unknown.
 func (x *exchange) variable(name string) string {
-	if strings.HasPrefix(name, "ssl_") {
-		if x.r.TLS == nil {
-			return ""
-		}
-		value, _ := x.conn.tlsVar(x.r.TLS, name)
-		return value
-	}
 	switch name {
-	case "https":
+	case "ssl_client_raw_cert":
+		return x.conn.judge(x.r.TLS).pem
+	case "ssl_client_verify":
+		return x.conn.judge(x.r.TLS).text
+	case "ssl_session_reused":
 		if x.r.TLS != nil {
-			return "on"
+			return map[bool]string{false: ".", true: "r"}[x.r.TLS.DidResume]
 		}
-	case "scheme":
-		return x.req.Scheme
-	case "request_id":
-		return x.req.ID
-	case "request_method":
-		return x.r.Method
-	case "request_uri":
-		return x.r.RequestURI
-	case "uri":
-		return x.r.URL.Path
-	case "args", "query_string":
-		return x.req.RawQuery
-	case "host":
-		return x.req.Host
 	case "remote_addr", "realip_remote_addr": // real_ip_header is not emulated
 		return x.req.ClientIP
-	case "remote_port":
-		return strconv.Itoa(x.req.ClientPort)
-	case "server_port":
-		return strconv.Itoa(x.req.Port)
 	case "server_protocol":
 		return x.r.Proto
 	case "connection":
 		return strconv.FormatUint(x.conn.number, 10)
-	case "connection_requests":
-		return strconv.FormatInt(x.conn.requests.Load(), 10)
 	}
 	if header, ok := strings.CutPrefix(name, "http_"); ok {
 		for sent, values := range x.req.Header { // under any spelling, with _ for - too
@@ -132,28 +107,19 @@ func (x *exchange) refusedByNginx() bool {
 	if x.kong.opts.SSLVerifyClient == "" || x.r.TLS == nil {
 		return false
 	}
-	text := x.conn.verify(x.r.TLS)
-	if x.conn.valid {
+	if x.conn.judge(x.r.TLS).valid {
 		return false
 	}
-	x.kong.log.Printf(errlog.Info, "client SSL certificate verify error: (%s) while reading client request headers", strings.TrimPrefix(text, "FAILED:"))
-	nginxPage(x.w, "400 The SSL certificate error", "400 Bad Request", "The SSL certificate error")
+	x.kong.log.Printf(errlog.Info, "client SSL certificate verify error: (%s) while reading client request headers", strings.TrimPrefix(x.conn.text, "FAILED:"))
+	x.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+	x.w.WriteHeader(http.StatusBadRequest)
+	_, _ = io.WriteString(x.w, "<html>\r\n<head><title>400 The SSL certificate error</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n"+
+		"<center>The SSL certificate error</center>\r\n</body>\r\n</html>\r\n") // the client may be gone
 	x.record()
 	return true
 }
 
-// nginxPage is an answer of nginx itself, of status 400.
-func nginxPage(w http.ResponseWriter, title, heading string, more ...string) {
-	page := "<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + heading + "</h1></center>\r\n"
-	for _, text := range more {
-		page += "<center>" + text + "</center>\r\n"
-	}
-	w.Header().Set("Content-Type", "text/html; charset=UTF-8")
-	w.WriteHeader(http.StatusBadRequest)
-	_, _ = w.Write([]byte(page + "</body>\r\n</html>\r\n")) // the client may be gone
-}
-
-// route finds the route, or the answer when there is none to go on with.
+// route finds the route, or the answer when there is none.
 func (x *exchange) route() *rpc.Exit {
 	sni := ""
 	if x.r.TLS != nil {
@@ -162,17 +128,6 @@ func (x *exchange) route() *rpc.Exit {
 	x.match = x.state.config.find(x.r, x.req.Host, sni)
 	if x.match == nil {
 		return rpc.ErrorExit(x.req, http.StatusNotFound, "no Route matched with those values")
-	}
-	rt := x.match.route
-	x.req.Route = map[string]any{"id": rt.id, "name": rt.name}
-	if rt.service != nil {
-		x.req.Service = map[string]any{"id": rt.service.id, "name": rt.service.name}
-	}
-	if x.r.TLS == nil && !rt.speaks("http") {
-		exit := rpc.ErrorExit(x.req, http.StatusUpgradeRequired, "Please use HTTPS protocol")
-		exit.Header.Set("Connection", "Upgrade")
-		exit.Header.Set("Upgrade", "TLS/1.2, HTTP/1.1")
-		return exit
 	}
 	return nil
 }
@@ -199,3 +154,26 @@ func (x *exchange) runPlugins() *rpc.Exit {
 	}
 	return nil
 }
+
+// record is the log phase.
+func (x *exchange) record() {
+	var r anykong.Record
+	r.Request.ID, r.Request.URI = x.req.ID, x.r.RequestURI
+	if cs := x.r.TLS; cs != nil {
+		verify := x.conn.judge(cs).text
+		if s, ok := x.req.Ctx["CLIENT_VERIFY_OVERRIDE"].(string); ok {
+			verify = s
+		}
+		r.Request.TLS = &anykong.RecordTLS{ClientVerify: verify}
+	}
+	r.MTLSAuth, _ = x.req.Serialized["mtls_auth"].(map[string]any)
+	x.kong.recorded.Lock()
+	defer x.kong.recorded.Unlock()
+	if len(x.kong.records) == maxRecords {
+		x.kong.records = x.kong.records[1:]
+	}
+	x.kong.records = append(x.kong.records, r)
+}
+
+// maxRecords bounds the access log, which is kept in memory.
+const maxRecords = 1000

@@ -42,10 +42,10 @@ func (rt *route) attributes() int {
 
 func (rt *route) fits(r *http.Request, host, sni string) (string, bool) {
 	switch {
-	case r.TLS != nil && !rt.speaks("https"),
+	case !rt.speaks(map[bool]string{false: "http", true: "https"}[r.TLS != nil]),
 		len(rt.methods) > 0 && !slices.Contains(rt.methods, r.Method),
-		len(rt.hosts) > 0 && !slices.ContainsFunc(rt.hosts, func(h string) bool { return hostFits(h, host) }),
-		len(rt.snis) > 0 && r.TLS != nil && !slices.ContainsFunc(rt.snis, func(s string) bool { return hostFits(s, sni) }):
+		len(rt.hosts) > 0 && !slices.Contains(rt.hosts, strings.ToLower(host)),
+		len(rt.snis) > 0 && r.TLS != nil && !slices.Contains(rt.snis, sni):
 		return "", false
 	}
 	longest, found := "", len(rt.paths) == 0
@@ -61,18 +61,6 @@ func (rt *route) fits(r *http.Request, host, sni string) (string, bool) {
 // transport).
 func (rt *route) speaks(scheme string) bool {
 	return slices.Contains(rt.protocols, scheme) || slices.Contains(rt.protocols, strings.Replace(scheme, "http", "grpc", 1))
-}
-
-// hostFits compares with a host that may have a wildcard at one end.
-func hostFits(pattern, host string) bool {
-	pattern, host = strings.ToLower(pattern), strings.ToLower(host)
-	switch {
-	case strings.HasPrefix(pattern, "*."):
-		return strings.HasSuffix(host, pattern[1:])
-	case strings.HasSuffix(pattern, ".*"):
-		return strings.HasPrefix(host, pattern[:len(pattern)-1])
-	}
-	return pattern == host
 }
 
 // pluginsFor returns the plugins that run for a route, in their order: of each
@@ -98,8 +86,6 @@ func (p *plugin) specificity(rt *route) int {
 	switch {
 	case !p.enabled, p.route != nil && p.route != rt, p.service != nil && p.service != rt.service:
 		return 0
-	case p.route != nil && p.service != nil:
-		return 4
 	case p.route != nil:
 		return 3
 	case p.service != nil:

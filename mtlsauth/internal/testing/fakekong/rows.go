@@ -62,16 +62,12 @@ func (l *loader) addRow(kind luakong.Entity, at string, fields map[string]any, o
 			continue
 		case f.Reference == "consumers" && owner != "":
 			value = owner
-		case f.Reference == "consumers":
-			value = l.consumerID(e.reference(f.Name))
 		case f.Reference != "":
 			value = e.reference(f.Name)
 		default:
 			value = e.str(f.Name)
 		}
 		switch {
-		case value == "" && f.Required:
-			e.fail(f.Name, "required field missing")
 		case value == "":
 		case f.Reference != "":
 			row[f.Name] = map[string]any{"id": value}
@@ -86,16 +82,6 @@ func (l *loader) addRow(kind luakong.Entity, at string, fields map[string]any, o
 	}
 	l.pluginRows[kind.Name] = append(l.pluginRows[kind.Name], row)
 	return e.err
-}
-
-// consumerID returns the id of a consumer that is named by id or username.
-func (l *loader) consumerID(reference string) string {
-	for _, c := range l.consumers {
-		if reference != "" && (c["id"] == reference || c["username"] == reference) {
-			return c["id"].(string) //nolint:forcetypeassert // it always is
-		}
-	}
-	return ""
 }
 
 // entities are those of plugins.

@@ -1,9 +1,9 @@
 package fakekong
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -31,14 +31,6 @@ func (k *Kong) query(ctx context.Context) error {
 	info, err := process.Query(ctx, k.opts.QueryCommand)
 	if err != nil {
 		return err
-	}
-	if _, ours := builtins[info.Name]; ours {
-		return fmt.Errorf("plugin server's plugin is called %s, as one of the fake Kong's own", info.Name)
-	}
-	for _, phase := range info.Phases {
-		if phase != "access" {
-			return fmt.Errorf("plugin %s has a phase %s: the fake Kong runs access alone", info.Name, phase)
-		}
 	}
 	if _, err := schema.Parse(info.Name, info.Schema); err != nil {
 		return fmt.Errorf("error loading plugin schemas: on plugin '%s': %w", info.Name, err)
@@ -103,14 +95,7 @@ func (k *Kong) Reload(ctx context.Context) error {
 	if err := k.query(ctx); err != nil {
 		return err
 	}
-	text := old.config.text
-	if len(k.opts.Config) == 0 && k.opts.DeclarativeConfig != "" {
-		var err error
-		if text, err = os.ReadFile(k.opts.DeclarativeConfig); err != nil {
-			return fmt.Errorf("reading declarative config: %w", err)
-		}
-	}
-	st, err := k.newState(text)
+	st, err := k.newState(old.config.text)
 	if err != nil {
 		return err
 	}
@@ -123,10 +108,10 @@ func (k *Kong) Reload(ctx context.Context) error {
 		process_.Retire()
 		k.retired.Go(func() {
 			select {
-			case <-time.After(or(k.opts.ReloadGrace, 10*time.Second)):
+			case <-time.After(cmp.Or(k.opts.ReloadGrace, 10*time.Second)):
 			case <-k.ctx.Done():
 			}
-			process_.Stop(or(k.opts.StopTimeout, 5*time.Second))
+			process_.Stop(cmp.Or(k.opts.StopTimeout, 5*time.Second))
 			if old.client != nil {
 				old.client.Close()
 			}
@@ -137,7 +122,7 @@ func (k *Kong) Reload(ctx context.Context) error {
 		return err
 	}
 	k.state.Store(st)
-	k.retired.Go(func() { old.workers.quit(or(k.opts.ReloadGrace, 10*time.Second)) })
+	k.retired.Go(func() { old.workers.quit(cmp.Or(k.opts.ReloadGrace, 10*time.Second)) })
 	return nil
 }
 

@@ -25,7 +25,6 @@ type conn struct {
 	r       *bufio.Reader
 	timeout time.Duration
 	log     *errlog.Log
-	idle    time.Time // when it went into the pool
 	length  [4]byte
 }
 

@@ -1,10 +1,13 @@
 package rpc
 
 import (
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/structpb"
+	"fmt"
+	"net/http"
+	"strings"
 
 	pb "github.com/Kong/go-pdk/server/kong_plugin_protocol"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"mtls-auth/mtlsauth/internal/testing/errlog"
 )
@@ -16,30 +19,17 @@ type call struct {
 	args []byte
 }
 
-// method answers a PDK call: the reply's frame, or an error that ends the
-// event.
+// method answers a PDK call: the reply's frame, or an error that ends the event.
 type method func(c *call) ([]byte, error)
 
-// methods are the PDK methods of pluginsocket.proto in Kong 3.9.
+// methods are those PDK methods of pluginsocket.proto in Kong 3.9 that plugins here use.
+// Any other ends the event, as in Kong one that it does not have.
 var methods = map[string]method{
-	"kong.ctx.shared.get": withString(func(c *call, k string) ([]byte, error) { return value(c.Shared[k], c.o.NullValue) }),
-	"kong.ctx.shared.set": withKV(func(c *call, k string, v any) error {
-		c.Shared = set(c.Shared, k, v)
-		return nil
-	}),
-
-	"kong.nginx.get_ctx": withString(func(c *call, k string) ([]byte, error) { return value(c.Ctx[k], c.o.NullValue) }),
-	"kong.nginx.set_ctx": withKV(func(c *call, k string, v any) error {
-		c.Ctx = set(c.Ctx, k, v)
-		return nil
-	}),
-	"kong.nginx.get_var": withString(func(c *call, name string) ([]byte, error) {
-		if c.Var == nil {
-			return nil, nil
-		}
-		return text(c.Var(name))
-	}),
-	"kong.nginx.get_subsystem": answer(func(c *call) string { return "http" }),
+	"kong.ctx.shared.get":      withString(func(c *call, k string) ([]byte, error) { return value(c.Shared[k], c.o.NullValue) }),
+	"kong.ctx.shared.set":      withKV(func(c *call, k string, v any) error { set(c.Shared, k, v); return nil }),
+	"kong.nginx.set_ctx":       withKV(func(c *call, k string, v any) error { set(c.Ctx, k, v); return nil }),
+	"kong.nginx.get_var":       withString(func(c *call, name string) ([]byte, error) { return text(c.Var(name)) }),
+	"kong.nginx.get_subsystem": func(*call) ([]byte, error) { return text("http") },
 
 	"kong.log.alert":  log(errlog.Alert),
 	"kong.log.crit":   log(errlog.Crit),
@@ -48,64 +38,40 @@ var methods = map[string]method{
 	"kong.log.notice": log(errlog.Notice),
 	"kong.log.info":   log(errlog.Info),
 	"kong.log.debug":  log(errlog.Debug),
-
 	"kong.log.set_serialize_value": withKV(func(c *call, k string, v any) error {
 		c.SetSerializeValue(k, v)
 		return nil
 	}),
 
 	"kong.client.authenticate":   authenticate,
-	"kong.client.get_consumer":   fromCtx("authenticated_consumer", consumer),
-	"kong.client.get_credential": fromCtx("authenticated_credential", credential),
+	"kong.client.get_credential": getCredential,
 	"kong.client.load_consumer":  loadConsumer,
-	"kong.client.get_ip":         answer(func(c *call) string { return c.ClientIP }),
-	"kong.client.get_port":       number(func(c *call) int { return c.ClientPort }),
-	// Nothing is forwarded, whatever trusted_ips says: real_ip_header is not emulated.
-	"kong.client.get_forwarded_ip":   answer(func(c *call) string { return c.ClientIP }),
-	"kong.client.get_forwarded_port": number(func(c *call) int { return c.ClientPort }),
-	"kong.client.get_protocol":       answer(func(c *call) string { return c.Scheme }),
-
+	"kong.client.get_ip":         func(c *call) ([]byte, error) { return text(c.ClientIP) },
 	"kong.ip.is_trusted": withString(func(c *call, ip string) ([]byte, error) {
 		return proto.Marshal(&pb.Bool{V: c.o.Trusted != nil && c.o.Trusted(ip)})
 	}),
 
-	"kong.router.get_route":   func(c *call) ([]byte, error) { return entity(c.Route, new(pb.Route)) },
-	"kong.router.get_service": func(c *call) ([]byte, error) { return entity(c.Service, new(pb.Service)) },
-}
-
-// known are methods that Kong has and the fake Kong has not. To say "not found"
-// of them would be wrong, and to answer anything would be worse.
-var known = []string{
-	"kong.log.serialize",
-	"kong.nginx.get_tls1_version_str", "kong.nginx.req_start_time",
-	"kong.node.get_id", "kong.node.get_memory_stats",
-	"kong.request.get_http_version", "kong.request.get_query", "kong.request.get_query_arg",
-	"kong.request.get_raw_body", "kong.request.get_uri_captures",
-	"kong.response.get_header", "kong.response.get_headers", "kong.response.get_source", "kong.response.get_status",
-	"kong.service.request.set_method", "kong.service.request.set_path", "kong.service.request.set_query",
-	"kong.service.request.set_raw_body", "kong.service.request.set_raw_query", "kong.service.request.set_scheme",
-	"kong.service.response.get_header", "kong.service.response.get_headers", "kong.service.response.get_raw_body",
-	"kong.service.response.get_status", "kong.service.set_target", "kong.service.set_upstream",
-}
-
-func init() {
-	for _, name := range known {
-		methods[name] = func(*call) ([]byte, error) {
-			return nil, throwf("the fake Kong does not emulate %s", name)
+	"kong.request.get_headers": getHeaders,
+	"kong.service.request.set_header": withKV(func(c *call, name string, v any) error {
+		return setHeaders(c.Header, map[string]any{name: v})
+	}),
+	"kong.service.request.set_headers": func(c *call) ([]byte, error) {
+		var m structpb.Struct
+		if err := c.decode(&m); err != nil {
+			return nil, err
 		}
-	}
+		return nil, setHeaders(c.Header, fromStruct(&m))
+	},
+	"kong.response.exit": exit,
 }
 
-func set(m map[string]any, k string, v any) map[string]any {
-	if m == nil {
-		m = map[string]any{}
-	}
+// set puts a value into a table of Lua's.
+func set(m map[string]any, k string, v any) {
 	if v == nil {
 		delete(m, k)
 	} else {
 		m[k] = v
 	}
-	return m
 }
 
 // decode is pb.decode under an assert: what is no such message throws.
@@ -139,14 +105,6 @@ func withKV(f func(*call, string, any) error) method {
 // text encodes a String; the empty one is an empty frame.
 func text(s string) ([]byte, error) { return proto.Marshal(&pb.String{V: s}) }
 
-func answer(f func(*call) string) method {
-	return func(c *call) ([]byte, error) { return text(f(c)) }
-}
-
-func number(f func(*call) int) method {
-	return func(c *call) ([]byte, error) { return proto.Marshal(&pb.Int{V: int32(f(c))}) }
-}
-
 func log(level errlog.Level) method {
 	return func(c *call) ([]byte, error) {
 		var m structpb.ListValue
@@ -155,9 +113,86 @@ func log(level errlog.Level) method {
 		}
 		line := ""
 		for _, v := range m.Values {
-			line += luaString(fromValue(v))
+			line += fmt.Sprint(fromValue(v))
 		}
-		c.logf(level, "[kong] pb_rpc.lua:233 %s", line)
+		c.Logf(level, "[kong] pb_rpc.lua:233 %s", line)
 		return nil, nil
 	}
+}
+
+// setHeaders sets what goes to the upstream. An empty list clears a header, and an empty
+// text becomes a space (kong.pdk.private.checks).
+func setHeaders(h http.Header, all map[string]any) error {
+	for name, v := range all {
+		list, ok := v.([]any)
+		if !ok {
+			list = []any{v}
+			if _, table := v.(map[string]any); table { // with no list part
+				list = nil
+			}
+		}
+		h.Del(name)
+		for _, v := range list {
+			s, ok := v.(string)
+			if !ok {
+				return throwf("invalid header value for %q: got %T, expected string", name, v)
+			}
+			if s == "" {
+				s = " "
+			}
+			h.Add(name, s)
+		}
+	}
+	return nil
+}
+
+// getHeaders answers with lower-case names, a list where a name has several values, and at
+// most as many values as were asked for.
+func getHeaders(c *call) ([]byte, error) {
+	var m pb.Int
+	if err := c.decode(&m); err != nil {
+		return nil, err
+	}
+	if m.V < 1 || m.V > 1000 {
+		return nil, throwf("max_headers must be >= 1 and <= 1000")
+	}
+	left := int(m.V)
+	out := map[string]any{}
+	for name, values := range c.Header {
+		values = values[:min(len(values), left)]
+		left -= len(values)
+		switch len(values) {
+		case 0:
+		case 1:
+			out[strings.ToLower(name)] = values[0]
+		default:
+			list := make([]any, len(values))
+			for i, v := range values {
+				list[i] = v
+			}
+			out[strings.ToLower(name)] = list
+		}
+	}
+	headers, err := structpb.NewStruct(out)
+	if err != nil {
+		return nil, throwf("%s", err)
+	}
+	return proto.Marshal(headers)
+}
+
+// exit is kong.response.exit: the event ends here, without a reply.
+func exit(c *call) ([]byte, error) {
+	var m pb.ExitArgs
+	if err := c.decode(&m); err != nil {
+		return nil, err
+	}
+	if m.Status < 100 || m.Status > 599 {
+		return nil, throwf("code must be a number between 100 and 599")
+	}
+	out := &Exit{Status: int(m.Status), Body: m.Body, Header: http.Header{}}
+	if err := setHeaders(out.Header, fromStruct(m.Headers)); err != nil {
+		return nil, err
+	}
+	c.Exit = out
+	return nil, errExit
 }

@@ -16,6 +16,7 @@
 package rpc
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -31,18 +32,15 @@ type Consumers interface {
 	ConsumerByUsername(name string) map[string]any
 }
 
-// Options says which plugin server is talked to, and how. Socket and Plugin
-// are required; zero values elsewhere are Kong's defaults.
+// Options says which plugin server is talked to, and how. Socket, Plugin and, where consumers
+// are loaded, Consumers are required; zero values elsewhere are Kong's defaults.
 type Options struct {
 	Socket  string // path of the plugin server's Unix socket
 	Plugin  string // the plugin's name
 	Workers int    // Kong's worker processes, each with its own instances and connections; 1
 
 	ReadTimeout  time.Duration // for each read (lua_socket_read_timeout); 60 s
-	IdleTimeout  time.Duration // of a kept connection; 60 s
-	PoolSize     int           // kept connections a worker; 256
-	PollInterval time.Duration // of requests that wait for another's StartInstance; 100 ms
-	ClaimTimeout time.Duration // how long they wait; 10 s
+	ClaimTimeout time.Duration // how long requests wait for another's StartInstance; 10 s
 
 	// NullValue is how a nil is sent where a Value is asked for: 0 as an empty
 	// frame, any other number as a Value with that null_value. Both were seen.
@@ -51,10 +49,13 @@ type Options struct {
 	// Trusted tells whether an address is in trusted_ips; nil trusts none.
 	Trusted func(ip string) bool
 
-	Consumers Consumers     // nil has none
+	Consumers Consumers
 	Log       *errlog.Log   // nil keeps nothing
 	Seq       *atomic.Int64 // the counter of __seq__, shared by all workers and kept over a reload; nil makes one
 }
+
+// pollInterval is how often requests that wait for another's StartInstance look.
+const pollInterval = 100 * time.Millisecond
 
 // Client is a plugin server as the workers of one Kong see it. Its methods may
 // be called at the same time.
@@ -62,42 +63,23 @@ type Client struct {
 	opts    Options
 	workers []*worker
 	next    atomic.Uint64
-	repeats atomic.Int64
 	starts  atomic.Int64
 	closed  atomic.Bool
 }
 
 // New makes a client. Nothing is sent before the first event.
 func New(o Options) *Client {
-	if o.Workers <= 0 {
-		o.Workers = 1
-	}
-	o.ReadTimeout = or(o.ReadTimeout, 60*time.Second)
-	o.IdleTimeout = or(o.IdleTimeout, 60*time.Second)
-	o.PollInterval = or(o.PollInterval, 100*time.Millisecond)
-	o.ClaimTimeout = or(o.ClaimTimeout, 10*time.Second)
-	if o.PoolSize <= 0 {
-		o.PoolSize = 256
-	}
+	o.Workers = max(o.Workers, 1)
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, 60*time.Second)
+	o.ClaimTimeout = cmp.Or(o.ClaimTimeout, 10*time.Second)
 	if o.Seq == nil {
 		o.Seq = new(atomic.Int64)
 	}
 	c := &Client{opts: o}
 	for range o.Workers {
-		c.workers = append(c.workers, &worker{
-			client:  c,
-			running: map[string]*instance{},
-			pool:    pool{size: o.PoolSize, time: o.IdleTimeout},
-		})
+		c.workers = append(c.workers, &worker{client: c, running: map[string]*instance{}})
 	}
 	return c
-}
-
-func or(d, otherwise time.Duration) time.Duration {
-	if d > 0 {
-		return d
-	}
-	return otherwise
 }
 
 // Config is one configured plugin as loaded by every worker.
@@ -115,11 +97,7 @@ type loaded struct {
 // __seq__. fields is what StartInstance sends besides; it must hold a string
 // __plugin_id, by which a later Load is known to replace an earlier one.
 func (c *Client) Load(fields map[string]any) (*Config, error) {
-	id, _ := fields["__plugin_id"].(string)
-	if id == "" {
-		return nil, fmt.Errorf("plugin configuration: no __plugin_id")
-	}
-	conf := &Config{pluginID: id}
+	conf := &Config{pluginID: fmt.Sprint(fields["__plugin_id"])}
 	for range c.workers {
 		all := maps.Clone(fields)
 		seq := c.opts.Seq.Add(1)
@@ -139,17 +117,8 @@ func (c *Client) Load(fields map[string]any) (*Config, error) {
 // does, which for a plugin server that always closes is when c is closed.
 func (c *Client) Access(req *Request, conf *Config) {
 	i := int(c.next.Add(1)-1) % len(c.workers)
-	c.AccessIn(i, req, conf)
+	c.workers[i].handle(req, conf, &conf.workers[i], "access")
 }
-
-// AccessIn is Access in a worker of choice, from 0.
-func (c *Client) AccessIn(worker int, req *Request, conf *Config) {
-	c.workers[worker].handle(req, conf, &conf.workers[worker], "access")
-}
-
-// Repeats returns how many times an event was begun again because its
-// connection had been closed in the middle.
-func (c *Client) Repeats() int64 { return c.repeats.Load() }
 
 // Starts returns how many times StartInstance was sent.
 func (c *Client) Starts() int64 { return c.starts.Load() }

@@ -56,15 +56,14 @@ func (w *worker) handle(req *Request, conf *Config, mine *loaded, phase string) 
 		case err == nil, errors.Is(err, errExit):
 			return
 		case errors.As(err, &t):
-			req.logf(errlog.Error, "[kong] init.lua:406 [%s] %s", name, err)
+			req.Logf(errlog.Error, "[kong] init.lua:406 [%s] %s", name, err)
 			req.fail()
 			return
 		case repeats(err) && !w.client.closed.Load():
 			w.client.reset()
-			w.client.repeats.Add(1)
-			req.logf(errlog.Warn, "[kong] pb_rpc.lua:378 [%s] %s", name, err)
+			req.Logf(errlog.Warn, "[kong] pb_rpc.lua:378 [%s] %s", name, err)
 		default:
-			req.logf(errlog.Error, "[kong] pb_rpc.lua:382 [%s] pluginserver error: %s", name, err)
+			req.Logf(errlog.Error, "[kong] pb_rpc.lua:382 [%s] pluginserver error: %s", name, err)
 			req.fail()
 			return
 		}
@@ -100,10 +99,10 @@ func (w *worker) instanceID(req *Request, conf *Config, mine *loaded) (int32, er
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	i := w.running[conf.pluginID]
-	steps := int(o.ClaimTimeout / o.PollInterval)
+	steps := int(o.ClaimTimeout / pollInterval)
 	for n := 0; i != nil && !i.started; {
 		w.mu.Unlock()
-		time.Sleep(o.PollInterval)
+		time.Sleep(pollInterval)
 		w.mu.Lock()
 		if n++; n > steps {
 			delete(w.running, conf.pluginID)
@@ -134,7 +133,7 @@ func (w *worker) instanceID(req *Request, conf *Config, mine *loaded) (int32, er
 		return 0, err // thrown past the claim, which stays until a waiter gives up
 	}
 	if err != nil {
-		req.logf(errlog.Error, "[kong] plugin.lua:283 [%s] starting instance: %s", o.Plugin, err)
+		req.Logf(errlog.Error, "[kong] plugin.lua:283 [%s] starting instance: %s", o.Plugin, err)
 		delete(w.running, conf.pluginID)
 		return 0, &thrown{at: "plugin.lua:286", text: err.Error()}
 	}
@@ -162,7 +161,7 @@ func (w *worker) call(req *Request, m *pb.RpcCall, event bool) (*pb.RpcReturn, e
 	if c == nil {
 		var err error
 		if c, err = dial(o.Socket, o.ReadTimeout, o.Log); err != nil {
-			req.logf(errlog.Error, "[kong] pb_rpc.lua:273 [%s] trying to connect: %s", o.Plugin, err)
+			req.Logf(errlog.Error, "[kong] pb_rpc.lua:273 [%s] trying to connect: %s", o.Plugin, err)
 			return nil, err
 		}
 	}
@@ -180,7 +179,7 @@ func (w *worker) call(req *Request, m *pb.RpcCall, event bool) (*pb.RpcReturn, e
 	}
 	if err != nil {
 		// Nothing closes the cosocket before the request ends.
-		req.hold(c)
+		req.held = append(req.held, c)
 		return nil, err
 	}
 	w.pool.put(c) // before the answer is looked at: a wrong one does not cost the connection
