@@ -1,6 +1,7 @@
 package pluginserver
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -21,9 +22,16 @@ type conn struct {
 	server *Server
 	state  atomic.Int32
 
-	*buffers
-	event Event // the one that runs
+	reader  *bufio.Reader
+	frame   []byte // the call that is read
+	replies []byte // what Ask returned
+	out     []byte // statements that were not written yet
+	event   Event  // the one that runs
 }
+
+// keptBuffer is how much memory a connection between events keeps for the next one:
+// enough for a certificate and its chain.
+const keptBuffer = 16 << 10
 
 // The states of a connection. Only an idle one is hung up on; a busy one sees
 // it at the end of its call.
@@ -34,7 +42,7 @@ const (
 )
 
 func newConn(s *Server, c net.Conn) *conn {
-	return &conn{Conn: c, server: s}
+	return &conn{Conn: c, server: s, reader: bufio.NewReaderSize(c, 4096)}
 }
 
 // linger is how long a connection that was hung up on is still read. nginx
@@ -58,8 +66,6 @@ func (c *conn) hangUp() {
 // names an unknown instance, or the server drains.
 func (c *conn) serve() {
 	defer c.Close()
-	c.buffers = borrow(c.Conn)
-	defer c.giveBack()
 	for {
 		var err error
 		c.frame, err = appendFrame(c.frame[:0], c.reader)
@@ -86,7 +92,11 @@ func (c *conn) serve() {
 			c.server.options.Log.Log(context.Background(), level, "closing a connection of Kong", "error", err)
 			return
 		}
-		c.shrink()
+		for _, buffer := range []*[]byte{&c.frame, &c.replies, &c.out} {
+			if cap(*buffer) > keptBuffer {
+				*buffer = nil
+			}
+		}
 		c.state.Store(idle)
 		if c.server.draining.Load() || c.server.replaced.Load() {
 			c.hangUp()
@@ -115,9 +125,6 @@ func (c *conn) discardRest(most time.Duration) {
 func (c *conn) call() error {
 	if c.server.options.HandleJSON != nil && isJSON(c.frame) {
 		return c.handleJSON()
-	}
-	if sequence, id, ok := accessCall(c.frame); ok {
-		return c.handle(sequence, id, access)
 	}
 	var call kong_plugin_protocol.RpcCall
 	if err := proto.Unmarshal(c.frame, &call); err != nil {
@@ -161,7 +168,7 @@ func (c *conn) call() error {
 	default:
 		return errors.New("reading a call: it names no command")
 	}
-	frame, err := marshalFrame(answer)
+	frame, err := appendMessage(nil, answer)
 	if err != nil {
 		return err
 	}
@@ -226,11 +233,13 @@ func run(in Instance, e *Event) (err error) {
 	return nil
 }
 
-func marshalFrame(m proto.Message) ([]byte, error) {
-	frame, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 4, 64), m)
+// appendMessage appends the frame of a message.
+func appendMessage(b []byte, m proto.Message) ([]byte, error) {
+	start := len(b)
+	b, err := proto.MarshalOptions{}.MarshalAppend(append(b, 0, 0, 0, 0), m)
 	if err != nil {
 		return nil, fmt.Errorf("answering a call: %w", err)
 	}
-	putLength(frame)
-	return frame, nil
+	putLength(b[start:])
+	return b, nil
 }

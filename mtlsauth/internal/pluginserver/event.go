@@ -6,7 +6,7 @@ import (
 	"time"
 
 	pdk "github.com/Kong/go-pdk"
-	"google.golang.org/protobuf/encoding/protowire"
+	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
 )
 
 // Event is one phase of one request in one instance. It is good for the call
@@ -130,8 +130,11 @@ func (e *Event) drop() {
 // connection owes.
 func (e *Event) end(sequence int64) error {
 	if !e.exits {
-		e.conn.out = append(e.conn.out, 0, 0, 0, 0)
-		e.conn.out = appendReturn(e.conn.out, sequence)
+		out, err := appendMessage(append(e.conn.out, 0, 0, 0, 0), &kong_plugin_protocol.RpcReturn{Sequence: sequence})
+		if err != nil {
+			return err
+		}
+		e.conn.out = out
 	}
 	if err := e.flush(); err != nil {
 		return err
@@ -192,17 +195,4 @@ func (e *Event) readReplies(count int) ([][]byte, error) {
 		start = end
 	}
 	return replies, nil
-}
-
-// appendReturn appends the frame of RpcReturn{Sequence: sequence}, which is
-// how Kong knows that its call is over.
-func appendReturn(b []byte, sequence int64) []byte {
-	length := len(b)
-	b = append(b, 0, 0, 0, 0)
-	if sequence != 0 { // proto3 leaves zero out
-		b = protowire.AppendTag(b, 1, protowire.VarintType)
-		b = protowire.AppendVarint(b, uint64(sequence))
-	}
-	putLength(b[length:])
-	return b
 }

@@ -1,7 +1,4 @@
 package pluginserver
 
-// AccessCall opens accessCall to tests.
-var AccessCall = accessCall
-
 // OwnedByAnother tells whether another server answers at the listener's path.
 func (l *Listener) OwnedByAnother() bool { return l.owner() == another }
