@@ -69,8 +69,13 @@ func run(m *testing.M) (code int, err error) {
 func TestFaults(t *testing.T) {
 	seeds := *seedCount
 	if seeds == 0 {
-		if seeds = 25; testing.Short() || raceEnabled {
+		switch {
+		case testing.Short():
+			seeds = 1
+		case raceEnabled:
 			seeds = 3
+		default:
+			seeds = 25
 		}
 	}
 	var all []*figures

@@ -220,7 +220,7 @@ func TestAdminAPISlow(t *testing.T) {
 	began := time.Now()
 	set := s.Want(ids)
 	set.Wait(t.Context())
-	if took := time.Since(began); took < kongdata.FirstRoundWait-50*time.Millisecond || took > kongdata.FirstRoundWait+time.Second {
+	if took := time.Since(began); took < kongdata.FirstRoundWait-50*time.Millisecond || took > kongdata.FirstRoundWait+20*time.Second {
 		t.Errorf("waited %v, want %v", took, kongdata.FirstRoundWait)
 	}
 	if n := asked.Load(); n > kongdata.AtOnce {

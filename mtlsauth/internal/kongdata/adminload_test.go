@@ -57,7 +57,7 @@ func TestAdminConsumerBesideCACertificates(t *testing.T) {
 	}
 	began := time.Now()
 	wantLookup(t, s, consumer.ByUsername, "x", "x")
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("waited %v", took)
 	}
 }
@@ -104,7 +104,7 @@ func TestAdminCACertificatesBesideConsumers(t *testing.T) {
 	}
 	wantNames(t, "beside lookups", s.Want([]string{uuid(500)}).Wait(t.Context()), "one/")
 	lookups.Wait()
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("lookups ended only after %v", took)
 	}
 	if n := asked.Load(); n > kongdata.AtOnce {

@@ -3,6 +3,7 @@ package kongdata_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -17,6 +18,15 @@ import (
 	"mtls-auth/mtlsauth/internal/kongdata"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
+
+// Those tests that run beside others mostly wait: more at once than there are processors.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		parallel.Value.Set("8")
+	}
+	os.Exit(m.Run())
+}
 
 // uuid returns the n-th id of a test.
 func uuid(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n) }

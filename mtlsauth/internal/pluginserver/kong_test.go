@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -18,6 +20,15 @@ import (
 
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
+
+// Those tests that run beside others mostly wait: more at once than there are processors.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		parallel.Value.Set("8")
+	}
+	os.Exit(m.Run())
+}
 
 // kong is Kong's side of one connection, frame by frame.
 type kong struct {

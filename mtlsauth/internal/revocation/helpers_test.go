@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +21,15 @@ import (
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
+
+// Those tests that run beside others mostly wait: more at once than there are processors.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		parallel.Value.Set("8")
+	}
+	os.Exit(m.Run())
+}
 
 // bubble runs a part of a test with a time of its own.
 func bubble(t *testing.T, name string, f func(*testing.T)) {

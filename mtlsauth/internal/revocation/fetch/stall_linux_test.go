@@ -80,6 +80,9 @@ func TestStalledDial(t *testing.T) {
 // that is gets an answer before the deadline, which the addresses share. Below
 // 2 s to each, net does not share it out.
 func TestStalledAddress(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED: with -short none waits for a connection that is not made")
+	}
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "an answer") })
 	blackhole(t, [4]byte{127, 0, 0, 3}, int(addrPort(t, s).Port()))

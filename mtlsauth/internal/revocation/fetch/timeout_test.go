@@ -3,14 +3,25 @@ package fetch_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/revocation/fetch"
 )
+
+// Those tests that run beside others mostly wait: more at once than there are processors.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		parallel.Value.Set("8")
+	}
+	os.Exit(m.Run())
+}
 
 // These tests wait for a deadline of 200 ms, and allow a busy machine 30 s.
 const (
