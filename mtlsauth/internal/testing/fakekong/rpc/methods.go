@@ -28,7 +28,7 @@ var methods = map[string]method{
 	"kong.ctx.shared.get":      withString(func(c *call, k string) ([]byte, error) { return value(c.Shared[k], c.o.NullValue) }),
 	"kong.ctx.shared.set":      withKV(func(c *call, k string, v any) error { set(c.Shared, k, v); return nil }),
 	"kong.nginx.set_ctx":       withKV(func(c *call, k string, v any) error { set(c.Ctx, k, v); return nil }),
-	"kong.nginx.get_var":       withString(func(c *call, name string) ([]byte, error) { return text(c.Var(name)) }),
+	"kong.nginx.get_var":       withString(getVar),
 	"kong.nginx.get_subsystem": func(*call) ([]byte, error) { return text("http") },
 
 	"kong.log.alert":  log(errlog.Alert),
@@ -63,6 +63,13 @@ var methods = map[string]method{
 		return nil, setHeaders(c.Header, fromStruct(&m))
 	},
 	"kong.response.exit": exit,
+}
+
+func getVar(c *call, name string) ([]byte, error) {
+	if c.Var == nil {
+		return nil, nil
+	}
+	return text(c.Var(name))
 }
 
 // set puts a value into a table of Lua's.

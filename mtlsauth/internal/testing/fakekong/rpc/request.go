@@ -11,7 +11,8 @@ import (
 // Request is a request while Kong's plugins run: what they may ask about it, and what they
 // did to it. It is used by one goroutine at a time.
 type Request struct {
-	// Var answers kong.nginx.get_var; "" is a variable that is unset or unknown.
+	// Var answers kong.nginx.get_var; "" is a variable that is unset or unknown. nil knows
+	// none.
 	Var func(name string) string
 
 	ID       string // $request_id
