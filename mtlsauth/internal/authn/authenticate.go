@@ -145,7 +145,7 @@ func (p *Policy) verify(ctx context.Context, presented Presented, snapshot *kong
 // validate reads what was presented and finds the paths on which it is trusted,
 // when the limiter lets it. What it returns instead is a denial.
 func (p *Policy) validate(ctx context.Context, presented Presented, trust *certpath.Trust, snapshot *kongdata.Snapshot, now time.Time) ([]certpath.Path, []*certificate.Certificate, *Decision) {
-	release, err := p.options.Limiter.acquire(ctx)
+	release, err := p.options.Limiter.acquire(ctx, p.id)
 	if err != nil {
 		return nil, nil, Deny(Internal, err)
 	}

@@ -9,7 +9,13 @@ func NewCache() *Cache { return NewCacheWithin(maxPassedBytes + maxDeniedBytes) 
 const MaxWaiting = maxWaiting
 
 // Acquire is acquire.
-func (l *Limiter) Acquire(ctx context.Context) (func(), error) { return l.acquire(ctx) }
+func (l *Limiter) Acquire(ctx context.Context, policy uint64) (func(), error) {
+	return l.acquire(ctx, policy)
+}
 
-// Running is how many may run at once.
-func (l *Limiter) Running() int { return cap(l.running) }
+// Free is how many may begin at once.
+func (l *Limiter) Free() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.free
+}

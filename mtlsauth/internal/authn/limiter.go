@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -12,16 +13,22 @@ import (
 // Limiter bounds concurrent verification of uncached certificates, and shares it between
 // requests that present the same: a flood of new certificates leaves requests whose
 // decision is cached responsive.
+//
+// The policies take turns, so that a flood at one keeps none of another waiting. A policy
+// has no more requests that wait than there is room for others: there is always some left.
 type Limiter struct {
-	running chan struct{} // one for each verification that runs
-	waiting atomic.Int64
 	// full reports that the program is about to outgrow its memory.
 	full func() bool
 
 	// How often each limit has refused a request.
 	busy, fullUp, status atomic.Uint64
 
-	mu      sync.Mutex
+	mu         sync.Mutex
+	free       int                        // verifications that may begin at once
+	waiting    map[uint64][]chan struct{} // by policy, in order of their coming
+	turns      []uint64                   // policies for which requests wait
+	allWaiting int
+
 	flights map[flightKey]*flight
 }
 
@@ -37,13 +44,13 @@ type flight struct {
 	decision *Decision // nil when it was not made
 }
 
-// maxWaiting bounds the requests that wait to be verified. Each takes a fraction
-// of a millisecond, 10 ms at the worst.
-const maxWaiting = 1024
+// maxWaiting bounds the requests that wait to be verified, of one policy half of them. Each
+// takes a fraction of a millisecond, 10 ms at the worst.
+const maxWaiting = 2048
 
 // errBusy and errFull are limits of our own: the answer is 500.
 var (
-	errBusy = fmt.Errorf("over %d certificates wait to be verified", maxWaiting)
+	errBusy = fmt.Errorf("too many certificates wait to be verified: at most %d, of one configuration half of what others leave", maxWaiting)
 	errFull = errors.New("the memory limit is near: no new certificate is verified")
 )
 
@@ -54,35 +61,79 @@ func NewLimiter(full func() bool) *Limiter {
 		full = func() bool { return false }
 	}
 	return &Limiter{
-		running: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+		free:    max(1, runtime.GOMAXPROCS(0)-1),
+		waiting: make(map[uint64][]chan struct{}),
 		full:    full,
 		flights: make(map[flightKey]*flight),
 	}
 }
 
-// acquire waits until a verification may run; release ends it. An error is a limit of our
-// own, or that of ctx.
-func (l *Limiter) acquire(ctx context.Context) (release func(), err error) {
+// acquire waits until a verification of this policy may run; release ends it. An error is a
+// limit of our own, or that of ctx.
+func (l *Limiter) acquire(ctx context.Context, policy uint64) (release func(), err error) {
 	if l.full() {
 		l.fullUp.Add(1)
 		return nil, errFull
 	}
-	select {
-	case l.running <- struct{}{}:
-	default:
-		if l.waiting.Add(1) > maxWaiting {
-			l.waiting.Add(-1)
-			l.busy.Add(1)
-			return nil, errBusy
-		}
-		defer l.waiting.Add(-1)
-		select {
-		case l.running <- struct{}{}:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	l.mu.Lock()
+	if l.free > 0 {
+		l.free--
+		l.mu.Unlock()
+		return l.release, nil
 	}
-	return func() { <-l.running }, nil
+	own := l.waiting[policy]
+	if len(own) >= maxWaiting-l.allWaiting {
+		l.mu.Unlock()
+		l.busy.Add(1)
+		return nil, errBusy
+	}
+	given := make(chan struct{})
+	if len(own) == 0 {
+		l.turns = append(l.turns, policy)
+	}
+	l.waiting[policy] = append(own, given)
+	l.allWaiting++
+	l.mu.Unlock()
+	select {
+	case <-given:
+		return l.release, nil
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	at := slices.Index(l.waiting[policy], given)
+	if at >= 0 {
+		l.drop(policy, at)
+	}
+	l.mu.Unlock()
+	if at < 0 { // it was given meanwhile
+		l.release()
+	}
+	return nil, ctx.Err()
+}
+
+// release gives the place to the policy that waits longest for a turn.
+func (l *Limiter) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.turns) == 0 {
+		l.free++
+		return
+	}
+	next := l.turns[0]
+	close(l.waiting[next][0])
+	l.drop(next, 0)
+	if at := slices.Index(l.turns, next); at >= 0 {
+		l.turns = append(slices.Delete(l.turns, at, at+1), next)
+	}
+}
+
+// drop takes one of those that wait off its policy's queue.
+func (l *Limiter) drop(policy uint64, at int) {
+	l.allWaiting--
+	if l.waiting[policy] = slices.Delete(l.waiting[policy], at, at+1); len(l.waiting[policy]) == 0 {
+		delete(l.waiting, policy)
+		l.turns = slices.DeleteFunc(l.turns, func(p uint64) bool { return p == policy })
+	}
 }
 
 // Reached returns how often each limit has refused a request: of certificates that wait to

@@ -100,12 +100,13 @@ func TestLimits(t *testing.T) {
 
 func limits(t *testing.T, limiter *authn.Limiter, round int) {
 	t.Helper()
+	places := limiter.Free()
 	release := make(chan struct{})
 	var mu sync.Mutex
 	running, most, refused := 0, 0, 0
 	for range 2000 {
 		go func() {
-			leave, err := limiter.Acquire(t.Context())
+			leave, err := limiter.Acquire(t.Context(), 1)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -122,18 +123,77 @@ func limits(t *testing.T, limiter *authn.Limiter, round int) {
 		}()
 	}
 	synctest.Wait()
-	if most != limiter.Running() {
-		t.Errorf("%d at once, want %d", most, limiter.Running())
+	if most != places {
+		t.Errorf("%d at once, want %d", most, places)
 	}
-	if want := 2000 - limiter.Running() - authn.MaxWaiting; refused != want {
+	if want := 2000 - places - authn.MaxWaiting/2; refused != want {
 		t.Errorf("%d were refused, want %d", refused, want)
 	}
 	close(release)
 	synctest.Wait()
-	if running != 0 || most != limiter.Running() {
+	if running != 0 || most != places || limiter.Free() != places {
 		t.Errorf("%d are left, %d were there at once", running, most)
 	}
 	if got := limiter.Reached()["verification"]; got != uint64(round*refused) {
 		t.Errorf("%d are counted, want %d", got, round*refused)
 	}
+}
+
+// A flood of new certificates at one policy keeps those of another neither waiting nor out.
+func TestPoliciesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limiter := authn.NewLimiter(nil)
+		const few, many = 10, 4000
+		type place struct {
+			policy  uint64
+			release func()
+		}
+		given := make(chan place, few+many)
+		var mu sync.Mutex
+		refused := map[uint64]int{}
+		ask := func(ctx context.Context, policy uint64) {
+			go func() {
+				release, err := limiter.Acquire(ctx, policy)
+				if err != nil {
+					mu.Lock()
+					refused[policy]++
+					mu.Unlock()
+					return
+				}
+				given <- place{policy, release}
+			}()
+		}
+		places := limiter.Free()
+		for range many {
+			ask(t.Context(), 1)
+		}
+		synctest.Wait()
+		for range few {
+			ask(t.Context(), 2)
+		}
+		gone, leave := context.WithCancel(t.Context())
+		ask(gone, 3)
+		synctest.Wait()
+		leave()
+		synctest.Wait()
+		had := 0
+		for range places + 2*few {
+			p := <-given
+			if p.policy == 2 {
+				had++
+			}
+			p.release()
+			synctest.Wait()
+		}
+		if had != few || refused[1] == 0 || refused[2] != 0 || refused[3] != 1 {
+			t.Errorf("%d of the second policy had a place after %d turns, want %d; refused: %v", had, places+2*few, few, refused)
+		}
+		for len(given) > 0 {
+			(<-given).release()
+			synctest.Wait()
+		}
+		if limiter.Free() != places {
+			t.Errorf("%d places are free, want %d", limiter.Free(), places)
+		}
+	})
 }
