@@ -30,7 +30,7 @@ var policy = map[string][]string{
 	"mtlsauth/e2e/faults": {},
 
 	// How far it can be trusted: figures that anybody can make again.
-	"mtlsauth/conformance":         {"certificate", "certpath", "testing/anykong", "testing/fakekong/...", "testing/pki", "testing/suites", "golang.org/x/crypto/cryptobyte"},
+	"mtlsauth/conformance":         {"certificate", "certpath", "testing/anykong", "testing/fakekong/...", "testing/pki", "testing/suites", "golang.org/x/crypto/cryptobyte", "golang.org/x/sync"},
 	"mtlsauth/conformance/mutants": {},
 	"mtlsauth/conformance/fuzz":    {},
 

@@ -2,15 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"mtls-auth/mtlsauth/internal/testing/fakekong/rpc"
 )
@@ -28,10 +28,10 @@ func buildProduct(ctx context.Context, dir string) (product, error) {
 
 // ask has a process of its own judge a vector in STRICT mode, by the plugin protocol: the
 // trust anchors are all that -ca-dir has, the CRLs all that -crl-dir has.
-func (p product) ask(ctx context.Context, v vector) (answer, string, error) {
+func (p product) ask(ctx context.Context, v vector) (answer, error) {
 	dir, err := os.MkdirTemp("", "conformance-")
 	if err != nil {
-		return cannot, "", err
+		return cannot, err
 	}
 	defer os.RemoveAll(dir)
 	write := func(folder, name string, text []byte) {
@@ -53,11 +53,11 @@ func (p product) ask(ctx context.Context, v vector) (answer, string, error) {
 		write("crls", fmt.Sprintf("%d.crl", n), der)
 	}
 	if err != nil {
-		return cannot, "", err
+		return cannot, err
 	}
 	server := exec.CommandContext(ctx, p.program, "-kong-prefix", dir, "-ca-dir", filepath.Join(dir, "cas"), "-crl-dir", filepath.Join(dir, "crls"))
 	if err := server.Start(); err != nil {
-		return cannot, "", err
+		return cannot, err
 	}
 	defer func() {
 		server.Process.Kill()
@@ -69,7 +69,7 @@ func (p product) ask(ctx context.Context, v vector) (answer, string, error) {
 			break
 		}
 		if time.Since(began) > time.Minute {
-			return cannot, "", fmt.Errorf("the program does not listen")
+			return cannot, fmt.Errorf("the program does not listen")
 		}
 	}
 	client := rpc.New(rpc.Options{Socket: socket, Plugin: "mtls-auth"})
@@ -79,7 +79,7 @@ func (p product) ask(ctx context.Context, v vector) (answer, string, error) {
 		"revocation_check_mode": "STRICT",
 	})
 	if err != nil {
-		return cannot, "", err
+		return cannot, err
 	}
 	request := &rpc.Request{Header: http.Header{}, Shared: map[string]any{}, Ctx: map[string]any{}, Var: func(name string) string {
 		if name == "ssl_client_raw_cert" {
@@ -93,70 +93,21 @@ func (p product) ask(ctx context.Context, v vector) (answer, string, error) {
 	client.Access(request, loaded)
 	request.End()
 	verdict, _ := request.Ctx["CLIENT_VERIFY_OVERRIDE"].(string)
-	reason, refused := strings.CutPrefix(verdict, "FAILED:")
 	switch {
 	case request.Exit == nil && verdict == "SUCCESS":
-		return accepts, "passed", nil
-	case request.Exit != nil && request.Exit.Status == http.StatusUnauthorized && refused:
-		return refuses, reason, nil
+		return accepts, nil
+	case request.Exit != nil && request.Exit.Status == http.StatusUnauthorized && strings.HasPrefix(verdict, "FAILED:"):
+		return refuses, nil
 	}
-	return cannot, "", fmt.Errorf("%s: neither a pass nor a 401: %+v, %q", v.name, request.Exit, verdict)
+	return cannot, fmt.Errorf("%s: neither a pass nor a 401: %+v, %q", v.name, request.Exit, verdict)
 }
 
-// figuresOf reads what the longer commands have written.
-func figuresOf(folder, pattern string, add func([]byte) error) error {
-	files, err := filepath.Glob(filepath.Join(folder, pattern))
-	if err != nil {
-		return err
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err == nil {
-			err = add(text)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
-	}
-	return nil
-}
-
-func decode[T any](into *[]T) func([]byte) error {
-	return func(text []byte) error {
-		var one T
-		if err := json.Unmarshal(text, &one); err != nil {
-			return err
-		}
-		*into = append(*into, one)
-		return nil
-	}
-}
-
-// each runs f for all, some at once.
+// each runs f for all, some at once, and returns the first error.
 func each[T any](all []T, atOnce int, f func(T) error) error {
-	var (
-		group sync.WaitGroup
-		mu    sync.Mutex
-		first error
-		next  = make(chan T)
-	)
-	for range atOnce {
-		group.Go(func() {
-			for one := range next {
-				if err := f(one); err != nil {
-					mu.Lock()
-					if first == nil {
-						first = err
-					}
-					mu.Unlock()
-				}
-			}
-		})
-	}
+	var group errgroup.Group
+	group.SetLimit(atOnce)
 	for _, one := range all {
-		next <- one
+		group.Go(func() error { return f(one) })
 	}
-	close(next)
-	group.Wait()
-	return first
+	return group.Wait()
 }
