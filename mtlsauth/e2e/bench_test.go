@@ -1,11 +1,14 @@
 package e2e
 
 import (
+	"fmt"
 	"io"
 	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,4 +129,26 @@ func awaitSocket(tb testing.TB, path string) string {
 	}
 	tb.Fatalf("no server listens on %s", path)
 	return ""
+}
+
+// processTimeOf is the processor time of a process so far.
+func processTimeOf(tb testing.TB, pid int) time.Duration {
+	tb.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		tb.Skip("processor time of other processes is read on Linux alone")
+	}
+	// The program's name, in parentheses, is followed by the third field; utime
+	// and stime are the 14th and 15th, in ticks (proc_pid_stat(5)).
+	const ticks = 100 // a second, on every architecture that Go knows
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	sum := 0
+	for _, field := range fields[11:13] {
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		sum += n
+	}
+	return time.Duration(sum) * time.Second / ticks
 }

@@ -171,30 +171,3 @@ func TestConsumerConcurrentUse(t *testing.T) {
 	})
 	users.Wait()
 }
-
-func BenchmarkConsumer(b *testing.B) {
-	admin := newKong()
-	admin.add(consumer.Consumer{ID: uuid(1), Username: "x"})
-	server := httptest.NewServer(admin)
-	b.Cleanup(server.Close)
-	path := filepath.Join(b.TempDir(), "kong.yml")
-	if err := writeFile(path, "consumers:\n- username: x\n"); err != nil {
-		b.Fatal(err)
-	}
-	_, logger := newLog()
-	for name, c := range map[string]kongdata.Config{"file": {DeclarativeConfig: path}, "Admin API": {AdminURL: server.URL}} {
-		b.Run(name, func(b *testing.B) {
-			sources, err := kongdata.Open(c, logger)
-			if err != nil {
-				b.Fatal(err)
-			}
-			s := benchStore(b, time.Hour, sources...)
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := find(b.Context(), s, consumer.ByUsername, "x"); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
