@@ -29,7 +29,15 @@ const untrusted = true
 func TestFlawedCRLs(t *testing.T) {
 	t.Parallel()
 	root, other := pki.NewCA("root"), pki.NewCA("other")
-	r := newStatusRig(t, cas{idA: root, idB: other}, bothModes(object{"ca_certificates": []string{idA, idB}}))
+	// Further certificates of the CA's name, from its root key.
+	uses := func(usage x509.KeyUsage) pki.Option {
+		return pki.With(func(c *x509.Certificate) { c.Subject, c.RawSubject, c.KeyUsage = root.Subject, root.RawSubject, usage })
+	}
+	weak := root.Intermediate("", pki.RSA(1024), uses(x509.KeyUsageCRLSign))
+	unused, second := root.Intermediate("", uses(x509.KeyUsageCertSign)), root.Intermediate("", uses(x509.KeyUsageCRLSign))
+	const idWeak, idUnused = "dddddddd-0000-4000-8000-000000000004", "eeeeeeee-0000-4000-8000-000000000005"
+	r := newStatusRig(t, cas{idA: root, idB: other, idC: second, idWeak: weak, idUnused: unused},
+		bothModes(object{"ca_certificates": []string{idA, idB, idC, idWeak, idUnused}}))
 	odd := pkix.Extension{Id: []int{1, 3, 6, 1, 4, 1, 55555, 1}, Critical: true, Value: []byte{5, 0}}
 	idCE := func(arc int, critical bool, value string) pkix.Extension {
 		return pkix.Extension{Id: []int{2, 5, 29, arc}, Critical: critical, Value: []byte(value)}
@@ -110,6 +118,11 @@ func TestFlawedCRLs(t *testing.T) {
 		{"data after its end", nil, false, false, "data after its end"},
 		{"in PEM", nil, true, false, ""},
 
+		{"indirect, and of the issuer", func(c *pki.CRL) { c.IDP = &pki.IDP{Indirect: true} }, true, false, ""},
+		{"for some reasons", func(c *pki.CRL) { c.IDP = &pki.IDP{Reasons: []int{1}} }, false, false, ""},
+		{"signed by a key of 1024 bits", func(c *pki.CRL) { c.Signer = weak }, false, untrusted, "signature"},
+		{"signed by a certificate that signs no CRLs", func(c *pki.CRL) { c.Signer = unused }, false, untrusted, "signature"},
+		{"signed by another key of the CA", func(c *pki.CRL) { c.Signer = second }, true, false, ""},
 		{"for CA certificates", func(c *pki.CRL) { c.IDP = &pki.IDP{OnlyCACerts: true} }, false, untrusted, "for CA certificates"},
 		{"for attribute certificates", func(c *pki.CRL) { c.IDP = &pki.IDP{OnlyAttributeCerts: true} }, false, untrusted, "for attribute certificates"},
 		{"of another distribution point", func(c *pki.CRL) { c.IDP = &pki.IDP{URIs: []string{"http://other.invalid/"}} }, false, untrusted, "for another distribution point"},
@@ -252,12 +265,38 @@ func TestFlawedOCSPResponses(t *testing.T) {
 		{"a bit of the signature", func(r *pki.OCSPResponse) { r.CorruptSignature = true }, false, untrusted, "signature"},
 		{"SHA-1", func(r *pki.OCSPResponse) { r.Hash = crypto.SHA1 }, false, untrusted, "SHA-1"},
 		{"tryLater", func(r *pki.OCSPResponse) { r.ResponseStatus = 3 }, false, untrusted, "tryLater"},
+		{"of nothing", func(r *pki.OCSPResponse) { r.Edit = func([]byte) []byte { return []byte{0x30, 0} } }, false, untrusted, "malformed"},
+		{"over 64 KiB", func(r *pki.OCSPResponse) {
+			r.Extensions = []pkix.Extension{{Id: odd.Id, Value: make([]byte, 70_000)}}
+		}, false, untrusted, "at most 65536 bytes"},
+		{"an empty body", nil, false, untrusted, "malformed"},
+		{"a page", nil, false, untrusted, "malformed"},
+		{"cut off", nil, false, untrusted, "malformed"},
+		{"data after its end", nil, false, untrusted, "malformed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := r.in(t)
 			responder := newResponder(t, root)
-			responder.Change(test.change)
-			good, bad := root.Client("good", pki.OCSPServer(responder.URL())), root.Client("bad", pki.OCSPServer(responder.URL()))
+			if test.change != nil {
+				responder.Change(test.change)
+			}
+			url := serveHandler(t, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+				answer := httptest.NewRecorder()
+				responder.ServeHTTP(answer, q)
+				body := answer.Body.Bytes()
+				switch test.name {
+				case "an empty body":
+					body = nil
+				case "a page":
+					body = []byte("<html></html>")
+				case "cut off":
+					body = body[:len(body)-1]
+				case "data after its end":
+					body = append(body, '\n')
+				}
+				w.Write(body)
+			}))
+			good, bad := root.Client("good", pki.OCSPServer(url)), root.Client("bad", pki.OCSPServer(url))
 			responder.Good(good)
 			responder.Revoke(bad, 1)
 			revoked, off := []string{isRevoked, isRevoked}, []string{isUnknown, passesNoted}

@@ -85,12 +85,12 @@ func (m *missing) add(what string, f finding) {
 	m.limited = m.limited || f.state == overloaded
 }
 
-// join is errors.Join on one line.
+// join is errors.Join on one line, where what is the same is said once.
 func join(a, b error) error {
 	switch {
 	case a == nil:
 		return b
-	case b == nil:
+	case b == nil || a.Error() == b.Error():
 		return a
 	}
 	return &both{a, b}
