@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -88,7 +85,7 @@ func (t *table) measure(ctx context.Context, o options) error {
 }
 
 func (r *route) measure(lasts time.Duration) (figures, error) {
-	before, err := workerTime(r.kong)
+	before, err := r.kong.WorkerTime()
 	if err != nil {
 		return figures{}, err
 	}
@@ -96,32 +93,9 @@ func (r *route) measure(lasts time.Duration) (figures, error) {
 	if err != nil {
 		return figures{}, err
 	}
-	after, err := workerTime(r.kong)
+	after, err := r.kong.WorkerTime()
 	return figures{
 		rate: result.Rate(), p50: float64(result.Median().Nanoseconds()) / 1000,
 		cpu: float64((after - before).Nanoseconds()) / 1000 / math.Max(1, float64(result.Requests)),
 	}, err
-}
-
-// workerTime returns the processor time of Kong's workers, to the nanosecond,
-// where realkong has it in ticks.
-func workerTime(k *realkong.Kong) (time.Duration, error) {
-	pids, err := k.Workers()
-	if err != nil {
-		return 0, err
-	}
-	var sum time.Duration
-	for _, pid := range pids {
-		text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "schedstat"))
-		if err != nil {
-			return 0, err
-		}
-		spent, _, _ := strings.Cut(string(text), " ")
-		ns, err := strconv.ParseInt(spent, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("reading schedstat: %w", err)
-		}
-		sum += time.Duration(ns)
-	}
-	return sum, nil
 }

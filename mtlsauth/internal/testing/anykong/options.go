@@ -38,7 +38,6 @@ type Options struct {
 
 	ReadTimeout  time.Duration // lua_socket_read_timeout; 60 s
 	ReloadGrace  time.Duration // from a reload to the SIGTERM of the old process; 10 s
-	StopTimeout  time.Duration // how long Close waits for the plugin's process; 5 s
 	ClaimTimeout time.Duration // how long requests wait for another's StartInstance; 10 s
 	NullValue    int32         // see rpc.Options
 }

@@ -21,7 +21,6 @@
 package fakekong
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -166,6 +165,9 @@ func listenURL(scheme string, l net.Listener) string {
 	return scheme + "://" + l.Addr().String()
 }
 
+// stopTimeout is how long the plugin's process may take to end.
+const stopTimeout = 5 * time.Second
+
 // Close stops the listeners, lets running requests end for a moment, and ends
 // the plugin's process with SIGTERM, as kong stop does.
 func (k *Kong) Close() {
@@ -193,7 +195,7 @@ func (k *Kong) Close() {
 		k.cancel()
 		k.retired.Wait()
 		if k.current != nil {
-			k.current.Stop(cmp.Or(k.opts.StopTimeout, 5*time.Second))
+			k.current.Stop(stopTimeout)
 		}
 	})
 }

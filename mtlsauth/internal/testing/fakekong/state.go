@@ -111,7 +111,7 @@ func (k *Kong) Reload(ctx context.Context) error {
 			case <-time.After(cmp.Or(k.opts.ReloadGrace, 10*time.Second)):
 			case <-k.ctx.Done():
 			}
-			process_.Stop(cmp.Or(k.opts.StopTimeout, 5*time.Second))
+			process_.Stop(stopTimeout)
 			if old.client != nil {
 				old.client.Close()
 			}

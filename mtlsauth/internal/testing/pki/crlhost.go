@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 )
 
@@ -12,15 +11,12 @@ import (
 // Last-Modified and with 304 to those that have it (RFC 9110, section 13). It
 // may be changed while it runs.
 type CRLHost struct {
-	mu           sync.Mutex
+	*listener    // with its lock for the fields below
 	body         []byte
 	version      int
 	changed      time.Time
 	noValidators bool
-	trouble      Trouble
 	requests     []CRLRequest
-
-	listener
 }
 
 // CRLRequest is a request that a CRLHost has got.
@@ -64,13 +60,6 @@ func (h *CRLHost) NoValidators() {
 	h.noValidators = true
 }
 
-// Trouble sets what is wrong with the host.
-func (h *CRLHost) Trouble(t Trouble) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.trouble = t
-}
-
 // Requests returns those that came, in their order, also those that were not
 // answered.
 func (h *CRLHost) Requests() []CRLRequest {
@@ -98,18 +87,9 @@ func (h *CRLHost) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		Method: request.Method, Path: request.URL.Path,
 		IfNoneMatch: request.Header.Get("If-None-Match"), IfModifiedSince: request.Header.Get("If-Modified-Since"),
 	})
-	trouble := h.trouble
 	h.mu.Unlock()
-
-	var stalled <-chan time.Time // nil, for ever
-	if !trouble.Hang {
-		stalled = time.After(trouble.Stall)
-	}
-	select {
-	case <-stalled:
-	case <-request.Context().Done():
-		return
-	case <-h.closed:
+	trouble, answers := h.answers(request)
+	if !answers {
 		return
 	}
 	status, body := h.answer(w.Header(), request.Header, trouble)

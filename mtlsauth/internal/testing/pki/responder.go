@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"golang.org/x/crypto/ocsp"
 )
@@ -19,30 +17,17 @@ import (
 // answers requests by GET (RFC 6960, appendix A.1) and POST. It may be changed
 // while it runs.
 type Responder struct {
-	issuer *Certificate
-
-	mu       sync.Mutex
-	singles  map[string]OCSPSingle
-	change   func(*OCSPResponse)
-	trouble  Trouble
-	requests []OCSPRequest
-
-	listener
+	*listener // with its lock for the fields below
+	issuer    *Certificate
+	singles   map[string]OCSPSingle
+	change    func(*OCSPResponse)
+	requests  []OCSPRequest
 }
 
 // OCSPRequest is a request that a Responder has got.
 type OCSPRequest struct {
 	Method string
 	Serial *big.Int // nil where the request could not be read
-}
-
-// Trouble is what keeps a Responder from answering. The zero value is none.
-type Trouble struct {
-	Stall time.Duration // wait so long first
-	Hang  bool          // never answer
-	// Status and Body are answered to everything where Status is not 0.
-	Status int
-	Body   []byte
 }
 
 // NewResponder returns a responder that does not listen: it is a handler. Start
@@ -92,13 +77,6 @@ func (r *Responder) Change(change func(*OCSPResponse)) {
 	r.change = change
 }
 
-// Trouble sets what is wrong with the responder.
-func (r *Responder) Trouble(t Trouble) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.trouble = t
-}
-
 // Requests returns those that came, also those that were not answered.
 func (r *Responder) Requests() []OCSPRequest {
 	r.mu.Lock()
@@ -127,18 +105,9 @@ func (r *Responder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 	r.mu.Lock()
 	r.requests = append(r.requests, seen)
-	trouble := r.trouble
 	r.mu.Unlock()
-
-	var stalled <-chan time.Time // nil, for ever
-	if !trouble.Hang {
-		stalled = time.After(trouble.Stall)
-	}
-	select {
-	case <-stalled:
-	case <-request.Context().Done():
-		return
-	case <-r.closed:
+	trouble, answers := r.answers(request)
+	if !answers {
 		return
 	}
 	if trouble.Status != 0 {

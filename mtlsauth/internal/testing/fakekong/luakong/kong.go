@@ -175,37 +175,16 @@ func (w *Worker) loadSSL(L *lua.LState) int {
 // exited is raised by kong.response.exit: what follows the call does not run.
 type exited struct{}
 
-// responseExit is kong.response.exit with a text or a table for the body. Errors of
-// gRPC requests go as a status and a message, without a body.
+// responseExit is kong.response.exit with a table for the body.
 func (w *Worker) responseExit(L *lua.LState) int {
 	r := w.request(L)
-	e := &rpc.Exit{Status: L.CheckInt(1), Header: http.Header{}}
+	text, err := encode(L.CheckTable(2), 0)
+	if err != nil {
+		L.RaiseError("%v", err)
+	}
+	e := &rpc.Exit{Status: L.CheckInt(1), Body: text, Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}}}
 	if headers, ok := L.Get(3).(*lua.LTable); ok {
 		headers.ForEach(func(name, value lua.LValue) { e.Header.Set(name.String(), value.String()) })
-	}
-	switch body := L.Get(2).(type) {
-	case lua.LString:
-		e.Body = []byte(body)
-	case *lua.LTable:
-		if message := body.RawGetString("message"); strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") && message != lua.LNil {
-			grpc, ok := map[int]string{http.StatusUnauthorized: "16", http.StatusInternalServerError: "13"}[e.Status]
-			if !ok {
-				return raise(L, "kong.response.exit of a gRPC request with status %d is not emulated", e.Status)
-			}
-			e.Status = http.StatusOK
-			e.Header.Set("Content-Type", "application/grpc")
-			e.Header.Set("grpc-status", grpc)
-			e.Header.Set("grpc-message", message.String())
-			break
-		}
-		text, err := encode(body, 0)
-		if err != nil {
-			L.RaiseError("%v", err)
-		}
-		e.Body = text
-		if e.Header.Get("Content-Type") == "" {
-			e.Header.Set("Content-Type", "application/json; charset=utf-8")
-		}
 	}
 	r.Exit = e
 	u := L.NewUserData()

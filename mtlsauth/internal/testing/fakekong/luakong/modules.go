@@ -69,10 +69,6 @@ func loadLRUCache(L *lua.LState) int {
 				self[lruCache](L).Put(L.Get(2), L.Get(3), 0)
 				return 0
 			},
-			"delete": func(L *lua.LState) int {
-				self[lruCache](L).Remove(L.Get(2))
-				return 0
-			},
 		}))
 		return 1
 	}})
@@ -85,20 +81,9 @@ func loadLFS(L *lua.LState) int {
 		if err != nil {
 			return failed(L, err.Error())
 		}
-		stat, ok := info.Sys().(*syscall.Stat_t)
-		if !ok {
-			return raise(L, "lfs.attributes is not emulated on this system")
-		}
+		stat := info.Sys().(*syscall.Stat_t) //nolint:forcetypeassert // on Linux
 		all := map[string]any{"uid": int(stat.Uid), "gid": int(stat.Gid), "size": int(stat.Size)}
-		field := L.OptString(2, "")
-		if field == "" {
-			L.Push(toLua(L, all))
-			return 1
-		}
-		if all[field] == nil {
-			return raise(L, "lfs.attributes(…, %q) is not emulated", field)
-		}
-		L.Push(toLua(L, all[field]))
+		L.Push(toLua(L, all[L.CheckString(2)]))
 		return 1
 	}})
 }

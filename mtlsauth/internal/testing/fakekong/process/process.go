@@ -148,10 +148,6 @@ func (s *Server) ended(err error) {
 			status = exit.ExitCode()
 		}
 	}
-	if reason == "exit" && status == 127 {
-		s.log.Printf(errlog.Error, "[kong] process.lua:167 [pluginserver] external pluginserver %q start command %q exited with \"command not found\"", s.name, s.command)
-		return
-	}
 	s.log.Printf(errlog.Notice, "[kong] process.lua:173 external pluginserver '%s' terminated: %s %d", s.name, reason, status)
 }
 
@@ -194,9 +190,6 @@ func (s *Server) Stop(wait time.Duration) {
 		<-s.done
 	}
 }
-
-// Done is closed when the server was retired and its process has ended.
-func (s *Server) Done() <-chan struct{} { return s.done }
 
 func (s *Server) signal(sig syscall.Signal) {
 	s.mu.Lock()
