@@ -33,10 +33,11 @@ type conn struct {
 // enough for a certificate and its chain.
 const keptBuffer = 16 << 10
 
-// The states of a connection. Only an idle one is hung up on; a busy one sees
+// The states of a connection. Only one without a call is hung up on; a busy one sees
 // it at the end of its call.
 const (
-	idle int32 = iota
+	opened int32 = iota // no call has come yet
+	idle
 	busy
 	hungUp
 )
@@ -52,8 +53,11 @@ const linger = 500 * time.Millisecond
 // hangUp ends an idle connection from our side. What Kong may have sent at the
 // same moment is still read (see serve), so that it meets an orderly end of
 // the stream, on which it asks another server, and not a reset, which is a 500.
+//
+// One that Kong has just opened is hung up on only at the end of the server: its first call
+// may be StartInstance, which Kong does not repeat.
 func (c *conn) hangUp() {
-	if !c.state.CompareAndSwap(idle, hungUp) {
+	if !c.state.CompareAndSwap(idle, hungUp) && !(c.server.draining.Load() && c.state.CompareAndSwap(opened, hungUp)) {
 		return
 	}
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
@@ -75,7 +79,7 @@ func (c *conn) serve() {
 			}
 			return
 		}
-		if !c.state.CompareAndSwap(idle, busy) {
+		if !c.state.CompareAndSwap(opened, busy) && !c.state.CompareAndSwap(idle, busy) {
 			c.discardRest(linger)
 			return
 		}

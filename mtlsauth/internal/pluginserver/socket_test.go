@@ -3,7 +3,6 @@ package pluginserver_test
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -174,27 +173,34 @@ func TestAFullQueueIsNotDead(t *testing.T) {
 	}
 }
 
-// Connections to a server whose socket is another's end between calls.
+// Connections to a server whose socket is another's end between calls. One that Kong has
+// just opened is not ended before its first call, which Kong would not repeat.
 func TestConnectionsMoveToTheServerThatTookTheSocket(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it waits for seconds")
+		t.Skip("SKIPPED: with -short none waits for seconds")
 	}
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "x.socket")
 	serve(t, path)
-	c, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
+	dial := func() kong {
+		c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return kong{t, c}
 	}
-	defer c.Close()
-	c.SetReadDeadline(time.Now().Add(1500 * time.Millisecond))
-	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+	used, opened := dial(), dial()
+	used.startInstance("{}")
+	used.SetReadDeadline(time.Now().Add(1500 * time.Millisecond))
+	if _, err := used.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("while the socket is its own: %v", err)
 	}
 	serve(t, path)
-	c.SetReadDeadline(time.Now().Add(3 * time.Second))
-	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("when another has taken it: %v, want the end", err)
-	}
+	used.SetReadDeadline(time.Now().Add(30 * time.Second))
+	used.expectClosed()
+	opened.startInstance("{}")
+	opened.expectClosed()
 }
 
 // A server that was killed as it started leaves its socket beside the path; the next one
