@@ -34,8 +34,8 @@ var sections = map[string]string{
 // readPKITS reads the vectors that ask for no certificate policy in particular. issued
 // says whether they are to be issued again with keys of our own.
 func readPKITS(folder string, issued bool) ([]vector, error) {
-	var all []suites.PKITS
-	if err := readJSON(filepath.Join(folder, "vectors.json"), &all); err != nil {
+	all, err := suites.ReadPKITS(folder)
+	if err != nil {
 		return nil, err
 	}
 	r := &reissuer{keys: map[string]*ecdsaKey{}}
@@ -107,19 +107,8 @@ func readPKITS(folder string, issued bool) ([]vector, error) {
 // readLimbo reads x509-limbo's cases for clients that a verifier of client certificates can
 // be asked: those that need a peer's name, or are rules for issuers, are left out.
 func readLimbo(folder string) ([]vector, error) {
-	var limbo struct {
-		Testcases []struct {
-			ID        string   `json:"id"`
-			Trusted   []string `json:"trusted_certs"`
-			Untrusted []string `json:"untrusted_intermediates"`
-			Peer      string   `json:"peer_certificate"`
-			Time      string   `json:"validation_time"`
-			Expected  string   `json:"expected_result"`
-			CRLs      []string `json:"crls"`
-		} `json:"testcases"`
-	}
-	var classes map[string]struct{ Class string }
-	if err := errors.Join(readJSON(filepath.Join(folder, "limbo-client.json"), &limbo), readJSON(filepath.Join(folder, "applicability.json"), &classes)); err != nil {
+	cases, err := suites.ReadLimbo(folder)
+	if err != nil {
 		return nil, err
 	}
 	der := func(text string) []byte {
@@ -130,19 +119,13 @@ func readLimbo(folder string) ([]vector, error) {
 		return block.Bytes
 	}
 	var vectors []vector
-	for _, c := range limbo.Testcases {
-		if strings.HasPrefix(classes[c.ID].Class, "na-") {
+	for _, c := range cases {
+		if strings.HasPrefix(c.Class, "na-") {
 			continue
 		}
 		section, _, _ := strings.Cut(c.ID, "::")
 		v := vector{suite: "x509-limbo", section: section, name: c.ID, leaf: der(c.Peer), valid: c.Expected == "SUCCESS", why: suites.LimboDeviations[c.ID]}
-		v.at = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
-		if c.Time != "" {
-			var err error
-			if v.at, err = time.Parse(time.RFC3339, c.Time); err != nil {
-				return nil, err
-			}
-		}
+		v.at = c.Now
 		for _, text := range c.CRLs { // they are valid for a thousand years
 			v.crls, v.at, v.why = append(v.crls, der(text)), time.Time{}, ""
 		}

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,24 +12,17 @@ import (
 // so that it makes no difference that it judges them now instead of at the time
 // that the case names.
 func TestLimboCRLs(t *testing.T) {
-	var limbo struct {
-		Testcases []struct {
-			ID        string   `json:"id"`
-			Trusted   []string `json:"trusted_certs"`
-			Untrusted []string `json:"untrusted_intermediates"`
-			Peer      string   `json:"peer_certificate"`
-			CRLs      []string `json:"crls"`
-			Expected  string   `json:"expected_result"`
-		} `json:"testcases"`
+	limbo, err := suites.ReadLimbo(suites.Folder(t, "x509-limbo", "the program goes"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	suites.ReadJSON(t, filepath.Join(suites.Folder(t, "x509-limbo", "the program goes"), "limbo-client.json"), &limbo)
 	reasons := map[string]string{
 		"crl::revoked-certificate-with-crl": "revoked",
 		"crl::crlnumber-missing":            "status_unknown",
 		"crl::issuer-missing-crlsign":       "status_unknown",
 	}
 	counted := map[string]int{}
-	for _, c := range limbo.Testcases {
+	for _, c := range limbo {
 		if len(c.CRLs) == 0 {
 			continue
 		}

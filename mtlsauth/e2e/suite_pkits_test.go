@@ -31,7 +31,10 @@ func TestPKITS(t *testing.T) {
 	t.Parallel()
 	once(t)
 	folder := suites.Folder(t, "pkits", "the program goes")
-	vectors := suites.ReadPKITS(t, folder)
+	vectors, err := suites.ReadPKITS(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
 	program(t)
 
 	counted := map[string]int{}

@@ -39,30 +39,17 @@ func (at) Prefetch(context.Context, consumer.Questions) (*consumer.Credentials, 
 // a process, is in e2e.
 func TestAgreesWithTheServer(t *testing.T) {
 	root := suites.Folder(t, "x509-limbo", "verify goes")
-	var limbo struct {
-		Testcases []struct {
-			ID        string   `json:"id"`
-			Trusted   []string `json:"trusted_certs"`
-			Untrusted []string `json:"untrusted_intermediates"`
-			Peer      string   `json:"peer_certificate"`
-			Time      string   `json:"validation_time"`
-		} `json:"testcases"`
+	limbo, err := suites.ReadLimbo(root)
+	if err != nil {
+		t.Fatal(err)
 	}
-	suites.ReadJSON(t, filepath.Join(root, "limbo-client.json"), &limbo)
 	counted := map[string]int{}
-	for _, c := range limbo.Testcases {
-		now := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
-		if c.Time != "" {
-			var err error
-			if now, err = time.Parse(time.RFC3339, c.Time); err != nil {
-				t.Fatal(err)
-			}
-		}
+	for _, c := range limbo {
 		chain := ""
 		for _, text := range c.Untrusted {
 			chain += text + "\n"
 		}
-		counted[agree(t, c.ID, now, c.Peer, chain, c.Trusted)]++
+		counted[agree(t, c.ID, c.Now, c.Peer, chain, c.Trusted)]++
 	}
 	cases, err := filepath.Glob(filepath.Join(root, "..", "..", "findings", "cases", "open", "*"))
 	if err != nil {

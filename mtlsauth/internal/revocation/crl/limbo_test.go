@@ -2,7 +2,6 @@ package crl_test
 
 import (
 	"encoding/pem"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,18 +13,10 @@ import (
 
 // TestLimbo runs the cases of x509-limbo that come with CRLs.
 func TestLimbo(t *testing.T) {
-	var limbo struct {
-		Testcases []struct {
-			ID        string   `json:"id"`
-			Trusted   []string `json:"trusted_certs"`
-			Untrusted []string `json:"untrusted_intermediates"`
-			Peer      string   `json:"peer_certificate"`
-			CRLs      []string `json:"crls"`
-			Time      string   `json:"validation_time"`
-			Expected  string   `json:"expected_result"`
-		} `json:"testcases"`
+	limbo, err := suites.ReadLimbo(suites.Folder(t, "x509-limbo", "CRLs go"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	suites.ReadJSON(t, filepath.Join(suites.Folder(t, "x509-limbo", "CRLs go"), "limbo-client.json"), &limbo)
 	want := map[string]string{
 		"crl::revoked-certificate-with-crl":         "revoked",
 		"crl::crlnumber-missing":                    "unknown: incomplete",
@@ -35,16 +26,12 @@ func TestLimbo(t *testing.T) {
 		"crl::issuer-valid-crlsign-and-keycertsign": "good",
 	}
 	seen := 0
-	for _, c := range limbo.Testcases {
+	for _, c := range limbo {
 		if len(c.CRLs) == 0 {
 			continue
 		}
 		seen++
-		w := &world{}
-		var err error
-		if w.now, err = time.Parse(time.RFC3339, c.Time); err != nil {
-			t.Fatal(err)
-		}
+		w := &world{now: c.Now}
 		var trusted []*certificate.Certificate
 		for _, text := range c.Trusted {
 			trusted = append(trusted, parsePEM(t, text))

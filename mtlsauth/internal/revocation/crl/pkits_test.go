@@ -59,7 +59,10 @@ var pkitsWhy = map[string]string{
 // each certificate on it.
 func TestPKITS(t *testing.T) {
 	folder := suites.Folder(t, "pkits", "CRLs go")
-	vectors := suites.ReadPKITS(t, folder)
+	vectors, err := suites.ReadPKITS(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	counted := map[string]int{}
 	for _, v := range vectors {

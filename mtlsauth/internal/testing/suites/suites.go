@@ -4,11 +4,14 @@ package suites
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Folder returns the folder of a suite. Without it the test is skipped, and says
@@ -43,16 +46,51 @@ func Find(t testing.TB, name string) (folder string, present bool) {
 	return folder, err == nil
 }
 
-// ReadJSON reads a file of a suite.
-func ReadJSON(t testing.TB, path string, into any) {
-	t.Helper()
-	data, err := os.ReadFile(path)
+func readJSON(path string, into any) error {
+	text, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	if err := json.Unmarshal(data, into); err != nil {
-		t.Fatalf("%s: %v", path, err)
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
+	return nil
+}
+
+// Limbo is a case of x509-limbo for clients.
+type Limbo struct {
+	ID        string
+	Trusted   []string `json:"trusted_certs"` // PEM, like those below
+	Untrusted []string `json:"untrusted_intermediates"`
+	Peer      string   `json:"peer_certificate"`
+	CRLs      []string
+	Expected  string `json:"expected_result"` // SUCCESS or FAILURE
+	Time      string `json:"validation_time"`
+
+	Now time.Time `json:"-"` // the time, or one at which the case is valid
+	// Class says whether the case applies to a verifier of client certificates: see the
+	// README of the suites.
+	Class string `json:"-"`
+}
+
+// ReadLimbo returns the cases of the suite in a folder.
+func ReadLimbo(folder string) ([]Limbo, error) {
+	var limbo struct{ Testcases []Limbo }
+	var classes map[string]struct{ Class string }
+	if err := errors.Join(readJSON(filepath.Join(folder, "limbo-client.json"), &limbo), readJSON(filepath.Join(folder, "applicability.json"), &classes)); err != nil {
+		return nil, err
+	}
+	for i := range limbo.Testcases {
+		c := &limbo.Testcases[i]
+		c.Class, c.Now = classes[c.ID].Class, time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+		if c.Time != "" {
+			var err error
+			if c.Now, err = time.Parse(time.RFC3339, c.Time); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return limbo.Testcases, nil
 }
 
 // PKITS is a vector of NIST's PKI Test Suite.
@@ -94,9 +132,8 @@ func (v PKITS) RequiredPolicies() (oids []string, applies bool) {
 }
 
 // ReadPKITS returns the vectors of the suite in a folder.
-func ReadPKITS(t testing.TB, folder string) []PKITS {
-	t.Helper()
+func ReadPKITS(folder string) ([]PKITS, error) {
 	var vectors []PKITS
-	ReadJSON(t, filepath.Join(folder, "vectors.json"), &vectors)
-	return vectors
+	err := readJSON(filepath.Join(folder, "vectors.json"), &vectors)
+	return vectors, err
 }
