@@ -1,6 +1,11 @@
 package certpath_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"mtls-auth/mtlsauth/internal/certificate"
+)
 
 // What is a name of its form can be compared with constraints of its kind, and passes where
 // another is excluded; what is none is refused.
@@ -71,6 +76,11 @@ func TestComparableNames(t *testing.T) {
 		{"no wildcard beside a sibling", dns("b.example.com"), dnsBase("a.example.com"), true},
 		{"a wildcard over one label", dns("*.com"), dnsBase("com"), false},
 		{"a wildcard of a top-level domain", dns("*.org"), dnsBase("com"), true},
+		{"a wildcard alone over a top-level domain", dns("*"), dnsBase("com"), false},
+		{"an at sign in a constraint for DNS names", dns("b.org"), dnsBase("a@example.com"), false},
+		{"an at sign first in a constraint for DNS names", dns("b.org"), dnsBase("@example.com"), false},
+		{"another kind, excluded", uri("https://example.com/"), dnsBase("example.com"), true},
+		{"another kind, excluded, of what is no name", email("mailbox"), dnsBase("example.com"), true},
 		{"any host", uri("https://example.com/"), uriBase(""), false},
 		{"any mailbox", email("a@example.com"), emailBase(""), false},
 	} {
@@ -81,10 +91,76 @@ func TestComparableNames(t *testing.T) {
 			}
 		})
 	}
+	for _, test := range []struct {
+		name      string
+		permitted [][]byte
+		san, want string
+	}{
+		{"beside", [][]byte{dnsBase("example.com")}, "a.org", "none of the permitted"},
+		{"no name", [][]byte{dnsBase("example.com")}, "a..org", "cannot be compared"},
+		{"no name, and a constraint that cannot be read", [][]byte{dnsBase("*.com")}, "a..org", "cannot be compared"},
+		{"a constraint that cannot be read", [][]byte{dnsBase("*.com")}, "a.org", "constraint cannot be read"},
+		{"a constraint that cannot be read, and one that can", [][]byte{dnsBase("*.com"), dnsBase("example.com")}, "a.org", "constraint cannot be read"},
+		{"the other way round", [][]byte{dnsBase("example.com"), dnsBase("*.com")}, "a.org", "constraint cannot be read"},
+		{"everything", [][]byte{dnsBase("")}, "a.org.", ""},
+	} {
+		t.Run("permitted: "+test.name, func(t *testing.T) {
+			err := below(permitted(test.permitted...), sequence(dns(test.san)))
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
 	if err := below(permitted(dnsBase("example.com")), []byte{5, 0}); kindOf(err) != "constraint" {
 		t.Errorf("a subject alternative name that cannot be read: got %v", err)
 	}
 	if err := below(permitted(emailBase("a@example.com")), sequence(email("b@example.com"))); kindOf(err) != "constraint" {
 		t.Errorf("another mailbox of the host: got %v", err)
+	}
+}
+
+// A leaf is never exempt, not even if it has its CA's name.
+func TestConstraintsOnASelfIssuedLeaf(t *testing.T) {
+	root, namesake := newParty("root", p256()), newParty("root", p256())
+	ca := caBy(root, root, extensionDER("2.5.29.30", true, sequence(excluded(dnsBase("example.com")))))
+	for san, want := range map[string]string{"a.example.com": "constraint", "a.org": ""} {
+		leaf := clientBy(root, namesake, extensionDER("2.5.29.17", false, sequence(context(2, false, []byte(san)))))
+		err := judge(tuple{leaf: leaf.sign(root.signer), configured: [][]byte{ca.sign(root.signer)}}).err
+		if (err == nil) != (want == "") || err != nil && kindOf(err) != want {
+			t.Errorf("%s: got %v, want %q", san, err, want)
+		}
+	}
+}
+
+// Nor if its CA has no name.
+func TestConstraintsOfACAWithoutName(t *testing.T) {
+	root, client := newParty("", p256()), newParty("client", p256())
+	root.name = sequence()
+	ca := caBy(root, root, extensionDER("2.5.29.30", true, sequence(excluded(dnsBase("example.com")))))
+	leaf := clientBy(root, client, extensionDER("2.5.29.17", false, sequence(context(2, false, []byte("a.example.com")))))
+	if err := judge(tuple{leaf: leaf.sign(root.signer), configured: [][]byte{ca.sign(root.signer)}}).err; kindOf(err) != "constraint" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A permitted subtree that cannot be read does not permit everything.
+func TestUnreadableSubtreesConfine(t *testing.T) {
+	root, client := newParty("root", p256()), newParty("client", p256())
+	ca := caBy(root, root, extensionDER("2.5.29.30", true, sequence(permitted(emailBase("a@b..c")))))
+	j := judge(tuple{leaf: clientBy(root, client).sign(root.signer), configured: [][]byte{ca.sign(root.signer)}})
+	if j.err != nil || !j.paths[0].Constrains(certificate.Email) {
+		t.Errorf("got %v, with mailboxes not confined", j.err)
+	}
+}
+
+// A CA whose name constraints cannot be read is in no path, marked critical or not.
+func TestBrokenNameConstraints(t *testing.T) {
+	root, client := newParty("root", p256()), newParty("client", p256())
+	leaf := clientBy(root, client).sign(root.signer)
+	for _, critical := range []bool{true, false} {
+		ca := caBy(root, root, extensionDER("2.5.29.30", critical, []byte{5, 0})).sign(root.signer)
+		if err := judge(tuple{leaf: leaf, configured: [][]byte{ca}}).err; err == nil {
+			t.Errorf("critical %v: a path", critical)
+		}
 	}
 }

@@ -137,7 +137,7 @@ func (c *nameConstraints) confinedKinds() kindSet {
 		var everything bool
 		switch tree.kind {
 		case certificate.DNS, certificate.URI, certificate.Email:
-			everything = tree.domain == "" && tree.mailbox == nil
+			everything = tree.domain == ""
 		case certificate.IP:
 			everything = !slices.ContainsFunc(tree.network[len(tree.network)/2:], func(b byte) bool { return b != 0 })
 		case certificate.DirectoryName:
@@ -184,7 +184,7 @@ func newSubtree(base certificate.GeneralName) subtree {
 		if at := strings.IndexByte(value, '@'); base.Kind == certificate.Email && at > 0 {
 			box, ok := parseMailbox(value)
 			tree.mailbox, value = &box, box.domain
-			tree.unreadable = tree.unreadable || !ok
+			tree.unreadable = !ok
 		} else if base.Kind == certificate.Email && at == 0 {
 			value = value[1:] // "@host" is all mailboxes of the host
 		}
@@ -252,8 +252,8 @@ func (t *subtree) holdsDNS(host string) bool {
 // covers an excluded a.example.com.
 func (t *subtree) overlapsWildcard(host string) bool {
 	first, parent, _ := strings.Cut(host, ".")
-	_, domainParent, ok := strings.Cut(t.domain, ".")
-	return ok && strings.Contains(first, "*") && domainParent == parent
+	_, domainParent, _ := strings.Cut(t.domain, ".")
+	return strings.Contains(first, "*") && domainParent == parent
 }
 
 // holdsHost is section 4.2.1.10 for the host of an e-mail address or URI: with

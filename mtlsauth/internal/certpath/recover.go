@@ -22,10 +22,13 @@ func recoverKeys(curve elliptic.Curve, digest []byte, signature cryptobyte.Strin
 	c := curve.Params()
 	var pair cryptobyte.String
 	r, s := new(big.Int), new(big.Int)
-	if ec == nil || !signature.ReadASN1(&pair, asn1.SEQUENCE) || !signature.Empty() ||
+	if ec == nil {
+		return nil, false
+	}
+	if !signature.ReadASN1(&pair, asn1.SEQUENCE) || !signature.Empty() ||
 		!pair.ReadASN1Integer(r) || !pair.ReadASN1Integer(s) || !pair.Empty() ||
 		r.Sign() <= 0 || s.Sign() <= 0 || r.Cmp(c.N) >= 0 || s.Cmp(c.N) >= 0 {
-		return nil, false
+		return nil, true // of a longer curve, say
 	}
 	y := liftX(c, r)
 	// Where n + r is below p there may be a second point of this r: that is

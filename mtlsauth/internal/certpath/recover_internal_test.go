@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	_ "crypto/sha256"
 	_ "crypto/sha512"
+	"encoding/asn1"
 	"math/big"
 	"slices"
 	"testing"
@@ -46,9 +47,28 @@ func TestRecoverKeys(t *testing.T) {
 				if keys, _ := recoverKeys(curve, digest, signature); slices.Contains(keys, xOf(&key.PublicKey)) {
 					t.Error("another digest gives the same key")
 				}
-				for _, broken := range [][]byte{nil, {}, signature[:len(signature)-1], append(slices.Clone(signature), 0), {0x30, 6, 2, 1, 0, 2, 1, 0}} {
-					if keys, ok := recoverKeys(curve, digest, broken); ok || keys != nil {
-						t.Errorf("%x: got %x, %v", broken, keys, ok)
+				// No key verifies these.
+				pair := func(r, s *big.Int, more ...byte) []byte {
+					der, err := asn1.Marshal(struct{ R, S *big.Int }{r, s})
+					if err != nil {
+						t.Fatal(err)
+					}
+					der[1] += byte(len(more))
+					return append(der, more...)
+				}
+				var good struct{ R, S *big.Int }
+				if _, err := asn1.Unmarshal(signature, &good); err != nil {
+					t.Fatal(err)
+				}
+				r := good.R
+				one, none, n := big.NewInt(1), new(big.Int), curve.Params().N
+				for what, broken := range map[string][]byte{
+					"nothing": nil, "cut off": signature[:len(signature)-1], "data after it": append(slices.Clone(signature), 0),
+					"r of 0": pair(none, one), "s of 0": pair(r, none), "a negative r": pair(big.NewInt(-1), one), "a negative s": pair(r, big.NewInt(-1)),
+					"r of n": pair(n, one), "s of n": pair(r, n), "r alone": {0x30, 3, 2, 1, 1}, "three": pair(one, one, 2, 1, 1), "no numbers": {0x30, 4, 5, 0, 5, 0}, "no second": {0x30, 5, 2, 1, 1, 5, 0},
+				} {
+					if keys, ok := recoverKeys(curve, digest, broken); !ok || keys != nil || ecdsa.VerifyASN1(&key.PublicKey, digest, broken) {
+						t.Errorf("%s: got %x, %v", what, keys, ok)
 					}
 				}
 			})
