@@ -148,8 +148,8 @@ func (n *node) readLoaded(ctx context.Context, available json.RawMessage) {
 	}
 }
 
-// checkEnabled checks that Kong has loaded, or is to load, each plugin that a configuration
-// uses: with one that is not enabled Kong refuses the configuration, or does not start.
+// checkEnabled checks that Kong has loaded, or is to load, each plugin that is configured,
+// switched off or not: else Kong refuses the configuration, or does not start.
 func (n *node) checkEnabled() {
 	setting, asked := list(n.settings["plugins"]), n.loaded != nil
 	if !asked && n.settings["prefix"] == "" {
@@ -166,7 +166,7 @@ func (n *node) checkEnabled() {
 		case enabled:
 			n.loaded = append(n.loaded, one)
 			n.ok(name, "enabled in kong.conf")
-		case len(n.plugins(one)) > 0:
+		case n.setup != nil && slices.ContainsFunc(n.setup.plugins, func(p kongdata.Plugin) bool { return p.Name == one }):
 			absent = append(absent, one)
 		}
 	}

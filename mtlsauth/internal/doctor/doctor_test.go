@@ -108,6 +108,11 @@ func TestFiles(t *testing.T) {
 			want:  []string{`FAIL +plugin mtls-auth .*\n.*cure: plugins = bundled,mtls-auth,header-cert-auth in`, `FAIL +plugin header-cert-auth .*\n.*cure: plugins = bundled,mtls-auth,header-cert-auth in`},
 		},
 		{
+			name:  "one that is switched off is not enabled",
+			files: map[string]string{".kong_env": kongEnv + running + "plugins = bundled,header-cert-auth", "kong.yml": `{"_format_version":"3.0","plugins":[{"name":"mtls-auth","enabled":false,"config":{}}]}`},
+			want:  []string{`FAIL +plugin mtls-auth `},
+		},
+		{
 			name:  "none is used, and none is enabled",
 			files: map[string]string{".kong_env": kongEnv + running + "plugins = bundled", "kong.yml": `{"_format_version":"3.0"}`},
 			want:  []string{`FAIL +plugin mtls-auth .*\n.*cure: plugins = bundled,mtls-auth in`},
