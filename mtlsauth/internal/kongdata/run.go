@@ -40,11 +40,10 @@ type sourceState struct {
 	readAt   time.Time // when the last reading began; zero: none has ended
 	allAt    time.Time // the last one with Request.All
 
-	now     bool // read at once
+	next    time.Time // when it is read again; zero: at once
 	force   bool
 	missing bool          // it is asked for an id that is missing
 	pause   time.Duration // after which it is then read again
-	again   bool          // the pauses begin again after the next reading
 
 	reading, lookups, panics health
 }
@@ -63,19 +62,20 @@ func newSourceState(place int, source Source, log *slog.Logger) *sourceState {
 }
 
 // readNow has the source read at once; the lock is held, here and below.
-func (s *sourceState) readNow() {
-	s.now = true
-	s.signal()
-}
+func (s *sourceState) readNow() { s.readAgain(time.Time{}) }
 
 // retry has the source read a second after it was last read, and then after
 // growing pauses.
 func (s *sourceState) retry(refresh time.Duration) {
-	s.pause, s.again = min(firstRetry, refresh), true
-	s.signal()
+	s.pause = min(firstRetry, refresh)
+	s.readAgain(s.readAt.Add(s.pause))
 }
 
-func (s *sourceState) signal() {
+// readAgain has the source read at a time, if not before.
+func (s *sourceState) readAgain(at time.Time) {
+	if at.Before(s.next) {
+		s.next = at
+	}
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -99,13 +99,7 @@ func (s *Store) Run(ctx context.Context) {
 func (s *Store) sleep(ctx context.Context, source *sourceState) bool {
 	for {
 		s.mu.Lock()
-		left := time.Until(source.readAt.Add(s.refresh))
-		switch {
-		case source.now:
-			left = 0
-		case source.missing:
-			left = time.Until(source.readAt.Add(source.pause))
-		}
+		left := time.Until(source.next)
 		s.mu.Unlock()
 		if left <= 0 {
 			return ctx.Err() == nil
@@ -162,7 +156,7 @@ func (s *Store) request(source *sourceState) (Request, time.Time) {
 	defer s.mu.Unlock()
 	now := time.Now()
 	r := Request{Force: source.force || errors.Is(source.broken, errPanic), All: source.force || now.Sub(source.allAt) >= s.refresh}
-	source.now, source.force = false, false
+	source.next, source.force = now.Add(s.refresh), false
 	for _, e := range s.entries {
 		if s.needs(e, source.place) {
 			r.IDs = append(r.IDs, e.id)
@@ -185,11 +179,11 @@ func (s *Store) finish(source *sourceState, r Request, began time.Time, contents
 	source.broken = err
 	if !errors.Is(err, errHangs) {
 		source.readAt = began
-		source.pause = min(2*source.pause, s.refresh)
 	}
 	reports := s.merge()
-	if source.again {
-		source.pause, source.again = min(firstRetry, s.refresh), false
+	if source.missing {
+		source.readAgain(began.Add(source.pause))
+		source.pause = min(2*source.pause, s.refresh)
 	}
 	select {
 	case <-source.first:
