@@ -92,7 +92,7 @@ func (r *rig) made(t *testing.T, leaf, chain string, config object, change ...fu
 // What a client may make the server compute is bounded; the time it takes is
 // measured by certpath's benchmarks.
 func TestCertificatesThatCostTooMuch(t *testing.T) {
-	ofCost(t)
+	ofCost(t, luaMode)
 	root := pki.NewCA("root")
 	r := newRig(t, cas{idA: root}, routes{"/echo": trusted([]string{idA})}, func(o *anykong.Options) { o.Workers = 1 })
 	config := trusted([]string{idA})

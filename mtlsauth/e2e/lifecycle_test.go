@@ -22,6 +22,7 @@ import (
 // load is requests in the background, each of which has one right answer.
 type load struct {
 	stop  atomic.Bool
+	calm  atomic.Bool // pauses between requests: what is waited for is not a matter of load
 	wg    sync.WaitGroup
 	wrong chan string
 
@@ -49,7 +50,7 @@ func (r *rig) startLoadBut(connections int, path string, good, bad *pki.Certific
 		}
 		c := r.client(cert)
 		l.wg.Go(func() {
-			for ; !l.stop.Load(); breathe() {
+			for ; !l.stop.Load(); breathe(l.calm.Load()) {
 				a, err := fetch(c, r.URLTLS()+path)
 				l.mu.Lock()
 				l.statuses[a.status]++
@@ -73,10 +74,10 @@ func (r *rig) startLoadBut(connections int, path string, good, bad *pki.Certific
 	return l
 }
 
-// breathe is what a client does between two requests of a load: with -short it leaves the
-// processors to the tests beside.
-func breathe() {
-	if testing.Short() {
+// breathe is what a client does between two requests of a load that leaves the processors
+// to others: with -short to the tests beside.
+func breathe(calm bool) {
+	if calm || testing.Short() {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
@@ -216,6 +217,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 		cancel()
 		time.Sleep(100 * time.Millisecond)
 	}
+	l.calm.Store(true)
 	time.Sleep(grace + time.Second)
 	l.end(t)
 	for _, line := range r.Log().Lines() {

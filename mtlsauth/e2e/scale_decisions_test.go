@@ -30,7 +30,7 @@ func manyClients(ca *pki.Certificate, n int, do func(i int, pem string)) {
 // access log says of each: here a fourth of them, since they take long to make, in a
 // fourth; the first of them as well.
 func TestMemoryOfRememberedDecisions(t *testing.T) {
-	ofCost(t)
+	ofCost(t, pluginServerMode)
 	const clients, most, first = 25_000, 21 * MiB, 1000
 	authorities, ids := manyCAs(1)
 	s := newServer(t, authorities)

@@ -16,7 +16,7 @@ const slack = 32 * MiB
 // With little memory, what was decided before goes on while new certificates
 // flood in: theirs are the refusals, and the process keeps to its limit.
 func TestAFloodOfCertificatesWithLittleMemory(t *testing.T) {
-	ofCost(t)
+	ofCost(t, luaMode)
 	const limit, flood = 40 * MiB, 10_000
 	authorities, ids := manyCAs(1)
 	p, k := smallProgram(t, authorities, limit)
@@ -43,7 +43,7 @@ func TestAFloodOfCertificatesWithLittleMemory(t *testing.T) {
 // Where the memory is taken by what may not be given up, new work is refused,
 // and no more is taken.
 func TestNoRoomIsLeft(t *testing.T) {
-	ofCost(t)
+	ofCost(t, luaMode)
 	const limit, most = 20 * MiB, 10_000
 	authorities, ids := manyCAs(1)
 	p, k := smallProgram(t, authorities, limit)

@@ -12,7 +12,7 @@ const configurations = 10_000
 // Ten thousand configurations, each used, and after a reload of Kong, whose new
 // workers know nothing of the old ids, as many instances again.
 func TestMemoryOfManyConfigurations(t *testing.T) {
-	ofCost(t)
+	ofCost(t, pluginServerMode)
 	for name, test := range map[string]struct {
 		cas    int
 		fields func(n int) map[string]any
@@ -55,7 +55,7 @@ func TestMemoryOfManyConfigurations(t *testing.T) {
 
 // Twenty thousand certificates of an untrusted CA leave next to nothing.
 func TestMemoryOfStrangers(t *testing.T) {
-	ofCost(t)
+	ofCost(t, luaMode)
 	authorities, ids := manyCAs(1)
 	stranger := pki.NewCA("stranger")
 	s := newServer(t, authorities)
@@ -74,7 +74,7 @@ func TestMemoryOfStrangers(t *testing.T) {
 
 // Three thousand instances that are started, used, and closed for the next one.
 func TestMemoryOfInstancesThatComeAndGo(t *testing.T) {
-	ofCost(t)
+	ofCost(t, luaMode)
 	authorities, ids := manyCAs(2)
 	leaf := authorities[ids[0]].Client("client").PEM()
 	s := newServer(t, authorities)

@@ -193,10 +193,13 @@ func atMost(t testing.TB, what string, got, most int64) {
 	}
 }
 
-// ofCost skips a test of memory or time where that means nothing.
-func ofCost(t *testing.T) {
+// ofCost skips a test of memory or time where that means nothing. It runs once, in the
+// process of one mode: they share the tests, so that both end at about the same time.
+func ofCost(t *testing.T, in mode) {
 	t.Helper()
-	once(t)
+	if chosenMode(t) != in {
+		t.Skipf("runs once, in the process of %s mode", in)
+	}
 	if raceEnabled || testing.Short() {
 		t.Skip("a test of cost: neither with -race nor with -short")
 	}

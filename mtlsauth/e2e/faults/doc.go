@@ -9,7 +9,7 @@
 // right answer on every route, and the server has kept no descriptor, goroutine, memory or
 // file.
 //
-//	go test ./mtlsauth/e2e/faults                                # 25 seeds in each mode
+//	go test ./mtlsauth/e2e/faults                                # 15 seeds in each mode
 //	go test -timeout 6h ./mtlsauth/e2e/faults -seeds 1000        # 1,000 in each mode
 //	go test ./mtlsauth/e2e/faults -mode lua -seed 17 -seeds 1 -v # one of them, again
 //

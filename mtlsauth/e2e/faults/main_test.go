@@ -14,7 +14,7 @@ import (
 
 var (
 	firstSeed = flag.Int("seed", 1, "the first seed")
-	seedCount = flag.Int("seeds", 0, "how many seeds in each mode (25; 3 with -race, 1 with -short)")
+	seedCount = flag.Int("seeds", 0, "how many seeds in each mode (15; 3 with -race, 1 with -short)")
 	onlyMode  = flag.String("mode", "", "lua or plugin-server (both)")
 	toFolder  = flag.String("figures", "", "write the figures into this folder")
 )
@@ -75,7 +75,7 @@ func TestFaults(t *testing.T) {
 		case raceEnabled:
 			seeds = 3
 		default:
-			seeds = 25
+			seeds = 15
 		}
 	}
 	var all []*figures
