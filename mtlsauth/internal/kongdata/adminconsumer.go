@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"unicode/utf8"
 
@@ -109,21 +110,6 @@ func pathSegment(name string) (string, error) {
 	return escape(name), nil
 }
 
-// escape percent-encodes all but the unreserved characters (RFC 3986, section
-// 2.3). url.PathEscape leaves more, above all "+", which Kong reads as a space.
-func escape(s string) string {
-	const digits = "0123456789ABCDEF"
-	var out strings.Builder
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.', c == '_', c == '~':
-			out.WriteByte(c)
-		default:
-			out.WriteByte('%')
-			out.WriteByte(digits[c>>4])
-			out.WriteByte(digits[c&15])
-		}
-	}
-	return out.String()
-}
+// escape percent-encodes all but the unreserved characters (RFC 3986, section 2.3).
+// url.PathEscape leaves more, above all "+", which Kong reads as a space.
+func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
