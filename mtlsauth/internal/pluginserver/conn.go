@@ -10,6 +10,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
@@ -101,11 +102,34 @@ func (c *conn) serve() {
 				*buffer = nil
 			}
 		}
+		ends := (c.server.draining.Load() || c.server.replaced.Load()) && !c.asked()
 		c.state.Store(idle)
-		if c.server.draining.Load() || c.server.replaced.Load() {
+		if ends {
 			c.hangUp()
 		}
 	}
+}
+
+// asked reports whether the next call has come already: Kong takes a connection again as soon
+// as it has its answer, and must have that call's too.
+func (c *conn) asked() bool {
+	if c.reader.Buffered() > 0 {
+		return true
+	}
+	socket, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return false
+	}
+	waiting := 0
+	err = raw.Control(func(fd uintptr) {
+		var b [1]byte
+		waiting, _, _ = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	})
+	return err == nil && waiting > 0
 }
 
 // errUnknownInstance says that Kong named an instance of another process, or

@@ -172,6 +172,7 @@ type running struct {
 	path   string
 	writes atomic.Int64 // of the server, on all connections
 	faults atomic.Int64
+	wrote  atomic.Value // a func(), called once after the next write
 }
 
 func start(t *testing.T, plugin pluginserver.Plugin, change ...func(*pluginserver.Options)) *running {
@@ -197,7 +198,7 @@ func start(t *testing.T, plugin pluginserver.Plugin, change ...func(*pluginserve
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- r.Serve(counting{l, &r.writes}) }()
+	go func() { served <- r.Serve(counting{l, r}) }()
 	t.Cleanup(func() {
 		ctx, cancel := contextOf(5 * time.Second)
 		defer cancel()
@@ -234,10 +235,11 @@ func (r *running) dial() kong {
 	return kong{r.t, c}
 }
 
-// counting counts the writes on a listener's connections.
+// counting counts the writes on a listener's connections, and calls a function once after
+// the next one.
 type counting struct {
 	net.Listener
-	writes *atomic.Int64
+	of *running
 }
 
 func (l counting) Accept() (net.Conn, error) {
@@ -245,17 +247,21 @@ func (l counting) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return countingConn{c.(*net.UnixConn), l.writes}, nil
+	return countingConn{c.(*net.UnixConn), l.of}, nil
 }
 
 type countingConn struct {
 	*net.UnixConn
-	writes *atomic.Int64
+	of *running
 }
 
 func (c countingConn) Write(p []byte) (int, error) {
-	c.writes.Add(1)
-	return c.UnixConn.Write(p)
+	c.of.writes.Add(1)
+	n, err := c.UnixConn.Write(p)
+	if f, ok := c.of.wrote.Swap(func() {}).(func()); ok {
+		f()
+	}
+	return n, err
 }
 
 func unhex(t *testing.T, s string) []byte {

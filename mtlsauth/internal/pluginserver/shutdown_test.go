@@ -1,6 +1,7 @@
 package pluginserver_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,6 +9,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/Kong/go-pdk/server/kong_plugin_protocol"
+	"google.golang.org/protobuf/proto"
 
 	"mtls-auth/mtlsauth/internal/pluginserver"
 )
@@ -49,6 +53,85 @@ func TestShutdownLetsARunningEventFinish(t *testing.T) {
 }
 
 // Kong need not notice: an idle connection delays nothing.
+// statusCall is the frame of a call that asks for an instance.
+func statusCall(t *testing.T, id int32) []byte {
+	t.Helper()
+	call, err := proto.Marshal(&kong_plugin_protocol.RpcCall{Sequence: 4, Call: &kong_plugin_protocol.RpcCall_CmdGetInstanceStatus{
+		CmdGetInstanceStatus: &kong_plugin_protocol.CmdGetInstanceStatus{InstanceId: id}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(binary.LittleEndian.AppendUint32(nil, uint32(len(call))), call...)
+}
+
+// shutsDown begins a shutdown and returns when the server drains, which a connection without
+// a call shows.
+func (r *running) shutsDown(idle kong) {
+	go func() {
+		ctx, cancel := contextOf(30 * time.Second)
+		defer cancel()
+		r.Shutdown(ctx)
+	}()
+	idle.expectClosed()
+	idle.Close()
+}
+
+// A call that has come when the one before it ends is answered, and then the connection
+// ends: here with the last reply of an event.
+func TestShutdownAnswersACallBehindAReply(t *testing.T) {
+	r := start(t, handler(passing))
+	k, idle := r.dial(), r.dial()
+	id := k.startInstance("{}")
+	idle.startInstance("{}")
+	k.event(id, 3)
+	k.receive()
+	k.receive()
+	r.shutsDown(idle)
+	k.send(nil)
+	k.receive()
+	k.receive()
+	k.expectReturn(3)
+	k.Write(append(make([]byte, 4), statusCall(t, id)...)) // the reply that is owed is an empty frame
+	if answer := k.answer(); answer.Sequence != 4 || answer.GetInstanceStatus().GetInstanceId() != id {
+		t.Errorf("got %v", answer)
+	}
+	k.expectClosed()
+}
+
+// slowStart is a plugin whose second instance is started when it may be.
+type slowStart struct {
+	pluginserver.Plugin
+	begun, may chan struct{}
+}
+
+func (p slowStart) Start(config []byte) pluginserver.Instance {
+	if string(config) == "slow" {
+		close(p.begun)
+		<-p.may
+	}
+	return p.Plugin.Start(config)
+}
+
+// Here while the answer is written.
+func TestShutdownAnswersACallThatIsInTheSocket(t *testing.T) {
+	plugin := slowStart{handler(passing), make(chan struct{}), make(chan struct{})}
+	r := start(t, plugin)
+	k, idle := r.dial(), r.dial()
+	id := idle.startInstance("{}")
+	started := make(chan int32, 1)
+	go func() { started <- k.startInstance("slow") }()
+	<-plugin.begun
+	r.shutsDown(idle)
+	next := statusCall(t, id)
+	r.wrote.Store(func() { k.Write(next) })
+	close(plugin.may)
+	<-started
+	if answer := k.answer(); answer.Sequence != 4 || answer.GetInstanceStatus().GetInstanceId() != id {
+		t.Errorf("got %v", answer)
+	}
+	k.expectClosed()
+}
+
 func TestShutdownDoesNotWaitForIdleConnections(t *testing.T) {
 	r := start(t, handler(passing))
 	r.dial().startInstance("{}") // stays open
