@@ -119,7 +119,7 @@ func TestManyConnectionsAtOnce(t *testing.T) {
 
 // eventually tries until ok or for thirty seconds, of which a loaded machine may
 // need more than the contract's two -refresh periods of a second each.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for begin := time.Now(); time.Since(begin) < 30*time.Second; time.Sleep(20 * time.Millisecond) {
 		if ok() {

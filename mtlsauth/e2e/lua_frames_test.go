@@ -49,21 +49,31 @@ type pong struct {
 
 func (r *rig) ping() pong {
 	r.t.Helper()
-	c, err := net.Dial("unix", r.socket)
+	o := pingAt(r.t, r.socket)
+	epoch, _ := o["epoch"].(string)
+	decisions, ok := o["decisions"].(float64)
+	if epoch == "" || !ok {
+		r.t.Fatalf("the server answers a ping with %v", o)
+	}
+	return pong{epoch, int(decisions)}
+}
+
+// pingAt pings the server that listens on a socket.
+func pingAt(t testing.TB, socket string) object {
+	t.Helper()
+	c, err := net.Dial("unix", socket)
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer c.Close()
 	if err := writeFrame(c, object{"op": "ping", "protocol": 3, "version": mtlsauth.Version}); err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	o, err := readFrame(c)
-	epoch, _ := o["epoch"].(string)
-	decisions, ok := o["decisions"].(float64)
-	if err != nil || epoch == "" || !ok {
-		r.t.Fatalf("the server answers a ping with %v (%v)", o, err)
+	if err != nil {
+		t.Fatalf("the server answers a ping with %v (%v)", o, err)
 	}
-	return pong{epoch, int(decisions)}
+	return o
 }
 
 // settled waits until Kong's workers keep what is decided: they do from when they
