@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -71,8 +72,7 @@ type Log struct {
 	out   io.Writer
 
 	mu    sync.Mutex
-	lines []Line // a ring once maxLines are there
-	next  int
+	lines []Line
 }
 
 // New makes a log that keeps lines up to level and writes them to out, which
@@ -101,12 +101,10 @@ func (l *Log) Printf(level Level, format string, args ...any) {
 	line := Line{Time: time.Now(), Level: level, Text: fmt.Sprintf(format, args...)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.lines) < maxLines {
-		l.lines = append(l.lines, line)
-	} else {
-		l.lines[l.next] = line
-		l.next = (l.next + 1) % maxLines
+	if len(l.lines) == maxLines {
+		l.lines = l.lines[1:]
 	}
+	l.lines = append(l.lines, line)
 	if l.out != nil {
 		fmt.Fprintf(l.out, "%s [%s] %d#0: %s\n", line.Time.Format("2006/01/02 15:04:05"), level, os.Getpid(), line.Text)
 	}
@@ -116,7 +114,7 @@ func (l *Log) Printf(level Level, format string, args ...any) {
 func (l *Log) Lines() []Line {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return append(append([]Line(nil), l.lines[l.next:]...), l.lines[:l.next]...)
+	return slices.Clone(l.lines)
 }
 
 // Count returns how many kept lines of this level contain text.

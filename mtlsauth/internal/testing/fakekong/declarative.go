@@ -40,7 +40,7 @@ func decodeConfig(text []byte) (map[string]any, error) {
 // loader turns a document into a config.
 type loader struct {
 	*config
-	schema *schema.Schema
+	schema schema.Schema
 	info   *process.Info
 
 	workers *workers

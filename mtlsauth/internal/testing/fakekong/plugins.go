@@ -103,7 +103,7 @@ func (l *loader) withIDs(p *plugin, out map[string]any, e *entity, routeID, serv
 
 // fillPlugin checks a plugin entity by the plugin's schema and returns its
 // configuration with the defaults filled in.
-func fillPlugin(s *schema.Schema, at string, fields map[string]any) (map[string]any, error) {
+func fillPlugin(s schema.Schema, at string, fields map[string]any) (map[string]any, error) {
 	given := map[string]any{}
 	for _, field := range []string{"config", "protocols", "consumer"} {
 		if v, ok := fields[field]; ok {

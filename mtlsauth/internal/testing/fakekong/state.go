@@ -18,7 +18,7 @@ import (
 type state struct {
 	config  *config
 	client  *rpc.Client // nil without a plugin server
-	schema  *schema.Schema
+	schema  schema.Schema
 	workers *workers
 }
 

@@ -27,7 +27,7 @@ type workers struct {
 
 type luaPlugin struct {
 	*luakong.Plugin
-	schema *schema.Schema
+	schema schema.Schema
 }
 
 // newWorkers starts workers and loads the plugins that lie at LuaPath.
