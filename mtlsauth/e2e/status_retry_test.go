@@ -113,7 +113,8 @@ func TestADeadHostIsFoundOutOnce(t *testing.T) {
 			t.Errorf("a responder that hangs: got %d, want 200", got)
 		}
 	}
-	most = 4 + int64(time.Since(began)/(5*time.Second))
+	// On a busy machine an exchange ends later than its request, and so do the pauses.
+	most = 6 + int64(time.Since(began)/(5*time.Second))
 	if n := int64(len(slow.responder.Requests())); n < 3 || n > most {
 		t.Errorf("%d questions to a responder that hangs for %d certificates, want 3 to %d", n, certificates, most)
 	}
