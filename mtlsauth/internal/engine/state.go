@@ -45,9 +45,9 @@ func (e *Engine) State() State {
 	s.Entries["decisions"], s.Bytes["decisions"] = e.cache.Size()
 	s.Entries["consumers"], s.Bytes["consumers"] = e.lookups.Size()
 	if e.status.checker != nil {
-		held := e.status.checker.Held()
-		s.CRLs = held.NextUpdate
-		s.Entries["ocsp"], s.Entries["crls"], s.Bytes["crls"] = held.Answers, held.Lists, held.ListBytes
+		kept := e.status.checker.Usage()
+		s.CRLs = kept.NextUpdate
+		s.Entries["ocsp"], s.Entries["crls"], s.Bytes["crls"] = kept.Answers, kept.Lists, kept.ListBytes
 	}
 	return s
 }

@@ -7,8 +7,8 @@ import (
 	"mtls-auth/mtlsauth/internal/testing/pki"
 )
 
-// Responders that sign again all the time end nothing: of a renewal that says the same
-// nobody who keeps a result need hear. One that says something else ends it.
+// Responders that sign again all the time end nothing: a renewal that says the same
+// leaves cached results alone. One that says something else ends it.
 func TestRenewalsThatAgree(t *testing.T) {
 	bubble(t, "good, then revoked", func(t *testing.T) {
 		w := inBubble(t)

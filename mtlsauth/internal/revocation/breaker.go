@@ -30,12 +30,12 @@ type host struct {
 	issuer   [32]byte
 }
 
-func hostOf(v visit) (host, error) {
-	u, err := address.Parse(v.address)
+func hostOf(e endpoint) (host, error) {
+	u, err := address.Parse(e.address)
 	if err != nil {
 		return host{}, err
 	}
-	return host{u.Address, v.how.Proxy(u.Address), u.Scheme == "https" && v.how.SSLVerify, v.issuer}, nil
+	return host{u.Address, e.how.Proxy(u.Address), u.Scheme == "https" && e.how.SSLVerify, e.issuer}, nil
 }
 
 func (h host) connecting() host {

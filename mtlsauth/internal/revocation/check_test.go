@@ -125,7 +125,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// A client does not have the server visit any number of addresses.
+// A client does not have the server ask any number of URLs.
 func TestAddressesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := inBubble(t)
@@ -138,7 +138,7 @@ func TestAddressesAreBounded(t *testing.T) {
 		}
 		w.expect("fifty and fifteen addresses", "unknown", w.root.Client("leaf", options...), w.root)
 		if n := w.count(); n != 8 {
-			t.Errorf("%d addresses were visited, want 8", n)
+			t.Errorf("%d URLs were asked, want 8", n)
 		}
 	})
 }

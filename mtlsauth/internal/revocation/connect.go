@@ -16,9 +16,9 @@ type asked struct {
 	how     fetch.How
 }
 
-// visit is an address to be visited for an issuer and under a trust anchor,
-// each known by its digest.
-type visit struct {
+// endpoint is a URL to ask for an issuer and under a trust anchor, each known by its
+// digest.
+type endpoint struct {
 	asked
 	address string
 	issuer  [32]byte
@@ -28,13 +28,13 @@ type visit struct {
 // connect runs an exchange, when it may: there are limits, and what does not work
 // for any request is not tried again at once. An error is ErrLimit where that was in
 // the way.
-func (c *Checker) connect(x *cache.Exchange, kind string, v visit, do func(ctx context.Context) error) error {
-	to, err := hostOf(v)
+func (c *Checker) connect(x *cache.Exchange, kind string, to endpoint, do func(ctx context.Context) error) error {
+	h, err := hostOf(to)
 	if err != nil {
 		return err
 	}
 	// Not to wait for a place that will not be used.
-	if err := c.hosts.check(to, v.timeout, c.now(), false); err != nil {
+	if err := c.hosts.check(h, to.timeout, c.now(), false); err != nil {
 		return err
 	}
 	leave, err := x.Enter()
@@ -43,18 +43,18 @@ func (c *Checker) connect(x *cache.Exchange, kind string, v visit, do func(ctx c
 	}
 	defer leave()
 	began := c.now()
-	if err := c.hosts.check(to, v.timeout, began, true); err != nil {
+	if err := c.hosts.check(h, to.timeout, began, true); err != nil {
 		return err
 	}
 	err = &fetch.Error{Kind: fetch.Canceled, Err: cache.ErrPanic} // unless it ends
 	defer func() {
 		now := c.now()
-		c.hosts.report(to, v.timeout, err, began, now)
+		c.hosts.report(h, to.timeout, err, began, now)
 		if c.options.Exchanged != nil {
 			c.options.Exchanged(kind, outcome(err), now.Sub(began))
 		}
 	}()
-	ctx, end := context.WithTimeout(context.Background(), v.timeout)
+	ctx, end := context.WithTimeout(context.Background(), to.timeout)
 	defer end()
 	err = do(ctx)
 	return err

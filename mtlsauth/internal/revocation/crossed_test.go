@@ -52,7 +52,7 @@ func TestOneNotFoundIsNotForOthers(t *testing.T) {
 }
 
 // A revocation by a signer whose own status could not be had refuses where it was
-// told, and nobody else.
+// told, and no others.
 func TestADoubtfulRevocationIsNotRemembered(t *testing.T) {
 	bubble(t, "both", func(t *testing.T) {
 		w := inBubble(t)
@@ -73,7 +73,7 @@ func TestADoubtfulRevocationIsNotRemembered(t *testing.T) {
 	})
 }
 
-// slow answers nobody at one host in time, though before any time-out.
+// slow answers no request at one host in time, though before any time-out.
 type slow struct{ *network }
 
 func (s slow) Do(ctx context.Context, r fetch.Request, how fetch.How, n int64) (*fetch.Response, error) {

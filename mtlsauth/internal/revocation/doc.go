@@ -4,7 +4,7 @@
 // [Checker.Check] asks, for each certificate below the trust anchor, a folder of
 // CRLs first, then the OCSP responders that the certificate names, and then its
 // CRL distribution points. Packages ocsp and crl judge the
-// answers, with the issuer of the validated path; fetch visits the addresses; statedir
+// answers, with the issuer of the validated path; fetch asks the URLs; statedir
 // keeps answers on disk.
 //
 // # What is kept

@@ -40,7 +40,7 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// A fault in this program lets nobody in, and ends no more than the request.
+// A fault in this program lets no request in, and ends no more than the request.
 func TestFaultsLetNobodyIn(t *testing.T) {
 	log := new(lines)
 	w := newWorld(t, func(o *revocation.Options) {

@@ -58,7 +58,7 @@ func (f finding) verdict(mode Mode, vouched bool) Verdict {
 var (
 	errNoAddress     = errors.New("it names no OCSP responder and no CRL")
 	errStatusUnknown = errors.New("the OCSP responder does not know it")
-	errNotVisited    = fmt.Errorf("not visited: the first %d addresses are", maxURLs)
+	errNotAsked      = fmt.Errorf("not asked: only the first %d addresses are", maxURLs)
 )
 
 // failed is the finding that there is nothing usable, or a limit of our own.

@@ -35,7 +35,7 @@ func writeList(t *testing.T, dir, name string, c pki.CRL) {
 	}
 }
 
-// A list of the folder answers before any address is visited, also for a
+// A list of the folder answers before any URL is asked, also for a
 // certificate that names none.
 func TestFolderComesFirst(t *testing.T) {
 	root := pki.NewCA("root")
@@ -51,7 +51,7 @@ func TestFolderComesFirst(t *testing.T) {
 			w.expect(name+": names no address", "passed", silent, root)
 		}
 		if n := w.count(); n != 0 {
-			t.Errorf("%s: %d addresses were visited", name, n)
+			t.Errorf("%s: %d URLs were asked", name, n)
 		}
 		// It is another issuer's, though of one name.
 		w.settings.Mode = revocation.Strict

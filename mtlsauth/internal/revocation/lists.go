@@ -85,10 +85,10 @@ func (i *inquiry) folderRead() error {
 	}
 }
 
-// points visits the distribution points that the certificate names. done says
+// points asks at the distribution points that the certificate names. done says
 // that they have answered.
 func (i *inquiry) points(p pair, target *crl.Target, key certKey, above []pair, v *coverage, m *missing) (f finding, done bool) {
-	visited := make(map[string]bool)
+	asked := make(map[string]bool)
 	for _, point := range target.Points {
 		if len(point.URLs) == 0 && len(point.Others) == 0 {
 			m.add("CRL distribution point", failed(errors.New("it has no http or https address")))
@@ -97,14 +97,14 @@ func (i *inquiry) points(p pair, target *crl.Target, key certKey, above []pair, 
 			m.add("CRL "+shown(uri), failed(err))
 		}
 		for _, address := range point.URLs {
-			if len(visited) == maxURLs {
-				m.add("CRL "+shown(address), failed(errNotVisited))
+			if len(asked) == maxURLs {
+				m.add("CRL "+shown(address), failed(errNotAsked))
 				break
 			}
-			if visited[address] {
+			if asked[address] {
 				continue
 			}
-			visited[address] = true
+			asked[address] = true
 			f := finding{}
 			out, err := i.list(p, target, address, above, &f)
 			if err != nil {
@@ -197,7 +197,7 @@ func (i *inquiry) list(p pair, target *crl.Target, address string, above []pair,
 	c := i.checker
 	_, issuerID := c.issuers.of(p.issuer)
 	a := &crlFetch{
-		checker: c, visit: i.visit(p, issuerID, address),
+		checker: c, endpoint: i.endpoint(p, issuerID, address),
 		target: target, trust: i.trust, issuerCert: p.issuer, anchorCert: p.anchor,
 		key: cache.Key(digest([]byte("crl"), issuerID[:], []byte(address))),
 		// The key of the issuer signs, whichever of its certificates leads there.

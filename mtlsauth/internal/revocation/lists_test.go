@@ -152,7 +152,7 @@ func TestListWhoseSignerOthersHave(t *testing.T) {
 }
 
 // There is no memory for a list: that is a limit of our own, not the lack of an
-// answer. What nobody uses makes room.
+// answer. What is not used makes room.
 func TestListsAndMemory(t *testing.T) {
 	for name, mode := range both {
 		bubble(t, name, func(t *testing.T) {

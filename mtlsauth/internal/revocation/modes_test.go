@@ -124,13 +124,13 @@ func TestModes(t *testing.T) {
 		{"a distribution point of LDAP", func(w *world) []*pki.Certificate {
 			return leaf(w, pki.DistributionPoints(pki.DistributionPoint{URIs: []string{"ldap://host/"}}))
 		}, "unknown", "passed"},
-		{"distribution points that nobody can read", func(w *world) []*pki.Certificate { return leaf(w, badPoints) }, "unknown", "passed"},
-		{"distribution points that nobody can read, good by OCSP", func(w *world) []*pki.Certificate {
+		{"distribution points that cannot be read", func(w *world) []*pki.Certificate { return leaf(w, badPoints) }, "unknown", "passed"},
+		{"distribution points that cannot be read, good by OCSP", func(w *world) []*pki.Certificate {
 			path := leaf(w, badPoints, ocsp("ocsp"))
 			w.responder("ocsp", w.root).Good(path[0])
 			return path
 		}, "passed", "passed"},
-		{"a CA certificate with distribution points that nobody can read", func(w *world) []*pki.Certificate {
+		{"a CA certificate with distribution points that cannot be read", func(w *world) []*pki.Certificate {
 			inter := w.root.Intermediate("inter", badPoints)
 			w.trust.configured = []*pki.Certificate{inter}
 			leaf := inter.Client("client", ocsp("ocsp"))
@@ -214,7 +214,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// silent are the cases in which there was nobody to ask, so that a pass in spite
+// silent are the cases in which there was no URL to ask, so that a pass in spite
 // of it is none to note.
 var silent = map[string]bool{"no address": true, "the leaf is configured and has no address": true, "the intermediate has no address": true}
 

@@ -2,14 +2,12 @@ package revocation
 
 import (
 	"fmt"
-	"io"
 	"math/big"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/cache"
 	"mtls-auth/mtlsauth/internal/revocation/ocsp"
-	"mtls-auth/mtlsauth/internal/revocation/statedir"
 )
 
 // ocspValue is what a URL said last about a certificate.
@@ -48,7 +46,7 @@ func (v ocspValue) revocation(usable bool, now time.Time) *ocsp.Answer {
 // again and again. It holds no certificate of the client's.
 type ocspQuery struct {
 	checker *Checker
-	visit
+	endpoint
 	ttl        time.Duration
 	issuerCert *certificate.Certificate
 	rawIssuer  []byte // as the certificate spells it
@@ -191,70 +189,4 @@ func (a *ocspQuery) note(answer ocsp.Answer) {
 func (a *ocspQuery) contradicted(answer ocsp.Answer) bool {
 	seen, revoked := a.checker.revoked.get(a.cert, a.checker.now())
 	return revoked && answer.Status != ocsp.Revoked && (answer.Status != ocsp.Good || !answer.ThisUpdate.After(seen.thisUpdate))
-}
-
-// fromDisk returns the answer that is kept on disk, judged as if it had just
-// come. A revocation counts though its time is over.
-func (a *ocspQuery) fromDisk() (out cache.Outcome[ocspValue]) {
-	if a.checker.options.State == nil {
-		return out
-	}
-	if _, raw, ok := a.stored(a.revokedKey()); ok {
-		out.Value = out.Value.with(a.remember(raw, out.Value).against)
-	}
-	entry, raw, ok := a.stored(a.key)
-	if !ok {
-		return out
-	}
-	now := a.checker.now()
-	answer, err := ocsp.Judge(raw, a.issuerCert, a.serial, a.options(now))
-	if err != nil {
-		out.Value = out.Value.with(a.remember(raw, out.Value).against)
-		return out
-	}
-	a.note(answer)
-	value := ocspValue{Answer: answer}.with(out.Value.against)
-	return cache.Outcome[ocspValue]{Value: value, Got: true, Known: knownSince(entry, a.ttl, now), Until: answer.Until}
-}
-
-// stored reads an entry of the disk.
-func (a *ocspQuery) stored(key cache.Key) (statedir.Meta, []byte, bool) {
-	entry, content, err := a.checker.options.State.Read(statedir.OCSP, statedir.Key(key))
-	if err != nil {
-		return statedir.Meta{}, nil, false
-	}
-	defer content.Close()
-	response, err := io.ReadAll(io.LimitReader(content, ocsp.MaxSize))
-	return entry, response, err == nil
-}
-
-// knownSince is when an entry was fetched. One of unknown age is asked for again,
-// and serves until then.
-func knownSince(entry statedir.Meta, ttl time.Duration, now time.Time) time.Time {
-	if entry.Fetched.IsZero() {
-		return now.Add(-ttl)
-	}
-	return entry.Fetched
-}
-
-// revokedKey is where a revocation for good lies besides: under the name and key
-// of the issuer, so that another certificate of that issuer finds it.
-func (a *ocspQuery) revokedKey() cache.Key {
-	return cache.Key(digest([]byte("revoked"), a.cert[:]))
-}
-
-func (a *ocspQuery) toDisk(key cache.Key, response []byte) {
-	c := a.checker
-	if c.options.State == nil {
-		return
-	}
-	w, err := c.options.State.Create(statedir.OCSP, statedir.Key(key), statedir.Meta{})
-	if err != nil {
-		return // statedir has logged it
-	}
-	if _, err := w.Write(response); err != nil {
-		w.Abort()
-		return
-	}
-	w.Commit(c.now())
 }

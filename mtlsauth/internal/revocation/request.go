@@ -21,7 +21,7 @@ import (
 func (a *ocspQuery) fetch(x *cache.Exchange, before ocspValue) (got ocspResponse, err error) {
 	c := a.checker
 	request := ocsp.Request(a.issuerCert, a.serial, a.rawIssuer)
-	err = c.connect(x, kindOCSP, a.visit, func(ctx context.Context) error {
+	err = c.connect(x, kindOCSP, a.endpoint, func(ctx context.Context) error {
 		asked := postKey{a.issuer, a.address}
 		_, posts := c.postOnly.Load(asked)
 		url, short := getAddress(a.address, request)

@@ -32,7 +32,7 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair, agains
 	c := i.checker
 	issuer, issuerID := c.issuers.of(p.issuer)
 	a := &ocspQuery{
-		checker: c, visit: i.visit(p, issuerID, address), ttl: i.settings.CertCacheTTL,
+		checker: c, endpoint: i.endpoint(p, issuerID, address), ttl: i.settings.CertCacheTTL,
 		issuerCert: issuer, serial: p.cert.SerialNumber(), notAfter: p.cert.NotAfter, cert: key,
 		rawIssuer: p.cert.RawIssuer, own: i.own,
 		key: cache.Key(digest([]byte("ocsp"), issuerID[:], []byte(address), p.cert.Serial, i.ownID)),
@@ -89,6 +89,6 @@ func seen(a ocsp.Answer, notAfter time.Time) revocationSeen {
 	return newRevocationSeen(a.ThisUpdate, a.Final(), a.Until, notAfter)
 }
 
-func (i *inquiry) visit(p pair, issuer [32]byte, address string) visit {
-	return visit{asked{i.settings.HTTPTimeout, i.settings.How}, address, issuer, digest(p.anchor.Raw)}
+func (i *inquiry) endpoint(p pair, issuer [32]byte, address string) endpoint {
+	return endpoint{asked{i.settings.HTTPTimeout, i.settings.How}, address, issuer, digest(p.anchor.Raw)}
 }

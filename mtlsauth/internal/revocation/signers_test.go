@@ -39,7 +39,7 @@ func TestCRLSigner(t *testing.T) {
 			p.ofRoot.Good(p.signer)
 			p.list("crl", pki.CRL{Issuer: p.inter, Signer: p.signer, Entries: pki.Revoked(p.leaf)})
 		}, "revoked", "revoked"},
-		{"nobody knows the signer", []pki.Option{ocsp("root")}, func(p *parties) {
+		{"the signer is not known", []pki.Option{ocsp("root")}, func(p *parties) {
 			p.ofRoot.Good(p.signer)
 			p.trust.signers = nil
 		}, "unknown", "passed"},
@@ -118,7 +118,7 @@ func TestDelegatedResponder(t *testing.T) {
 		believed       bool   // of one that is revoked, it says
 	}{
 		{"nocheck", nil, func(r *pki.Responder, d *pki.Certificate) {}, "passed", "passed", true},
-		{"nocheck, and revoked where nobody asks", []pki.Option{ocsp("ca")}, func(r *pki.Responder, d *pki.Certificate) { r.Revoke(d, 1) }, "passed", "passed", true},
+		{"nocheck, and revoked where it is not asked", []pki.Option{ocsp("ca")}, func(r *pki.Responder, d *pki.Certificate) { r.Revoke(d, 1) }, "passed", "passed", true},
 		{"no address", []pki.Option{checked}, func(r *pki.Responder, d *pki.Certificate) {}, "passed", "passed", true},
 		{"good", []pki.Option{checked, ocsp("ca")}, func(r *pki.Responder, d *pki.Certificate) { r.Good(d) }, "passed", "passed", true},
 		{"revoked", []pki.Option{checked, ocsp("ca")}, func(r *pki.Responder, d *pki.Certificate) { r.Revoke(d, 1) }, "unknown", "passed", false},
@@ -149,7 +149,7 @@ func TestDelegatedResponder(t *testing.T) {
 				for range 2 {
 					w.expect("good, it says", want, leaf, w.root)
 				}
-				// Whom nobody believes revokes nobody either, now or later.
+				// A signer that is not believed revokes no certificate either, now or later.
 				said := want
 				if test.believed {
 					said = "revoked"
@@ -164,8 +164,8 @@ func TestDelegatedResponder(t *testing.T) {
 	}
 }
 
-// What a signer of whom nobody knows says against a certificate is not overruled by
-// what others say for it, in any mode: STRICT lets nobody in whom IGNORE_CA_ERROR
+// What a signer of unknown status says against a certificate is not overruled by
+// what others say for it, in any mode: STRICT lets no client in whom IGNORE_CA_ERROR
 // refuses.
 func TestADoubtfulSignerRevokes(t *testing.T) {
 	for name, mode := range both {
@@ -226,8 +226,8 @@ func TestResultRestsOnSigners(t *testing.T) {
 // checked takes nocheck out of what OCSPSigner makes.
 var checked = pki.With(func(c *x509.Certificate) { c.ExtraExtensions = nil })
 
-// A delegate of whom nobody knows whether it is revoked may let in where nobody
-// asks for more, but takes no revocation back.
+// With a delegate of unknown status a request may pass where no
+// more is asked for, but it takes no revocation back.
 func TestADoubtfulDelegateTakesNothingBack(t *testing.T) {
 	bubble(t, "ignore", func(t *testing.T) {
 		w := inBubble(t)

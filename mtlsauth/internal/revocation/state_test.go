@@ -48,7 +48,7 @@ func TestStateOutlivesTheProcess(t *testing.T) {
 	second.settings.Mode = revocation.Strict
 	all(second, "after a restart")
 	if n := second.count(); n != 0 {
-		t.Errorf("%d addresses were visited after the restart", n)
+		t.Errorf("%d URLs were asked after the restart", n)
 	}
 	third := process(t, copyState(t, dir, func(content []byte) []byte { content[len(content)-1] ^= 1; return content }))
 	third.settings.Mode = revocation.Strict
@@ -116,7 +116,7 @@ func TestStateIsRenewed(t *testing.T) {
 
 	second := process(t, dir)
 	second.settings.Mode, second.settings.CertCacheTTL = revocation.Strict, 0
-	second.expect("nobody answers", "passed", leaf, root)
+	second.expect("no answer", "passed", leaf, root)
 	if n := len(second.requests("ocsp")); n != 1 {
 		t.Errorf("asked %d times, want once: it is past its ttl", n)
 	}

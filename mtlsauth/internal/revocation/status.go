@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxURLs bounds the addresses of one certificate that are visited, of OCSP
+	// maxURLs bounds the addresses of one certificate that are asked, of OCSP
 	// responders and of CRLs each. Certificates in use have one or two.
 	maxURLs = 4
 	// maxAbove bounds how far the status of those who sign answers is followed:
@@ -73,7 +73,7 @@ func (i *inquiry) ask(p pair, key certKey, above []pair, against *finding) findi
 	unknown := false
 	for n, address := range responders {
 		if n == maxURLs {
-			m.add("OCSP "+shown(address), failed(errNotVisited))
+			m.add("OCSP "+shown(address), failed(errNotAsked))
 			break
 		}
 		f := i.ocsp(p, key, address, above, against)

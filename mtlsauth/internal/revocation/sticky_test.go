@@ -44,7 +44,7 @@ func TestRevokedIsNotForgotten(t *testing.T) {
 			r.Set(s)
 		}, "revoked"},
 		{"on hold", 6, 10 * time.Minute, nil, "revoked"},
-		{"on hold, and that is over", 6, 5 * time.Hour, nil, "passed"}, // nobody answers
+		{"on hold, and that is over", 6, 5 * time.Hour, nil, "passed"}, // there is no answer
 		{"on hold, and taken back", 6, 10 * time.Minute, func(w *world, r *pki.Responder, leaf *pki.Certificate, revoked time.Time) { r.Good(leaf) }, "passed"},
 	} {
 		bubble(t, test.name, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestRevokedUnderEveryCertificateOfTheIssuer(t *testing.T) {
 }
 
 // A renewal in the background finds out that the certificate was revoked, and
-// nobody asks until that answer is over and the responder gone.
+// no request comes until that answer is over and the responder gone.
 func TestRevokedBehindEverybodysBack(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -117,7 +117,7 @@ func TestRevokedBehindEverybodysBack(t *testing.T) {
 				w.fails(host, int(fetch.Connect))
 			}
 			time.Sleep(5 * time.Hour)
-			w.expect("hours later, and nobody answers", "revoked", leaf, w.root)
+			w.expect("hours later, and without an answer", "revoked", leaf, w.root)
 		})
 	}
 }
@@ -139,7 +139,7 @@ func TestRevokedAfterTheRequestEnded(t *testing.T) {
 			t.Errorf("before the answer: got %v (%v), want a pass", got.Verdict, got.Err)
 		}
 		if n := never.Count(leaf); n != 0 {
-			t.Errorf("a responder was asked %d times when nobody waited any more", n)
+			t.Errorf("a responder was asked %d times when no request waited any more", n)
 		}
 		time.Sleep(10 * time.Second)
 		for _, host := range []string{"late", "never"} {

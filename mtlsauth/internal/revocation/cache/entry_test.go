@@ -49,7 +49,7 @@ func TestTTL(t *testing.T) {
 		if got := time.Until(r.Until); got != time.Minute {
 			t.Errorf("to ask again in %v, want a minute", got)
 		}
-		// Nobody asks for long, so that nobody keeps it up to date.
+		// No request comes for long, so that it is not renewed.
 		time.Sleep(10 * time.Minute)
 		before := w.drawn()
 		w.expect("idle for long", before+1, time.Second)
@@ -80,7 +80,7 @@ func TestIdleIsNotRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWell(t)
 		w.expect("first", 1, time.Second)
-		// The request that had it asked for makes one renewal, nobody more.
+		// The request that had it asked for makes one renewal, and no other does.
 		time.Sleep(time.Hour)
 		w.expectDrawn("idle for an hour", 2)
 	})

@@ -43,13 +43,19 @@ func flawOf(l *crl.List, err error) string {
 	return kindOf(err)
 }
 
+var kindNames = map[crl.Kind]string{
+	crl.Malformed: "malformed", crl.Version: "version", crl.TooLarge: "too_large", crl.Critical: "critical_extension",
+	crl.WeakAlgorithm: "weak_algorithm", crl.WrongIssuer: "wrong_issuer", crl.WrongScope: "wrong_scope", crl.BadSignature: "bad_signature",
+	crl.Unauthorized: "unauthorized", crl.Incomplete: "incomplete", crl.NotYetValid: "not_yet_valid", crl.Stale: "stale",
+}
+
 // kindOf returns "" for no error, and the text of one that is not a *crl.Error.
 func kindOf(err error) string {
 	if err == nil {
 		return ""
 	}
 	if e, ok := errors.AsType[*crl.Error](err); ok {
-		return e.Kind.String()
+		return kindNames[e.Kind]
 	}
 	return err.Error()
 }
@@ -67,7 +73,7 @@ func verdict(out crl.Outcome, err error) string {
 			text = "hold"
 		}
 		if out.Flaw != nil {
-			text += ", " + out.Flaw.Kind.String()
+			text += ", " + kindNames[out.Flaw.Kind]
 		}
 		return text
 	case out.Hold || out.Flaw != nil || out.Reason != 0:

@@ -1,8 +1,6 @@
 package crl
 
 import (
-	"bytes"
-	"slices"
 	"time"
 
 	"mtls-auth/mtlsauth/internal/certificate"
@@ -12,14 +10,9 @@ import (
 // none for nextUpdate: lists overlap.
 const skew = 5 * time.Minute
 
-// maxSigners bounds the certificates beside the issuer's that are tried for one
-// list, those with its key identifier first. CAs have two or three of one name,
-// while they change keys.
-const maxSigners = 32
-
 // JudgeOptions is what Judge goes by beside certificate and list.
 type JudgeOptions struct {
-	// Now is the time to judge at; it is required.
+	// Now is the time to judge at. At its zero value no list clears a certificate.
 	Now time.Time
 	// MinRSABits is as for signature.CheckIssuerKey.
 	MinRSABits int
@@ -70,16 +63,10 @@ type Outcome struct {
 // and so does a delta CRL that is later than the list.
 func (t *Target) Judge(l *List, o JudgeOptions) (Outcome, error) {
 	out, err := t.judge(l, o)
-	if err != nil {
-		return Outcome{}, err
-	}
-	return out, nil
+	return out, plain(err)
 }
 
 func (t *Target) judge(l *List, o JudgeOptions) (Outcome, *Error) {
-	if o.Now.IsZero() {
-		return Outcome{}, refuse(Unspecified, "no time to judge at")
-	}
 	reasons, match, err := t.scope(l)
 	if err != nil {
 		return Outcome{}, err
@@ -146,10 +133,7 @@ func (l *List) over(now time.Time) bool { return !l.NextUpdate.IsZero() && now.A
 // Unfit is why the list clears no certificate at an instant, whatever it is about;
 // nil where it does.
 func (l *List) Unfit(now time.Time) error {
-	if err := l.flaw(now); err != nil {
-		return err
-	}
-	return nil
+	return plain(l.flaw(now))
 }
 
 func (l *List) flaw(now time.Time) *Error {
@@ -173,60 +157,6 @@ func (l *List) own(now time.Time) *Error {
 		return refuse(NotYetValid, "CRL is from the future: thisUpdate is "+l.ThisUpdate.Format(time.RFC3339))
 	case l.over(now):
 		return refuse(Stale, "CRL is past its nextUpdate, "+l.NextUpdate.Format(time.RFC3339))
-	}
-	return nil
-}
-
-// signer returns the certificate that signed the list and might: section 6.3.3
-// (f) and (g).
-func (t *Target) signer(l *List, o JudgeOptions) (*certificate.Certificate, *Error) {
-	var first *Error
-	if certificate.Compare(l.RawIssuer, t.issuer.RawSubject) != certificate.Different {
-		if first = l.verify(t.issuer, o.MinRSABits); first == nil {
-			return t.issuer, nil
-		}
-	}
-	if o.Signers != nil {
-		signed := func(cert *certificate.Certificate) bool {
-			err := mayIssueCRLs(cert)
-			if err == nil {
-				err = l.verify(cert, o.MinRSABits)
-			}
-			// That a signature is not the issuer's says less than what is wrong
-			// with who made it.
-			if err != nil && (first == nil || first.Kind == BadSignature) {
-				first = err
-			}
-			return err == nil
-		}
-		candidates := o.Signers(l.RawIssuer, signed)
-		slices.SortStableFunc(candidates, func(a, b *certificate.Certificate) int { return l.fits(b) - l.fits(a) })
-		for _, candidate := range candidates[:min(len(candidates), maxSigners)] {
-			if signed(candidate) {
-				return candidate, nil
-			}
-		}
-	}
-	if first == nil {
-		first = refuse(WrongIssuer, "no certificate of the CRL's issuer is known")
-	}
-	return nil, first
-}
-
-// fits is 1 where a certificate has the list's key identifier.
-func (l *List) fits(cert *certificate.Certificate) int {
-	if l.AuthorityKeyID != nil && bytes.Equal(l.AuthorityKeyID, cert.SubjectKeyId) {
-		return 1
-	}
-	return 0
-}
-
-// mayIssueCRLs refuses what was not made to sign CRLs. RFC 5280 does without
-// cRLSign where there is no key usage; from a certificate that is not a CA's, and
-// not the issuer's, that is not enough.
-func mayIssueCRLs(cert *certificate.Certificate) *Error {
-	if !cert.HasKeyUsage && !cert.IsCA {
-		return refuse(Unauthorized, "the CRL's signer is not a CA and has no key usage")
 	}
 	return nil
 }

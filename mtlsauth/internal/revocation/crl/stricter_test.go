@@ -19,7 +19,7 @@ import (
 //   - critical_extension: one that is unknown, or critical freshest CRL;
 //   - weak_algorithm: one that package signature does not know;
 //   - malformed: DER that is not what crypto/x509 understood of it, written
-//     down anew, such as data that it passes over, times without seconds or
+//     down again, such as data that it passes over, times without seconds or
 //     with a zone, unused bits in the signature; an issuer that is empty or has more
 //     than it should; an extension twice; one that is known with a value that is not of its form; a
 //     certificate issuer where the list is not indirect, or of other names than

@@ -90,7 +90,7 @@ var errSigner = errors.New("signer of the CRL is not good")
 type told struct{ err error }
 
 func (w *told) add(err error) {
-	if w.err == nil || kindOf(w.err) == crl.WrongIssuer.String() {
+	if w.err == nil || kindOf(w.err) == kindNames[crl.WrongIssuer] {
 		w.err = err
 	}
 }

@@ -27,10 +27,7 @@ type verified struct {
 //
 // The signature is checked once for each key; the error is an *Error.
 func (l *List) Verify(signer *certificate.Certificate, minRSABits int) error {
-	if err := l.verify(signer, minRSABits); err != nil {
-		return err
-	}
-	return nil
+	return plain(l.verify(signer, minRSABits))
 }
 
 func (l *List) verify(signer *certificate.Certificate, minRSABits int) *Error {

@@ -138,5 +138,5 @@ func TestFileThatIsBeingWritten(t *testing.T) {
 }
 
 // A file that cannot be read may be readable later without any change to it.
-// A look that hangs holds up nobody, and the folder says so.
+// A look that hangs holds up no request, and the folder says so.
 // Run ends although a look hangs, and before the first reading Ready waits.

@@ -25,7 +25,7 @@ func TestFilesOfAllKinds(t *testing.T) {
 		r.run()
 		r.want("one", one, "3 2 1", "5 4")
 		r.want("two", two, "6", "")
-		r.want("nobody", pki.NewCA("three"), "", "")
+		r.want("another CA", pki.NewCA("three"), "", "")
 		if err := r.Err(); err != nil {
 			t.Error(err)
 		}
@@ -42,7 +42,7 @@ func TestReady(t *testing.T) {
 		default:
 		}
 		if r.Err() == nil {
-			t.Error("a folder that nobody has read has no error")
+			t.Error("a folder that was not read has no error")
 		}
 		r.run()
 		select {
@@ -196,10 +196,7 @@ func TestSameListTwice(t *testing.T) {
 	})
 }
 
-// mount makes files as the kubelet mounts them: names that lead through ..data,
-// which is replaced in one step.
-// Nothing in the folder but regular files is opened.
-// Nobody who waits for a reader of a pipe gets one.
+// Reload has all files read again, once for several calls.
 func TestReload(t *testing.T) {
 	bubble(t, crldir.Options{Every: time.Hour}, func(t *testing.T, r *rig) {
 		ca := pki.NewCA("one")

@@ -179,6 +179,6 @@ func TestConcurrentUse(t *testing.T) {
 	cancel()
 	wg.Wait()
 	if generations.Load() == 0 {
-		t.Error("nobody saw a change")
+		t.Error("no reader saw a change")
 	}
 }

@@ -2,12 +2,11 @@ package crldir
 
 import (
 	"crypto/sha256"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"errors"
 	"io/fs"
 	"time"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/crl"
 )
 
@@ -48,7 +47,7 @@ func (f *Folder) warn(now time.Time) {
 		if before, known := f.warned[l.id]; known && before == now {
 			continue
 		}
-		log := f.log.With("file", l.path, "issuer", issuer(l.List), "this_update", stamp(l.ThisUpdate), "next_update", stamp(l.NextUpdate))
+		log := f.log.With("file", l.path, "issuer", certificate.DistinguishedName(l.RawIssuer), "this_update", stamp(l.ThisUpdate), "next_update", stamp(l.NextUpdate))
 		switch {
 		case l.Flaw != nil:
 			log.Warn("a CRL in -crl-dir clears no certificate: replace it", "error", l.Flaw)
@@ -82,15 +81,6 @@ func (f *Folder) tellAbsent(err error) {
 	default:
 		f.log.Warn("-crl-dir cannot be read: what it held before stays in force", "error", err)
 	}
-}
-
-// issuer spells a list's issuer as in RFC 4514.
-func issuer(list *crl.List) string {
-	var name pkix.RDNSequence
-	if rest, err := asn1.Unmarshal(list.RawIssuer, &name); err != nil || len(rest) > 0 {
-		return "a name that cannot be shown"
-	}
-	return name.String()
 }
 
 func stamp(t time.Time) string {

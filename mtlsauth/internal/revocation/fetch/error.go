@@ -38,7 +38,7 @@ func (k Kind) String() string {
 	return kindNames[Protocol]
 }
 
-// Error is the error of Do, of Origin, and of reading a body.
+// Error is the error of Do and of reading a body.
 type Error struct {
 	Kind   Kind
 	Status int // that of kind Status, else 0

@@ -63,7 +63,7 @@ type How struct {
 	SSLVerify bool
 }
 
-// Proxy returns the proxy that an address is visited by, empty for none.
+// Proxy returns the proxy for an address, empty for none.
 func (h How) Proxy(a address.Address) string {
 	if a.Scheme == "https" {
 		return h.HTTPSProxy

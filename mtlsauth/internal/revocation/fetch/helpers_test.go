@@ -103,7 +103,7 @@ func serveAt(t testing.TB, host string, port uint16, h http.HandlerFunc) *httpte
 	return s
 }
 
-// unasked is the handler of a server that nobody may reach.
+// unasked is the handler of a server that must not be reached.
 func unasked(t testing.TB) http.HandlerFunc {
 	return func(_ http.ResponseWriter, r *http.Request) { t.Errorf("it was asked for %s", r.RequestURI) }
 }
@@ -160,7 +160,7 @@ func named(t testing.TB, name string, s *httptest.Server) string {
 	return "http://" + name + ":" + strconv.Itoa(int(addrPort(t, s).Port()))
 }
 
-// dns is a resolver that asks the function for each name, and nobody else. The
+// dns is a resolver that asks the function for each name, and no other. The
 // function gets the name without a dot at its end; no addresses mean that there
 // is no such name.
 func dns(t testing.TB, lookup func(name string) []string) *net.Resolver {

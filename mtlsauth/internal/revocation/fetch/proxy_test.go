@@ -137,7 +137,7 @@ func TestProxyByScheme(t *testing.T) {
 	wantKind(t, "http, with a proxy for https", err, fetch.Refused)
 	_, _, err = do(t, c, fetch.Request{URL: strings.Replace(secure.URL, "127.0.0.1", "ocsp.test", 1)}, fetch.How{HTTPProxy: p.addr})
 	wantKind(t, "https, with a proxy for http", err, fetch.Refused)
-	// Nor is the proxy itself an address to be visited without judgement.
+	// Nor is the proxy itself an address to be asked without judgement.
 	_, _, err = do(t, c, fetch.Request{URL: "http://ocsp.test:" + p.addr[strings.LastIndex(p.addr, ":")+1:]}, fetch.How{HTTPSProxy: p.addr})
 	wantKind(t, "the other scheme's proxy", err, fetch.Refused)
 	if got := p.requests(); len(got) > 0 {
@@ -184,8 +184,8 @@ func TestProxyFails(t *testing.T) {
 		proxy     string
 		want      fetch.Kind
 	}{
-		{"nobody there", "http://ocsp.invalid", closed, fetch.Connect},
-		{"nobody there for a tunnel", "https://ocsp.invalid", closed, fetch.Connect},
+		{"no proxy there", "http://ocsp.invalid", closed, fetch.Connect},
+		{"no proxy there for a tunnel", "https://ocsp.invalid", closed, fetch.Connect},
 		{"hangs up", "https://ocsp.invalid", answers(""), fetch.Connect},
 		{"a status of its own", "http://ocsp.invalid", answers("HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n"), fetch.Status},
 		{"no port", "http://ocsp.invalid", "127.0.0.1", fetch.BadAddress},

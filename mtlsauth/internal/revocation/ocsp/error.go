@@ -23,20 +23,6 @@ const (
 	Stale                        // its time is over
 )
 
-var kindNames = [...]string{
-	Malformed: "malformed", Unsuccessful: "unsuccessful", Unauthorized: "unauthorized", BadSignature: "bad_signature",
-	WeakAlgorithm: "weak_algorithm", OtherCertificate: "other_certificate", Critical: "critical",
-	NotYetValid: "not_yet_valid", Stale: "stale",
-}
-
-// String returns the kind in the spelling of the log's reason codes.
-func (k Kind) String() string {
-	if int(k) < len(kindNames) {
-		return kindNames[k]
-	}
-	return kindNames[Malformed]
-}
-
 // Error is the error of Judge and JudgeLasting.
 type Error struct {
 	Kind Kind

@@ -96,12 +96,18 @@ func checkResult(t *testing.T, answer ocsp.Answer, err error) {
 	}
 }
 
+var kindNames = map[ocsp.Kind]string{
+	ocsp.Malformed: "malformed", ocsp.Unsuccessful: "unsuccessful", ocsp.Unauthorized: "unauthorized", ocsp.BadSignature: "bad_signature",
+	ocsp.WeakAlgorithm: "weak_algorithm", ocsp.OtherCertificate: "other_certificate", ocsp.Critical: "critical",
+	ocsp.NotYetValid: "not_yet_valid", ocsp.Stale: "stale",
+}
+
 // verdict is the status, or the kind of the error.
 func verdict(answer ocsp.Answer, err error) string {
 	if e, ok := errors.AsType[*ocsp.Error](err); ok {
-		return e.Kind.String()
+		return kindNames[e.Kind]
 	}
-	return answer.Status.String()
+	return map[ocsp.Status]string{ocsp.Unknown: "unknown", ocsp.Good: "good", ocsp.Revoked: "revoked"}[answer.Status]
 }
 
 func wantVerdict(t *testing.T, answer ocsp.Answer, err error, want string) {

@@ -55,16 +55,6 @@ const (
 	Revoked
 )
 
-var statusNames = [...]string{Unknown: "unknown", Good: "good", Revoked: "revoked"}
-
-// String returns the status in lower case.
-func (s Status) String() string {
-	if int(s) < len(statusNames) {
-		return statusNames[s]
-	}
-	return statusNames[Unknown]
-}
-
 const (
 	// NoReason is the Reason of an answer that names none.
 	NoReason = -1
