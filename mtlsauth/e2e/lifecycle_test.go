@@ -23,7 +23,7 @@ import (
 // load is requests in the background, each of which has one right answer.
 type load struct {
 	stop  atomic.Bool
-	calm  atomic.Bool // pauses between requests: what is waited for is not a matter of load
+	slow  atomic.Bool // pauses between requests: what is waited for does not depend on load
 	wg    sync.WaitGroup
 	wrong chan string
 
@@ -51,7 +51,7 @@ func (r *rig) startLoadBut(connections int, path string, good, bad *pki.Certific
 		}
 		c := r.client(cert)
 		l.wg.Go(func() {
-			for ; !l.stop.Load(); breathe(l.calm.Load()) {
+			for ; !l.stop.Load(); pause(l.slow.Load()) {
 				a, err := fetch(c, r.URLTLS()+path)
 				l.mu.Lock()
 				l.statuses[a.status]++
@@ -75,10 +75,10 @@ func (r *rig) startLoadBut(connections int, path string, good, bad *pki.Certific
 	return l
 }
 
-// breathe is what a client does between two requests of a load that leaves the processors
+// pause is between two requests of a client of a load that leaves the processors
 // to others: with -short to the tests beside.
-func breathe(calm bool) {
-	if calm || testing.Short() {
+func pause(slow bool) {
+	if slow || testing.Short() {
 		time.Sleep(5 * time.Millisecond)
 	}
 }
@@ -218,7 +218,7 @@ func TestReloadsUnderLoad(t *testing.T) {
 		cancel()
 		time.Sleep(100 * time.Millisecond)
 	}
-	l.calm.Store(true)
+	l.slow.Store(true)
 	time.Sleep(grace + time.Second)
 	l.end(t)
 	for _, line := range r.Log().Lines() {

@@ -45,7 +45,7 @@ func TestLuaRevocationArrives(t *testing.T) {
 	var lastPass atomic.Int64 // of the bad one, by UnixNano
 	load := func(c *http.Client, answered func(status int, began time.Time)) {
 		wg.Go(func() {
-			for ; !stop.Load(); breathe(false) {
+			for ; !stop.Load(); pause(false) {
 				began := time.Now()
 				a, err := fetch(c, r.URLTLS()+"/echo")
 				if err != nil {
