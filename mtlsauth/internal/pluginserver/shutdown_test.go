@@ -24,15 +24,7 @@ func TestShutdownLetsARunningEventFinish(t *testing.T) {
 	k.event(id, 3)
 	k.receive()
 	k.receive()
-	ended := make(chan struct{})
-	go func() {
-		ctx, cancel := contextOf(5 * time.Second)
-		defer cancel()
-		r.Shutdown(ctx)
-		close(ended)
-	}()
-	idle.expectClosed()
-	idle.Close()
+	ended := r.shutsDown(idle)
 	select {
 	case <-ended:
 		t.Fatal("Shutdown returned while an event was running")
@@ -65,15 +57,18 @@ func statusCall(t *testing.T, id int32) []byte {
 }
 
 // shutsDown begins a shutdown and returns when the server drains, which a connection without
-// a call shows.
-func (r *running) shutsDown(idle kong) {
+// a call shows. The channel is closed when it is over.
+func (r *running) shutsDown(idle kong) (over <-chan struct{}) {
+	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		ctx, cancel := contextOf(30 * time.Second)
 		defer cancel()
 		r.Shutdown(ctx)
 	}()
 	idle.expectClosed()
 	idle.Close()
+	return ended
 }
 
 // A call that has come when the one before it ends is answered, and then the connection
