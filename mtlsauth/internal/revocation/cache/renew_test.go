@@ -2,7 +2,7 @@ package cache
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,43 +10,33 @@ import (
 	"time"
 )
 
-// The plan runs what is due in its order, also what is added for an earlier
-// time than all the rest, and ends with its context: a goroutine that stayed
-// would fail the bubble.
-func TestPlan(t *testing.T) {
+// A renewal that is planned hours ahead happens then, and none after Run has ended.
+func TestRenewalsHoursAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlan()
+		xs := NewExchanges(func(error) {})
 		ctx, cancel := context.WithCancel(context.Background())
-		go p.run(ctx, time.Now)
+		defer cancel()
+		go xs.Run(ctx)
+		c := New(Options[int]{Exchanges: xs, Most: 10})
 		began := time.Now()
-		var mu sync.Mutex
-		var ran []string
-		add := func(seconds int) {
-			p.add(began.Add(time.Duration(seconds)*time.Second), func() {
-				mu.Lock()
-				defer mu.Unlock()
-				ran = append(ran, fmt.Sprintf("%d at %v", seconds, time.Since(began)))
-			})
+		var made []time.Duration
+		ask := func() {
+			c.Get(t.Context(), Key{}, Question[int]{TTL: 150 * time.Minute, Fetch: func(*Exchange, int, bool) Outcome[int] {
+				made = append(made, time.Since(began))
+				return Outcome[int]{Value: 1, Got: true, Known: time.Now(), Until: time.Now().Add(24 * time.Hour)}
+			}}, time.Now)
 		}
-		for _, seconds := range []int{30, 10, 20, 10000} {
-			add(seconds)
-		}
+		ask()
+		time.Sleep(4 * time.Hour)
+		ask() // which has it renewed once more
+		time.Sleep(90 * time.Minute)
+		ask()
 		synctest.Wait()
-		add(5)
-		time.Sleep(15 * time.Second)
-		add(1) // which is over
-		time.Sleep(10 * time.Second)
-		add(30)
-		time.Sleep(3 * time.Hour)
-		mu.Lock()
-		defer mu.Unlock()
-		if got, want := fmt.Sprint(ran), "[5 at 5s 10 at 10s 1 at 15s 20 at 20s 30 at 30s 30 at 30s 10000 at 2h46m40s]"; got != want {
-			t.Errorf("ran %s, want %s", got, want)
-		}
-		if p.entries.Len() != 0 {
-			t.Errorf("%d entries are left", p.entries.Len())
-		}
 		cancel()
+		time.Sleep(24 * time.Hour)
+		if want := []time.Duration{0, 150 * time.Minute, 300 * time.Minute}; !slices.Equal(made, want) {
+			t.Errorf("exchanges at %v, want %v", made, want)
+		}
 	})
 }
 
