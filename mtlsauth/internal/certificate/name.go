@@ -78,9 +78,12 @@ func ParseName(raw []byte) ([]Attribute, bool) {
 	return attributes, true
 }
 
+// IsName reports a DER Name: an RDNSequence whose structure is right.
+func IsName(der []byte) bool { return eachAttribute(der, nil) }
+
 // readName reads a Name off s and checks its structure. It returns the element.
 func readName(s *cryptobyte.String) (raw []byte, ok bool) {
-	ok = s.ReadASN1Element((*cryptobyte.String)(&raw), asn1.SEQUENCE) && eachAttribute(raw, nil)
+	ok = s.ReadASN1Element((*cryptobyte.String)(&raw), asn1.SEQUENCE) && IsName(raw)
 	return raw, ok
 }
 

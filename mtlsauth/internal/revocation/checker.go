@@ -97,8 +97,6 @@ func New(o Options) *Checker {
 // them.
 func (c *Checker) Run(ctx context.Context) { c.exchanges.Run(ctx) }
 
-func (c *Checker) now() time.Time { return time.Now() }
-
 // Replaced changes whenever evidence is replaced by other evidence that says
 // something else, a revocation is added or taken back, or the folder of CRLs
 // changes. Results from before are over then.

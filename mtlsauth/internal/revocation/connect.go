@@ -34,7 +34,7 @@ func (c *Checker) connect(x *cache.Exchange, kind string, to endpoint, do func(c
 		return err
 	}
 	// Not to wait for a place that will not be used.
-	if err := c.hosts.check(h, to.timeout, c.now(), false); err != nil {
+	if err := c.hosts.check(h, to.timeout, time.Now(), false); err != nil {
 		return err
 	}
 	leave, err := x.Enter()
@@ -42,13 +42,13 @@ func (c *Checker) connect(x *cache.Exchange, kind string, to endpoint, do func(c
 		return err
 	}
 	defer leave()
-	began := c.now()
+	began := time.Now()
 	if err := c.hosts.check(h, to.timeout, began, true); err != nil {
 		return err
 	}
 	err = &fetch.Error{Kind: fetch.Canceled, Err: cache.ErrPanic} // unless it ends
 	defer func() {
-		now := c.now()
+		now := time.Now()
 		c.hosts.report(h, to.timeout, err, began, now)
 		if c.options.Exchanged != nil {
 			c.options.Exchanged(kind, outcome(err), now.Sub(began))
@@ -96,5 +96,5 @@ func (c *Checker) failed(what, address string, err error) {
 	if _, again := errors.AsType[*brokenError](err); again || errors.Is(err, ErrLimit) {
 		return
 	}
-	c.warnings.warn(c.now(), what, address, err)
+	c.warnings.warn(time.Now(), what, address, err)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/cache"
@@ -35,7 +36,7 @@ func (a *crlFetch) exchange(x *cache.Exchange, before crlValue, has bool) cache.
 	if !has {
 		kept = a.fromDisk()
 		if kept.Got {
-			if before = kept.Value; kept.Err == nil && c.now().Before(kept.Known.Add(minCRLAge)) {
+			if before = kept.Value; kept.Err == nil && time.Now().Before(kept.Known.Add(minCRLAge)) {
 				return kept
 			}
 		}
@@ -83,11 +84,9 @@ func (a *crlFetch) fetch(x *cache.Exchange, before crlValue) (cache.Outcome[crlV
 	return out, err
 }
 
-// warnOfEnd warns of a list that is the latest there is and in the last quarter
-// of its life: its issuer is late.
+// warnOfEnd warns of a list that is late and the latest there is.
 func (a *crlFetch) warnOfEnd(list *crl.List) {
-	now := a.checker.now()
-	if list.NextUpdate.Sub(now) < list.NextUpdate.Sub(list.ThisUpdate)/4 {
+	if now := time.Now(); list.Late(now) {
 		a.checker.warnings.warn(now, "a CRL is in the last quarter of its life, and there is no later one", a.address,
 			fmt.Errorf("its nextUpdate is %s", stamp(list.NextUpdate)))
 	}
@@ -98,7 +97,7 @@ func (a *crlFetch) confirmed(before crlValue) (cache.Outcome[crlValue], error) {
 	if before.verified == nil {
 		return cache.Outcome[crlValue]{}, errors.New("not modified, says the server, though it was not asked that")
 	}
-	now := a.checker.now()
+	now := time.Now()
 	if !now.Before(before.verified.NextUpdate) {
 		return cache.Outcome[crlValue]{}, fmt.Errorf("not modified, says the server, and past its nextUpdate of %s", stamp(before.verified.NextUpdate))
 	}
@@ -113,38 +112,29 @@ func (a *crlFetch) received(x *cache.Exchange, response *fetch.Response, before 
 	if c.options.State != nil {
 		if w, err := c.options.State.Create(statedir.CRL, a.stored, statedir.Meta{ETag: response.ETag, LastModified: response.LastModified}); err == nil {
 			disk = w
+			defer w.Abort() // unless it is committed
 			body = io.TeeReader(body, tolerant{w, x})
 		}
 	}
 	owner := before.owner(a.anchor)
 	list, err := a.read(body, before, owner)
 	if err != nil {
-		if disk != nil {
-			disk.Abort()
-		}
 		return cache.Outcome[crlValue]{}, err
 	}
 	if known := before.verified; known != nil && scopeOf(list) == scopeOf(known) && !newer(list.ThisUpdate, known) {
 		err = fmt.Errorf("it is of %s, older than one of %s that is known", stamp(list.ThisUpdate), stamp(known.ThisUpdate))
-		c.options.Memory.shares.Give(owner, listSize(list))
-		if disk != nil {
-			disk.Abort()
-		}
+		c.options.Memory.shares.Give(owner, int64(list.Size()))
 		return cache.Outcome[crlValue]{}, err
 	}
 	value := crlValue{anchor: owner, verified: list, etag: response.ETag, lastModified: response.LastModified}
-	now := c.now()
+	now := time.Now()
 	signed, unfit := a.signed(list), list.Unfit(now)
 	if signed == nil && !a.target.Covers(list) && before.verified != nil && now.Before(before.verified.NextUpdate) && a.target.Covers(before.verified) {
 		// It was put in the place of the right list.
 		signed = &crl.Error{Kind: crl.WrongScope, Err: errors.New("it says nothing of the certificate, as the one that is known does")}
 	}
-	if disk != nil {
-		if signed == nil && (unfit == nil || isKind(unfit, crl.Stale) || before.verified == nil) && c.committed.later(a.stored, list.ThisUpdate) {
-			disk.Commit(now)
-		} else {
-			disk.Abort()
-		}
+	if disk != nil && signed == nil && (unfit == nil || isKind(unfit, crl.Stale) || before.verified == nil) && c.committed.later(a.stored, list.ThisUpdate) {
+		disk.Commit(now)
 	}
 	switch {
 	case signed == nil && (unfit == nil || isKind(unfit, crl.Stale)):
@@ -158,7 +148,7 @@ func (a *crlFetch) received(x *cache.Exchange, response *fetch.Response, before 
 		value.candidate, value.candidateETag, value.candidateAt = list, response.ETag, response.LastModified
 		return cache.Outcome[crlValue]{Value: value, Got: true}, join(signed, flawed(unfit))
 	}
-	c.options.Memory.shares.Give(owner, listSize(list))
+	c.options.Memory.shares.Give(owner, int64(list.Size()))
 	return cache.Outcome[crlValue]{}, signed
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/cache"
@@ -87,7 +88,7 @@ func (a *crlFetch) read(body io.Reader, before crlValue, owner cache.Anchor) (*c
 	if err != nil {
 		return nil, fmt.Errorf("reading the CRL: %w", err)
 	}
-	memory.shares.Give(owner, -listSize(list))
+	memory.shares.Give(owner, -int64(list.Size()))
 	return list, nil
 }
 
@@ -108,14 +109,14 @@ func (a *crlFetch) fromDisk() cache.Outcome[crlValue] {
 		return cache.Outcome[crlValue]{}
 	}
 	if a.signed(list) != nil {
-		c.options.Memory.shares.Give(a.anchor, listSize(list))
+		c.options.Memory.shares.Give(a.anchor, int64(list.Size()))
 		return cache.Outcome[crlValue]{}
 	}
 	c.committed.later(a.stored, list.ThisUpdate)
-	unfit := list.Unfit(c.now())
+	unfit := list.Unfit(time.Now())
 	if unfit != nil && !isKind(unfit, crl.Stale) {
 		return cache.Outcome[crlValue]{Value: crlValue{anchor: a.anchor, candidate: list, candidateETag: entry.ETag, candidateAt: entry.LastModified}, Got: true, Err: flawed(unfit)}
 	}
 	value := crlValue{anchor: a.anchor, verified: list, etag: entry.ETag, lastModified: entry.LastModified}
-	return cache.Outcome[crlValue]{Value: value, Got: true, Known: knownSince(entry, minCRLAge, c.now()), Until: list.NextUpdate, Err: flawed(unfit)}
+	return cache.Outcome[crlValue]{Value: value, Got: true, Known: knownSince(entry, minCRLAge, time.Now()), Until: list.NextUpdate, Err: flawed(unfit)}
 }

@@ -56,7 +56,7 @@ func (v crlValue) newestFirst() []*crl.List {
 func (c *Checker) releaseLists(old, kept crlValue) {
 	for _, l := range old.newestFirst() {
 		if l != kept.verified && l != kept.candidate {
-			c.options.Memory.shares.Give(old.anchor, listSize(l))
+			c.options.Memory.shares.Give(old.anchor, int64(l.Size()))
 		}
 	}
 }
@@ -77,12 +77,4 @@ func laterList(value, known, before crlValue) bool {
 	}
 	return value.verified != nil && (known.verified == nil || value.verified == known.verified ||
 		value.verified.ThisUpdate.After(known.verified.ThisUpdate))
-}
-
-// listSize is what a list takes of it.
-func listSize(l *crl.List) int64 {
-	if l == nil {
-		return 0
-	}
-	return int64(l.Size())
 }

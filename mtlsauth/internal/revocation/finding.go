@@ -27,8 +27,7 @@ type finding struct {
 	// doubtful says that the status of who signed the answer could not be had:
 	// enough for IGNORE_CA_ERROR, not to take a revocation back.
 	doubtful bool
-	// from is where the answer is from, for Finding; zero where there is none.
-	from source
+	from     string // as in Finding
 }
 
 // verdict is the table of modes: what a state means for the request. vouched

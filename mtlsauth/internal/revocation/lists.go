@@ -59,11 +59,11 @@ func (i *inquiry) folder(p pair, target *crl.Target, key certKey, above []pair, 
 		}
 		answered[scope] = true
 		if out.Revoked {
-			f.from = source{kind: fromFolder}
+			f.from = "-crl-dir"
 			return i.listed(p, key, out, f, "-crl-dir"), true
 		}
 		if v.add(out, f) {
-			v.from = source{kind: fromFolder}
+			v.from = "-crl-dir"
 			return v.finding, true
 		}
 	}
@@ -116,11 +116,11 @@ func (i *inquiry) points(p pair, target *crl.Target, key certKey, above []pair, 
 				continue
 			}
 			if out.Revoked {
-				f.from = source{fromCRL, address}
+				f.from = "CRL " + shown(address)
 				return i.listed(p, key, out, f, shown(address)), true
 			}
 			if v.add(out, f) {
-				v.from = source{fromCRL, address}
+				v.from = "CRL " + shown(address)
 				return v.finding, true
 			}
 			break // the other addresses of a point lead to the same list

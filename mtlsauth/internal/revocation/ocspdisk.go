@@ -22,7 +22,7 @@ func (a *ocspQuery) fromDisk() (out cache.Outcome[ocspValue]) {
 	if !ok {
 		return out
 	}
-	now := a.checker.now()
+	now := time.Now()
 	answer, err := ocsp.Judge(raw, a.issuerCert, a.serial, a.options(now))
 	if err != nil {
 		out.Value = out.Value.with(a.remember(raw, out.Value).against)
@@ -68,9 +68,8 @@ func (a *ocspQuery) toDisk(key cache.Key, response []byte) {
 	if err != nil {
 		return // statedir has logged it
 	}
-	if _, err := w.Write(response); err != nil {
-		w.Abort()
-		return
+	defer w.Abort() // unless it is committed
+	if _, err := w.Write(response); err == nil {
+		w.Commit(time.Now())
 	}
-	w.Commit(c.now())
 }

@@ -69,7 +69,7 @@ func (a *ocspQuery) exchange(x *cache.Exchange, before ocspValue, _ bool) cache.
 	if !before.known() {
 		kept = a.fromDisk()
 		before = kept.Value.with(before.against)
-		if kept.Value = before; kept.Got && c.now().Before(kept.Known.Add(a.ttl)) {
+		if kept.Value = before; kept.Got && time.Now().Before(kept.Known.Add(a.ttl)) {
 			return kept
 		}
 	}
@@ -105,13 +105,13 @@ func (a *ocspQuery) exchange(x *cache.Exchange, before ocspValue, _ bool) cache.
 	case agrees(got.answer, before.Answer):
 		change = cache.Agrees
 	}
-	return cache.Outcome[ocspValue]{Value: value, Got: true, Change: change, Known: c.now(), Until: got.answer.Until}
+	return cache.Outcome[ocspValue]{Value: value, Got: true, Change: change, Known: time.Now(), Until: got.answer.Until}
 }
 
 // judge judges a response. What is wrong with it does not keep a revocation in it
 // from counting.
 func (a *ocspQuery) judge(raw []byte, before ocspValue) (ocspResponse, error) {
-	answer, err := ocsp.Judge(raw, a.issuerCert, a.serial, a.options(a.checker.now()))
+	answer, err := ocsp.Judge(raw, a.issuerCert, a.serial, a.options(time.Now()))
 	if err != nil {
 		return ocspResponse{lastingRevocation: a.remember(raw, before)}, err
 	}
@@ -159,7 +159,7 @@ type lastingRevocation struct {
 // remember keeps what a response that cannot be used proves nevertheless: that the
 // certificate was revoked.
 func (a *ocspQuery) remember(raw []byte, before ocspValue) (lasting lastingRevocation) {
-	now := a.checker.now()
+	now := time.Now()
 	answer, err := ocsp.JudgeLasting(raw, a.issuerCert, a.serial, a.options(now))
 	if err != nil || supersedes(answer, before.Answer, before.known()) != nil {
 		return lasting
@@ -180,13 +180,13 @@ func (a *ocspQuery) remember(raw []byte, before ocspValue) (lasting lastingRevoc
 // the answer is over. With a signer of doubtful status it proves nothing yet.
 func (a *ocspQuery) note(answer ocsp.Answer) {
 	if answer.Status == ocsp.Revoked && answer.Responder == nil {
-		a.checker.revoked.add(a.cert, seen(answer, a.notAfter), a.checker.now())
+		a.checker.revoked.add(a.cert, seen(answer, a.notAfter), time.Now())
 	}
 }
 
 // contradicted reports an answer that does not take back a revocation that is
 // remembered: the disk keeps what the memory may have to learn again from it.
 func (a *ocspQuery) contradicted(answer ocsp.Answer) bool {
-	seen, revoked := a.checker.revoked.get(a.cert, a.checker.now())
+	seen, revoked := a.checker.revoked.get(a.cert, time.Now())
 	return revoked && answer.Status != ocsp.Revoked && (answer.Status != ocsp.Good || !answer.ThisUpdate.After(seen.thisUpdate))
 }

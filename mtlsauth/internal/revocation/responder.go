@@ -52,7 +52,7 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair, agains
 	}
 	if !r.Usable {
 		f := failed(r.Err)
-		f.from, f.until = source{fromOCSP, address}, r.Until
+		f.from, f.until = "OCSP "+shown(address), r.Until
 		return f
 	}
 	return i.answered(p, key, r.Value.Answer, address, above, r.Until)
@@ -60,7 +60,7 @@ func (i *inquiry) ocsp(p pair, key certKey, address string, above []pair, agains
 
 // answered is what an answer says, and the status of who signed it.
 func (i *inquiry) answered(p pair, key certKey, answer ocsp.Answer, address string, above []pair, until time.Time) finding {
-	f := finding{from: source{fromOCSP, address}, thisUpdate: answer.ThisUpdate, until: until}
+	f := finding{from: "OCSP " + shown(address), thisUpdate: answer.ThisUpdate, until: until}
 	if signer := answer.Responder; signer != nil {
 		if err := i.vouchFor([]pair{{signer, p.issuer, p.anchor}}, above, answer.Status == ocsp.Revoked, &f); err != nil {
 			f.err = err

@@ -96,7 +96,7 @@ func (i *inquiry) ask(p pair, key certKey, above []pair, against *finding) findi
 	case m.limited:
 		return finding{state: overloaded, err: m.err}
 	case unknown:
-		return finding{state: statusUnknown, from: source{kind: fromOCSP}, until: m.until, err: join(errStatusUnknown, m.err)}
+		return finding{state: statusUnknown, from: "OCSP", until: m.until, err: join(errStatusUnknown, m.err)}
 	case !named:
 		return finding{state: noEndpoint, err: join(errNoAddress, m.err)}
 	case m.err == nil:

@@ -29,25 +29,6 @@ func WithTrace(ctx context.Context, trace func(Finding)) context.Context {
 	return context.WithValue(ctx, traceKey{}, trace)
 }
 
-// source is where an answer is from.
-type source struct {
-	kind    string
-	address string
-}
-
-const (
-	fromFolder = "-crl-dir"
-	fromOCSP   = "OCSP"
-	fromCRL    = "CRL"
-)
-
-func (s source) String() string {
-	if s.address == "" {
-		return s.kind
-	}
-	return s.kind + " " + shown(s.address)
-}
-
 var stateTexts = [...]string{
 	unusable: "unusable", good: "good", revoked: "revoked", statusUnknown: "unknown", noEndpoint: "unnamed", overloaded: "limit",
 }
@@ -65,7 +46,7 @@ func traced(ctx context.Context, paths [][]*certificate.Certificate, found map[p
 			}
 			told[p] = true
 			f := found[p]
-			trace(Finding{p.cert, p.issuer, stateTexts[f.state], f.from.String(), f.thisUpdate, f.until, f.err})
+			trace(Finding{p.cert, p.issuer, stateTexts[f.state], f.from, f.thisUpdate, f.until, f.err})
 		}
 	}
 }

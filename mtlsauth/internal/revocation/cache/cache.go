@@ -101,7 +101,6 @@ type Outcome[V any] struct {
 // Reply is what is known.
 type Reply[V any] struct {
 	Value  V
-	Has    bool      // there is a value, usable or not
 	Usable bool      // and its time is not over
 	Until  time.Time // when to ask again
 	Err    error     // why there is no usable value

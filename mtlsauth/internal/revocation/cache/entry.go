@@ -121,7 +121,7 @@ func (e *entry[V]) untried(err error, now time.Time) Reply[V] {
 }
 
 func (e *entry[V]) reply(err error, until, now time.Time) Reply[V] {
-	r := Reply[V]{Value: e.value, Has: e.has, Usable: e.usable(now), Until: until, Err: err}
+	r := Reply[V]{Value: e.value, Usable: e.usable(now), Until: until, Err: err}
 	if r.Usable {
 		r.Err = nil
 		if e.until.Before(r.Until) {

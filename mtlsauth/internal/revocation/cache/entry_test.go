@@ -205,7 +205,7 @@ func TestReplaced(t *testing.T) {
 		}
 		w.entry.end()
 		// A request that still has the entry gets nothing of what it was.
-		if r := w.ask(serving); r.Has || r.Usable {
+		if r := w.ask(serving); r.Value != 0 || r.Usable {
 			t.Errorf("after its end: %+v", r)
 		}
 	})

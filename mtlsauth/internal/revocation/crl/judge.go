@@ -130,6 +130,12 @@ func (t *Target) other(signer *certificate.Certificate) *certificate.Certificate
 
 func (l *List) over(now time.Time) bool { return !l.NextUpdate.IsZero() && now.After(l.NextUpdate) }
 
+// Late reports a list in the last quarter of its life: its issuer should have issued
+// another.
+func (l *List) Late(now time.Time) bool {
+	return l.NextUpdate.Sub(now) <= l.NextUpdate.Sub(l.ThisUpdate)/4
+}
+
 // Unfit is why the list clears no certificate at an instant, whatever it is about;
 // nil where it does.
 func (l *List) Unfit(now time.Time) error {

@@ -58,7 +58,7 @@ func readGeneralNames(content cryptobyte.String) (generalNames, *Error) {
 func directoryName(element []byte) (rawName []byte, ok bool) {
 	input := cryptobyte.String(element)
 	var content, name cryptobyte.String
-	if !input.ReadASN1(&content, tagDirectoryName) || !content.ReadASN1Element(&name, asn1.SEQUENCE) || !content.Empty() || !isName(name) {
+	if !input.ReadASN1(&content, tagDirectoryName) || !content.ReadASN1Element(&name, asn1.SEQUENCE) || !content.Empty() || !certificate.IsName(name) {
 		return nil, false
 	}
 	return name, true
@@ -119,38 +119,6 @@ func (n generalNames) size() int {
 		size += len(element) + 24 // the slice's header
 	}
 	return size
-}
-
-// isName reports whether a whole element is a Name (RFC 5280, section 4.1.2.4).
-func isName(element cryptobyte.String) bool {
-	var rdns cryptobyte.String
-	if !element.ReadASN1(&rdns, asn1.SEQUENCE) || !element.Empty() {
-		return false
-	}
-	for !rdns.Empty() {
-		var rdn cryptobyte.String
-		if !rdns.ReadASN1(&rdn, asn1.SET) || !isRDN(rdn) {
-			return false
-		}
-	}
-	return true
-}
-
-// isRDN reports whether the content of a SET is that of a relative
-// distinguished name.
-func isRDN(content cryptobyte.String) bool {
-	if content.Empty() {
-		return false
-	}
-	for !content.Empty() {
-		var pair, value cryptobyte.String
-		var oid, tag = cryptobyte.String(nil), asn1.Tag(0)
-		if !content.ReadASN1(&pair, asn1.SEQUENCE) || !pair.ReadASN1(&oid, asn1.OBJECT_IDENTIFIER) || oid.Empty() ||
-			!pair.ReadAnyASN1(&value, &tag) || !pair.Empty() {
-			return false
-		}
-	}
-	return true
 }
 
 // directoryNameOf returns the GeneralName of a Name.

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
+	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/revocation/der"
 	"mtls-auth/mtlsauth/internal/signature"
 )
@@ -53,7 +54,7 @@ func (r *reader) readHeader(limit int64) error {
 		return err
 	}
 	// Section 5.1.2.3: the name is not empty. That of a CA may be.
-	if !isName(issuer) {
+	if !certificate.IsName(issuer) {
 		return refuse(Malformed, "parsing CRL: malformed issuer")
 	}
 	r.list.RawIssuer = bytes.Clone(issuer)

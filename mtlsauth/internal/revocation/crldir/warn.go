@@ -20,18 +20,13 @@ const (
 	endless // has no nextUpdate
 )
 
-// lastPart is the part of its life in which a list should have been replaced:
-// in the last quarter its replacement is late.
-const lastPart = 4
-
 func lifeOf(list *crl.List, now time.Time) life {
-	whole := list.NextUpdate.Sub(list.ThisUpdate)
 	switch {
 	case list.NextUpdate.IsZero():
 		return endless
 	case !now.Before(list.NextUpdate):
 		return over
-	case !now.Before(list.NextUpdate.Add(-whole / lastPart)):
+	case list.Late(now):
 		return ending
 	}
 	return fresh
