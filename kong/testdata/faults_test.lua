@@ -145,7 +145,7 @@ test("no server", function()
   world.start(fixtures.options())
   local r = request(fixtures.conf({ anonymous = "anonymous" }), fixtures.request())
   equal(r.status, 500)
-  equal(#world.logged("connecting: no such file"), 1)
+  equal(#world.logged("connecting: there is no socket at "), 1)
 end)
 
 test("a connection that has died is replaced", function()

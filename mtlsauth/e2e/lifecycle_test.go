@@ -229,7 +229,8 @@ func TestReloadsUnderLoad(t *testing.T) {
 }
 
 // ofAReload is what a real Kong says of itself on the way: its workers lose each other and
-// their clients, and before 3.8 files of its prefix, sockets too, are away for a moment.
+// their clients, and read a file of the prefix while it is written; and before 3.8 it
+// connects to a plugin server that it has just started until that listens.
 var ofAReload = regexp.MustCompile(`event worker|recv\(\) failed|SSL_CTX_load_verify_locations|mtls-auth\.socket failed \(2: No such file`)
 
 // A71: the server is killed. Until the next one listens, requests get 500;

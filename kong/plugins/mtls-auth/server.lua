@@ -29,6 +29,7 @@ local user -- this process's effective user id, as text; "" where /proc does not
 
 -- Any user who can create files in the socket's folder could answer in the server's
 -- place. So the socket must belong to this user, to root or to the folder's owner.
+-- Returns its owner, nil where there is no socket.
 local function check_owner(file)
   local owner, folder = lfs.attributes(file, "uid"), lfs.attributes(file:match("^.*/"), "uid")
   if not user then
@@ -40,6 +41,7 @@ local function check_owner(file)
     error(("%s belongs to user %d: must be user %s (Kong's worker), root or the owner of its folder")
       :format(file, owner, user), 0)
   end
+  return owner
 end
 
 -- Addresses at which Kong listens: the server fetches nothing from there.
@@ -88,7 +90,9 @@ end
 -- Sends a question on a connection and returns the first answer to it.
 local function ask(sock, question, read_timeout)
   local file = path()
-  check_owner(file)
+  -- At Kong's start the server may be slower than the workers; nginx would log a [crit].
+  -- Later there may be a connection to a server whose socket was removed.
+  if not check_owner(file) and not _M.epoch then return nil, "connecting: there is no socket at " .. file end
   question.protocol, question.version = PROTOCOL, _M.VERSION
   sock:settimeouts(200, 5000, read_timeout)
   local ok, err = sock:connect("unix:" .. file, { pool = plugin .. "#" .. pool })
