@@ -118,7 +118,7 @@ func (t *Trust) Validate(leaf *certificate.Certificate, presented []*certificate
 func (t *Trust) newSearch(leaf *certificate.Certificate, presented []*certificate.Certificate, o Options) *search {
 	s := &search{t: t, now: o.Now, policies: o.Policies, trace: o.Trace, left: budget - len(leaf.Raw)/bytesPerCost}
 	for i, cert := range presented[:min(len(presented), maxPresented)] {
-		if cert == nil || len(cert.Raw) == 0 {
+		if cert == nil {
 			continue
 		}
 		s.left -= len(cert.Raw) / bytesPerCost
@@ -127,6 +127,7 @@ func (t *Trust) newSearch(leaf *certificate.Certificate, presented []*certificat
 		}
 		n := newNode(cert, t.size+i)
 		n.intermediate = true
+		n.judge(t.minRSABits)
 		s.presented = append(s.presented, n)
 	}
 	return s

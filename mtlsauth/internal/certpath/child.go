@@ -31,9 +31,7 @@ func (s *search) child(n *node) *child {
 		}
 	}
 	c := &child{node: n, candidates: s.candidates(n), signer: n.signer.Load()}
-	if len(c.candidates) > 0 {
-		c.algorithm, c.unverifiable = checkAlgorithm(n.cert)
-	}
+	c.algorithm, c.unverifiable = checkAlgorithm(n.cert)
 	s.children = append(s.children, c)
 	return c
 }
@@ -43,20 +41,16 @@ func (s *search) child(n *node) *child {
 // now, among them the configured ones. Identifiers only choose: none is left
 // out for them (sections 4.2.1.1 and 4.2.1.2).
 func (s *search) candidates(n *node) []*node {
-	configured := s.t.bySubject[n.issuer]
-	all := configured[:len(configured):len(configured)]
+	all := slices.Clip(s.t.bySubject[n.issuer]) // the trust is shared
 	for _, p := range s.presented {
 		if p.subject == n.issuer && p != n {
-			p.judge(s.t.minRSABits)
 			all = append(all, p)
 		}
 	}
 	if len(all) < 2 {
 		return all
 	}
-	if len(all) == len(configured) {
-		all = slices.Clone(all) // the trust is shared
-	}
+	all = slices.Clone(all)
 	fits := make(map[*node]int, len(all))
 	for _, issuer := range all {
 		fits[issuer] = 2 * identified(n, issuer)
@@ -79,11 +73,8 @@ func identified(child, issuer *node) int {
 			fit = 2
 		}
 	}
-	if serial := child.cert.AuthoritySerial; serial != nil {
-		fit--
-		if bytes.Equal(serial, issuer.cert.Serial) && isNamed(child.cert.AuthorityIssuer, issuer.issuer) {
-			fit += 2
-		}
+	if bytes.Equal(child.cert.AuthoritySerial, issuer.cert.Serial) && isNamed(child.cert.AuthorityIssuer, issuer.issuer) {
+		fit++
 	}
 	return fit
 }
@@ -111,10 +102,8 @@ func (s *search) signed(c *child, issuer *node) bool {
 		c.digest = c.algorithm.Digest(c.cert.RawTBSCertificate)
 	}
 	if c.algorithm.Verify(issuer.cert.PublicKey, c.digest, c.cert.Signature) == nil {
-		if c.signer == nil {
-			c.signer = issuer
-		}
-		if c.configured && issuer.configured {
+		c.signer = issuer
+		if issuer.configured { // what is presented is not kept
 			c.node.signer.Store(issuer)
 		}
 		return true
@@ -134,17 +123,14 @@ func (s *search) narrow(c *child, tried *node) {
 	}
 	var same []*node
 	for _, n := range c.candidates {
-		if other, ok := n.cert.PublicKey.(*ecdsa.PublicKey); ok && n.weak == nil && other.Curve == key.Curve && !slices.Contains(c.others, n.key) {
+		if other, ok := n.cert.PublicKey.(*ecdsa.PublicKey); ok && other.Curve == key.Curve && !slices.Contains(c.others, n.key) {
 			same = append(same, n)
 		}
 	}
 	if cost := tried.cost * costRecover / 2; len(same) < costRecover || !s.afford(cost) {
 		return
 	}
-	possible, ok := recoverKeys(key.Curve, c.digest, c.cert.Signature)
-	if !ok {
-		return
-	}
+	possible := recoverKeys(key.Curve, c.digest, c.cert.Signature)
 	for _, n := range same {
 		if !slices.Contains(possible, xOf(n.cert.PublicKey.(*ecdsa.PublicKey))) {
 			c.others = append(c.others, n.key)

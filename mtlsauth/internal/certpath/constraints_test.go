@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/testing/pki"
@@ -199,5 +200,36 @@ func TestNamesTimesConstraints(t *testing.T) {
 	}
 	if _, err := constrainedBy(t, true, [][]byte{excluded(bases[:300]...)}, pki.DNS(names[:300]...)); err != nil {
 		t.Errorf("300 names and constraints: %v", err)
+	}
+}
+
+// TestMalformedConstraints: name constraints that cannot be read refuse all that is below
+// them, critical or not, and are no other refusal's reason. crypto/x509 does not parse such
+// a certificate.
+func TestMalformedConstraints(t *testing.T) {
+	malformed := func(critical bool) []byte { return extensionDER("2.5.29.30", critical, []byte{0x30, 2, 1, 0}) }
+	root, one, client := newParty("root", p256()), newParty("one", p256()), newParty("client", p256())
+	expired := caBy(root, one, malformed(false))
+	expired.validity = validFor(now.Add(-2*time.Hour), now.Add(-time.Hour))
+	noCA := usual(root, one, extCertSign, malformed(false))
+	for _, test := range []struct {
+		name      string
+		root, one forged
+		want, log string
+	}{
+		{"of the intermediate", caBy(root, root), caBy(root, one, malformed(false)), "constraint", "malformed name constraints"},
+		{"of the intermediate, critical", caBy(root, root), caBy(root, one, malformed(true)), "constraint", "2.5.29.30"},
+		{"of the anchor", caBy(root, root, malformed(false)), caBy(root, one), "constraint", "malformed name constraints"},
+		{"of an expired intermediate", caBy(root, root), expired, "expired", "not valid after"},
+		{"of what is not a CA", caBy(root, root), noCA, "constraint", "not a CA certificate"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			j := judge(tuple{
+				leaf: clientBy(one, client).sign(one.signer), presented: [][]byte{test.one.sign(root.signer)}, configured: [][]byte{test.root.sign(root.signer)},
+			})
+			if j.err == nil || kindOf(j.err) != test.want || !strings.Contains(j.err.Error(), test.log) {
+				t.Errorf("got %v, want %s, %q", j.err, test.want, test.log)
+			}
+		})
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"mtls-auth/mtlsauth/internal/testing/cputime"
-
 	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/testing/pki"
@@ -56,7 +54,7 @@ func TestCostFromPEM(t *testing.T) {
 		text := test.leaf.PEM()
 		for name, trust := range configured {
 			var err error
-			took := cputime.Of(func() {
+			took := costOf(func() {
 				var leaf *certificate.Certificate
 				if leaf, err = certificate.ParseLeaf([]byte(text)); err == nil {
 					chain, _ := certificate.ParseChain([]byte(test.chain), leaf)
@@ -95,7 +93,7 @@ func TestAnchorsAreVerifiedOnce(t *testing.T) {
 	cas := parse()
 	certpath.NewTrust(cas, certpath.TrustOptions{})
 	cas = append(parse(), read(pki.NewCA("new")))
-	again := cputime.Of(func() { certpath.NewTrust(cas, certpath.TrustOptions{}) })
+	again := costOf(func() { certpath.NewTrust(cas, certpath.TrustOptions{}) })
 	t.Log(again)
 	if again > 5*time.Millisecond {
 		t.Errorf("100 anchors, verified before: %v", again)

@@ -111,6 +111,7 @@ func TestPaths(t *testing.T) {
 		{"presented below configured", "root root>one one>two two>leaf", "root root>one", "one>two", false, "two>leaf", "two>leaf one>two root>one root"},
 		{"configured below presented", "root root>one one>two two>leaf", "root one>two", "root>one", false, "two>leaf", "two>leaf one>two root>one root"},
 		{"unrelated ones are sent along", "root other other>x root>one one>leaf", "root", "other other>x root>one", false, "one>leaf", "one>leaf root>one root"},
+		{"configured twice", "root root>one one>leaf", "root root>one root root>one", "", false, "one>leaf", "one>leaf root>one root"},
 		{"nothing configured", "root root>leaf", "", "root", false, "root>leaf", "issuer_not_found"},
 		{"presented root", "root other root>leaf", "other", "root", false, "root>leaf", "issuer_not_found"},
 		{"intermediate missing", "root root>one one>leaf", "root", "", false, "one>leaf", "issuer_not_found"},

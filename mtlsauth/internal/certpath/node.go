@@ -28,7 +28,6 @@ type node struct {
 	signer atomic.Pointer[node]
 
 	// Set by judge.
-	judged      bool
 	cost        int    // of one signature check with its key
 	weak        *Error // why nothing is verified with its key
 	noIssuer    *Error // why it may not issue certificates
@@ -55,10 +54,6 @@ func (n *node) selfIssued() bool { return n.subject == n.issuer }
 // judge says what a certificate is fit for as an issuer, at any time and on any
 // path.
 func (n *node) judge(minRSABits int) {
-	if n.judged {
-		return
-	}
-	n.judged = true
 	n.cost = checkCost(n.cert.PublicKey)
 	n.weak = checkKey(n.cert, minRSABits, signature.CheckIssuerKey)
 	if n.weak == nil && !n.configured {
@@ -88,9 +83,6 @@ func (s *search) unfit(n *node) *Error {
 
 // sameKey reports that both certificates have one key, however it is encoded.
 func (n *node) sameKey(other *node) bool {
-	if n.key == other.key {
-		return true
-	}
 	key, ok := n.cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && key.Equal(other.cert.PublicKey)
 }

@@ -83,29 +83,23 @@ func policiesValid(path []*node, all []certificate.Policies, in PolicyInputs) bo
 	}
 	explicit, mapping, inhibitAny := counter(in.Explicit), counter(in.InhibitMapping), counter(in.InhibitAny)
 	graph := policyGraph{anyPolicy: {policy: anyPolicy, expected: []oid{anyPolicy}}}
-	for i := below - 1; i >= 0; i-- {
+	for i := below - 1; ; i-- {
 		n, p := path[i], all[i]
 		graph = graph.next(p.Asserted, inhibitAny > 0 || i > 0 && n.selfIssued())
-		if explicit == 0 && len(graph) == 0 {
-			return false
-		}
 		if i == 0 { // 6.1.5 (a), (b)
 			return explicit > 1 && p.RequireExplicit != 0 || graph.meets(in.Initial)
 		}
 		if !graph.mapped(p.Mappings, mapping > 0) {
 			return false
 		}
-		// 6.1.4 (h), (i), (j)
-		for _, c := range []*int{&explicit, &mapping, &inhibitAny} {
-			if *c > 0 && !n.selfIssued() {
-				*c--
-			}
+		// 6.1.4 (h), (i), (j); below 0 is as good as 0
+		if !n.selfIssued() {
+			explicit, mapping, inhibitAny = explicit-1, mapping-1, inhibitAny-1
 		}
 		lower(&explicit, p.RequireExplicit)
 		lower(&mapping, p.InhibitMapping)
 		lower(&inhibitAny, p.InhibitAny)
 	}
-	return false
 }
 
 func lower(counter *int, to int) {
@@ -124,9 +118,7 @@ func (g policyGraph) next(asserted []oid, anyCounts bool) policyGraph {
 	}
 	out := policyGraph{}
 	add := func(policy oid, parents []*policyNode) {
-		if out[policy] == nil && len(parents) > 0 {
-			out[policy] = &policyNode{policy, []oid{policy}, parents}
-		}
+		out[policy] = &policyNode{policy, []oid{policy}, parents}
 	}
 	var any bool
 	for _, policy := range asserted {
@@ -173,7 +165,7 @@ func (g policyGraph) mapped(mappings [][2]oid, allowed bool) bool {
 // meets is 6.1.5 (g): whether a policy under which the path is valid is one of
 // the user's, in the words of the trust anchor's domain.
 func (g policyGraph) meets(initial []oid) bool {
-	if len(initial) == 0 || g[anyPolicy] != nil {
+	if len(initial) == 0 || slices.Contains(initial, anyPolicy) || g[anyPolicy] != nil {
 		return len(g) > 0
 	}
 	seen := map[*policyNode]bool{}
@@ -183,7 +175,7 @@ func (g policyGraph) meets(initial []oid) bool {
 			return false
 		}
 		seen[n] = true
-		wanted := slices.Contains(initial, n.policy) || slices.Contains(initial, anyPolicy)
+		wanted := slices.Contains(initial, n.policy)
 		return slices.ContainsFunc(n.parents, func(p *policyNode) bool { return wanted && p.policy == anyPolicy || reaches(p) })
 	}
 	for _, n := range g {

@@ -13,28 +13,26 @@ import (
 // recoverKeys returns the x coordinates of the only keys on the curve that an
 // ECDSA signature of this digest can be good for: none, or two keys (SEC 1,
 // section 4.1.6). It costs little more than one verification, so that among a
-// hundred issuers of one name the one that signed is found by two. ok is false
-// where it cannot tell.
+// hundred issuers of one name the one that signed is found by two. What
+// ecdsa.VerifyASN1 cannot read is good for none, such as a signature by a key on a
+// larger curve.
 //
 // It only saves attempts: that a signature is good is for ecdsa to say.
-func recoverKeys(curve elliptic.Curve, digest []byte, signature cryptobyte.String) (keys []string, ok bool) {
+func recoverKeys(curve elliptic.Curve, digest []byte, signature cryptobyte.String) (keys []string) {
 	ec := map[elliptic.Curve]ecdh.Curve{elliptic.P256(): ecdh.P256(), elliptic.P384(): ecdh.P384(), elliptic.P521(): ecdh.P521()}[curve]
 	c := curve.Params()
 	var pair cryptobyte.String
 	r, s := new(big.Int), new(big.Int)
-	if ec == nil {
-		return nil, false
-	}
-	if !signature.ReadASN1(&pair, asn1.SEQUENCE) || !signature.Empty() ||
+	if ec == nil || !signature.ReadASN1(&pair, asn1.SEQUENCE) || !signature.Empty() ||
 		!pair.ReadASN1Integer(r) || !pair.ReadASN1Integer(s) || !pair.Empty() ||
-		r.Sign() <= 0 || s.Sign() <= 0 || r.Cmp(c.N) >= 0 || s.Cmp(c.N) >= 0 {
-		return nil, true // of a longer curve, say
+		s.Sign() <= 0 || r.Cmp(c.N) >= 0 || s.Cmp(c.N) >= 0 {
+		return nil
 	}
 	y := liftX(c, r)
 	// Where n + r is below p there may be a second point of this r: that is
-	// once in 2^128 signatures, or made so to be costly.
+	// once in 2^128 signatures, or made so to be costly, as is an r of 0 or below.
 	if y == nil || new(big.Int).Add(r, c.N).Cmp(c.P) < 0 {
-		return nil, true
+		return nil
 	}
 	// Q = (±s R - e G) / r, with R the point of x coordinate r and e the
 	// leftmost bits of the digest.
@@ -45,11 +43,11 @@ func recoverKeys(curve elliptic.Curve, digest []byte, signature cryptobyte.Strin
 	v, errV := ec.NewPrivateKey(fill(c, e.Mul(e, inverse).Mod(e, c.N)))
 	point, errR := ec.NewPublicKey(append(append([]byte{4}, fill(c, r)...), fill(c, y)...))
 	if errU != nil || errV != nil || errR != nil {
-		return nil, false
+		return nil
 	}
 	shared, err := u.ECDH(point) // the x coordinate, of which either y is meant
 	if err != nil {
-		return nil, false
+		return nil
 	}
 	x1 := new(big.Int).SetBytes(shared)
 	y1 := liftX(c, x1)
@@ -57,7 +55,7 @@ func recoverKeys(curve elliptic.Curve, digest []byte, signature cryptobyte.Strin
 	x2 := new(big.Int).SetBytes(encoded[:len(encoded)/2])
 	y2 := new(big.Int).SetBytes(encoded[len(encoded)/2:])
 	if y1 == nil || x1.Cmp(x2) == 0 {
-		return nil, false
+		return nil
 	}
 	run := new(big.Int).Sub(x2, x1)
 	run.ModInverse(run.Mod(run, c.P), c.P)
@@ -69,7 +67,7 @@ func recoverKeys(curve elliptic.Curve, digest []byte, signature cryptobyte.Strin
 		keys = append(keys, string(fill(c, x.Mod(x, c.P))))
 		y1.Sub(c.P, y1)
 	}
-	return keys, true
+	return keys
 }
 
 // liftX returns a y of the curve's points with this x, nil if there is none.

@@ -31,9 +31,9 @@ func TestRecoverKeys(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				keys, ok := recoverKeys(curve, digest, signature)
-				if !ok || !slices.Contains(keys, xOf(&key.PublicKey)) {
-					t.Fatalf("the signer is not among %x, %v", keys, ok)
+				keys := recoverKeys(curve, digest, signature)
+				if !slices.Contains(keys, xOf(&key.PublicKey)) {
+					t.Fatalf("the signer is not among %x", keys)
 				}
 				if len(keys) != 2 {
 					t.Errorf("got %d keys, want 2", len(keys))
@@ -44,34 +44,73 @@ func TestRecoverKeys(t *testing.T) {
 					}
 				}
 				digest[0] ^= 1
-				if keys, _ := recoverKeys(curve, digest, signature); slices.Contains(keys, xOf(&key.PublicKey)) {
+				if keys := recoverKeys(curve, digest, signature); slices.Contains(keys, xOf(&key.PublicKey)) {
 					t.Error("another digest gives the same key")
 				}
-				// No key verifies these.
-				pair := func(r, s *big.Int, more ...byte) []byte {
-					der, err := asn1.Marshal(struct{ R, S *big.Int }{r, s})
-					if err != nil {
-						t.Fatal(err)
-					}
-					der[1] += byte(len(more))
-					return append(der, more...)
-				}
-				var good struct{ R, S *big.Int }
-				if _, err := asn1.Unmarshal(signature, &good); err != nil {
-					t.Fatal(err)
-				}
-				r := good.R
-				one, none, n := big.NewInt(1), new(big.Int), curve.Params().N
-				for what, broken := range map[string][]byte{
-					"nothing": nil, "cut off": signature[:len(signature)-1], "data after it": append(slices.Clone(signature), 0),
-					"r of 0": pair(none, one), "s of 0": pair(r, none), "a negative r": pair(big.NewInt(-1), one), "a negative s": pair(r, big.NewInt(-1)),
-					"r of n": pair(n, one), "s of n": pair(r, n), "r alone": {0x30, 3, 2, 1, 1}, "three": pair(one, one, 2, 1, 1), "no numbers": {0x30, 4, 5, 0, 5, 0}, "no second": {0x30, 5, 2, 1, 1, 5, 0},
-				} {
-					if keys, ok := recoverKeys(curve, digest, broken); !ok || keys != nil || ecdsa.VerifyASN1(&key.PublicKey, digest, broken) {
-						t.Errorf("%s: got %x, %v", what, keys, ok)
-					}
-				}
 			})
+		}
+	}
+}
+
+// TestRecoverNoKeys: what ecdsa.VerifyASN1 refuses for every key is good for none, and so
+// is what no signer makes.
+func TestRecoverNoKeys(t *testing.T) {
+	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
+		c := curve.Params()
+		key, err := ecdsa.GenerateKey(curve, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest := bytes.Repeat([]byte{1}, 32)
+		signature, err := ecdsa.SignASN1(rand.Reader, key, digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pair struct{ R, S *big.Int }
+		if _, err := asn1.Unmarshal(signature, &pair); err != nil {
+			t.Fatal(err)
+		}
+		sequence := func(numbers ...*big.Int) []byte {
+			der, err := asn1.Marshal(numbers)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return der
+		}
+		if len(recoverKeys(curve, digest, sequence(pair.R, pair.S))) == 0 {
+			t.Fatal("none of a good signature: the test is void")
+		}
+		plus := func(a, b *big.Int) *big.Int { return new(big.Int).Add(a, b) }
+		without, small := new(big.Int).Set(pair.R), big.NewInt(1)
+		for liftX(c, without) != nil {
+			without.Sub(without, big.NewInt(1))
+		}
+		for liftX(c, small) == nil {
+			small.Add(small, big.NewInt(1))
+		}
+		for name, broken := range map[string][]byte{
+			"none":                       nil,
+			"cut off":                    signature[:len(signature)-1],
+			"followed by more":           append(slices.Clone(signature), 0),
+			"no sequence":                append([]byte{4}, signature[1:]...),
+			"no numbers":                 sequence(),
+			"one number":                 sequence(pair.R),
+			"three numbers":              sequence(pair.R, pair.S, pair.S),
+			"r is 0":                     sequence(big.NewInt(0), pair.S),
+			"s is 0":                     sequence(pair.R, big.NewInt(0)),
+			"r is negative":              sequence(new(big.Int).Neg(pair.R), pair.S),
+			"s is negative":              sequence(pair.R, new(big.Int).Sub(pair.S, c.N)),
+			"r is above p":               sequence(plus(c.Gx, c.P), pair.S),
+			"s is above n":               sequence(pair.R, plus(pair.S, c.N)),
+			"no point has this r":        sequence(without, pair.S),
+			"two points may have this r": sequence(small, pair.S),
+		} {
+			if keys := recoverKeys(curve, digest, broken); len(keys) != 0 {
+				t.Errorf("%s, %s: got %x", c.Name, name, keys)
+			}
+			if ecdsa.VerifyASN1(&key.PublicKey, digest, broken) {
+				t.Errorf("%s, %s: it is good for the signer's key", c.Name, name)
+			}
 		}
 	}
 }

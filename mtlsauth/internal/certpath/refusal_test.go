@@ -46,6 +46,11 @@ func pathLength(n int) pki.Option {
 	return pki.With(func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = n, n == 0 })
 }
 
+// netscapeType is the extension of old certificates with which OpenSSL's purposes began.
+func netscapeType(der ...byte) pki.Option {
+	return pki.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{2, 16, 840, 1, 113730, 1, 1}, Value: der})
+}
+
 func unknownCritical() pki.Option {
 	return pki.Extension(pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3}, Critical: true, Value: []byte{5, 0}})
 }
@@ -104,6 +109,11 @@ func TestRules(t *testing.T) {
 		{"unknown critical extension in the anchor", options{root: {unknownCritical()}}, "constraint"},
 		{"explicit policy is required and absent", options{one: {requireExplicit}}, "constraint"},
 		{"explicit policy is required and present", options{one: {requireExplicit, pki.With(policy)}, leaf: {pki.With(policy)}}, good},
+
+		{"Netscape type of clients", options{leaf: {netscapeType(3, 2, 7, 0x80)}}, good},
+		{"Netscape type of clients and servers", options{leaf: {netscapeType(3, 2, 6, 0xc0)}}, good},
+		{"Netscape type of servers", options{leaf: {netscapeType(3, 2, 6, 0x40)}}, "wrong_usage"},
+		{"malformed Netscape type", options{leaf: {netscapeType(4, 1, 0x80)}}, "wrong_usage"},
 
 		{"RSA 1024 leaf", options{leaf: {weak1024}}, "weak_algorithm"},
 		{"RSA 1024 intermediate", options{one: {weak1024}}, "weak_algorithm"},

@@ -84,9 +84,7 @@ func (s *search) run(leaf *node) ([]Path, *Error) {
 // extend tries what may have issued the last certificate of s.path.
 func (s *search) extend() {
 	c := s.child(s.path[len(s.path)-1])
-	if s.trace != nil {
-		s.traceChild(c)
-	}
+	s.traceChild(c)
 	if c.unverifiable != nil || !s.afford(costStep*(1+len(c.candidates))) {
 		return
 	}
@@ -114,7 +112,7 @@ func (s *search) extend() {
 // and no less valid.
 func (s *search) loops(candidate *node) bool {
 	for _, n := range s.path {
-		if n == candidate || n.subject == candidate.subject && n.key == candidate.key {
+		if n.subject == candidate.subject && n.key == candidate.key {
 			return true
 		}
 	}
@@ -128,9 +126,6 @@ func (s *search) complete() {
 	}
 	path, err := s.validate(s.path)
 	if err != nil {
-		if err.Kind == TooCostly {
-			s.cut = true
-		}
 		s.nearest.note(complete, err)
 		return
 	}
@@ -168,11 +163,8 @@ func (s *search) explain() {
 
 func (s *search) explainChild(c *child) {
 	by, reason := unnamed, "no certificate of its issuer is known"
-	kind, followed := IssuerNotFound, false
+	kind := IssuerNotFound
 	for _, issuer := range c.candidates {
-		if issuer.subject == c.subject && issuer.key == c.key {
-			continue // itself
-		}
 		if c.unverifiable != nil {
 			s.nearest.note(issued, c.unverifiable)
 			return
@@ -183,14 +175,13 @@ func (s *search) explainChild(c *child) {
 			s.nearest.note(issued, err)
 			return
 		}
-		followed = followed || err == nil && c.signer != nil && c.signer.sameKey(issuer)
 		// A self-signed certificate above the leaf is a root that is not
 		// configured, whatever else has its name.
-		if c.order < 0 || !c.selfIssued() {
+		if !c.selfIssued() {
 			by, kind, reason = named, BadSignature, "the key of the issuer's certificate does not verify the signature"
 		}
 	}
-	if !followed {
+	if c.signer == nil { // or the search has gone on from there
 		s.nearest.note(by, refuse(kind, c.cert, reason))
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"crypto"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
 	"testing"
 
 	"mtls-auth/mtlsauth/internal/certificate"
@@ -35,6 +37,9 @@ func TestReasonNamesTheCertificate(t *testing.T) {
 		{"an expired one beside one whose path is too long", "root root>one two root>two two>one one>leaf", map[string][]pki.Option{"root>one": expired, "root>two": {pathLength(0)}},
 			"root", "root>one two>one root>two", "one>leaf", "constraint root>two"},
 		{"an unknown critical extension of the intermediate", "root root>one one>leaf", map[string][]pki.Option{"root>one": {unknownCritical()}}, "root", "root>one", "one>leaf", "constraint root>one"},
+		{"an expired one of another key", "root other root>leaf", map[string][]pki.Option{"other": {subjectDN(t, "CN=root"), pki.Expired()}}, "other", "", "root>leaf", "bad_signature root>leaf"},
+		{"two that are too long", "a b a>one b>one one>two two>leaf", map[string][]pki.Option{"a": {pathLength(0)}, "b": {pathLength(0)}}, "a b", "a>one b>one one>two", "two>leaf", "constraint a"},
+		{"a client that signed itself and sends itself along", "root leaf", map[string][]pki.Option{"leaf": {notCA(), usage(x509.KeyUsageDigitalSignature)}}, "root", "leaf", "leaf", "issuer_not_found leaf"},
 		{"a name of the leaf", "root root>one one>leaf", map[string][]pki.Option{"root>one": {constraints(t, true, excluded(dnsBase("a.org")))}, "one>leaf": {pki.DNS("a.org")}},
 			"root", "root>one", "one>leaf", "constraint one>leaf"},
 		{"a weak key of the intermediate", "root root>one one>leaf", map[string][]pki.Option{"root>one": {curve(elliptic.P224())}}, "root", "root>one", "one>leaf", "weak_algorithm root>one"},
@@ -143,6 +148,7 @@ func TestRequiredPolicies(t *testing.T) {
 	}
 	mapping := extensionDER("2.5.29.33", true, sequence(sequence(oid("1.2.3.4"), oid("1.2.3.9"))))
 	inhibit := extensionDER("2.5.29.54", true, []byte{2, 1, 0})
+	require := extensionDER("2.5.29.36", true, sequence(context(0, false, []byte{0})))
 	const anyPolicy = "2.5.29.32.0"
 	for _, test := range []struct {
 		name      string
@@ -166,6 +172,16 @@ func TestRequiredPolicies(t *testing.T) {
 		{"mapped", [][]byte{policy("1.2.3.4"), mapping}, [][]byte{policy("1.2.3.9")}, certpath.PolicyInputs{Explicit: true, Initial: []certificate.OID{a}}, true},
 		{"mapped, inhibited", [][]byte{policy("1.2.3.4"), mapping}, [][]byte{policy("1.2.3.9")}, certpath.PolicyInputs{Explicit: true, Initial: []certificate.OID{a}, InhibitMapping: true}, false},
 		{"asserted twice", [][]byte{policy("1.2.3.4", "1.2.3.4")}, [][]byte{policy("1.2.3.4")}, certpath.PolicyInputs{Explicit: true, Initial: []certificate.OID{a}}, true},
+		{"anyPolicy asked for by name", [][]byte{policy("1.2.3.4")}, [][]byte{policy("1.2.3.4")}, certpath.PolicyInputs{Explicit: true, Initial: []certificate.OID{certificate.AnyPolicy}}, true},
+		{"anyPolicy asked for by name, nothing asserted", nil, nil, certpath.PolicyInputs{Explicit: true, Initial: []certificate.OID{certificate.AnyPolicy}}, false},
+		{"mapped where anyPolicy is asserted", [][]byte{policy(anyPolicy), mapping}, [][]byte{policy("1.2.3.9")}, certpath.PolicyInputs{Explicit: true, Initial: []certificate.OID{a}}, true},
+		{"mapped where anyPolicy is asserted, the policy of the issuer's domain", [][]byte{policy(anyPolicy), mapping}, [][]byte{policy("1.2.3.4")}, certpath.PolicyInputs{Explicit: true, Initial: []certificate.OID{a}}, true},
+		{"mapped where anyPolicy is asserted, another asked for", [][]byte{policy(anyPolicy), mapping}, [][]byte{policy("1.2.3.9")}, certpath.PolicyInputs{Explicit: true, Initial: []certificate.OID{b}}, false},
+		{"required by the leaf", nil, [][]byte{require}, certpath.PolicyInputs{}, false},
+		{"required by the leaf, asserted by both", [][]byte{policy("1.2.3.4")}, [][]byte{policy("1.2.3.4"), require}, certpath.PolicyInputs{}, true},
+		{"required by the issuer", [][]byte{require}, nil, certpath.PolicyInputs{}, false},
+		{"required of the leaf's own, asserted by none, another flag", nil, [][]byte{extensionDER("2.5.29.36", true, sequence(context(1, false, []byte{0})))}, certpath.PolicyInputs{}, true},
+		{"required two certificates below the issuer", [][]byte{extensionDER("2.5.29.36", true, sequence(context(0, false, []byte{2})))}, nil, certpath.PolicyInputs{}, true},
 		{"unreadable and not needed", [][]byte{extensionDER("2.5.29.32", false, []byte{1, 2})}, [][]byte{policy("1.2.3.4")}, certpath.PolicyInputs{}, true},
 		{"unreadable", [][]byte{policy("1.2.3.4")}, [][]byte{extensionDER("2.5.29.32", false, []byte{1, 2})}, certpath.PolicyInputs{Explicit: true}, false},
 	} {
@@ -181,5 +197,89 @@ func TestRequiredPolicies(t *testing.T) {
 				t.Errorf("got %v, want a path %v", err, test.want)
 			}
 		})
+	}
+}
+
+// TestRequiredPoliciesOfAnAnchor: a client that is a trust anchor itself is asked for what
+// it asserts.
+func TestRequiredPoliciesOfAnAnchor(t *testing.T) {
+	policies := extensionDER("2.5.29.32", false, sequence(sequence(oid("1.2.3.4"))))
+	a, b := certificate.OID("\x2a\x03\x04"), certificate.OID("\x2a\x03\x05")
+	for _, test := range []struct {
+		name     string
+		asserted [][]byte
+		inputs   certpath.PolicyInputs
+		want     string
+	}{
+		{"asserted", [][]byte{policies}, certpath.PolicyInputs{Explicit: true, Initial: []certificate.OID{a}}, "1 path"},
+		{"another asked for", [][]byte{policies}, certpath.PolicyInputs{Explicit: true, Initial: []certificate.OID{b}}, "constraint"},
+		{"nothing asserted", nil, certpath.PolicyInputs{Explicit: true}, "constraint"},
+		{"nothing asserted, not required", nil, certpath.PolicyInputs{Initial: []certificate.OID{b}}, "1 path"},
+		{"nothing asserted, required by itself, which is not processed", [][]byte{extensionDER("2.5.29.36", true, sequence(context(0, false, []byte{0})))}, certpath.PolicyInputs{}, "1 path"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			root := newParty("root", p256())
+			anchor := parseEach([][]byte{caBy(root, root, test.asserted...).sign(root.signer)})
+			paths, err := certpath.NewTrust(anchor, certpath.TrustOptions{}).Validate(anchor[0], nil, certpath.Options{Now: now, Policies: test.inputs})
+			got := fmt.Sprint(len(paths), " path")
+			if err != nil {
+				got = kindOf(err)
+			}
+			if got != test.want {
+				t.Errorf("got %s (%v), want %s", got, err, test.want)
+			}
+		})
+	}
+}
+
+// TestManyPolicies: what a client says about policies does not cost more than the budget,
+// and nothing where no policy is required.
+func TestManyPolicies(t *testing.T) {
+	many := make([][]byte, 18_000)
+	for i := range many {
+		many[i] = sequence(oid("1.2"))
+	}
+	root, client := newParty("root", p256()), newParty("client", p256())
+	trust := certpath.NewTrust(parseEach([][]byte{caBy(root, root).sign(root.signer)}), certpath.TrustOptions{})
+	leaf := parseEach([][]byte{clientBy(root, client, extensionDER("2.5.29.32", false, sequence(many...))).sign(root.signer)})[0]
+	if _, err := trust.Validate(leaf, nil, certpath.Options{Now: now}); err != nil {
+		t.Errorf("not required: %v", err)
+	}
+	if _, err := trust.Validate(leaf, nil, certpath.Options{Now: now, Policies: certpath.PolicyInputs{Explicit: true}}); err == nil || kindOf(err) != "too_costly" {
+		t.Errorf("required: got %v, want too_costly", err)
+	}
+}
+
+// TestMappingsThatMultiply: three policies that are each mapped to all three have 3^n ways
+// through n certificates, which would take years.
+func TestMappingsThatMultiply(t *testing.T) {
+	var policies, mappings [][]byte
+	for _, from := range []string{"1.2.3.4", "1.2.3.5", "1.2.3.6"} {
+		policies = append(policies, sequence(oid(from)))
+		for _, to := range []string{"1.2.3.4", "1.2.3.5", "1.2.3.6"} {
+			mappings = append(mappings, sequence(oid(from), oid(to)))
+		}
+	}
+	asserted := extensionDER("2.5.29.32", false, sequence(policies...))
+	mapped := extensionDER("2.5.29.33", true, sequence(mappings...))
+	above := newParty("root", p256())
+	cas := [][]byte{caBy(above, above).sign(above.signer)}
+	for i := range 28 {
+		ca := newParty(fmt.Sprint("ca ", i), p256())
+		cas = append(cas, caBy(above, ca, asserted, mapped).sign(above.signer))
+		above = ca
+	}
+	leaf := parseEach([][]byte{clientBy(above, newParty("client", p256()), asserted).sign(above.signer)})[0]
+	trust := certpath.NewTrust(parseEach(cas), certpath.TrustOptions{})
+	for last, want := range map[byte]string{4: "", 9: "constraint"} {
+		inputs := certpath.PolicyInputs{Explicit: true, Initial: []certificate.OID{certificate.OID("\x2a\x03" + string(last))}}
+		_, err := trust.Validate(leaf, nil, certpath.Options{Now: now, Policies: inputs})
+		if got := ""; err != nil {
+			if got = kindOf(err); got != want {
+				t.Errorf("1.2.3.%d: got %v, want %q", last, err, want)
+			}
+		} else if want != "" {
+			t.Errorf("1.2.3.%d: accepted, want %s", last, want)
+		}
 	}
 }

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"testing"
 
-	"mtls-auth/mtlsauth/internal/testing/cputime"
-
 	"mtls-auth/mtlsauth/internal/certificate"
 	"mtls-auth/mtlsauth/internal/certpath"
 	"mtls-auth/mtlsauth/internal/testing/pki"
@@ -57,7 +55,7 @@ func TestCostOfCRLSigners(t *testing.T) {
 		{"P-384 in chains", chained(curve(elliptic.P384()))},
 	} {
 		var n int
-		took := cputime.Of(func() {
+		took := costOf(func() {
 			n = len(trust.CRLSigners(self.RawSubject, read(root), test.presented, now, anyKey))
 		})
 		t.Logf("%s: %v", test.name, took)

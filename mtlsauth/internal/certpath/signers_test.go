@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
+	"slices"
 	"testing"
 	"time"
 
@@ -61,6 +62,8 @@ func TestCRLSigners(t *testing.T) {
 		{"a weak key", "root root>ca-crl", map[string][]pki.Option{"root>ca-crl": append(onlyCRLs, curve(elliptic.P224()))}, "root root>ca-crl", "root>ca-crl", "root", ""},
 		{"an unknown critical extension", "root root>ca-crl", map[string][]pki.Option{"root>ca-crl": append(onlyCRLs, unknownCritical())}, "root", "root>ca-crl", "root", ""},
 		{"the anchor itself, with an unknown critical extension", "ca", map[string][]pki.Option{"ca": {unknownCritical()}}, "ca", "", "ca", ""},
+		{"below one that is for servers alone", "root root>one one>ca-crl", map[string][]pki.Option{
+			"root>one": {pki.ExtKeyUsage(x509.ExtKeyUsageServerAuth)}, "one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", "one>ca-crl root>one root"},
 		{"against a name constraint", "root root>one one>ca-crl", map[string][]pki.Option{
 			"root>one": {constraints(t, true, permitted(dnBase(t, "CN=another")))}, "one>ca-crl": onlyCRLs}, "root", "root>one one>ca-crl", "root", ""},
 		{"within a name constraint", "root root>one one>ca-crl", map[string][]pki.Option{
@@ -160,7 +163,7 @@ func TestConfigured(t *testing.T) {
 		t.Fatal(err)
 	}
 	weak := pki.NewCA("weak", curve(elliptic.P224()))
-	trust := certpath.NewTrust(append(g.list(t, "root root>one"), read(weak)), certpath.TrustOptions{})
+	trust := certpath.NewTrust(append(g.list(t, "root root>one"), read(weak), &certificate.Certificate{}, nil), certpath.TrustOptions{})
 	var none *certpath.Trust
 	for _, test := range []struct {
 		name  string
@@ -175,11 +178,20 @@ func TestConfigured(t *testing.T) {
 		{"another", trust, g.certs["other"], false},
 		{"another of the same name", trust, again.certs["root"], false},
 		{"what a configured one issued", trust, g.certs["one>leaf"], false},
+		{"nothing", trust, &certificate.Certificate{}, false},
 		{"no trust", none, g.certs["root"], false},
 	} {
 		if got := test.trust.Configured(test.cert); got != test.want {
 			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
 		}
+	}
+	for edge, want := range map[string]bool{"root": true, "root>one": false, "other": false} {
+		if got := trust.IsAnchor(g.certs[edge]); got != want {
+			t.Errorf("%s is an anchor: %v, want %v", edge, got, want)
+		}
+	}
+	if trust.IsAnchor(read(weak)) {
+		t.Error("one that is too weak to trust is an anchor")
 	}
 }
 
@@ -199,5 +211,34 @@ func TestSignersBehindOthersOfTheirName(t *testing.T) {
 			t.Errorf("behind %d certificates of its name: %d paths, want 1", before, len(paths))
 		}
 		cas = append(cas, read(root.Intermediate("inter")))
+	}
+}
+
+// TestKeysForACRLAreAfforded: all of half a budget can be spent on the keys that were sent
+// along, and none beyond it is tried, nor taken for a signer's.
+func TestKeysForACRLAreAfforded(t *testing.T) {
+	root, self := pki.NewCA("root"), pki.NewCA("ca")
+	trust := certpath.NewTrust([]*certificate.Certificate{read(root)}, certpath.TrustOptions{})
+	named := func(c elliptic.Curve, n int) (all []*certificate.Certificate) {
+		for range n {
+			all = append(all, read(root.Intermediate("ca", curve(c))))
+		}
+		return all
+	}
+	whole := slices.Concat(named(elliptic.P521(), 2), named(elliptic.P384(), 1), named(elliptic.P256(), 6))
+	for _, test := range []struct {
+		name      string
+		presented []*certificate.Certificate
+		want      int
+	}{
+		{"all of it", whole, 9},
+		{"more than there is", append(slices.Clone(whole), named(elliptic.P256(), 1)...), 9},
+		{"three on P-521, of which two can be afforded", named(elliptic.P521(), 3), 2},
+	} {
+		tried := 0
+		paths := trust.CRLSigners(self.RawSubject, read(root), test.presented, now, func(*certificate.Certificate) bool { tried++; return false })
+		if tried != test.want || len(paths) != 0 {
+			t.Errorf("%s: %d tried, want %d; %d paths, want none", test.name, tried, test.want, len(paths))
+		}
 	}
 }

@@ -77,6 +77,32 @@ func TestTrace(t *testing.T) {
 	}
 }
 
+// TestOrderIsOfOneSearch: what fits one client is not first for the next.
+func TestOrderIsOfOneSearch(t *testing.T) {
+	a, b, client := newParty("ca", p256()), newParty("ca", p256()), newParty("client", p256())
+	trust := certpath.NewTrust(parseEach([][]byte{caBy(a, a).sign(a.signer), caBy(b, b, extSubjectKeyID([]byte("b"))).sign(b.signer)}), certpath.TrustOptions{})
+	first := func(extensions ...[]byte) (id string) {
+		leaf := parseEach([][]byte{clientBy(a, client, extensions...).sign(a.signer)})[0]
+		tried := 0
+		if _, err := trust.Validate(leaf, nil, certpath.Options{Now: now, Trace: func(s certpath.Step) {
+			if s.Check == certpath.IssuerCheck {
+				if tried++; tried == 1 {
+					id = string(s.Path[1].SubjectKeyId)
+				}
+			}
+		}}); err != nil {
+			t.Error(err)
+		}
+		return id
+	}
+	if id := first(extAuthorityKeyID([]byte("b"))); id != "b" {
+		t.Errorf("the first one tried has key identifier %q, want b", id)
+	}
+	if id := first(); id != "" {
+		t.Errorf("then the first one tried has key identifier %q, want the one without, which comes first", id)
+	}
+}
+
 // In which order certificates of the issuer's name are tried: the key identifier first, then
 // issuer and serial number of the authority key identifier, then validity, then the
 // configured before the presented, then as they come.
@@ -113,6 +139,8 @@ func TestOrderOfCandidates(t *testing.T) {
 		{"a name that is no directoryName", aki(context(1, true, dnsBase("ca")), context(2, false, []byte{2})), []forged{ca(1), ca(2)}, nil, "1 2"},
 		{"the key identifier before the serial number", aki(append([][]byte{keyID("k")}, named(subject, 1)...)...), []forged{ca(1, ski("x")), ca(2, ski("k"))}, nil, "2 1"},
 		{"the serial number where the key identifier fits both", aki(append([][]byte{keyID("k")}, named(subject, 2)...)...), []forged{ca(1, ski("k")), ca(2, ski("k"))}, nil, "2 1"},
+		{"the key identifier, with another serial number, before a serial number", aki(append([][]byte{keyID("k")}, named(subject, 2)...)...), []forged{ca(1), ca(2), ca(3, ski("k"))}, nil, "3 2 1"},
+		{"an expired one before another key identifier", aki(keyID("k")), []forged{ca(1, ski("x")), expired(ca(2))}, nil, "2 1"},
 		{"valid ones first", nil, []forged{expired(ca(1)), ca(2)}, nil, "2 1"},
 		{"valid ones that are presented before an expired one that is configured", nil, []forged{expired(ca(1))}, []forged{ca(2)}, "2 1"},
 		{"the serial number before validity", aki(named(subject, 1)...), []forged{ca(2), expired(ca(1))}, nil, "1 2"},

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -45,6 +46,9 @@ func TestNothingToJudge(t *testing.T) {
 		paths, err := test.trust.Validate(test.leaf, []*certificate.Certificate{nil, {}}, certpath.Options{Now: test.now})
 		if got := outcome(g, paths, err); got != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+		if nothing := strings.Contains(err.Error(), "no CA certificate is configured"); nothing != (test.want == "issuer_not_found") {
+			t.Errorf("%s: got %v", test.name, err)
 		}
 	}
 }
