@@ -84,7 +84,7 @@ func (s slow) Do(ctx context.Context, r fetch.Request, how fetch.How, n int64) (
 	case <-ctx.Done():
 		return nil, &fetch.Error{Kind: fetch.Timeout, Err: ctx.Err()}
 	case <-time.After(9 * time.Second):
-		return nil, &fetch.Error{Kind: fetch.Status, Status: 500, Err: errors.New("500")}
+		return nil, &fetch.Error{Kind: fetch.Status, Err: errors.New("500")}
 	}
 }
 

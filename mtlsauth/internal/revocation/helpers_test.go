@@ -74,9 +74,9 @@ func (n *network) Do(ctx context.Context, r fetch.Request, how fetch.How, maxByt
 	case ctx.Err() != nil:
 		return nil, &fetch.Error{Kind: fetch.Timeout, Err: ctx.Err()}
 	case answer.Code != http.StatusOK && (answer.Code != http.StatusNotModified || r.IfNoneMatch == "" && r.IfModifiedSince == ""):
-		return nil, &fetch.Error{Kind: fetch.Status, Status: answer.Code, Err: errors.New(http.StatusText(answer.Code))}
+		return nil, &fetch.Error{Kind: fetch.Status, Err: errors.New(http.StatusText(answer.Code))}
 	case int64(answer.Body.Len()) > maxBytes:
-		return nil, &fetch.Error{Kind: fetch.TooLarge, Err: fetch.ErrTooLarge}
+		return nil, &fetch.Error{Kind: fetch.TooLarge, Err: errors.New("too large")}
 	}
 	return &fetch.Response{
 		Status: answer.Code, ETag: answer.Header().Get("ETag"), LastModified: answer.Header().Get("Last-Modified"), Body: io.NopCloser(answer.Body),

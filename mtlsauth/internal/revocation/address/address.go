@@ -99,18 +99,6 @@ func Parse(raw string) (URL, error) {
 	return t, nil
 }
 
-// Follow returns the target of a redirect.
-func (u URL) Follow(location string) (URL, error) {
-	if location == "" || len(location) > maxURL {
-		return URL{}, errors.New("a redirect without a usable URL")
-	}
-	to, err := u.url.Parse(strings.ReplaceAll(location, " ", "%20"))
-	if err != nil {
-		return URL{}, errors.New("a redirect to a malformed URL")
-	}
-	return Parse(to.String())
-}
-
 // Equal reports whether two URIs are the same by their normal form; of what is
 // not an http or https URL, byte for byte.
 func Equal(a, b string) bool {

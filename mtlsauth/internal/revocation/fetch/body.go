@@ -33,7 +33,7 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.from.Read(p)
 	if int64(n) > b.left {
-		return 0, b.end(&Error{Kind: TooLarge, Err: fmt.Errorf("%w: at most %d bytes are accepted", ErrTooLarge, b.limit)})
+		return 0, b.end(&Error{Kind: TooLarge, Err: fmt.Errorf("the body is larger than allowed: at most %d bytes are accepted", b.limit)})
 	}
 	b.left -= int64(n)
 	if err == nil {

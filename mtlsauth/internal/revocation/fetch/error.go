@@ -40,9 +40,8 @@ func (k Kind) String() string {
 
 // Error is the error of Do and of reading a body.
 type Error struct {
-	Kind   Kind
-	Status int // that of kind Status, else 0
-	Err    error
+	Kind Kind
+	Err  error
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
@@ -51,9 +50,6 @@ func (e *Error) Error() string { return e.Err.Error() }
 // context.DeadlineExceeded, whatever the kind.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ErrTooLarge is the cause of every error of kind TooLarge.
-var ErrTooLarge = errors.New("the body is larger than allowed")
-
 // KindOf returns the kind of an error of this package, and Protocol for any
 // other.
 func KindOf(err error) Kind {
@@ -61,13 +57,6 @@ func KindOf(err error) Kind {
 		return e.Kind
 	}
 	return Protocol
-}
-
-func statusOf(err error) int {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Status
-	}
-	return 0
 }
 
 // failed gives an error its kind. The context is looked at first: once it has

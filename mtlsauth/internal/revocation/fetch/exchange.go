@@ -54,7 +54,7 @@ func judgeHeader(answer *http.Response, r Request, maxBytes int64) (*Response, e
 			}
 		}
 		if answer.ContentLength > maxBytes {
-			return nil, &Error{Kind: TooLarge, Err: fmt.Errorf("%w: %d bytes, at most %d are accepted", ErrTooLarge, answer.ContentLength, maxBytes)}
+			return nil, &Error{Kind: TooLarge, Err: fmt.Errorf("the body is larger than allowed: %d bytes, at most %d are accepted", answer.ContentLength, maxBytes)}
 		}
 		return response(answer), nil
 	case http.StatusNotModified:
@@ -64,7 +64,7 @@ func judgeHeader(answer *http.Response, r Request, maxBytes int64) (*Response, e
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		return nil, &Error{Kind: Redirect, Err: errors.New("a redirect without a usable URL")}
 	}
-	return nil, &Error{Kind: Status, Status: status, Err: fmt.Errorf("the answer has status %d", status)}
+	return nil, &Error{Kind: Status, Err: fmt.Errorf("the answer has status %d", status)}
 }
 
 func response(answer *http.Response) *Response {

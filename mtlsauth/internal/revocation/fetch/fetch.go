@@ -233,5 +233,5 @@ func (x *exchange) astray(err error) error {
 	case BadAddress, Refused, Connect:
 		kind = Redirect
 	}
-	return &Error{Kind: kind, Status: statusOf(err), Err: fmt.Errorf("after a redirect: %w", err)}
+	return &Error{Kind: kind, Err: fmt.Errorf("after a redirect: %w", err)}
 }

@@ -153,8 +153,8 @@ func TestRedirectStatus(t *testing.T) {
 	})
 	_, err := get(t, newClient(t, fetch.Options{}), s.URL)
 	wantKind(t, "gone", err, fetch.Status)
-	if e, ok := err.(*fetch.Error); !ok || e.Status != http.StatusGone {
-		t.Errorf("got %#v", err)
+	if !strings.Contains(err.Error(), "410") {
+		t.Errorf("got %v", err)
 	}
 }
 
