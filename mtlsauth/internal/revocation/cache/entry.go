@@ -27,7 +27,7 @@ type way[V any] struct {
 	next     time.Time // no attempt is made before, after a failure
 	err      error     // why the last one failed
 	wanted   bool      // by a request, since the last renewal
-	planned  bool      // to be renewed
+	planned  bool      // in the plan of renewals
 	at       time.Time // when it is planned for
 }
 

@@ -27,7 +27,7 @@ var ErrPanic = errors.New("a fault in this program")
 type Exchanges struct {
 	running turns
 	waiting *Shares
-	renews  atomic.Bool // Run runs
+	plan    *plan
 	log     func(error) // of ErrPanic
 }
 
@@ -36,16 +36,13 @@ func NewExchanges(log func(error)) *Exchanges {
 	return &Exchanges{
 		running: turns{Shares: NewShares("exchanges that run", maxRunning)},
 		waiting: NewShares("exchanges that wait", maxWaiting),
+		plan:    newPlan(),
 		log:     log,
 	}
 }
 
-// Run has what is in use renewed, until ctx ends.
-func (xs *Exchanges) Run(ctx context.Context) {
-	xs.renews.Store(true)
-	<-ctx.Done()
-	xs.renews.Store(false)
-}
+// Run renews what is in use until ctx ends.
+func (xs *Exchanges) Run(ctx context.Context) { xs.plan.run(ctx, time.Now) }
 
 // Exchange is one that is under way.
 type Exchange struct {

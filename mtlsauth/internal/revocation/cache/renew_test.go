@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -9,6 +10,46 @@ import (
 	"testing/synctest"
 	"time"
 )
+
+// The plan runs what is due in its order, also what is added for an earlier
+// time than all the rest, and ends with its context: a goroutine that stayed
+// would fail the bubble.
+func TestPlan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlan()
+		ctx, cancel := context.WithCancel(context.Background())
+		go p.run(ctx, time.Now)
+		began := time.Now()
+		var mu sync.Mutex
+		var ran []string
+		add := func(seconds int) {
+			p.add(began.Add(time.Duration(seconds)*time.Second), func() {
+				mu.Lock()
+				defer mu.Unlock()
+				ran = append(ran, fmt.Sprintf("%d at %v", seconds, time.Since(began)))
+			})
+		}
+		for _, seconds := range []int{30, 10, 20, 10000} {
+			add(seconds)
+		}
+		synctest.Wait()
+		add(5)
+		time.Sleep(15 * time.Second)
+		add(1) // which is over
+		time.Sleep(10 * time.Second)
+		add(30)
+		time.Sleep(3 * time.Hour)
+		mu.Lock()
+		defer mu.Unlock()
+		if got, want := fmt.Sprint(ran), "[5 at 5s 10 at 10s 1 at 15s 20 at 20s 30 at 30s 30 at 30s 10000 at 2h46m40s]"; got != want {
+			t.Errorf("ran %s, want %s", got, want)
+		}
+		if p.entries.Len() != 0 {
+			t.Errorf("%d entries are left", p.entries.Len())
+		}
+		cancel()
+	})
+}
 
 // A renewal that is planned hours ahead happens then, and none after Run has ended.
 func TestRenewalsHoursAhead(t *testing.T) {
