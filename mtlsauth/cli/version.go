@@ -9,7 +9,7 @@ import (
 )
 
 // ranOn are the versions of Kong that docs/verified.md has runs of.
-const ranOn = "3.4.2, 3.6.1, 3.8.1, 3.9.1"
+const ranOn = "3.4.2, 3.5.0, 3.6.1, 3.7.1, 3.8.1, 3.9.1, 3.9.3"
 
 const versionHelp = `usage: mtls-auth version
 Prints the versions of the program, its source, go-pdk and Go, and of the Kongs it was run on.
