@@ -34,6 +34,7 @@ func (a *crlFetch) exchange(x *cache.Exchange, before crlValue, has bool) cache.
 	c := a.checker
 	var kept cache.Outcome[crlValue]
 	if !has {
+		x.Ours(c.options.State != nil)
 		kept = a.fromDisk()
 		if kept.Got {
 			if before = kept.Value; kept.Err == nil && time.Now().Before(kept.Known.Add(minCRLAge)) {

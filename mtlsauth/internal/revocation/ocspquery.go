@@ -67,6 +67,7 @@ func (a *ocspQuery) exchange(x *cache.Exchange, before ocspValue, _ bool) cache.
 	var kept cache.Outcome[ocspValue]
 	was := before
 	if !before.known() {
+		x.Ours(c.options.State != nil)
 		kept = a.fromDisk()
 		before = kept.Value.with(before.against)
 		if kept.Value = before; kept.Got && time.Now().Before(kept.Known.Add(a.ttl)) {

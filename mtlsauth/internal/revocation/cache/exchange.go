@@ -57,9 +57,8 @@ type Exchange struct {
 	retry bool
 	// renewal says that it was planned, and not asked for by a request.
 	renewal bool
-	// ours says that it waits for something of ours, as it does until it has a place
-	// to run: a request that has no time left has then met a limit of ours, not a
-	// host that is slow.
+	// ours says that it waits for something of ours, a place to run or the disk: a
+	// request that has no time left has then met a limit of ours, not a host that is slow.
 	ours atomic.Bool
 }
 
@@ -69,10 +68,13 @@ func (x *Exchange) Ours(ours bool) { x.ours.Store(ours) }
 // Enter waits for a place among the exchanges that run; leave gives it back. Its
 // error is ErrLimit.
 func (x *Exchange) Enter() (leave func(), err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), maxWait)
-	defer cancel()
-	if err := x.exchanges.running.take(ctx, x.anchor, x.renewal); err != nil {
-		return nil, err
+	if !x.exchanges.running.try(x.anchor) {
+		x.Ours(true)
+		ctx, cancel := context.WithTimeout(context.Background(), maxWait)
+		defer cancel()
+		if err := x.exchanges.running.take(ctx, x.anchor, x.renewal); err != nil {
+			return nil, err
+		}
 	}
 	x.Ours(false)
 	return func() { x.exchanges.running.give(x.anchor) }, nil
@@ -86,7 +88,6 @@ func (e *entry[V]) start(w *way[V], x *Exchange) error {
 		return err
 	}
 	w.exchange = x
-	x.Ours(true)
 	go func() {
 		defer xs.waiting.Give(x.anchor, 1)
 		next, again := e.run(w, x)

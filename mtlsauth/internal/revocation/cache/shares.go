@@ -93,11 +93,25 @@ type turn struct {
 	given   chan struct{}
 }
 
+// try takes a place if there is one and no other waits for it.
+func (t *turns) try(anchor Anchor) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.taken(anchor)
+}
+
+func (t *turns) taken(anchor Anchor) bool {
+	ok := t.free(anchor, 1) && !t.queues(anchor)
+	if ok {
+		t.add(anchor, 1)
+	}
+	return ok
+}
+
 // take waits for a place until ctx ends.
 func (t *turns) take(ctx context.Context, anchor Anchor, renewal bool) error {
 	t.mu.Lock()
-	if t.free(anchor, 1) && !t.queues(anchor) {
-		t.add(anchor, 1)
+	if t.taken(anchor) {
 		t.mu.Unlock()
 		return nil
 	}

@@ -102,20 +102,26 @@ func TestTurns(t *testing.T) {
 	})
 }
 
-// A request whose time is over before its exchange has a place to run has met a limit
-// of ours; after that, a host that is slow.
+// A request whose time is over while its exchange waits for a place to run has met a limit
+// of ours; before and after that, a host that is slow.
 func TestLateBeforeAPlace(t *testing.T) {
 	for _, test := range []struct {
 		name  string
+		taken int64 // places
 		enter bool
 		want  error
 	}{
-		{"no place yet", false, ErrLimit},
-		{"it runs", true, ErrLate},
+		{"it has just begun", maxRunning, false, ErrLate},
+		{"it waits for a place", maxRunning, true, ErrLimit},
+		{"it runs", 0, true, ErrLate},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := New(Options[int]{Exchanges: NewExchanges(func(err error) { t.Error(err) }), Most: 10})
+				xs := NewExchanges(func(err error) { t.Error(err) })
+				if err := xs.running.Take(Anchor{}, test.taken); err != nil {
+					t.Fatal(err)
+				}
+				c := New(Options[int]{Exchanges: xs, Most: 10})
 				ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 				defer cancel()
 				reply := c.Get(ctx, Key{}, Question[int]{Fetch: func(x *Exchange, _ int, _ bool) Outcome[int] {
