@@ -277,12 +277,12 @@ func TestSettings(t *testing.T) {
 		t.Fatalf("no settings in %s", out)
 	}
 	want := strings.NewReplacer(dir, "/opt/mtls-auth", binary, "/usr/local/bin/mtls-auth", "PREFIX", "/usr/local/kong").Replace(settings)
-	for _, page := range []string{"../README.md", "../docs/install.md"} {
+	for page, want := range map[string]string{"../README.md": "```\n" + want + "```\n", "../docs/install.md": "<<'EOF'\n" + want + "EOF\n"} {
 		got, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(string(got), "```\n"+want+"```\n") {
+		if !strings.Contains(string(got), want) {
 			t.Errorf("%s does not have\n%s", page, want)
 		}
 	}
