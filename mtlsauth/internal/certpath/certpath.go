@@ -60,7 +60,7 @@ func (p Path) Constrained() bool { return p.constrained }
 //
 // On a path without name constraints it reports false.
 func (p Path) Constrains(kind certificate.Kind) bool {
-	return p.constrained && p.kinds&(1<<kind) != 0
+	return p.kinds&(1<<kind) != 0
 }
 
 // kindSet is a set of general name kinds: the bit of each is set.

@@ -65,7 +65,7 @@ func checkCost(key crypto.PublicKey) int {
 // kind that is not verified.
 func checkAlgorithm(cert *certificate.Certificate) (signature.Algorithm, *Error) {
 	a, err := cert.SignatureAlgorithm()
-	if err == nil && a.Insecure() {
+	if a.Insecure() {
 		err = fmt.Errorf("signature algorithm %v is not accepted", a)
 	}
 	return a, because(WeakAlgorithm, cert, err)

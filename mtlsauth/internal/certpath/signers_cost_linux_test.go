@@ -104,9 +104,33 @@ func TestConfiguredCRLSignerAmongOthers(t *testing.T) {
 	like := pki.With(func(c *x509.Certificate) { c.SubjectKeyId = old.SubjectKeyId })
 	var presented []*certificate.Certificate
 	for i, bits := range []int{8192, 8192, 8192, 7936} {
-		presented = append(presented, bogusRSA(t, read(pki.NewCA("up").Intermediate("root", like)), bits, 65537, int64(i)))
+		presented = append(presented, bogusRSA(t, read(pki.NewCA("up").Intermediate("root", like)), bits, 1<<31-1, int64(i)))
 	}
 	if n := len(trust.CRLSigners(signer.RawSubject, renewed, presented, now, anyKey)); n != 1 {
 		t.Errorf("%d signers are found, want the configured one", n)
+	}
+}
+
+// TestPathsOfCRLSignersShareABudget: what the path of one signer has cost is not there for
+// that of another.
+func TestPathsOfCRLSignersShareABudget(t *testing.T) {
+	root := pki.NewCA("root", curve(elliptic.P521()))
+	trust := certpath.NewTrust(readAll(root), certpath.TrustOptions{})
+	up := pki.NewCA("up", pki.Key(rsaSigner(2048, 0)))
+	dear := rsaSigned(t, read(up.Intermediate("ca")), 8192/8)
+	above := bogusRSA(t, read(root.Intermediate("up")), 8192, 1<<31-1, 0)
+	good := read(root.Intermediate("ca"))
+	for name, test := range map[string]struct {
+		presented []*certificate.Certificate
+		want      int
+	}{
+		"the good one alone":     {[]*certificate.Certificate{good, above}, 1},
+		"before the dear one":    {[]*certificate.Certificate{good, dear, above}, 1},
+		"after the dear one":     {[]*certificate.Certificate{dear, good, above}, 0},
+		"after it, without cost": {[]*certificate.Certificate{dear, good}, 1},
+	} {
+		if n := len(trust.CRLSigners(good.RawSubject, read(root), test.presented, now, anyKey)); n != test.want {
+			t.Errorf("%s: %d paths, want %d", name, n, test.want)
+		}
 	}
 }

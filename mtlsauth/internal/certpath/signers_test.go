@@ -190,7 +190,7 @@ func TestConfigured(t *testing.T) {
 			t.Errorf("%s is an anchor: %v, want %v", edge, got, want)
 		}
 	}
-	if trust.IsAnchor(read(weak)) {
+	if trust := certpath.NewTrust(readAll(weak), certpath.TrustOptions{AllowPartialChain: true}); trust.IsAnchor(read(weak)) {
 		t.Error("one that is too weak to trust is an anchor")
 	}
 }
@@ -218,7 +218,6 @@ func TestSignersBehindOthersOfTheirName(t *testing.T) {
 // along, and none beyond it is tried, nor taken for a signer's.
 func TestKeysForACRLAreAfforded(t *testing.T) {
 	root, self := pki.NewCA("root"), pki.NewCA("ca")
-	trust := certpath.NewTrust([]*certificate.Certificate{read(root)}, certpath.TrustOptions{})
 	named := func(c elliptic.Curve, n int) (all []*certificate.Certificate) {
 		for range n {
 			all = append(all, read(root.Intermediate("ca", curve(c))))
@@ -227,15 +226,18 @@ func TestKeysForACRLAreAfforded(t *testing.T) {
 	}
 	whole := slices.Concat(named(elliptic.P521(), 2), named(elliptic.P384(), 1), named(elliptic.P256(), 6))
 	for _, test := range []struct {
-		name      string
-		presented []*certificate.Certificate
-		want      int
+		name       string
+		configured []*certificate.Certificate
+		presented  []*certificate.Certificate
+		want       int
 	}{
-		{"all of it", whole, 9},
-		{"more than there is", append(slices.Clone(whole), named(elliptic.P256(), 1)...), 9},
-		{"three on P-521, of which two can be afforded", named(elliptic.P521(), 3), 2},
+		{"all of it", nil, whole, 9},
+		{"more than there is", nil, append(slices.Clone(whole), named(elliptic.P256(), 1)...), 9},
+		{"three on P-521, of which two can be afforded", nil, named(elliptic.P521(), 3), 2},
+		{"four on P-521 that are configured, and three more", named(elliptic.P521(), 4), named(elliptic.P521(), 3), 6},
 	} {
 		tried := 0
+		trust := certpath.NewTrust(append(readAll(root), test.configured...), certpath.TrustOptions{})
 		paths := trust.CRLSigners(self.RawSubject, read(root), test.presented, now, func(*certificate.Certificate) bool { tried++; return false })
 		if tried != test.want || len(paths) != 0 {
 			t.Errorf("%s: %d tried, want %d; %d paths, want none", test.name, tried, test.want, len(paths))
