@@ -24,11 +24,10 @@ func (c *Certificate) AuthorityInfo(method OID) (uris []string) {
 		if !list.ReadASN1(&fields, asn1.SEQUENCE) {
 			return uris
 		}
-		id, ok := readOID(&fields)
-		if !ok || id != method {
+		if id, _ := readOID(&fields); id != method {
 			continue
 		}
-		if name, ok := ReadGeneralName(&fields); ok && name.Kind == URI && !name.Undecodable && fields.Empty() {
+		if name, _ := ReadGeneralName(&fields); name.Kind == URI && !name.Undecodable && fields.Empty() {
 			uris = append(uris, name.Value)
 		}
 	}

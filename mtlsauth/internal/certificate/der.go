@@ -70,49 +70,13 @@ func integer(content []byte) *big.Int {
 	return n
 }
 
-// readTime reads a Time (section 4.1.2.5). The forms that the RFC prescribes are
-// read here; others, with an offset or without seconds, are in use.
+// readTime reads a Time (section 4.1.2.5): the forms that the RFC prescribes, and others
+// that are in use, with an offset or without seconds.
 func readTime(s *cryptobyte.String) (t time.Time, ok bool) {
-	tag, length := asn1.GeneralizedTime, len("YYYYMMDDhhmmssZ")
 	if s.PeekASN1Tag(asn1.UTCTime) {
-		tag, length = asn1.UTCTime, len("YYMMDDhhmmssZ")
-	}
-	var content cryptobyte.String
-	if rest := *s; rest.ReadASN1(&content, tag) && len(content) == length {
-		if t, ok = parseTime(content); ok {
-			*s = rest
-			return t, true
-		}
-	}
-	if tag == asn1.UTCTime {
 		ok = s.ReadASN1UTCTime(&t)
-		return t, ok
+	} else {
+		ok = s.ReadASN1GeneralizedTime(&t)
 	}
-	ok = s.ReadASN1GeneralizedTime(&t)
 	return t, ok
-}
-
-func parseTime(text []byte) (time.Time, bool) {
-	var n [7]int
-	digits := len(text) - 1
-	for i := 0; i < digits; i += 2 {
-		tens, ones := text[i]-'0', text[i+1]-'0'
-		if tens > 9 || ones > 9 {
-			return time.Time{}, false
-		}
-		n[(14-digits+i)/2] = int(tens)*10 + int(ones)
-	}
-	year := n[0]*100 + n[1]
-	if digits == 12 {
-		year += 1900
-		if n[1] < 50 {
-			year += 100
-		}
-	}
-	month, day, hour, minute, second := n[2], n[3], n[4], n[5], n[6]
-	if text[digits] != 'Z' || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59 {
-		return time.Time{}, false
-	}
-	t := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
-	return t, t.Day() == day
 }

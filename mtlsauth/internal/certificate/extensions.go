@@ -84,7 +84,7 @@ func (c *Certificate) Allows(purpose OID) bool {
 // HasPurpose reports whether a purpose is itself among the extended key usages.
 func (c *Certificate) HasPurpose(purpose OID) bool {
 	var id cryptobyte.String
-	for list := c.extKeyUsage; !list.Empty() && list.ReadASN1(&id, asn1.OBJECT_IDENTIFIER); {
+	for list := c.extKeyUsage; list.ReadASN1(&id, asn1.OBJECT_IDENTIFIER); {
 		if string(id) == string(purpose) {
 			return true
 		}
@@ -96,10 +96,9 @@ func (c *Certificate) HasPurpose(purpose OID) bool {
 func (c *Certificate) parseAuthorityKeyID(der []byte) {
 	value := cryptobyte.String(der)
 	var fields, issuer, serial cryptobyte.String
-	if !value.ReadASN1(&fields, asn1.SEQUENCE) || !fields.ReadOptionalASN1((*cryptobyte.String)(&c.AuthorityKeyId), nil, primitive(0)) {
-		return
-	}
-	if fields.ReadASN1(&issuer, constructed(1)) && fields.ReadASN1(&serial, primitive(2)) && isInteger(serial) {
+	value.ReadASN1(&fields, asn1.SEQUENCE)
+	fields.ReadOptionalASN1((*cryptobyte.String)(&c.AuthorityKeyId), nil, primitive(0))
+	if fields.ReadASN1(&issuer, constructed(1)) && fields.ReadASN1(&serial, primitive(2)) {
 		c.AuthorityIssuer, c.AuthoritySerial = issuer, serial
 	}
 }

@@ -2,8 +2,11 @@ package certificate_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math/big"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -127,56 +130,59 @@ var extensions = []struct {
 	value    []byte
 	critical bool // understood where it is
 	needed   bool // by validation: malformed, nothing can be read
+	// fine matches what broken does to it and leaves readable.
+	fine string
 }{
-	{"basic constraints", certificate.OIDBasicConstraints, sequence([]byte{1, 1, 0xff}, []byte{2, 1, 3}), true, true},
-	{"key usage", certificate.OIDKeyUsage, []byte{3, 2, 1, 6}, true, true},
-	{"extended key usage", certificate.OIDExtKeyUsage, sequence(oid(certificate.ExtKeyUsageClientAuth), oid("\x2a")), true, true},
-	{"subject alternative name", certificate.OIDSubjectAltName, sequence(context(2, []byte("a.example")), context(7, []byte{192, 0, 2, 1}), constructed(4, name())), true, false},
-	{"name constraints", certificate.OIDNameConstraints, sequence(constructed(0, sequence(context(2, []byte("a.example")))), constructed(1, sequence(context(2, []byte("b.a.example"))))), true, false},
-	{"certificate policies", certificate.OIDCertificatePolicies, sequence(sequence(oid("\x2a\x03")), sequence(oid("\x2a\x04"), sequence(sequence(oid("\x2a"), []byte{22, 1, 'a'})))), true, false},
-	{"policy mappings", certificate.OIDPolicyMappings, sequence(sequence(oid("\x2a\x03"), oid("\x2a\x04"))), true, false},
-	{"policy constraints", certificate.OIDPolicyConstraints, sequence(context(0, []byte{1}), context(1, []byte{2})), true, false},
-	{"inhibit anyPolicy", certificate.OIDInhibitAnyPolicy, []byte{2, 1, 3}, true, false},
-	{"CRL distribution points", certificate.OIDCRLDistributionPoints, sequence(sequence(constructed(0, constructed(0, context(6, []byte("http://a/")))))), true, false},
-	{"OCSP no check", certificate.OIDOCSPNoCheck, []byte{5, 0}, true, false},
-	{"subject key identifier", certificate.OIDSubjectKeyID, []byte{4, 2, 1, 2}, false, false},
-	{"authority key identifier", certificate.OIDAuthorityKeyID, sequence(context(0, []byte{1, 2})), false, false},
-	{"authority information access", certificate.OIDAuthorityInfoAccess, sequence(sequence(oid(certificate.AccessOCSP), context(6, []byte("http://a/")))), false, false},
-	{"another", "\x2a\x03\x04", []byte{5, 0}, false, false},
+	{"basic constraints", certificate.OIDBasicConstraints, sequence([]byte{1, 1, 0xff}, []byte{2, 1, 3}), true, true, `^no content$`},
+	{"key usage", certificate.OIDKeyUsage, []byte{3, 2, 1, 6}, true, true, ""},
+	{"extended key usage", certificate.OIDExtKeyUsage, sequence(oid(certificate.ExtKeyUsageClientAuth), oid("\x2a")), true, true, `^no content$`},
+	{"subject alternative name", certificate.OIDSubjectAltName, sequence(context(2, []byte("a.example")), context(7, []byte{192, 0, 2, 1}), constructed(4, name())), true, false, `^no content\.(0|2\.0)$`},
+	{"name constraints", certificate.OIDNameConstraints, sequence(constructed(0, sequence(context(2, []byte("a.example")))), constructed(1, sequence(context(2, []byte("b.a.example"))))), true, false, `^no content\.[01](\.0\.0)?$|^an element more\.[01]\.0$`},
+	{"certificate policies", certificate.OIDCertificatePolicies, sequence(sequence(oid("\x2a\x03")), sequence(oid("\x2a\x04"), sequence(sequence(oid("\x2a"), []byte{22, 1, 'a'})))), true, false, `^no content\.1\.1$|\.1\.1\.0|^an element more\.1\.1$`},
+	{"policy mappings", certificate.OIDPolicyMappings, sequence(sequence(oid("\x2a\x03"), oid("\x2a\x04"))), true, false, ""},
+	{"policy constraints", certificate.OIDPolicyConstraints, sequence(context(0, []byte{1}), context(1, []byte{2})), true, false, ""},
+	{"inhibit anyPolicy", certificate.OIDInhibitAnyPolicy, []byte{2, 1, 3}, true, false, ""},
+	{"CRL distribution points", certificate.OIDCRLDistributionPoints, sequence(sequence(constructed(0, constructed(0, context(6, []byte("http://a/")))))), true, false, `^no content\.0\.0\.0\.0$`},
+	{"CRL distribution point with a relative name, reasons and an issuer", certificate.OIDCRLDistributionPoints, sequence(sequence(
+		constructed(0, constructed(1, sequence(oid(certificate.TypeCommonName), []byte{12, 1, 'a'}))), context(1, []byte{1, 0x40}),
+		constructed(2, constructed(4, name())))), true, false, `^no content\.0\.(2\.0\.0|0\.0\.0\.1)$`},
+	{"OCSP no check", certificate.OIDOCSPNoCheck, []byte{5, 0}, true, false, `^no content$`},
+	{"subject key identifier", certificate.OIDSubjectKeyID, []byte{4, 2, 1, 2}, false, false, ""},
+	{"authority key identifier", certificate.OIDAuthorityKeyID, sequence(context(0, []byte{1, 2})), false, false, ""},
+	{"authority information access", certificate.OIDAuthorityInfoAccess, sequence(sequence(oid(certificate.AccessOCSP), context(6, []byte("http://a/")))), false, false, ""},
+	{"another", "\x2a\x03\x04", []byte{5, 0}, false, false, ""},
 }
 
-// broken returns values that are no longer what they were, one by one: bytes
-// after it, none at all, a length that is not DER, one octet more or less of
-// content, another tag, one for each element inside.
+// broken returns values that are no longer what they were, one by one: bytes after it,
+// none at all, and of it and each element inside, at any depth, a length that is not DER,
+// another tag, one octet less of content, none, and an element more.
 func broken(value []byte) map[string][]byte {
-	out := map[string][]byte{
-		"something after": slices.Concat(value, []byte{5, 0}),
-		"nothing":         nil,
-		"a long length":   long(value),
-		"cut":             value[:len(value)-1],
+	out := map[string][]byte{"something after": slices.Concat(value, []byte{5, 0}), "nothing": nil}
+	breakEach(value, "", func(how string, other []byte) { out[how] = other })
+	return out
+}
+
+// breakEach calls f with an element broken in each way.
+func breakEach(value []byte, path string, f func(how string, other []byte)) {
+	f("a long length"+path, long(value))
+	f("cut"+path, value[:len(value)-1])
+	f("another tag"+path, slices.Concat([]byte{0x9f}, value[1:]))
+	f("no content"+path, []byte{value[0], 0})
+	inner, whole := children(value)
+	if value[0]&0x20 == 0 || !whole {
+		return
 	}
-	inner, _ := children(value)
+	f("an element more"+path, element(asn1.Tag(value[0]), append(slices.Concat(value[2:]), 5, 0)))
 	for i, child := range inner {
-		if value[0]&0x20 == 0 {
-			break
-		}
-		for how, other := range map[string][]byte{
-			"a long length": long(child),
-			"another tag":   slices.Concat([]byte{0x9f}, child[1:]),
-			"cut":           child[:len(child)-1],
-		} {
-			parts := make([][]byte, len(inner)+1)
+		breakEach(child, fmt.Sprint(path, ".", i), func(how string, other []byte) {
+			parts := make([][]byte, len(inner))
 			for j := range inner {
 				parts[j] = inner[j]
 			}
 			parts[i] = other
-			out[fmt.Sprintf("%s, element %d", how, i)] = element(asn1.Tag(value[0]), parts...)
-		}
+			f(how, element(asn1.Tag(value[0]), parts...))
+		})
 	}
-	if value[0]&0x20 != 0 {
-		out["an element more"] = element(asn1.Tag(value[0]), append(slices.Concat(value[2:]), 5, 0))
-	}
-	return out
 }
 
 func TestExtensions(t *testing.T) {
@@ -189,7 +195,11 @@ func TestExtensions(t *testing.T) {
 				}
 				checkCritical(t, "good", c, e.id, critical && !e.critical, false)
 			}
+			fine := regexp.MustCompile(cmp.Or(e.fine, "^$"))
 			for how, value := range broken(e.value) {
+				if fine.MatchString(how) {
+					continue
+				}
 				for _, critical := range []bool{false, true} {
 					c, err := certificate.Parse(forged{extensions: [][]byte{extension(e.id, critical, value)}}.der())
 					switch {
@@ -199,6 +209,9 @@ func TestExtensions(t *testing.T) {
 						t.Errorf("%s, critical %v: %v", how, critical, err)
 					case !e.needed:
 						checkCritical(t, how, c, e.id, critical && !e.critical, critical && e.critical)
+						if got, want := c.Policies(), strictest(e.id); !reflect.DeepEqual(got, want) {
+							t.Errorf("%s: policies %+v, want %+v", how, got, want)
+						}
 					}
 				}
 			}
@@ -229,19 +242,42 @@ func checkCritical(t *testing.T, how string, c *certificate.Certificate, id cert
 	}
 }
 
-// TestUnreadablePolicies: what cannot be read asserts nothing and restricts most
-// where policies are asked for, which it does not ask for itself.
-func TestUnreadablePolicies(t *testing.T) {
-	var all [][]byte
-	for _, id := range []certificate.OID{certificate.OIDCertificatePolicies, certificate.OIDPolicyMappings, certificate.OIDPolicyConstraints, certificate.OIDInhibitAnyPolicy} {
-		all = append(all, extension(id, false, []byte{5, 0}))
+// strictest is what a certificate says about policies where the only extension with this
+// OID cannot be read: it asserts nothing, and restricts most where policies are asked for,
+// which it does not ask for itself.
+func strictest(id certificate.OID) certificate.Policies {
+	p := certificate.Policies{RequireExplicit: -1, InhibitMapping: -1, InhibitAny: -1}
+	switch id {
+	case certificate.OIDPolicyMappings, certificate.OIDPolicyConstraints:
+		p.InhibitMapping = 0
+	case certificate.OIDInhibitAnyPolicy:
+		p.InhibitAny = 0
 	}
-	c, err := certificate.Parse(forged{extensions: all}.der())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p := c.Policies(); p.Asserted != nil || p.Mappings != nil || p.RequireExplicit != -1 || p.InhibitMapping != 0 || p.InhibitAny != 0 {
-		t.Errorf("got %+v", p)
+	return p
+}
+
+// TestPolicies reads each field, and absence as -1.
+func TestPolicies(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		id    certificate.OID
+		value []byte
+		want  certificate.Policies
+	}{
+		{"policies", certificate.OIDCertificatePolicies, sequence(sequence(oid("\x2a\x03")), sequence(oid("\x2a\x04"))), certificate.Policies{Asserted: []certificate.OID{"\x2a\x03", "\x2a\x04"}, RequireExplicit: -1, InhibitMapping: -1, InhibitAny: -1}},
+		{"mappings", certificate.OIDPolicyMappings, sequence(sequence(oid("\x2a\x03"), oid("\x2a\x04"))), certificate.Policies{Mappings: [][2]certificate.OID{{"\x2a\x03", "\x2a\x04"}}, RequireExplicit: -1, InhibitMapping: -1, InhibitAny: -1}},
+		{"requireExplicitPolicy", certificate.OIDPolicyConstraints, sequence(context(0, []byte{0})), certificate.Policies{RequireExplicit: 0, InhibitMapping: -1, InhibitAny: -1}},
+		{"inhibitPolicyMapping", certificate.OIDPolicyConstraints, sequence(context(1, []byte{0})), certificate.Policies{RequireExplicit: -1, InhibitMapping: 0, InhibitAny: -1}},
+		{"both", certificate.OIDPolicyConstraints, sequence(context(0, []byte{1}), context(1, []byte{2})), certificate.Policies{RequireExplicit: 1, InhibitMapping: 2, InhibitAny: -1}},
+		{"of many certificates", certificate.OIDPolicyConstraints, sequence(context(0, []byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0})), certificate.Policies{RequireExplicit: 1<<31 - 1, InhibitMapping: -1, InhibitAny: -1}},
+		{"inhibitAnyPolicy", certificate.OIDInhibitAnyPolicy, []byte{2, 1, 0}, certificate.Policies{RequireExplicit: -1, InhibitMapping: -1, InhibitAny: 0}},
+	} {
+		c, err := certificate.Parse(forged{extensions: [][]byte{extension(test.id, true, test.value)}}.der())
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		} else if got := c.Policies(); !reflect.DeepEqual(got, test.want) || c.CheckCritical() != nil {
+			t.Errorf("%s: got %+v, %v, want %+v", test.name, got, c.CheckCritical(), test.want)
+		}
 	}
 }
 
@@ -326,6 +362,7 @@ func TestTimes(t *testing.T) {
 		{utc, "230229000000Z", ""},
 		{utc, "261301000000Z", ""},
 		{utc, "260100000000Z", ""},
+		{utc, "260001000000Z", ""},
 		{utc, "260101240000Z", ""},
 		{utc, "260101006000Z", ""},
 		{utc, "260101000060Z", ""},

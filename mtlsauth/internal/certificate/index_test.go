@@ -67,12 +67,22 @@ func TestCompare(t *testing.T) {
 			if got, back := Compare(test.a, test.b), Compare(test.b, test.a); got != test.want || back != got {
 				t.Errorf("got %d and %d, want %d", got, back, test.want)
 			}
-			var x Index[int]
-			x.Add(test.b, 7)
-			found := Different
-			x.Find(test.a, func(_ int, match Match) { found = match })
-			if found != test.want {
-				t.Errorf("Index: got %d, want %d", found, test.want)
+			for _, pair := range [][2][]byte{{test.a, test.b}, {test.b, test.a}} {
+				var x Index[int]
+				x.Add(pair[1], 7)
+				x.Add(nameOf([]value{{"\x2a", utf8, "of another type"}}), 8)
+				found := Different
+				x.Find(pair[0], func(value int, match Match) {
+					if match == Different {
+						t.Error("Index: found what is different")
+					}
+					if value == 7 {
+						found = match
+					}
+				})
+				if found != test.want || x.Len() != 2 {
+					t.Errorf("Index: got %d of %d, want %d", found, x.Len(), test.want)
+				}
 			}
 		})
 	}

@@ -56,7 +56,7 @@ func ParseDistributionPointName(content []byte) (name DistributionPointName, ok 
 		return DistributionPointName{Full: names}, ok
 	}
 	var relative cryptobyte.String
-	ok = s.ReadASN1(&relative, constructed(1)) && s.Empty()
+	ok = s.ReadASN1(&relative, constructed(1)) && s.Empty() && !relative.Empty()
 	for attributes := relative; ok && !attributes.Empty(); {
 		var pair, value cryptobyte.String
 		var tag cryptobyte_asn1.Tag

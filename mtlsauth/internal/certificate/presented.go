@@ -88,9 +88,6 @@ func onlyBlock(text []byte) ([]byte, bool) {
 // Certificates that no chain of names leads to from the leaf are read as well: a
 // configured certificate, unknown here, may stand between.
 func ParseChain(text []byte, leaf *Certificate) (chain []*Certificate, leftOut int) {
-	if len(text) == 0 {
-		return nil, 0
-	}
 	// Beyond the chain's own bound the text may hold the leaf, no larger.
 	rest := text[:min(len(text), 2*maxPEM)]
 	budget, read, used := maxPEM, 0, 0
@@ -102,7 +99,7 @@ func ParseChain(text []byte, leaf *Certificate) (chain []*Certificate, leftOut i
 			break
 		}
 		der, ok := InBlock(block)
-		isLeaf := ok && leaf != nil && bytes.Equal(der, leaf.Raw)
+		isLeaf := leaf != nil && bytes.Equal(der, leaf.Raw)
 		if isLeaf && !leafSeen {
 			leafSeen = true
 			used++

@@ -75,6 +75,8 @@ func TestParseLeafRefuses(t *testing.T) {
 		"another type":         strings.ReplaceAll(text, "CERTIFICATE", "X509 CRL"),
 		"a header":             strings.Replace(text, begin, begin+"A: b\n\n", 1),
 		"no end line":          strings.TrimSuffix(text, end),
+		"no begin line":        strings.TrimPrefix(text, begin),
+		"a begin line alone":   begin,
 		"no certificate in it": begin + "AAAA\n" + end,
 		"NUL":                  text + "\x00",
 		"trailing DER":         block("CERTIFICATE", append(bytes.Clone(ca.Raw), 0)),
@@ -84,6 +86,8 @@ func TestParseLeafRefuses(t *testing.T) {
 	} {
 		if got, err := certificate.ParseLeaf([]byte(bad)); err == nil || got != nil {
 			t.Errorf("%s: got %v, %v", name, got, err)
+		} else if unreadable := errors.As(err, new(*certificate.UnreadableError)); unreadable != (name == "no certificate in it" || name == "trailing DER" || name == "settings, unlabelled") {
+			t.Errorf("%s: %v, a block that could be decoded: %v", name, err, unreadable)
 		}
 	}
 }
@@ -183,6 +187,20 @@ func TestParseChainBounds(t *testing.T) {
 	for name, text := range map[string]string{"chain": many, "leaf and chain": leaf.PEM() + many} {
 		if got := names(certificate.ParseChain([]byte(text), read(t, leaf.Raw))); got != ten {
 			t.Errorf("%s: got %q", name, got)
+		}
+	}
+	// The leaf is not counted once, and blocks of others are not at all.
+	if got := names(certificate.ParseChain([]byte(leaf.PEM()+leaf.PEM()+many), read(t, leaf.Raw))); got != "0 1 2 3 4 5 6 7 8 -3" {
+		t.Errorf("the leaf twice: got %q", got)
+	}
+	keys := strings.Repeat("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", 12)
+	if got := names(certificate.ParseChain([]byte(keys+root.PEM()), read(t, leaf.Raw))); !strings.HasPrefix(got, "root") {
+		t.Errorf("after keys: got %q", got)
+	}
+	for size, want := range map[int]string{64 << 10: "root", 64<<10 + 1: "-1"} {
+		text := strings.Repeat("\n", size-len(root.PEM())) + root.PEM()
+		if got := names(certificate.ParseChain([]byte(text), read(t, leaf.Raw))); got != want {
+			t.Errorf("%d bytes: got %q, want %q", size, got, want)
 		}
 	}
 	// What cannot be used counts as well.

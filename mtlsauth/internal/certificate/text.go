@@ -82,7 +82,7 @@ func decodeUniversal(value []byte) (string, bool) {
 	var text strings.Builder
 	for ; len(value) > 0; value = value[4:] {
 		u := binary.BigEndian.Uint32(value)
-		if u > utf8.MaxRune || !utf8.ValidRune(rune(u)) {
+		if !utf8.ValidRune(rune(u)) {
 			return "", false
 		}
 		text.WriteRune(rune(u))
