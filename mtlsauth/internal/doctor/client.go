@@ -75,6 +75,9 @@ func (n *node) checkAnswer(ctx context.Context, p kongdata.Plugin) {
 		if r.Consumer != nil {
 			who = "as the consumer " + r.Consumer.Username + " (" + r.Consumer.Rule + ")"
 		}
+		if config.PluginOf(p.Name) == config.HeaderCertAuth {
+			who += ", in a header that is believed"
+		}
 		n.ok(name, "%s: passes, %s", where, who)
 	case r.Verdict == "anonymous":
 		n.warn(name, r.Advice, "%s: goes on as the anonymous consumer, since %s: %s", where, r.Reason, r.Detail)

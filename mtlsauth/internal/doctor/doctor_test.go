@@ -119,6 +119,12 @@ func TestFiles(t *testing.T) {
 			lack:  []string{`plugin header-cert-auth`},
 		},
 		{
+			name:  "a control plane runs no server, and takes no headers",
+			files: map[string]string{".kong_env": strings.Replace(kongEnv, "traditional", "control_plane", 1) + stopped + "plugins = bundled,mtls-auth,header-cert-auth", "mtls-auth.socket": "", "kong.yml": `{"_format_version":"3.0","plugins":[{"name":"header-cert-auth","config":{"ca_certificates":["aaaaaaaa-0000-4000-8000-000000000001"],"certificate_header_name":"x-client-cert","certificate_header_format":"base64_encoded"}}]}`},
+			want:  []string{`warn +configuration +header-cert-auth, .*data planes' trusted_ips`},
+			lack:  []string{`FAIL +(server|socket|trusted_ips|Kong|handshake)`},
+		},
+		{
 			name:  "the server ends again and again",
 			files: map[string]string{".kong_env": kongEnv + running + "plugins = bundled,mtls-auth", "kong.yml": header, "logs/error.log": ended + "\n" + strings.Repeat("another line\n", 100)},
 			want:  []string{`FAIL +server +no server listens\n.*cure: .*its last line.*No such file or directory" restarted_in="30s"\n`},

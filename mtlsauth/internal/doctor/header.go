@@ -11,6 +11,10 @@ import (
 // checkSource checks who can send the header in which a configuration of header-cert-auth
 // expects the certificate.
 func (n *node) checkSource(p kongdata.Plugin, header *certheader.Settings) {
+	if n.settings["role"] == "control_plane" {
+		n.warn("configuration", "run doctor on a data plane with -admin-url", "%s: who can send %s is for the data planes' trusted_ips to say", n.where(p), header.Name)
+		return
+	}
 	const name = "trusted_ips"
 	where := n.where(p)
 	trusted, known := n.settings[name], n.settings["prefix"] != ""

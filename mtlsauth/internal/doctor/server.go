@@ -15,7 +15,7 @@ const pingTime = 3 * time.Second
 
 // checkProgram checks the program that the Lua plugin starts.
 func (n *node) checkProgram() {
-	if n.program == "" {
+	if n.program == "" || n.settings["role"] == "control_plane" {
 		return
 	}
 	const name = "program"
@@ -41,6 +41,9 @@ func (n *node) checkProgram() {
 
 // checkServer checks the socket and who answers there.
 func (n *node) checkServer() {
+	if n.settings["role"] == "control_plane" {
+		return // it runs none
+	}
 	socket := filepath.Join(n.Admin.Prefix, n.Name+".socket")
 	prefix, err := os.Stat(n.Admin.Prefix)
 	if err != nil {

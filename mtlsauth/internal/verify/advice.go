@@ -11,7 +11,7 @@ var sentences = map[string]string{
 	"none_sent":        "The client sent no certificate. Have it send one, and have Kong ask for it on this name: mtls-auth doctor tells whether it does.",
 	"unreadable":       "What the client sends cannot be read as a certificate. Have its CA issue it again, or give the file as PEM or DER, the client's certificate first.",
 	"issuer_not_found": "The path stops at a certificate whose issuer is not known. Have the client send the missing intermediate, or add its CA to ca_certificates.",
-	"ca_not_loaded":    "Kong has no usable CA certificate with an id that ca_certificates names. Create it under that id, or correct the id.",
+	"ca_not_loaded":    "Kong has no usable CA certificate with an id that ca_certificates names. Create it under that id, or correct the id: Kong takes a CA certificate only once, so that it may be there under another.",
 	"bad_signature":    "A CA certificate of the issuer's name is known, but it did not sign this certificate: the CA was most likely renewed with another key. Add the CA certificate that signed it to ca_certificates, or issue the certificate again.",
 	"expired":          "A certificate of the path has expired. Renew it, or correct the clock of the Kong node.",
 	"not_yet_valid":    "A certificate of the path is not valid yet. Wait, or correct the clocks of the CA and of the Kong node.",
