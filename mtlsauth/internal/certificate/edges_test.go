@@ -88,7 +88,7 @@ func TestFolding(t *testing.T) {
 		{"A", "a", true}, {"Z", "z", true}, {"@", "`", false}, {"[", "{", false},
 		{"éA", "éa", true}, {"éZ", "éz", true}, {"é@", "é`", false}, {"é[", "é{", false}, {"é1", "éQ", false},
 		{"a\tb", "a b", true}, {"a\rb", "a b", true}, {"a\x08b", "a b", false}, {"a\x0eb", "a b", false},
-		{"a bc", "a b c", false}, {" a b ", "a b", true}, {"é a", "é  a", true}, {"éa", "é a", false},
+		{"a bc", "a b c", false}, {" a b ", "a b", true}, {"é a", "é  a", true}, {"éa", "é a", false}, {"\u212a[", "k[", true},
 	} {
 		x, y := cn(asn1.UTF8String, test.a), cn(asn1.UTF8String, test.b)
 		if got := certificate.Compare(x, y) == certificate.Certain; got != test.same {
@@ -100,7 +100,7 @@ func TestFolding(t *testing.T) {
 // TestSets: an RDN of several attributes is a set, whatever stands before and after it.
 func TestSets(t *testing.T) {
 	utf8 := func(id certificate.OID, value string) attribute { return attribute{id, asn1.UTF8String, value} }
-	a, b, c := utf8(organisation, "a"), utf8(certificate.TypeCommonName, "b"), utf8(organisation, "c")
+	a, b, c, d := utf8(organisation, "a"), utf8(certificate.TypeCommonName, "b"), utf8(organisation, "c"), utf8(organisation, "d")
 	for _, test := range []struct {
 		name string
 		x, y []byte
@@ -108,7 +108,7 @@ func TestSets(t *testing.T) {
 	}{
 		{"before another", name([]attribute{a, b}, []attribute{c}), name([]attribute{b, a}, []attribute{c}), true},
 		{"after another", name([]attribute{c}, []attribute{a, b}), name([]attribute{c}, []attribute{b, a}), true},
-		{"bounds of RDNs", name([]attribute{a, b}, []attribute{c}), name([]attribute{a}, []attribute{b, c}), false},
+		{"bounds of RDNs", name([]attribute{a, c}, []attribute{d}), name([]attribute{a}, []attribute{c, d}), false},
 		{"other values", name([]attribute{a, b}), name([]attribute{c, b}), false},
 		{"an empty RDN first", name(nil, []attribute{a, b}), name([]attribute{a, b}), true},
 	} {
@@ -260,6 +260,7 @@ func TestDistributionPoints(t *testing.T) {
 		{"a name of no name", sequence(sequence(constructed(0, constructed(0)))), "", false},
 		{"a relative name of no attribute", sequence(sequence(constructed(0, constructed(1)))), "", false},
 		{"a relative name of no SEQUENCE", sequence(sequence(constructed(0, constructed(1, []byte{5, 0})))), "", false},
+		{"a relative name with a padded OID", sequence(sequence(constructed(0, constructed(1, sequence(oid("\x55\x80\x04"), []byte{12, 1, 'a'}))))), "", false},
 		{"reasons with eight unused bits", sequence(sequence(constructed(0, host), context(1, []byte{8, 0x40}))), "", false},
 		{"reasons with unused bits of nothing", sequence(sequence(constructed(0, host), context(1, []byte{1}))), "", false},
 		{"reasons of no octet", sequence(sequence(constructed(0, host), context(1))), "", false},

@@ -138,7 +138,7 @@ var extensions = []struct {
 	{"extended key usage", certificate.OIDExtKeyUsage, sequence(oid(certificate.ExtKeyUsageClientAuth), oid("\x2a")), true, true, `^no content$`},
 	{"subject alternative name", certificate.OIDSubjectAltName, sequence(context(2, []byte("a.example")), context(7, []byte{192, 0, 2, 1}), constructed(4, name())), true, false, `^no content\.(0|2\.0)$`},
 	{"name constraints", certificate.OIDNameConstraints, sequence(constructed(0, sequence(context(2, []byte("a.example")))), constructed(1, sequence(context(2, []byte("b.a.example"))))), true, false, `^no content\.[01](\.0\.0)?$|^an element more\.[01]\.0$`},
-	{"certificate policies", certificate.OIDCertificatePolicies, sequence(sequence(oid("\x2a\x03")), sequence(oid("\x2a\x04"), sequence(sequence(oid("\x2a"), []byte{22, 1, 'a'})))), true, false, `^no content\.1\.1$|\.1\.1\.0|^an element more\.1\.1$`},
+	{"certificate policies", certificate.OIDCertificatePolicies, sequence(sequence(oid("\x2a\x03")), sequence(oid("\x2a\x04"), sequence(sequence(oid("\x2a"), []byte{22, 1, 'a'})))), true, false, `^no content\.1\.1|^an element more\.1\.1|\.1\.1\.0\.`},
 	{"policy mappings", certificate.OIDPolicyMappings, sequence(sequence(oid("\x2a\x03"), oid("\x2a\x04"))), true, false, ""},
 	{"policy constraints", certificate.OIDPolicyConstraints, sequence(context(0, []byte{1}), context(1, []byte{2})), true, false, ""},
 	{"inhibit anyPolicy", certificate.OIDInhibitAnyPolicy, []byte{2, 1, 3}, true, false, ""},

@@ -61,6 +61,7 @@ func TestCompare(t *testing.T) {
 		{"a set in another order", nameOf([]value{{"", utf8, "a"}, {org, utf8, "b"}}), nameOf([]value{{org, utf8, "b"}, {"", utf8, "a"}}), Certain},
 		{"a value twice for two values", nameOf([]value{{"", utf8, "a"}, {"", utf8, "a"}}), nameOf([]value{{"", utf8, "a"}, {"", utf8, "b"}}), Different},
 		{"one that cannot be parsed", []byte("\x30\x01\x05"), cn(utf8, "CA"), Possible},
+		{"one that cannot be parsed, and itself", []byte("\x30\x01\x05"), []byte("\x30\x01\x05"), Certain},
 		{"both empty", nameOf(), nameOf(), Certain},
 	} {
 		t.Run(test.name, func(t *testing.T) {

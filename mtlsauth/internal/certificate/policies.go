@@ -26,9 +26,7 @@ func (c *Certificate) Policies() Policies {
 	for i := range c.Extensions {
 		switch e := &c.Extensions[i]; e.ID {
 		case OIDCertificatePolicies:
-			if p.Asserted, ok = parsePolicies(e.Value); !ok {
-				p.Asserted = nil
-			}
+			p.Asserted, _ = parsePolicies(e.Value)
 		case OIDPolicyMappings:
 			// Mapping to what cannot be read leaves nothing to map from.
 			if p.Mappings, ok = parsePolicyMappings(e.Value); !ok {
@@ -51,7 +49,7 @@ func (c *Certificate) Policies() Policies {
 // to be elements with an end.
 func parsePolicies(der []byte) (policies []OID, ok bool) {
 	list, ok := only(der, asn1.SEQUENCE)
-	for ok && !list.Empty() {
+	for !list.Empty() {
 		var fields, qualifiers cryptobyte.String
 		if !list.ReadASN1(&fields, asn1.SEQUENCE) {
 			return nil, false
@@ -62,7 +60,10 @@ func parsePolicies(der []byte) (policies []OID, ok bool) {
 		}
 		policies = append(policies, id)
 	}
-	return policies, ok && len(policies) > 0
+	if !ok {
+		return nil, false
+	}
+	return policies, len(policies) > 0
 }
 
 // elements reports a sequence of whole elements.

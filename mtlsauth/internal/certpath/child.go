@@ -83,7 +83,7 @@ func identified(child, issuer *node) int {
 func isNamed(generalNames []byte, key string) bool {
 	names, _ := certificate.ParseGeneralNames(generalNames)
 	return slices.ContainsFunc(names, func(n certificate.GeneralName) bool {
-		return n.Kind == certificate.DirectoryName && certificate.NameKey(n.Raw) == key
+		return certificate.NameKey(n.Raw) == key // Raw is that of a directoryName, or no name
 	})
 }
 
