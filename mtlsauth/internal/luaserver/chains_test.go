@@ -121,6 +121,49 @@ func TestChainsAreBounded(t *testing.T) {
 	}
 }
 
+// TestChains: the latest chain of a leaf counts, a text is kept once, and sessions go on
+// until chains are given up or one is missed.
+func TestChains(t *testing.T) {
+	c := newChains("p")
+	session := c.session()
+	one, two := [32]byte{1}, [32]byte{2}
+	c.add(one, "")
+	if len(c.byLeaf) != 0 {
+		t.Error("no chain is kept as one")
+	}
+	c.add(one, "first")
+	c.add(one, "latest")
+	c.add(two, "latest")
+	if c.of(one) != "latest" || c.of(two) != "latest" || c.of([32]byte{3}) != "" {
+		t.Errorf("got %q, %q and %q", c.of(one), c.of(two), c.of([32]byte{3}))
+	}
+	if want := len("first") + len("latest"); c.bytes != want {
+		t.Errorf("%d bytes, want %d", c.bytes, want)
+	}
+	c.add([32]byte{4}, strings.Repeat("x", maxChainBytes-c.bytes))
+	if c.session() != session || c.of(one) == "" {
+		t.Error("chains that just fit are given up")
+	}
+	c.add([32]byte{5}, "y")
+	if c.session() == session || c.of(one) != "" || c.of([32]byte{5}) != "y" {
+		t.Error("a chain too many, and the others are not given up")
+	}
+	second := c.session()
+	now := time.Now()
+	if !c.miss(session, now) {
+		t.Error("a session of before chains were given up is not outdated")
+	}
+	if c.miss(second, now) || c.session() == second {
+		t.Error("a session that is known is outdated, or goes on")
+	}
+	if c.miss(second, now) {
+		t.Error("the session before a miss is outdated")
+	}
+	if !c.miss("of another process", now) {
+		t.Error("a session of another process is not outdated")
+	}
+}
+
 // The worker refuses a verdict without an epoch, and with it its lines.
 func TestOverloadIsAWholeVerdict(t *testing.T) {
 	w := newWorld(t)
@@ -129,6 +172,9 @@ func TestOverloadIsAWholeVerdict(t *testing.T) {
 	a, err := w.exchange(question{Op: "decide", Protocol: Protocol, Policy: id}, text)
 	if err != nil || a.Verdict != verdictFault || a.Epoch != w.epochs.now() || len(a.Lines) == 0 || a.Message == "" {
 		t.Errorf("got %+v, %v", a.verdict, err)
+	}
+	if n := w.deciding.Load(); n != maxDeciding {
+		t.Errorf("%d questions are decided afterwards, want the %d of before", n, maxDeciding)
 	}
 }
 

@@ -250,3 +250,27 @@ func TestTheClockIsSetBack(t *testing.T) {
 		}
 	}
 }
+
+// A wall clock that is slewed time and again is set back in the end, and one that is behind
+// by just what is allowed is not.
+func TestTheClockIsSlewed(t *testing.T) {
+	for name, steps := range map[string][]time.Duration{
+		"by the bound":      {1: 500 * time.Millisecond},
+		"beyond it":         {1: 500*time.Millisecond + 1, 2: -1},
+		"twice by its half": {1: 300 * time.Millisecond, 2: 600 * time.Millisecond, 3: -1},
+	} {
+		start := time.Now()
+		c := newClock(start)
+		want := steps[len(steps)-1] < 0
+		if want {
+			steps = steps[:len(steps)-1]
+		}
+		got := false
+		for i, behind := range steps {
+			got = c.setBack(start.Add(time.Duration(i)*time.Second-behind), time.Duration(i)*time.Second)
+		}
+		if got != want {
+			t.Errorf("%s: set back is %v, want %v", name, got, want)
+		}
+	}
+}
