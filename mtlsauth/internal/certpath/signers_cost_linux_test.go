@@ -104,7 +104,7 @@ func TestConfiguredCRLSignerAmongOthers(t *testing.T) {
 	like := pki.With(func(c *x509.Certificate) { c.SubjectKeyId = old.SubjectKeyId })
 	var presented []*certificate.Certificate
 	for i, bits := range []int{8192, 8192, 8192, 7936} {
-		presented = append(presented, bogusRSA(t, read(pki.NewCA("up").Intermediate("root", like)), bits, 1<<31-1, int64(i)))
+		presented = append(presented, bogusRSA(t, read(pki.NewCA("up").Intermediate("root", like)), bits, 65537, int64(i)))
 	}
 	if n := len(trust.CRLSigners(signer.RawSubject, renewed, presented, now, anyKey)); n != 1 {
 		t.Errorf("%d signers are found, want the configured one", n)

@@ -244,3 +244,17 @@ func TestKeysForACRLAreAfforded(t *testing.T) {
 		}
 	}
 }
+
+// TestConfiguredPathOfACRLSigner: where a configured signer has a path of configured
+// certificates, that is the one, and no shorter one by what was sent.
+func TestConfiguredPathOfACRLSigner(t *testing.T) {
+	root := pki.NewCA("root")
+	one := root.Intermediate("one")
+	two := one.Intermediate("two")
+	signer := two.Intermediate("ca")
+	trust := certpath.NewTrust(readAll(root, one, two, signer), certpath.TrustOptions{})
+	paths := trust.CRLSigners(signer.RawSubject, read(root), readAll(root.Intermediate("two", pki.Key(two.Key))), now, anyKey)
+	if len(paths) != 1 || !slices.Equal(paths[0].Certificates, readAll(signer, two, one, root)) {
+		t.Errorf("got %d paths, want the configured one", len(paths))
+	}
+}

@@ -209,7 +209,7 @@ func TestDepth(t *testing.T) {
 // than the budget is for.
 func TestCliqueIsCutOff(t *testing.T) {
 	var cas, cross []*pki.Certificate
-	for i := range 7 {
+	for i := range 8 {
 		cas = append(cas, pki.NewCA(fmt.Sprint("ca ", i)))
 	}
 	for _, issuer := range cas {
@@ -220,7 +220,15 @@ func TestCliqueIsCutOff(t *testing.T) {
 		}
 	}
 	leaf := cas[0].Client("leaf").Read()
-	_, err := NewTrust(readMade(cross...), TrustOptions{}).Validate(leaf, nil, Options{Now: time.Now()})
+	reached := 0
+	_, err := NewTrust(readMade(cross...), TrustOptions{}).Validate(leaf, nil, Options{Now: time.Now(), Trace: func(s Step) {
+		if s.Check == KnownCheck {
+			reached++
+		}
+	}})
+	if reached > budget/costStep {
+		t.Errorf("%d certificates are reached, which cost %d each of %d", reached, costStep, budget)
+	}
 	if refused, ok := err.(*Error); !ok || refused.Kind != TooCostly {
 		t.Errorf("got %v, want too costly", err)
 	}

@@ -66,6 +66,8 @@ func TestTrace(t *testing.T) {
 			slices.Concat(ofLeaf, []string{"9 issuer known: no certificate of its issuer is configured, or was sent"})},
 		{"no issuer above", tuple{leaf: numbered(clientBy(inter, client), 9).sign(inter.signer), presented: [][]byte{interDER}, configured: [][]byte{numbered(caBy(client, client), 4).sign(client.signer)}},
 			slices.Concat(ofLeaf, []string{"9 issuer known", "9 signature algorithm", "9<3 may issue", "9<3 signature", "9<3 issuer known: no certificate of its issuer is configured, or was sent"})},
+		{"a root that is not configured", tuple{leaf: numbered(clientBy(inter, client), 9).sign(inter.signer), presented: [][]byte{numbered(caBy(inter, inter), 5).sign(inter.signer)}, configured: [][]byte{rootDER}},
+			slices.Concat(ofLeaf, []string{"9 issuer known", "9 signature algorithm", "9<5 may issue", "9<5 signature", "9<5 issuer known: no certificate of its issuer is configured, or was sent"})},
 		{"a trust anchor itself", tuple{leaf: rootDER, configured: [][]byte{rootDER}},
 			[]string{"1 validity period", "1 critical extensions", "1 key", "1 extended key usage", "1 certificate policies", "1 a trust anchor itself"}},
 	} {
