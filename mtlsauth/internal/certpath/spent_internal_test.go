@@ -226,8 +226,8 @@ func TestCliqueIsCutOff(t *testing.T) {
 			reached++
 		}
 	}})
-	if reached > budget/costStep {
-		t.Errorf("%d certificates are reached, which cost %d each of %d", reached, costStep, budget)
+	if reached > budget/(8*costStep) {
+		t.Errorf("%d certificates are reached, each at %d of %d", reached, 8*costStep, budget)
 	}
 	if refused, ok := err.(*Error); !ok || refused.Kind != TooCostly {
 		t.Errorf("got %v, want too costly", err)
